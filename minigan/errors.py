@@ -1,0 +1,34 @@
+"""The errors minigan raises on purpose; each message says what was called, with what, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MiniganError(Exception):
+    """Anything minigan refuses to do. The command line prints these without a traceback."""
+
+
+class ShapeError(MiniganError, ValueError):
+    """Shapes that do not fit one another or the operation."""
+
+
+class DtypeError(MiniganError, TypeError):
+    """A dtype that the operation does not take."""
+
+
+class GraphError(MiniganError, RuntimeError):
+    """A gradient that cannot be had: the graph was freed, its values were overwritten, or it leads nowhere."""
+
+
+class DataError(MiniganError, ValueError):
+    """A file or data set that is missing, truncated, foreign or corrupt."""
+
+
+class UnknownNameError(MiniganError, LookupError):
+    """A name that stands for nothing, with the nearest ones that do."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]):
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
+        super().__init__(f"no {kind} is called {name!r}; {hint}")
