@@ -145,7 +145,8 @@ class Window:
         else:
             pads = None
         if pads is None or any(
-            not isinstance(p, Sequence) or len(p) != 2 or not all(_is_int(v) and v >= 0 for v in p) for p in pads
+            not isinstance(p, Sequence) or len(p) != 2 or not all(_is_int(v) and v >= 0 for v in p)
+            for p in pads
         ):
             raise ShapeError(
                 f"{self.call}: padding is {padding!r}; it is an int, a pair (height, width), "
@@ -162,7 +163,9 @@ class Window:
             max((-(-n // s) - 1) * s + e - n, 0)
             for n, s, e in zip(size, self.stride, self.extent, strict=True)
         ]
-        return tuple((t // 2, t - t // 2) for t in totals)  # the odd one at the bottom and the right, as TensorFlow
+        return tuple(
+            (t // 2, t - t // 2) for t in totals
+        )  # the odd one at the bottom and the right, as TensorFlow
 
     def slide(self, size, pads):
         """(OH, OW) of a window over an image side of this size."""
@@ -173,8 +176,7 @@ class Window:
                     f"kernel {self.kernel}, dilation {self.dilation}"
                 )
         return tuple(
-            (n + sum(p) - e) // s + 1
-            for n, e, p, s in zip(size, self.extent, pads, self.stride, strict=True)
+            (n + sum(p) - e) // s + 1 for n, e, p, s in zip(size, self.extent, pads, self.stride, strict=True)
         )
 
     def image_size(self, features, padding, output_size, output_padding):
@@ -230,7 +232,9 @@ def _is_int(value):
 
 def _rank(call, name, shape, letters):
     if len(shape) != 4:
-        raise ShapeError(f"{call}: {name} has shape {tuple(shape)}, but it must be {letters}, four dimensions")
+        raise ShapeError(
+            f"{call}: {name} has shape {tuple(shape)}, but it must be {letters}, four dimensions"
+        )
 
 
 def _groups(call, groups, image_channels, feature_channels):

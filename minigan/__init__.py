@@ -1,0 +1,63 @@
+"""minigan: a deep learning engine to read, from scratch on NumPy.
+
+import minigan as mg
+
+x = mg.tensor([1.0, 2.0, 3.0], requires_grad=True)
+(x * x).sum().backward()
+x.grad  # array([2., 4., 6.], dtype=float32)
+"""
+
+import importlib
+
+from minigan.autograd import (
+    backward,
+    grad,
+    is_recording,
+    no_grad,
+    nondifferentiable,
+    primitive,
+    value_and_grad,
+    vjp_of,
+)
+from minigan.errors import DataError, DtypeError, GraphError, MiniganError, ShapeError, UnknownNameError
+from minigan.ops import *  # noqa: F403
+from minigan.ops import __all__ as _operations
+from minigan.recompute import recompute
+from minigan.tensor import Tensor, tensor
+
+__version__ = "0.1.0"
+
+_SUBMODULES = ("data", "debug", "gan", "kernels", "models", "nn", "ops", "optim", "testing")
+
+__all__ = [
+    "DataError",
+    "DtypeError",
+    "GraphError",
+    "MiniganError",
+    "ShapeError",
+    "Tensor",
+    "UnknownNameError",
+    "backward",
+    "grad",
+    "is_recording",
+    "no_grad",
+    "nondifferentiable",
+    "primitive",
+    "recompute",
+    "tensor",
+    "value_and_grad",
+    "vjp_of",
+    *_operations,
+    *_SUBMODULES,
+]
+
+
+def __getattr__(name):
+    """Sub-packages are imported when first used, so that `import minigan` stays quick."""
+    if name in _SUBMODULES:
+        return importlib.import_module(f"minigan.{name}")
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,56 @@
+"""Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
+
+from minigan.ops import methods  # noqa: F401  attaches NumPy's operators to Tensor
+from minigan.ops.activation import leaky_relu, relu, sigmoid, softplus
+from minigan.ops.conv import col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
+from minigan.ops.elementwise import (
+    abs,
+    add,
+    broadcast_to,
+    clip,
+    cos,
+    divide,
+    exp,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    power,
+    sign,
+    sin,
+    sqrt,
+    square,
+    subtract,
+    sum_to,
+    tanh,
+    where,
+)
+from minigan.ops.linalg import einsum, matmul
+from minigan.ops.loss import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    mean_absolute_error,
+    mean_squared_error,
+)
+from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
+from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d
+from minigan.ops.random import dropout
+from minigan.ops.reduce import argmax, log_softmax, logsumexp, max, mean, min, softmax, sum, var
+from minigan.ops.resize import resize
+from minigan.ops.shape import (
+    concatenate,
+    embedding,
+    expand_dims,
+    flatten,
+    flip,
+    pad,
+    reshape,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)
+
+__all__ = [name for name in dir() if not name.startswith("_") and name != "methods"]

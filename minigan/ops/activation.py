@@ -1,0 +1,64 @@
+"""Activations that need more than one elementary function.
+
+The derivative of `relu` and `leaky_relu` at 0 is that of the negative side: 0 and the slope, as in PyTorch.
+"""
+
+import numpy as np
+
+from minigan import kernels
+from minigan.autograd import primitive
+
+
+@primitive(saves="x")
+def leaky_relu(x, *, slope=0.01):
+    """x where it is positive, slope * x elsewhere."""
+    return kernels.of(x).leaky_relu(x, slope)
+
+
+@leaky_relu.vjp(0)
+def _(g, y, x, *, slope=0.01):
+    return leaky_relu_vjp(g, x, slope=slope)
+
+
+@primitive(saves="x")
+def leaky_relu_vjp(g, x, *, slope):
+    """g where x is positive, slope * g elsewhere: linear in g."""
+    return kernels.of(x).leaky_relu_vjp(g, x, slope)
+
+
+@leaky_relu_vjp.vjp(0)
+def _(gg, y, g, x, *, slope):
+    return leaky_relu_vjp(gg, x, slope=slope)
+
+
+@leaky_relu_vjp.vjp(1)
+def _(gg, y, g, x, *, slope):
+    return None  # piecewise constant in x
+
+
+def relu(x):
+    """x where it is positive, 0 elsewhere."""
+    return leaky_relu(x, slope=0.0)
+
+
+@primitive(saves="y")
+def sigmoid(x):
+    """1 / (1 + exp(-x)), without overflow."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+@sigmoid.vjp(0)
+def _(g, y, x):
+    return g * (y * (1 - y))
+
+
+@primitive(saves="x")
+def softplus(x):
+    """log(1 + exp(x)), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@softplus.vjp(0)
+def _(g, y, x):
+    return g * sigmoid(x)

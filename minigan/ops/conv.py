@@ -1,0 +1,165 @@
+"""The three convolutions, and the matrix that explains them.
+
+<y, conv2d(x, w)> is linear in x, in w and in y. Leaving one of them out gives the three operations below, each one's
+gradients are the other two, and so derivatives of any order exist:
+
+    conv2d(x, w)             images and kernels to features
+    conv2d_transpose(y, w)   features and kernels to images: the adjoint, <conv2d(x, w), y> = <x, conv2d_transpose(y, w)>
+    conv2d_weight(x, y)      images and features to kernels
+
+All three share one weight array, (KH, KW, C // groups, K): C counts image-side channels, K feature-side channels.
+stride and dilation are an int or a pair; padding is an int, a pair, ((top, bottom), (left, right)), "same" or "valid".
+"""
+
+from minigan import kernels
+from minigan.autograd import primitive
+from minigan.errors import ShapeError
+from minigan.kernels.geometry import ConvGeometry
+from minigan.ops.checks import same_float
+
+
+@primitive(saves="x w")
+def conv2d(x, w, *, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlate images with a bank of kernels.
+
+    x: images, (N, H, W, C)
+    w: kernels, (KH, KW, C // groups, K)
+    returns: (N, OH, OW, K), OH = (H + pad - dilation * (KH - 1) - 1) // stride + 1; "same" gives ceil(H / stride)
+    raises ShapeError where the channels do not match or the kernel does not fit
+    source: Dumoulin & Visin, arXiv:1603.07285, relationship 15
+    """
+    same_float("conv2d", x=x, w=w)
+    geometry = ConvGeometry.of_conv(
+        x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    return kernels.of(x).conv2d(x, w, geometry)
+
+
+@conv2d.vjp(0)
+def _(g, y, x, w, **how):
+    return conv2d_transpose(g, w, output_size=x.shape[1:3], **how)
+
+
+@conv2d.vjp(1)
+def _(g, y, x, w, **how):
+    return conv2d_weight(x, g, kernel_size=w.shape[:2], **how)
+
+
+@primitive(saves="y w")
+def conv2d_transpose(
+    y, w, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None
+):
+    """The adjoint of `conv2d` in its images, also called transposed convolution or (wrongly) deconvolution.
+
+    y: features, (N, OH, OW, K)
+    w: kernels, (KH, KW, C // groups, K), the array that conv2d takes
+    output_size: (H, W) of the result. Several sizes have features of one size: the default is the smallest,
+        (OH - 1) * stride + dilation * (KH - 1) + 1 - pad, and OH * stride with padding "same"
+    output_padding: how much more than the smallest, below the stride; instead of output_size
+    returns: images, (N, H, W, C)
+    raises ShapeError where no image of that size has features of this size
+    source: Dumoulin & Visin, arXiv:1603.07285, relationship 14
+    """
+    same_float("conv2d_transpose", y=y, w=w)
+    geometry = ConvGeometry.of_transpose(
+        y.shape,
+        w.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        output_size=output_size,
+        output_padding=output_padding,
+    )
+    return kernels.of(y).conv2d_transpose(y, w, geometry)
+
+
+@conv2d_transpose.vjp(0)
+def _(g, x, y, w, *, output_size=None, output_padding=None, **how):
+    return conv2d(g, w, **how)
+
+
+@conv2d_transpose.vjp(1)
+def _(g, x, y, w, *, output_size=None, output_padding=None, **how):
+    return conv2d_weight(g, y, kernel_size=w.shape[:2], **how)
+
+
+@primitive(saves="x y")
+def conv2d_weight(x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=1):
+    """How the kernels of `conv2d` meet images and features: <y, conv2d(x, w)> = <conv2d_weight(x, y), w>.
+
+    x: images, (N, H, W, C)
+    y: features, (N, OH, OW, K)
+    returns: kernels, (KH, KW, C // groups, K)
+    """
+    same_float("conv2d_weight", x=x, y=y)
+    geometry = ConvGeometry.of_weight(
+        x.shape,
+        y.shape,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
+    return kernels.of(x).conv2d_weight(x, y, geometry)
+
+
+@conv2d_weight.vjp(0)
+def _(g, w, x, y, *, kernel_size, **how):
+    return conv2d_transpose(y, g, output_size=x.shape[1:3], **how)
+
+
+@conv2d_weight.vjp(1)
+def _(g, w, x, y, *, kernel_size, **how):
+    return conv2d(x, g, **how)
+
+
+# ------------------------------------------------------------------------------------------- the matrix
+
+
+@primitive(saves="")
+def im2col(x, *, kernel_size, stride=1, padding=0, dilation=1):
+    """The patches of images as rows of a matrix, so that a convolution is one matrix product.
+
+    x: images, (N, H, W, C)
+    returns: (N * OH * OW, KH * KW * C); im2col(x) @ w.reshape(-1, K) is conv2d(x, w) for groups=1
+    """
+    same_float("im2col", x=x)
+    geometry = ConvGeometry.of_window(
+        x.shape, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
+    )
+    return kernels.of(x).im2col(x, geometry)
+
+
+@im2col.vjp(0)
+def _(g, columns, x, **how):
+    return col2im(g, image_shape=x.shape, **how)
+
+
+@primitive(saves="")
+def col2im(columns, *, image_shape, kernel_size, stride=1, padding=0, dilation=1):
+    """The adjoint of `im2col`: every element of a patch added to the pixel that it was read from.
+
+    columns: (N * OH * OW, KH * KW * C)
+    image_shape: (N, H, W, C) of the result
+    """
+    same_float("col2im", columns=columns)
+    geometry = ConvGeometry.of_window(
+        tuple(image_shape),
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        call="col2im",
+    )
+    if columns.shape != geometry.columns:
+        raise ShapeError(
+            f"col2im: columns have shape {columns.shape}, but images of {tuple(image_shape)} have {geometry.columns}"
+        )
+    return kernels.of(columns).col2im(columns, geometry)
+
+
+@col2im.vjp(0)
+def _(g, x, columns, *, image_shape, **how):
+    return im2col(g, **how)

@@ -1,0 +1,155 @@
+"""Matrix products and contractions."""
+
+import string
+
+import numpy as np
+
+from minigan import kernels
+from minigan.autograd import primitive
+from minigan.errors import ShapeError
+from minigan.ops.elementwise import broadcast_to, unbroadcast
+from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
+
+SMALL = 1 << 18  # multiplications up to which NumPy's product stays on one thread
+
+
+@primitive(saves="a b")
+def matmul(a, b):
+    """The matrix product of (..., M, K) and (..., K, N), batches broadcast: (..., M, N).
+
+    As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
+    """
+    if (
+        b.ndim != 2
+        or a.ndim < 2
+        or a.size * b.shape[1] <= SMALL
+        or a.dtype != b.dtype
+        or a.shape[-1] != b.shape[0]
+    ):
+        return np.matmul(a, b)
+    product = kernels.of(a).matmul(a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a, b)
+    return product.reshape(*a.shape[:-1], b.shape[1])
+
+
+@matmul.vjp(0)
+def _(g, y, a, b):
+    if a.ndim == b.ndim == 2:
+        return g @ b.T
+    if a.ndim == 1:
+        return _as_vector_rule(g, a, b, wanted=0)
+    if b.ndim == 1:
+        return unbroadcast(expand_dims(g, -1) * b, a)
+    return unbroadcast(g @ swapaxes(b, -1, -2), a)
+
+
+@matmul.vjp(1)
+def _(g, y, a, b):
+    if a.ndim == b.ndim == 2:
+        return a.T @ g
+    if a.ndim == 1:
+        return _as_vector_rule(g, a, b, wanted=1)
+    if b.ndim == 1:
+        return reshape(g, shape=(g.size,)) @ reshape(a, shape=(g.size, a.shape[-1]))
+    if b.ndim == 2:  # one product instead of a batch of them summed
+        rows = g.size // g.shape[-1] if g.size else 0
+        return reshape(a, shape=(rows, a.shape[-1])).T @ reshape(g, shape=(rows, g.shape[-1]))
+    return unbroadcast(swapaxes(a, -1, -2) @ g, b)
+
+
+def _as_vector_rule(g, a, b, wanted):
+    """The gradients of a row vector on the left: those of the matrix with that one row."""
+    if b.ndim == 1:
+        return g * (b if wanted == 0 else a)
+    row = expand_dims(g, -2)
+    if wanted == 0:
+        return squeeze(unbroadcast(row @ swapaxes(b, -1, -2), expand_dims(a, 0)), 0)
+    return unbroadcast(expand_dims(a, -1) @ row, b)
+
+
+def einsum(subscripts: str, *operands):
+    """Einstein's summation, as `numpy.einsum` with a string: products of operands summed over what the result lacks.
+
+    An index may repeat within an operand (its diagonal is taken); `...` stands for any leading axes.
+    """
+    inputs, output = _parse(subscripts, [x.ndim for x in operands])
+    diagonal = [_diagonal(x, indices) for x, indices in zip(operands, inputs, strict=True)]
+    return _einsum(*[x for x, _ in diagonal], inputs=tuple(i for _, i in diagonal), output=output)
+
+
+@primitive
+def _einsum(*xs, inputs, output):
+    sizes = {}
+    for x, indices in zip(xs, inputs, strict=True):
+        for letter, n in zip(indices, x.shape, strict=True):
+            if sizes.setdefault(letter, n) != n:
+                raise ShapeError(f"einsum: index {letter!r} stands for both {sizes[letter]} and {n}")
+    return np.einsum(f"{','.join(inputs)}->{output}", *xs, optimize=len(xs) > 2)
+
+
+@_einsum.vjp(...)
+def _(g, y, *xs, inputs, output, wanted):
+    return tuple(_einsum_rule(g, xs, inputs, output, i) if w else None for i, w in enumerate(wanted))
+
+
+_einsum.__name__ = "einsum"
+
+
+def _einsum_rule(g, xs, inputs, output, position):
+    """The contraction of g with the other operands, spread over the indices that only this operand has."""
+    x, mine = xs[position], inputs[position]
+    others = [
+        (other, indices) for i, (other, indices) in enumerate(zip(xs, inputs, strict=True)) if i != position
+    ]
+    seen = set(output).union(*(indices for _, indices in others))
+    shared = "".join(i for i in mine if i in seen)
+    contracted = _einsum(g, *[o for o, _ in others], inputs=(output, *[i for _, i in others]), output=shared)
+    if shared != mine:
+        kept = tuple(n if i in seen else 1 for i, n in zip(mine, x.shape, strict=True))
+        return broadcast_to(reshape(contracted, shape=kept), shape=x.shape)
+    return contracted
+
+
+def _parse(subscripts, ranks):
+    """Explicit indices, one letter an axis: the inputs' and the output's."""
+    left, arrow, output = subscripts.replace(" ", "").partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(ranks):
+        raise ShapeError(f"einsum: {subscripts!r} names {len(inputs)} operands, but {len(ranks)} were given")
+    spare = [letter for letter in string.ascii_letters if letter not in subscripts]
+    most = max(
+        (rank - len(i.replace("...", "")) for i, rank in zip(inputs, ranks, strict=True) if "..." in i),
+        default=0,
+    )
+    batch = "".join(spare[:most])
+    for place, (indices, rank) in enumerate(zip(inputs, ranks, strict=True)):
+        extra = rank - len(indices.replace("...", ""))
+        if extra < 0 or (extra and "..." not in indices):
+            raise ShapeError(
+                f"einsum: {subscripts!r} gives operand {place} the axes {indices!r}, but it has {rank}"
+            )
+        inputs[place] = indices.replace("...", batch[most - extra :])
+    if not arrow:
+        joined = "".join(inputs)
+        output = batch + "".join(sorted(i for i in set(joined) - set(batch) if joined.count(i) == 1))
+    output = output.replace("...", batch)
+    unknown = [i for i in output if not any(i in indices for indices in inputs)]
+    if unknown or len(set(output)) != len(output):
+        raise ShapeError(f"einsum: {subscripts!r} has a result index that repeats or that no operand has")
+    return inputs, output
+
+
+def _diagonal(x, indices):
+    """x with each index only once, and the indices it then has."""
+    for letter in sorted(set(indices)):
+        while indices.count(letter) > 1:
+            first = indices.index(letter)
+            second = indices.index(letter, first + 1)
+            if x.shape[first] != x.shape[second]:
+                raise ShapeError(
+                    f"einsum: index {letter!r} stands for both {x.shape[first]} and {x.shape[second]}"
+                )
+            others = [i for i in range(x.ndim) if i not in (first, second)]
+            every = np.arange(x.shape[first])
+            x = take(transpose(x, axes=(*others, first, second)), index=(..., every, every))
+            indices = "".join(indices[i] for i in others) + letter
+    return x, indices

@@ -1,0 +1,55 @@
+"""Losses, averaged over the batch and everything in it."""
+
+import numpy as np
+
+from minigan.errors import ShapeError
+from minigan.ops.activation import softplus
+from minigan.ops.elementwise import abs, square
+from minigan.ops.reduce import log_softmax, mean
+from minigan.tensor import Tensor
+
+
+def binary_cross_entropy_with_logits(logits, targets):
+    """-log of the probability given to the targets, sigmoid(logits) being that of 1.
+
+    targets: probabilities in [0, 1], a number or of the logits' shape
+    Written with softplus, so that no logit is too large.
+    """
+    _same_shape("binary_cross_entropy_with_logits", logits, targets)
+    return mean(softplus(logits) - targets * logits)
+
+
+def cross_entropy(logits, labels):
+    """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
+    labels = np.asarray(labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
+        raise ShapeError(
+            f"cross_entropy: logits have shape {logits.shape} and labels {labels.shape} of {labels.dtype}; "
+            "they are (N, K) and integers (N,)"
+        )
+    if labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        raise ShapeError(
+            f"cross_entropy: labels go from {labels.min()} to {labels.max()}, "
+            f"but there are {logits.shape[1]} classes, 0 to {logits.shape[1] - 1}"
+        )
+    return -mean(log_softmax(logits)[np.arange(len(labels)), labels])
+
+
+def mean_squared_error(predictions, targets):
+    """The mean of squared differences."""
+    _same_shape("mean_squared_error", predictions, targets)
+    return mean(square(predictions - targets))
+
+
+def mean_absolute_error(predictions, targets):
+    """The mean of absolute differences."""
+    _same_shape("mean_absolute_error", predictions, targets)
+    return mean(abs(predictions - targets))
+
+
+def _same_shape(call, predictions, targets):
+    if isinstance(targets, Tensor | np.ndarray) and targets.shape != predictions.shape:
+        raise ShapeError(
+            f"{call}: predictions have shape {predictions.shape}, targets {targets.shape}; "
+            "broadcasting one against the other is never what a loss means"
+        )

@@ -1,0 +1,19 @@
+"""Operations that draw random numbers, always from a generator that is handed to them."""
+
+import numpy as np
+
+from minigan.errors import ShapeError
+from minigan.recompute import once
+
+
+def dropout(x, rate: float, rng: np.random.Generator):
+    """Each value 0 with probability `rate`, and the others divided by 1 - rate so that the mean stays.
+
+    source: Srivastava et al., Dropout, JMLR 15 (2014)
+    """
+    if not 0 <= rate < 1:
+        raise ShapeError(f"dropout: rate is {rate}, but it is a probability from 0 to below 1")
+    if rate == 0:
+        return x
+    mask = once(lambda: (rng.random(x.shape, np.float32) >= rate).astype(x.dtype) / x.dtype.type(1 - rate))
+    return x * mask

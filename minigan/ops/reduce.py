@@ -1,0 +1,134 @@
+"""Reductions over axes, and what is normalised by one.
+
+axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and ddof is 0 as in NumPy (PyTorch: 1).
+`max` and `min` share the gradient equally among ties, as PyTorch's amax.
+"""
+
+import math
+
+import numpy as np
+
+from minigan.autograd import nondifferentiable, primitive
+from minigan.errors import ShapeError
+from minigan.ops.elementwise import broadcast_to, exp, isinf, square, where
+from minigan.ops.shape import reshape
+
+
+@primitive(saves="")
+def sum(x, *, axis=None, keepdims=False):
+    """The sum over `axis`."""
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+@sum.vjp(0)
+def _(g, y, x, *, axis=None, keepdims=False):
+    return broadcast_to(_restore(g, x, axis, keepdims), shape=x.shape)
+
+
+def _restore(reduced, x, axis, keepdims):
+    """A reduced array with the axes it lost back as 1."""
+    return reduced if keepdims else reshape(reduced, shape=_kept_shape(x.shape, axis))
+
+
+def _kept_shape(shape, axis):
+    axes = _axes(shape, axis)
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def _axes(shape, axis):
+    if axis is None:
+        return range(len(shape))
+    axes = (axis,) if isinstance(axis, int) else axis
+    if any(not -len(shape) <= a < len(shape) for a in axes):
+        raise ShapeError(f"axis {axis} is out of range for an array of shape {shape}")
+    return {a % len(shape) for a in axes}
+
+
+def _count(x, axis):
+    return math.prod(x.shape[a] for a in _axes(x.shape, axis))
+
+
+def mean(x, axis=None, keepdims=False):
+    """The arithmetic mean over `axis`; NaN where there is nothing to average."""
+    count = _count(x, axis)
+    return sum(x, axis=axis, keepdims=keepdims) * (1 / count if count else math.nan)
+
+
+def var(x, axis=None, ddof=0, keepdims=False):
+    """The variance over `axis`: the squared distances from the mean, summed and divided by n - ddof."""
+    count = _count(x, axis)
+    if count <= ddof:
+        raise ShapeError(f"var: {count} values (shape {x.shape}, axis {axis}) are too few for ddof={ddof}")
+    centred = x - mean(x, axis=axis, keepdims=True)
+    return sum(square(centred), axis=axis, keepdims=keepdims) * (1 / (count - ddof))
+
+
+@primitive(saves="x y")
+def max(x, *, axis=None, keepdims=False):
+    """The largest value over `axis`; NaN if any is."""
+    return x.max(axis=axis, keepdims=keepdims)
+
+
+@primitive(saves="x y")
+def min(x, *, axis=None, keepdims=False):
+    """The smallest value over `axis`; NaN if any is."""
+    return x.min(axis=axis, keepdims=keepdims)
+
+
+@max.vjp(0)
+@min.vjp(0)
+def _(g, y, x, *, axis=None, keepdims=False):
+    return _restore(g, x, axis, keepdims) * _share(x, _restore(y, x, axis, keepdims), axis=axis)
+
+
+@nondifferentiable
+def _share(x, extreme, *, axis):
+    """1 / (number of ties) where x is the extreme value, 0 elsewhere."""
+    hit = (x == extreme).astype(x.dtype)
+    return hit / np.maximum(hit.sum(axis=axis, keepdims=True), 1)
+
+
+@primitive(saves="x y")
+def logsumexp(x, *, axis=None, keepdims=False):
+    """log(sum(exp(x))) over `axis`, without overflow; -inf where all are."""
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    with np.errstate(divide="ignore"):
+        y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+    return y if keepdims else y.reshape(x.sum(axis=axis).shape)
+
+
+@logsumexp.vjp(0)
+def _(g, y, x, *, axis=None, keepdims=False):
+    y = _restore(y, x, axis, keepdims)
+    return _restore(g, x, axis, keepdims) * exp(x - where(isinf(y), y.dtype.type(0), y))
+
+
+@primitive(saves="y")
+def softmax(x, *, axis=-1):
+    """exp(x) / sum(exp(x)) along `axis`."""
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+@softmax.vjp(0)
+def _(g, y, x, *, axis=-1):
+    return y * (g - sum(g * y, axis=axis, keepdims=True))
+
+
+@primitive(saves="y")
+def log_softmax(x, *, axis=-1):
+    """log(softmax(x)) along `axis`, without underflow."""
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
+@log_softmax.vjp(0)
+def _(g, y, x, *, axis=-1):
+    return g - exp(y) * sum(g, axis=axis, keepdims=True)
+
+
+@nondifferentiable
+def argmax(x, *, axis=None):
+    """Where the largest value is, the first of them."""
+    return x.argmax(axis=axis)

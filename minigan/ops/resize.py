@@ -1,0 +1,59 @@
+"""Resizing images, (N, H, W, C). Pixels are areas: pixel i of n covers (i, i + 1) / n, as in PyTorch's interpolate
+with align_corners=False."""
+
+import functools
+
+import numpy as np
+
+from minigan.errors import ShapeError, UnknownNameError
+from minigan.kernels.geometry import pair
+from minigan.ops.elementwise import broadcast_to
+from minigan.ops.shape import reshape
+
+
+def resize(x, size, *, mode="nearest"):
+    """Images in another size.
+
+    size: (H, W) of the result, or an int for both
+    mode: "nearest" repeats pixels, "bilinear" mixes the two nearest along each axis
+    """
+    if x.ndim != 4:
+        raise ShapeError(f"resize: x has shape {x.shape}, but images are (N, H, W, C)")
+    size = pair("resize", "size", size)
+    if mode not in _MODES:
+        raise UnknownNameError("resizing mode", mode, _MODES)
+    return _MODES[mode](x, size)
+
+
+def _nearest(x, size):
+    N, H, W, C = x.shape
+    if size[0] % H == 0 and size[1] % W == 0:
+        high, wide = size[0] // H, size[1] // W
+        repeated = broadcast_to(reshape(x, shape=(N, H, 1, W, 1, C)), shape=(N, H, high, W, wide, C))
+        return reshape(repeated, shape=(N, *size, C))
+    rows, columns = (np.arange(n) * old // n for n, old in zip(size, (H, W), strict=True))
+    return x[:, rows[:, None], columns]
+
+
+def _bilinear(x, size):
+    N, H, W, C = x.shape
+    along_height = _mixing(H, size[0], x.dtype.type)
+    along_width = _mixing(W, size[1], x.dtype.type)
+    x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))
+    return reshape(along_width @ x, shape=(N, *size, C))
+
+
+_MODES = {"nearest": _nearest, "bilinear": _bilinear}
+
+
+@functools.lru_cache(64)
+def _mixing(old, new, dtype):
+    """The (new, old) matrix whose rows hold the weights of the two old pixels that a new one lies between."""
+    centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    below = np.floor(centre).astype(int)
+    above = np.minimum(below + 1, old - 1)
+    matrix = np.zeros((new, old))
+    np.add.at(matrix, (np.arange(new), below), 1 - (centre - below))
+    np.add.at(matrix, (np.arange(new), above), centre - below)
+    matrix.flags.writeable = False
+    return matrix.astype(dtype)

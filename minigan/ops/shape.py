@@ -1,0 +1,182 @@
+"""Moving values without changing them: shapes, axes, joins and indexing."""
+
+import math
+
+import numpy as np
+
+from minigan.autograd import primitive
+from minigan.errors import ShapeError
+from minigan.tensor import Tensor
+
+
+@primitive(saves="")
+def reshape(x, *, shape):
+    """The same values in another shape; one entry may be -1. A view where memory allows."""
+    return x.reshape(shape)
+
+
+@reshape.vjp(0)
+def _(g, y, x, *, shape):
+    return reshape(g, shape=x.shape)
+
+
+@primitive(saves="")
+def transpose(x, *, axes=None):
+    """The axes in another order (reversed if None); a view."""
+    return x.transpose(axes)
+
+
+@transpose.vjp(0)
+def _(g, y, x, *, axes=None):
+    if axes is None:
+        return transpose(g)
+    inverse = [0] * len(axes)
+    for place, axis in enumerate(axes):
+        inverse[axis] = place
+    return transpose(g, axes=tuple(inverse))
+
+
+def swapaxes(x, first, second):
+    """x with two axes exchanged."""
+    axes = list(range(x.ndim))
+    axes[first], axes[second] = axes[second], axes[first]
+    return transpose(x, axes=tuple(axes))
+
+
+def expand_dims(x, axis):
+    """x with a new axis of length 1, so that it is number `axis` of the result."""
+    place = axis if axis >= 0 else x.ndim + 1 + axis
+    return reshape(x, shape=(*x.shape[:place], 1, *x.shape[place:]))
+
+
+def squeeze(x, axis=None):
+    """x without its axes of length 1, or without those named."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    if axes is None:
+        drop = {i for i, n in enumerate(x.shape) if n == 1}
+    else:
+        drop = {a % x.ndim for a in axes}
+    if any(x.shape[a] != 1 for a in drop):
+        raise ShapeError(f"squeeze: shape {x.shape} has more than one element along axis {axis}")
+    return reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in drop))
+
+
+def flatten(x):
+    """All but the first axis as one: (N, ...) to (N, M)."""
+    return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
+
+
+# ------------------------------------------------------------------------------------------------ joins
+
+
+@primitive(saves="")
+def _concatenate(*xs, axis):
+    return np.concatenate(xs, axis=axis)
+
+
+@_concatenate.vjp(...)
+def _(g, y, *xs, axis, wanted):
+    ends = np.cumsum([x.shape[axis] for x in xs]).tolist()
+    before = (slice(None),) * (axis % g.ndim)
+    return tuple(
+        g[(*before, slice(end - x.shape[axis], end))] if w else None
+        for x, end, w in zip(xs, ends, wanted, strict=True)
+    )
+
+
+_concatenate.__name__ = "concatenate"
+
+
+def concatenate(xs, axis=0):
+    """Arrays or Tensors joined along an axis that they have."""
+    xs = list(xs)
+    if not xs:
+        raise ShapeError("concatenate: needs at least one tensor, got an empty list")
+    return _concatenate(*xs, axis=axis)
+
+
+def stack(xs, axis=0):
+    """Arrays or Tensors of one shape joined along a new axis."""
+    return concatenate([expand_dims(x, axis) for x in xs], axis=axis)
+
+
+@primitive(saves="")
+def pad(x, *, widths, value=0):
+    """x with a border of `value`; widths: ((before, after), ...), a pair for each axis."""
+    if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
+        raise ShapeError(
+            f"pad: widths is {widths}, but shape {x.shape} needs {x.ndim} pairs (before, after), none negative"
+        )
+    return np.pad(x, widths, constant_values=value)
+
+
+@pad.vjp(0)
+def _(g, y, x, *, widths, value=0):
+    return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))]
+
+
+def flip(x, axis=None):
+    """x read backwards along `axis` (an int, a tuple, or None for all)."""
+    axes = (
+        range(x.ndim) if axis is None else {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    )
+    return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
+
+
+# --------------------------------------------------------------------------------------------- indexing
+
+
+@primitive(saves="")
+def take(x, *, index):
+    """x[index] with NumPy's meaning: integers, slices, None, ..., integer and boolean arrays."""
+    return x[index]
+
+
+@take.vjp(0)
+def _(g, y, x, *, index):
+    return put(g, index=index, shape=x.shape)
+
+
+@primitive(saves="")
+def put(g, *, index, shape):
+    """Zeros of `shape` with g added at index, repeated places summed: the adjoint of `take`."""
+    x = np.zeros(shape, g.dtype)
+    if _may_repeat(index):
+        np.add.at(x, index, g)
+    else:
+        x[index] = g
+    return x
+
+
+@put.vjp(0)
+def _(g, y, x, *, index, shape):
+    return take(g, index=index)
+
+
+def _may_repeat(index):
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(p, list) or (isinstance(p, np.ndarray) and p.dtype.kind in "iu") for p in parts)
+
+
+def getitem(x, index):
+    """x[index]; Tensors of integers or truth values may be part of the index."""
+    if isinstance(index, tuple):
+        index = tuple(p.data if isinstance(p, Tensor) else p for p in index)
+    elif isinstance(index, Tensor):
+        index = index.data
+    return take(x, index=index)
+
+
+def embedding(weight, indices):
+    """Rows of `weight` (M, D) by number: indices of any shape (...) give (..., D).
+
+    raises ShapeError where an index is not in 0..M-1
+    """
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise ShapeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
+    if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:
+        raise ShapeError(
+            f"embedding: indices go from {indices.min()} to {indices.max()}, but weight has rows 0 to {weight.shape[0] - 1}"
+        )
+    return take(weight, index=indices)

@@ -1,0 +1,91 @@
+"""Trading time for memory: activations that are computed again when the backward pass needs them."""
+
+import contextlib
+import threading
+
+from minigan import writes
+from minigan.autograd import Node, _recording, is_recording, partial_grad, primitive, value
+from minigan.tensor import Tensor
+
+
+class _State(threading.local):
+    tapes = ()  # for each segment that runs now, a list of what `once` gave in it
+    replayed = None  # in a segment that runs again, an iterator over what it was given the first time
+
+
+_state = _State()
+
+
+def recompute(function, *args):
+    """function(*args), keeping only what goes in and what comes out; what lies between is computed again.
+
+    function: takes and returns Tensors (one, or a tuple); a Module or any function. Gradients also reach the
+        parameters and other Tensors that it uses without being handed them.
+    What it draws at random or changes on the way (dropout's masks, batch norm's running statistics) happens once.
+    source: Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174
+    """
+    if not is_recording():
+        return function(*args)
+    began, tape = writes.tick(), []
+    with _running((*_state.tapes, tape), _state.replayed):
+        returned = function(*args)
+    ys = returned if isinstance(returned, tuple) else (returned,)
+    entries = _entries(ys, began)
+    if not entries:
+        return returned
+    node = Node()
+    node.op, node.tick, node.args, node.arrays = _segment, writes.tick(), entries, [e.data for e in entries]
+    node.out = tuple(y.data for y in ys)
+    node.static = {"function": function, "given": args, "entries": entries, "tape": tape}
+    results = tuple(Tensor(y.data, True, node, i) if y.requires_grad else y for i, y in enumerate(ys))
+    return results if isinstance(returned, tuple) else results[0]
+
+
+def once(draw):
+    """draw(), or in a segment that is computed again, what it gave the first time."""
+    drawn = draw() if _state.replayed is None else next(_state.replayed)
+    for tape in _state.tapes:
+        tape.append(drawn)
+    return drawn
+
+
+@contextlib.contextmanager
+def _running(tapes, replayed):
+    before = _state.tapes, _state.replayed
+    _state.tapes, _state.replayed = tapes, replayed
+    try:
+        yield
+    finally:
+        _state.tapes, _state.replayed = before
+
+
+def _entries(ys, began):
+    """The Tensors with gradients that the segment read: leaves, and values computed before it began."""
+    found, seen = {}, set()
+    stack = [y for y in ys if isinstance(y, Tensor) and y.requires_grad]
+    while stack:
+        tensor = stack.pop()
+        if tensor.node is None or tensor.node.tick < began:
+            found.setdefault(value(tensor), tensor)
+        elif tensor.node not in seen:
+            seen.add(tensor.node)
+            stack.extend(a for a in tensor.node.args if isinstance(a, Tensor) and a.requires_grad)
+    return tuple(found.values())
+
+
+@primitive
+def _segment(*entries, **static):
+    raise AssertionError("recorded by recompute() itself, never called")
+
+
+_segment.__name__ = "recompute"
+
+
+@_segment.vjp(...)
+def _(g, y, *_, wanted, function, given, entries, tape):
+    with _recording(True), _running((), iter(tape)):
+        ys = function(*given)
+    ys = ys if isinstance(ys, tuple) else (ys,)
+    asked = [entry for entry, w in zip(entries, wanted, strict=True) if w]
+    gradients = iter(partial_grad(ys, g, asked))
+    return tuple(next(gradients) if w else None for w in wanted)

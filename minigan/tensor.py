@@ -1,0 +1,126 @@
+"""Tensor: an array and its place in the graph of what was computed.
+
+The operators and methods that compute (`+`, `@`, `.sum()`, `x[...]`) are attached by `minigan.ops.methods`; here is
+what a Tensor is by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigan.errors import DtypeError, ShapeError
+
+
+class Tensor:
+    """An n-dimensional array that gradients can flow through.
+
+    data: the array itself, an ndarray
+    requires_grad: whether gradients with respect to this value are kept track of
+    node, index: where the value was computed, None for a leaf; index counts the outputs of a node with several
+    grad: what `backward()` has added up for a leaf, a plain array or None
+    """
+
+    __slots__ = ("__weakref__", "data", "grad", "index", "node", "requires_grad")
+    __array_ufunc__ = None  # ndarray * Tensor asks the Tensor instead of making an array of objects
+    __hash__ = object.__hash__  # == compares elements, so identity is what a Tensor hashes by
+
+    def __init__(self, data, requires_grad=False, node=None, index=None):
+        self.data = data
+        self.requires_grad = requires_grad
+        self.node = node
+        self.index = index
+        self.grad = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.data.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether nothing recorded produced this value."""
+        return self.node is None
+
+    def numpy(self) -> np.ndarray:
+        """The array itself, not a copy. Writes to it are not seen by the graph (see docs/architecture.md)."""
+        return self.data
+
+    def item(self) -> float | int | bool:
+        """The only element, as a Python number."""
+        if self.data.size != 1:
+            raise ShapeError(f"item: the tensor has shape {self.shape}, but only one element can be a number")
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """The same array as a leaf that needs no gradients; memory is shared."""
+        return Tensor(self.data)
+
+    def tolist(self):
+        return self.data.tolist()
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self.data.__index__()
+
+    def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ShapeError(
+                f"bool: the tensor has shape {self.shape}; say which elements with .numpy().any() or .all()"
+            )
+        return bool(self.data.item())
+
+    def __len__(self) -> int:
+        if not self.data.ndim:
+            raise ShapeError("len: the tensor has no dimensions, shape ()")
+        return self.data.shape[0]
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=60)
+        dtype = "" if self.data.dtype == np.float32 else f", dtype={self.data.dtype}"
+        origin = (
+            f", of={self.node.op.__name__}"
+            if self.node
+            else ", requires_grad=True"
+            if self.requires_grad
+            else ""
+        )
+        return f"tensor({values}{dtype}{origin})"
+
+
+def tensor(data, *, dtype=None, requires_grad: bool = False) -> Tensor:
+    """A new leaf that owns a copy of `data` (numbers, nested lists, an array or a Tensor).
+
+    dtype: kept where `data` has one; Python floats become float32
+    raises DtypeError where gradients are asked of anything but floating point numbers
+    """
+    source = data.data if isinstance(data, Tensor) else data
+    has_dtype = hasattr(source, "dtype")
+    array = np.array(source, dtype=dtype)
+    if dtype is None and not has_dtype and array.dtype == np.float64:
+        array = array.astype(np.float32)
+    if array.dtype == object:
+        raise DtypeError("tensor: data is not numeric; numbers, nested lists, arrays and Tensors are")
+    if requires_grad and array.dtype.kind != "f":
+        raise DtypeError(
+            f"tensor: {array.dtype} has no gradients; make it float, for example tensor(..., dtype=np.float32)"
+        )
+    return Tensor(array, requires_grad)

@@ -1,0 +1,34 @@
+"""When each array was last written in place, so that a backward pass can tell that a value it kept has changed.
+
+One clock ticks for recorded calls and for writes. A call recorded at tick n kept values that are out of date if their
+memory was written later than n. Views share their owner's memory, so writes are noted by owner. Writes that go
+straight to an ndarray, behind minigan's back, are not seen.
+"""
+
+import itertools
+import weakref
+
+tick = itertools.count(1).__next__
+latest = 0  # the tick of the latest write of all: what was recorded after it needs no look-up
+_written = {}  # id of an owner of memory -> (tick of its last write, weak reference that removes the entry)
+
+
+def owner(array):
+    """The array that owns the memory this one looks at."""
+    while getattr(array, "base", None) is not None and hasattr(array.base, "dtype"):
+        array = array.base
+    return array
+
+
+def note(array) -> None:
+    """Remember that this array's memory is written now."""
+    global latest
+    latest = tick()
+    kept = owner(array)
+    key = id(kept)
+    _written[key] = latest, weakref.ref(kept, lambda _: _written.pop(key, None))
+
+
+def written_after(array, recorded: int) -> bool:
+    """Whether the array's memory was written after the tick `recorded`."""
+    return _written.get(id(owner(array)), (0,))[0] > recorded
