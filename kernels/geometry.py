@@ -145,8 +145,7 @@ class Window:
         else:
             pads = None
         if pads is None or any(
-            not isinstance(p, Sequence) or len(p) != 2 or not all(_is_int(v) and v >= 0 for v in p)
-            for p in pads
+            not isinstance(p, Sequence) or len(p) != 2 or not all(_is_int(v) and v >= 0 for v in p) for p in pads
         ):
             raise ShapeError(
                 f"{self.call}: padding is {padding!r}; it is an int, a pair (height, width), "
@@ -159,13 +158,8 @@ class Window:
             return (0, 0), (0, 0)
         if padding != "same":
             raise ShapeError(f"{self.call}: padding is {padding!r}; the names are 'same' and 'valid'")
-        totals = [
-            max((-(-n // s) - 1) * s + e - n, 0)
-            for n, s, e in zip(size, self.stride, self.extent, strict=True)
-        ]
-        return tuple(
-            (t // 2, t - t // 2) for t in totals
-        )  # the odd one at the bottom and the right, as TensorFlow
+        totals = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(size, self.stride, self.extent, strict=True)]
+        return tuple((t // 2, t - t // 2) for t in totals)  # the odd one at the bottom and the right, as TensorFlow
 
     def slide(self, size, pads):
         """(OH, OW) of a window over an image side of this size."""
@@ -175,9 +169,7 @@ class Window:
                     f"{self.call}: the kernel spans {e} pixels of {axis}, but the image has {n} and padding {p}; "
                     f"kernel {self.kernel}, dilation {self.dilation}"
                 )
-        return tuple(
-            (n + sum(p) - e) // s + 1 for n, e, p, s in zip(size, self.extent, pads, self.stride, strict=True)
-        )
+        return tuple((n + sum(p) - e) // s + 1 for n, e, p, s in zip(size, self.extent, pads, self.stride, strict=True))
 
     def image_size(self, features, padding, output_size, output_padding):
         """(H, W) of the image side whose features have this size: settled by output_size or output_padding."""
@@ -191,16 +183,13 @@ class Window:
         else:
             pads = self.pads(padding, features)  # numbers, whatever the size
             default = smallest = [
-                (n - 1) * s + e - sum(p)
-                for n, s, e, p in zip(features, self.stride, self.extent, pads, strict=True)
+                (n - 1) * s + e - sum(p) for n, s, e, p in zip(features, self.stride, self.extent, pads, strict=True)
             ]
         largest = [n + s - 1 for n, s in zip(smallest, self.stride, strict=True)]
         if output_padding is not None:
             extra = pair(self.call, "output_padding", output_padding, least=0)
             if any(e >= s for e, s in zip(extra, self.stride, strict=True)):
-                raise ShapeError(
-                    f"{self.call}: output_padding {extra} must be smaller than the stride {self.stride}"
-                )
+                raise ShapeError(f"{self.call}: output_padding {extra} must be smaller than the stride {self.stride}")
             size = tuple(n + e for n, e in zip(smallest, extra, strict=True))
         elif output_size is not None:
             size = pair(self.call, "output_size", output_size, least=0)
@@ -232,9 +221,7 @@ def _is_int(value):
 
 def _rank(call, name, shape, letters):
     if len(shape) != 4:
-        raise ShapeError(
-            f"{call}: {name} has shape {tuple(shape)}, but it must be {letters}, four dimensions"
-        )
+        raise ShapeError(f"{call}: {name} has shape {tuple(shape)}, but it must be {letters}, four dimensions")
 
 
 def _groups(call, groups, image_channels, feature_channels):

@@ -20,8 +20,9 @@ from minigan.autograd import (
     vjp_of,
 )
 from minigan.errors import DataError, DtypeError, GraphError, MiniganError, ShapeError, UnknownNameError
-from minigan.ops import *  # noqa: F403
+from minigan.ops import *
 from minigan.ops import __all__ as _operations
+from minigan.random import seed
 from minigan.recompute import recompute
 from minigan.tensor import Tensor, tensor
 
@@ -44,6 +45,7 @@ __all__ = [
     "nondifferentiable",
     "primitive",
     "recompute",
+    "seed",
     "tensor",
     "value_and_grad",
     "vjp_of",

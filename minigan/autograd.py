@@ -226,9 +226,7 @@ def _unsaved_positions(forward, names, saves):
     saved = set(saves.split())
     unknown = saved - {*names, "y"}
     if unknown:
-        raise TypeError(
-            f"primitive {forward.__name__}: saves names {sorted(unknown)}, but its arguments are {names}"
-        )
+        raise TypeError(f"primitive {forward.__name__}: saves names {sorted(unknown)}, but its arguments are {names}")
     return tuple(i for i, name in enumerate(names) if name not in saved) + (() if "y" in saved else (-1,))
 
 
@@ -447,9 +445,7 @@ class _Pass:
             if self.wanted is None or place in self.wanted:
                 found[place] = self._finished(place, g)
         for place in self.zero:
-            if place not in found and (
-                place.__class__ is Tensor if self.wanted is None else place in self.wanted
-            ):
+            if place not in found and (place.__class__ is Tensor if self.wanted is None else place in self.wanted):
                 zero = np.zeros_like(_array_at(place))
                 found[place] = Tensor(zero) if self.create_graph else zero
         return found
@@ -597,13 +593,7 @@ def _array_at(place):
 
 def _is_fresh(g_arg, g, y, args):
     """Whether a rule made this array, rather than handing on one it was given or a view of it."""
-    if (
-        g_arg.__class__ is not ndarray
-        or g_arg is g
-        or g_arg is y
-        or y.__class__ is tuple
-        or g_arg.base is not None
-    ):
+    if g_arg.__class__ is not ndarray or g_arg is g or g_arg is y or y.__class__ is tuple or g_arg.base is not None:
         return False
     for arg in args:
         if arg is g_arg:

@@ -96,13 +96,7 @@ class Tensor:
     def __repr__(self) -> str:
         values = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=60)
         dtype = "" if self.data.dtype == np.float32 else f", dtype={self.data.dtype}"
-        origin = (
-            f", of={self.node.op.__name__}"
-            if self.node
-            else ", requires_grad=True"
-            if self.requires_grad
-            else ""
-        )
+        origin = f", of={self.node.op.__name__}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{origin})"
 
 

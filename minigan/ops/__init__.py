@@ -1,6 +1,6 @@
 """Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
 
-from minigan.ops import methods  # noqa: F401  attaches NumPy's operators to Tensor
+from minigan.ops import methods
 from minigan.ops.activation import leaky_relu, relu, sigmoid, softplus
 from minigan.ops.conv import col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
 from minigan.ops.elementwise import (

@@ -12,6 +12,4 @@ def same_float(call: str, **arrays) -> None:
     dtypes = {name: array.dtype for name, array in arrays.items()}
     if len(set(dtypes.values())) > 1 or next(iter(dtypes.values())).type not in FLOATS:
         found = ", ".join(f"{name} is {dtype}" for name, dtype in dtypes.items())
-        raise DtypeError(
-            f"{call}: {found}; it takes float32 or float64, all of one dtype: convert with .astype()"
-        )
+        raise DtypeError(f"{call}: {found}; it takes float32 or float64, all of one dtype: convert with .astype()")

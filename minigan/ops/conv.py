@@ -3,9 +3,9 @@
 <y, conv2d(x, w)> is linear in x, in w and in y. Leaving one of them out gives the three operations below, each one's
 gradients are the other two, and so derivatives of any order exist:
 
-    conv2d(x, w)             images and kernels to features
-    conv2d_transpose(y, w)   features and kernels to images: the adjoint, <conv2d(x, w), y> = <x, conv2d_transpose(y, w)>
-    conv2d_weight(x, y)      images and features to kernels
+    conv2d(x, w)            images and kernels to features
+    conv2d_transpose(y, w)  features and kernels to images; the adjoint: <conv2d(x, w), y> = <x, conv2d_transpose(y, w)>
+    conv2d_weight(x, y)     images and features to kernels
 
 All three share one weight array, (KH, KW, C // groups, K): C counts image-side channels, K feature-side channels.
 stride and dilation are an int or a pair; padding is an int, a pair, ((top, bottom), (left, right)), "same" or "valid".
@@ -29,9 +29,7 @@ def conv2d(x, w, *, stride=1, padding=0, dilation=1, groups=1):
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 15
     """
     same_float("conv2d", x=x, w=w)
-    geometry = ConvGeometry.of_conv(
-        x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    geometry = ConvGeometry.of_conv(x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return kernels.of(x).conv2d(x, w, geometry)
 
 
@@ -46,9 +44,7 @@ def _(g, y, x, w, **how):
 
 
 @primitive(saves="y w")
-def conv2d_transpose(
-    y, w, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None
-):
+def conv2d_transpose(y, w, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None):
     """The adjoint of `conv2d` in its images, also called transposed convolution or (wrongly) deconvolution.
 
     y: features, (N, OH, OW, K)

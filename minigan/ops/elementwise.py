@@ -78,9 +78,7 @@ def power(x, exponent):
 @power.vjp(0)
 def _(g, y, x, exponent):
     is_zero = exponent == 0
-    lowered = (
-        where(is_zero, 1.0, exponent - 1) if hasattr(exponent, "dtype") else (1 if is_zero else exponent - 1)
-    )
+    lowered = where(is_zero, 1.0, exponent - 1) if hasattr(exponent, "dtype") else (1 if is_zero else exponent - 1)
     return unbroadcast(g * exponent * power(x, lowered), x)
 
 
@@ -175,7 +173,7 @@ def minimum(a, b):
 @nondifferentiable
 def _share(a, b, g):
     """How much of a maximum's gradient goes to a: all where a is larger, half at a tie."""
-    return ((np.greater(a, b) + np.greater_equal(a, b)) * 0.5).astype(g.dtype)
+    return np.where(a == b, 0.5, a > b).astype(g.dtype)
 
 
 maximum.vjp(0)(lambda g, y, a, b: unbroadcast(g * _share(a, b, g), a))

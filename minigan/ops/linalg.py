@@ -19,13 +19,7 @@ def matmul(a, b):
 
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
-    if (
-        b.ndim != 2
-        or a.ndim < 2
-        or a.size * b.shape[1] <= SMALL
-        or a.dtype != b.dtype
-        or a.shape[-1] != b.shape[0]
-    ):
+    if b.ndim != 2 or a.ndim < 2 or a.size * b.shape[1] <= SMALL or a.dtype != b.dtype or a.shape[-1] != b.shape[0]:
         return np.matmul(a, b)
     product = kernels.of(a).matmul(a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a, b)
     return product.reshape(*a.shape[:-1], b.shape[1])
@@ -97,9 +91,7 @@ _einsum.__name__ = "einsum"
 def _einsum_rule(g, xs, inputs, output, position):
     """The contraction of g with the other operands, spread over the indices that only this operand has."""
     x, mine = xs[position], inputs[position]
-    others = [
-        (other, indices) for i, (other, indices) in enumerate(zip(xs, inputs, strict=True)) if i != position
-    ]
+    others = [(other, indices) for i, (other, indices) in enumerate(zip(xs, inputs, strict=True)) if i != position]
     seen = set(output).union(*(indices for _, indices in others))
     shared = "".join(i for i in mine if i in seen)
     contracted = _einsum(g, *[o for o, _ in others], inputs=(output, *[i for _, i in others]), output=shared)
@@ -124,9 +116,7 @@ def _parse(subscripts, ranks):
     for place, (indices, rank) in enumerate(zip(inputs, ranks, strict=True)):
         extra = rank - len(indices.replace("...", ""))
         if extra < 0 or (extra and "..." not in indices):
-            raise ShapeError(
-                f"einsum: {subscripts!r} gives operand {place} the axes {indices!r}, but it has {rank}"
-            )
+            raise ShapeError(f"einsum: {subscripts!r} gives operand {place} the axes {indices!r}, but it has {rank}")
         inputs[place] = indices.replace("...", batch[most - extra :])
     if not arrow:
         joined = "".join(inputs)
@@ -145,9 +135,7 @@ def _diagonal(x, indices):
             first = indices.index(letter)
             second = indices.index(letter, first + 1)
             if x.shape[first] != x.shape[second]:
-                raise ShapeError(
-                    f"einsum: index {letter!r} stands for both {x.shape[first]} and {x.shape[second]}"
-                )
+                raise ShapeError(f"einsum: index {letter!r} stands for both {x.shape[first]} and {x.shape[second]}")
             others = [i for i in range(x.ndim) if i not in (first, second)]
             every = np.arange(x.shape[first])
             x = take(transpose(x, axes=(*others, first, second)), index=(..., every, every))

@@ -53,9 +53,7 @@ def _setitem(x, index, new):
         raise GraphError(
             "x[...] = y would lose the gradient of y; build the result from parts with concatenate, stack or where"
         )
-    index = tuple(
-        p.data if isinstance(p, Tensor) else p for p in (index if isinstance(index, tuple) else (index,))
-    )
+    index = tuple(p.data if isinstance(p, Tensor) else p for p in (index if isinstance(index, tuple) else (index,)))
 
     def write(memory):
         memory[index] = new.data if isinstance(new, Tensor) else new
@@ -95,9 +93,7 @@ METHODS = {
     "__iter__": lambda x: (x[i] for i in range(len(x))),
     "sum": lambda x, axis=None, keepdims=False: reduce.sum(x, axis=axis, keepdims=keepdims),
     "mean": lambda x, axis=None, keepdims=False: reduce.mean(x, axis=axis, keepdims=keepdims),
-    "var": lambda x, axis=None, ddof=0, keepdims=False: reduce.var(
-        x, axis=axis, ddof=ddof, keepdims=keepdims
-    ),
+    "var": lambda x, axis=None, ddof=0, keepdims=False: reduce.var(x, axis=axis, ddof=ddof, keepdims=keepdims),
     "max": lambda x, axis=None, keepdims=False: reduce.max(x, axis=axis, keepdims=keepdims),
     "min": lambda x, axis=None, keepdims=False: reduce.min(x, axis=axis, keepdims=keepdims),
     "argmax": lambda x, axis=None: reduce.argmax(x, axis=axis),
@@ -108,9 +104,7 @@ METHODS = {
     "flatten": lambda x: shape.reshape(x, shape=(-1,)),
     "astype": lambda x, dtype: elementwise.astype(x, dtype=np.dtype(dtype)),
     "clip": lambda x, low=None, high=None: elementwise.clip(x, low=low, high=high),
-    "backward": lambda x, gradient=None, retain_graph=False: autograd.backward(
-        x, gradient, retain_graph=retain_graph
-    ),
+    "backward": lambda x, gradient=None, retain_graph=False: autograd.backward(x, gradient, retain_graph=retain_graph),
     "T": property(lambda x: shape.transpose(x)),
 }
 

@@ -25,9 +25,7 @@ def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
     geometry = _geometry("max_pool2d", array, kernel_size, stride, padding, dilation)
     indices = kernels.of(array).max_pool_indices(array, geometry)
     if dilation not in (1, (1, 1)) and (indices < 0).any():
-        raise ShapeError(
-            f"max_pool2d: with padding {padding!r} and dilation {dilation}, a window misses the image"
-        )
+        raise ShapeError(f"max_pool2d: with padding {padding!r} and dilation {dilation}, a window misses the image")
     return gather_pixels(x, indices=indices, geometry=geometry)
 
 

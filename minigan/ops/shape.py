@@ -79,8 +79,7 @@ def _(g, y, *xs, axis, wanted):
     ends = np.cumsum([x.shape[axis] for x in xs]).tolist()
     before = (slice(None),) * (axis % g.ndim)
     return tuple(
-        g[(*before, slice(end - x.shape[axis], end))] if w else None
-        for x, end, w in zip(xs, ends, wanted, strict=True)
+        g[(*before, slice(end - x.shape[axis], end))] if w else None for x, end, w in zip(xs, ends, wanted, strict=True)
     )
 
 
@@ -117,9 +116,7 @@ def _(g, y, x, *, widths, value=0):
 
 def flip(x, axis=None):
     """x read backwards along `axis` (an int, a tuple, or None for all)."""
-    axes = (
-        range(x.ndim) if axis is None else {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
-    )
+    axes = range(x.ndim) if axis is None else {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 
@@ -177,6 +174,7 @@ def embedding(weight, indices):
         raise ShapeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:
         raise ShapeError(
-            f"embedding: indices go from {indices.min()} to {indices.max()}, but weight has rows 0 to {weight.shape[0] - 1}"
+            f"embedding: indices go from {indices.min()} to {indices.max()}, "
+            f"but weight has rows 0 to {weight.shape[0] - 1}"
         )
     return take(weight, index=indices)
