@@ -1,0 +1,96 @@
+"""Images with their labels, as bytes, and the scale that training sees them in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from minigan.errors import DataError
+
+
+def scaled(images: np.ndarray) -> np.ndarray:
+    """Take bytes 0..255 to float32 in [-1, 1], the range of a generator's tanh: x / 127.5 - 1."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise DataError(f"scaled: images are {images.dtype}, but bytes (uint8, 0 to 255) are what it takes")
+    return images / np.float32(127.5) - np.float32(1)
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Take floats in [-1, 1] back to bytes, rounded; what lies outside is clipped. The inverse of `scaled`.
+
+    raises DataError where a value is not a number, since no byte stands for it
+    """
+    images = np.asarray(images)
+    if not np.issubdtype(images.dtype, np.floating):
+        raise DataError(f"to_uint8: images are {images.dtype}, but floats in [-1, 1] are what it takes")
+    if np.isnan(images).any():
+        raise DataError("to_uint8: the images hold NaN; no byte stands for it")
+    return np.rint(np.clip((images + 1) * 127.5, 0, 255)).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images and, where there are any, their labels.
+
+    images: (N, H, W, C), uint8
+    labels: (N,), int64, indices into `classes`; None for unlabelled images
+    name: what people call it
+    classes: the labels' names, in order
+    raises DataError where the arrays are not that
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    name: str = "images"
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        images = self.images
+        if images.dtype != np.uint8 or images.ndim != 4:
+            raise DataError(
+                f"{self.name}: images must be uint8 (N, H, W, C), got {images.dtype} {images.shape}; "
+                "grey images have C = 1, floats in [-1, 1] go through to_uint8"
+            )
+        if self.labels is not None:
+            self._check_labels()
+
+    def _check_labels(self):
+        labels = self.labels
+        if labels.dtype != np.int64 or labels.shape != self.images.shape[:1]:
+            raise DataError(
+                f"{self.name}: labels must be int64 ({len(self.images)},), one per image, "
+                f"got {labels.dtype} {labels.shape}"
+            )
+        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
+            raise DataError(
+                f"{self.name}: labels run from {labels.min()} to {labels.max()}, "
+                f"but there are {len(self.classes)} classes"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: slice | np.ndarray | Sequence[int]) -> "Dataset":
+        """Keep the images that a slice, a list of indices or a mask selects."""
+        if isinstance(rows, int | np.integer):
+            raise DataError(
+                f"{self.name}: [{rows}] is one image; take .images[{rows}], or [{rows}:{rows + 1}] for a set"
+            )
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels)
+
+    def take(self, count: int) -> "Dataset":
+        """Keep the first `count` images. Raises DataError if there are fewer."""
+        if not 0 <= count <= len(self):
+            raise DataError(f"{self.name}: {count} images wanted, but there are {len(self)}")
+        return self[:count]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        return self.images.shape[1:]
+
+    def __repr__(self) -> str:
+        labels = f", {len(self.classes)} classes" if self.labels is not None else ""
+        return f"Dataset({self.name!r}, {len(self)} images of {' x '.join(map(str, self.shape))}{labels})"

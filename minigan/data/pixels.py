@@ -1,0 +1,110 @@
+"""Resizing, cropping and decoding images, with Pillow; changing between grey and colour."""
+
+import io
+from types import ModuleType
+
+import numpy as np
+
+from minigan.errors import DataError
+
+LUMA = (299, 587, 114)  # ITU-R BT.601, in thousandths
+
+
+def check_format(size: int | None, channels: int):
+    """Raise DataError for an image side below one pixel, or for channels that are neither grey nor colour."""
+    if size is not None and size < 1:
+        raise DataError(f"size must be at least 1 pixel, not {size}")
+    if channels not in (1, 3):
+        raise DataError(f"channels must be 1 (grey) or 3 (colour), not {channels}")
+
+
+def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Make images grey (channels 1, by BT.601 luma) or colour (3, by repeating grey).
+
+    images: (N, H, W, 1) or (N, H, W, 3), uint8
+    returns: (N, H, W, channels), uint8; the same array where nothing changes
+    """
+    check_format(None, channels)
+    if images.shape[3] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=3)
+    red, green, blue = (images[..., i].astype(np.uint32) * share for i, share in enumerate(LUMA))
+    return ((red + green + blue + 500) // 1000).astype(np.uint8)[..., None]
+
+
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Resize to size x size with a Lanczos filter: the shorter side first, then the middle is kept.
+
+    images: (N, H, W, C), uint8, C = 1 or 3
+    returns: (N, size, size, C), uint8; the same array where nothing changes
+    raises DataError for a size below 1, or where Pillow is missing
+    """
+    check_format(size, images.shape[3])
+    if images.shape[1:3] == (size, size):
+        return images
+    image_module = pillow().Image
+    out = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for image, place in zip(images, out, strict=True):
+        picture = image_module.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        place[:] = np.asarray(_fitted(picture, size)).reshape(place.shape)
+    return out
+
+
+def decoded(content: bytes, name: str, size: int | None, channels: int) -> np.ndarray:
+    """Decode one image file.
+
+    content: the file's bytes
+    name: what errors call it
+    size: side in pixels, reached as in `resized`; None keeps the image's own
+    channels: 1 for grey, 3 for colour; transparent pixels lie on white
+    returns: (H, W, channels), uint8
+    raises DataError naming the file where it cannot be decoded to the end
+    """
+    module = pillow()
+    try:
+        with module.Image.open(io.BytesIO(content)) as picture:
+            picture = module.ImageOps.exif_transpose(picture)
+            picture = _plain(picture, "L" if channels == 1 else "RGB")
+            return np.array(picture if size is None else _fitted(picture, size)).reshape(
+                *((picture.height, picture.width) if size is None else (size, size)), channels
+            )
+    except Exception as error:  # a broken file makes decoders raise nearly anything, SyntaxError included
+        reason = "not an image, or one of a kind Pillow does not know"
+        if not isinstance(error, module.UnidentifiedImageError):
+            reason = f"corrupt or truncated ({error or type(error).__name__})"
+        raise DataError(f"{name}: {reason}; replace or remove it") from error
+
+
+def pillow() -> ModuleType:
+    """Import Pillow, or say how to get it."""
+    try:
+        import PIL
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        message = "reading and resizing images needs Pillow: pip install 'minigan[train]'"
+        raise DataError(message) from error
+    return PIL
+
+
+def _plain(picture, mode: str):
+    """Convert any picture to 8-bit grey or colour."""
+    module = pillow().Image
+    if picture.mode.startswith("I;16") or picture.mode == "I":
+        # 16 bits a pixel; Pillow's own conversion would clip at 255.
+        values = np.asarray(picture).astype(np.uint32)
+        return module.fromarray((values >> 8).astype(np.uint8)).convert(mode)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = module.new("RGBA", picture.size, "white")
+        picture = module.alpha_composite(white, picture)
+    return picture.convert(mode)
+
+
+def _fitted(picture, size: int):
+    """Resize the shorter side to `size` and crop the middle of the longer one."""
+    if picture.size == (size, size):
+        return picture
+    module = pillow()
+    return module.ImageOps.fit(picture, (size, size), method=module.Image.Resampling.LANCZOS)

@@ -1,0 +1,213 @@
+"""Every data set that the command line can name, and how it is had."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigan.data import cifar, idx
+from minigan.data.dataset import Dataset
+from minigan.data.download import Remote, Report, cache_folder, fetch_all
+from minigan.data.folder import image_folder
+from minigan.data.glyphs import glyphs
+from minigan.data.pixels import check_format, resized, with_channels
+from minigan.errors import DataError, UnknownNameError
+
+SPLITS = ("train", "test")
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that is downloaded.
+
+    counts: images in each split
+    files: what each split needs
+    read: (folder, split) -> Dataset
+    """
+
+    name: str
+    description: str
+    shape: tuple[int, int, int]
+    counts: dict[str, int]
+    files: dict[str, tuple[Remote, ...]]
+    read: Callable[[Path, str], Dataset]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `minigan data`.
+
+    shape: (height, width, channels) of an image; None where the folder decides
+    count: training images; None where there is no limit, or the folder decides
+    place: where the files are, or would be; "" where there are none
+    cached: whether it can be read without a network
+    """
+
+    name: str
+    description: str
+    shape: tuple[int, int, int] | None
+    count: int | None
+    place: str
+    cached: bool
+
+
+def load(
+    source: str | os.PathLike = "glyphs",
+    data_dir: str | os.PathLike | None = None,
+    split: str = "train",
+    size: int | None = None,
+    channels: int | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Dataset:
+    """Have a data set by its name, or a folder or tar archive of images by its path.
+
+    source: "glyphs", "mnist", "fashion-mnist", "cifar10", or a path
+    data_dir: a folder with the named set's files; nothing is downloaded then
+    split: "train" or "test"; a path has splits where it holds train and test, folders or archives
+    size: side in pixels to resize to; None keeps the set's own
+    channels: 1 for grey, 3 for colour; None keeps the set's own, and takes colour for a path
+    count: how many images; None takes all (20,000 glyphs)
+    seed: of the glyphs; nothing else here is random
+    report: told of a download's progress, (name, bytes there, bytes in all)
+    raises UnknownNameError for a source that does not exist, DataError for files that are missing or broken
+    """
+    if split not in SPLITS:
+        raise DataError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
+    check_format(size, 3 if channels is None else channels)
+    source = os.fspath(source)
+    if source == "glyphs":
+        drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else size)
+        return _converted(drawn, None, channels)
+    if source in SOURCES:
+        dataset = _read(SOURCES[source], data_dir, split, report)
+        return _converted(dataset if count is None else dataset.take(count), size, channels)
+    path = _split_of(_path(source), split)
+    return image_folder(path, size, 3 if channels is None else channels, count)
+
+
+def available() -> list[Listing]:
+    """Every source, in the order of the table, with where its files are."""
+    drawn = Listing("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), None, "", True)
+    path = Listing("FOLDER", "any folder or tar archive of images; sub-folders are labels", None, None, "", True)
+    return [drawn, *(_listing(source) for source in SOURCES.values()), path]
+
+
+def _listing(source: Source) -> Listing:
+    folder = cache_folder() / source.name
+    cached = all((folder / remote.name).is_file() for remote in source.files["train"])
+    return Listing(source.name, source.description, source.shape, source.counts["train"], str(folder), cached)
+
+
+def _read(source: Source, data_dir: str | os.PathLike | None, split: str, report: Report | None) -> Dataset:
+    if data_dir is not None:
+        return source.read(Path(data_dir).expanduser(), split)
+    folder = cache_folder() / source.name
+    fetch_all(source.files[split], folder, report)
+    return source.read(folder, split)
+
+
+def _converted(dataset: Dataset, size: int | None, channels: int | None) -> Dataset:
+    images = dataset.images
+    images = images if channels is None else with_channels(images, channels)
+    images = images if size is None else resized(images, size)
+    return Dataset(images, dataset.labels, dataset.name, dataset.classes)
+
+
+def _path(source: str) -> Path:
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(ARCHIVE_ENDINGS):
+        raise DataError(f"{source}: there is no such folder or archive of images")
+    raise UnknownNameError("data source", source, ["glyphs", *SOURCES])
+
+
+def _split_of(path: Path, split: str) -> Path:
+    """The part of a path that is the split: what it holds under that name, or all of it for training."""
+    if path.is_dir():
+        for ending in ("", *ARCHIVE_ENDINGS):
+            part = path / f"{split}{ending}"
+            if part.is_dir() if ending == "" else part.is_file():
+                return part
+    if split == "train":
+        return path
+    raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
+
+
+MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+FASHION_MIRROR = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+CIFAR_SERVER = "https://www.cs.toronto.edu/~kriz/"
+CIFAR_FILES = (
+    Remote(
+        CIFAR_SERVER + cifar.ARCHIVE,
+        170052171,
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    ),
+)
+
+
+def _idx_files(mirror: str, stem: str, images: tuple[int, str], labels: tuple[int, str]) -> tuple[Remote, Remote]:
+    return (
+        Remote(f"{mirror}{stem}-images-idx3-ubyte.gz", *images),
+        Remote(f"{mirror}{stem}-labels-idx1-ubyte.gz", *labels),
+    )
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "mnist",
+            "handwritten digits",
+            (28, 28, 1),
+            {"train": 60_000, "test": 10_000},
+            {
+                "train": _idx_files(
+                    MNIST_MIRROR,
+                    "train",
+                    (9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                    (28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                ),
+                "test": _idx_files(
+                    MNIST_MIRROR,
+                    "t10k",
+                    (1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                    (4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+                ),
+            },
+            idx.mnist,
+        ),
+        Source(
+            "fashion-mnist",
+            "pictures of clothes, in ten kinds",
+            (28, 28, 1),
+            {"train": 60_000, "test": 10_000},
+            {
+                "train": _idx_files(
+                    FASHION_MIRROR,
+                    "train",
+                    (26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+                    (29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+                ),
+                "test": _idx_files(
+                    FASHION_MIRROR,
+                    "t10k",
+                    (4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+                    (5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+                ),
+            },
+            idx.fashion_mnist,
+        ),
+        Source(
+            "cifar10",
+            "small photographs of ten kinds of things",
+            (32, 32, 3),
+            {"train": 50_000, "test": 10_000},
+            {"train": CIFAR_FILES, "test": CIFAR_FILES},
+            cifar.cifar10,
+        ),
+    )
+}
