@@ -1,0 +1,98 @@
+"""DCGAN: convolutions with stride in the discriminator, their adjoints in the generator, batch norm between.
+
+source: Radford, Metz & Chintala, arXiv:1511.06434. At 28 pixels the maps go 7, 14, 28 from a dense layer; at 32 and
+64 they double from 4. Weights begin as N(0, 0.02), batch-norm scales as N(1, 0.02); no batch norm on the generator's
+output or the discriminator's input, and no bias before a batch norm.
+"""
+
+from minigan.errors import ShapeError
+from minigan.models.gan import GAN
+from minigan.nn import (
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    ReLU,
+    Reshape,
+    Sequential,
+    Tanh,
+    init,
+)
+
+WEIGHTS, SCALES = init.normal(0.02), init.normal(0.02, 1.0)
+HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
+
+
+def dcgan(image_shape, rng, latent_size=100):
+    """The DCGAN for square images of 28, 32 or 64 pixels."""
+    height, width, channels = image_shape
+    if height != width or height not in (28, 32, 64):
+        raise ShapeError(
+            f"dcgan: images are {height} x {width}, but it is made for 28 x 28, 32 x 32 and 64 x 64; "
+            "resize the data (--size 32 on the command line, size=32 in data.load)"
+        )
+    if height == 28:
+        return GAN("dcgan", *_networks_28(channels, rng, latent_size), image_shape, latent_size, batch=128)
+    return GAN("dcgan", *_networks(height, channels, rng, latent_size), image_shape, latent_size, batch=64)
+
+
+def _networks_28(channels, rng, latent_size):
+    weights = {"weight_init": WEIGHTS, "rng": rng}
+    generator = Sequential(
+        Linear(latent_size, 7 * 7 * 128, bias=False, **weights),
+        _batch_norm(7 * 7 * 128, rng),
+        ReLU(),
+        Reshape(7, 7, 128),
+        ConvTranspose2d(128, 64, 4, bias=False, **HALVE, **weights),
+        _batch_norm(64, rng),
+        ReLU(),
+        ConvTranspose2d(64, channels, 4, **HALVE, **weights),
+        Tanh(),
+    )
+    discriminator = Sequential(
+        Conv2d(channels, 64, 4, **HALVE, **weights),
+        LeakyReLU(0.2),
+        Conv2d(64, 128, 4, bias=False, **HALVE, **weights),
+        _batch_norm(128, rng),
+        LeakyReLU(0.2),
+        Flatten(),
+        Linear(7 * 7 * 128, 1, **weights),
+    )
+    return generator, discriminator
+
+
+def _networks(size, channels, rng, latent_size, maps=512):
+    """From 1 x 1 to 4 x 4, then doubling to the image: 512 maps at 4 x 4, half as many at each doubling."""
+    weights = {"weight_init": WEIGHTS, "rng": rng}
+    generator = [
+        Reshape(1, 1, latent_size),
+        ConvTranspose2d(latent_size, maps, 4, bias=False, **weights),
+        _batch_norm(maps, rng),
+        ReLU(),
+    ]
+    at = 4
+    while at < size // 2:
+        generator += [
+            ConvTranspose2d(maps, maps // 2, 4, bias=False, **HALVE, **weights),
+            _batch_norm(maps // 2, rng),
+            ReLU(),
+        ]
+        maps, at = maps // 2, at * 2
+    generator += [ConvTranspose2d(maps, channels, 4, bias=False, **HALVE, **weights), Tanh()]
+
+    discriminator = [Conv2d(channels, maps, 4, bias=False, **HALVE, **weights), LeakyReLU(0.2)]
+    while at > 4:
+        discriminator += [
+            Conv2d(maps, maps * 2, 4, bias=False, **HALVE, **weights),
+            _batch_norm(maps * 2, rng),
+            LeakyReLU(0.2),
+        ]
+        maps, at = maps * 2, at // 2
+    discriminator += [Conv2d(maps, 1, 4, bias=False, **weights), Flatten()]
+    return Sequential(*generator), Sequential(*discriminator)
+
+
+def _batch_norm(channels, rng):
+    return BatchNorm(channels, scale_init=SCALES, rng=rng)

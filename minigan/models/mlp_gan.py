@@ -1,0 +1,31 @@
+"""The dense GAN: noise through three dense layers to an image, and an image through three to a logit."""
+
+import math
+
+from minigan.models.gan import GAN
+from minigan.nn import Flatten, LeakyReLU, Linear, Reshape, Sequential, Tanh
+
+HIDDEN = 128
+
+
+def mlp_gan(image_shape, rng, latent_size=100):
+    """100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
+    pixels = math.prod(image_shape)
+    generator = Sequential(
+        Linear(latent_size, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, pixels, rng=rng),
+        Tanh(),
+        Reshape(*image_shape),
+    )
+    discriminator = Sequential(
+        Flatten(),
+        Linear(pixels, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, 1, rng=rng),
+    )
+    return GAN("mlp-gan", generator, discriminator, image_shape, latent_size)

@@ -1,0 +1,44 @@
+"""Layers: functions with parameters, and the modules that are made of them."""
+
+from minigan.nn import init
+from minigan.nn.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minigan.nn.layers import (
+    AvgPool2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Embedding,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Reshape,
+    Upsample,
+)
+from minigan.nn.module import Module, Sequential
+from minigan.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+
+__all__ = [
+    "AvgPool2d",
+    "BatchNorm",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GroupNorm",
+    "InstanceNorm",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "ReLU",
+    "Reshape",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "Upsample",
+    "init",
+]

@@ -1,0 +1,204 @@
+"""Layers. Images are (N, H, W, C), vectors (N, C); weights begin from the stream "init" unless `rng` is given."""
+
+import math
+
+import numpy as np
+
+from minigan import ops, random
+from minigan.errors import ShapeError
+from minigan.kernels.geometry import pair
+from minigan.nn import init
+from minigan.nn.module import Module
+from minigan.tensor import Tensor
+
+
+def parameter(initialiser, rng, shape, fan_in=1, fan_out=1):
+    """A float32 leaf that is trained, from an initialiser."""
+    rng = random.stream("init") if rng is None else rng
+    return Tensor(initialiser(rng, shape, fan_in, fan_out).astype(np.float32), True)
+
+
+class Linear(Module):
+    """x @ weight + bias: (..., inputs) to (..., outputs); weight (inputs, outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True, weight_init=None, rng=None):
+        super().__init__()
+        self.inputs, self.outputs = inputs, outputs
+        weight_init = weight_init or init.lecun_uniform()
+        self.weight = parameter(weight_init, rng, (inputs, outputs), inputs, outputs)
+        self.bias = parameter(init.lecun_uniform(), rng, (outputs,), inputs, outputs) if bias else None
+
+    def forward(self, x):
+        if x.shape[-1:] != (self.inputs,):
+            raise ShapeError(
+                f"Linear: x has shape {x.shape}, but the last axis must be {self.inputs}; weight is {self.weight.shape}"
+            )
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+    def describe(self):
+        return f"{self.inputs} -> {self.outputs}"
+
+
+class Conv2d(Module):
+    """`ops.conv2d` with weight (KH, KW, inputs // groups, outputs) and an optional bias (outputs,)."""
+
+    transposed = False
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size,
+        *,
+        stride=1,
+        padding=0,
+        dilation=1,
+        groups: int = 1,
+        bias: bool = True,
+        weight_init=None,
+        rng=None,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        kernel = pair(name, "kernel_size", kernel_size)
+        if groups < 1 or inputs % groups or outputs % groups:
+            raise ShapeError(f"{name}: {groups} groups do not divide {inputs} inputs and {outputs} outputs")
+        self.inputs, self.outputs = inputs, outputs
+        self.how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        image_side, feature_side = (outputs, inputs) if self.transposed else (inputs, outputs)
+        fans = [math.prod(kernel) * channels // groups for channels in (image_side, feature_side)]
+        # an output of a transposed convolution sees only every stride-th tap along each axis
+        fan_image, fan_feature = fans[0], max(1, fans[1] // math.prod(pair(name, "stride", stride)))
+        fan_in, fan_out = (fan_feature, fan_image) if self.transposed else (fan_image, fan_feature)
+        shape = (*kernel, image_side // groups, feature_side)
+        self.weight = parameter(weight_init or init.lecun_uniform(), rng, shape, fan_in, fan_out)
+        self.bias = parameter(init.lecun_uniform(), rng, (outputs,), fan_in, fan_out) if bias else None
+
+    def forward(self, x):
+        y = ops.conv2d(x, self.weight, **self.how)
+        return y if self.bias is None else y + self.bias
+
+    def describe(self):
+        kernel = "x".join(map(str, self.weight.shape[:2]))
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": None}
+        how = "".join(f", {name}={setting}" for name, setting in self.how.items() if setting != usual[name])
+        return f"{self.inputs} -> {self.outputs}, {kernel}{how}"
+
+
+class ConvTranspose2d(Conv2d):
+    """`ops.conv2d_transpose` with weight (KH, KW, outputs // groups, inputs), that of the convolution it is adjoint to.
+
+    output_padding: how much larger than the smallest possible size the result is; with padding "same" it is
+        in * stride. `layer(y, output_size)` asks for a size by name.
+    """
+
+    transposed = True
+
+    def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding=None, **how):
+        super().__init__(inputs, outputs, kernel_size, **how)
+        self.how["output_padding"] = output_padding
+
+    def forward(self, y, output_size=None):
+        how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}
+        x = ops.conv2d_transpose(y, self.weight, **how)
+        return x if self.bias is None else x + self.bias
+
+
+class Embedding(Module):
+    """Rows of weight (count, width) by number: integers (...) to (..., width)."""
+
+    def __init__(self, count: int, width: int, *, weight_init=None, rng=None):
+        super().__init__()
+        self.weight = parameter(weight_init or init.normal(1.0), rng, (count, width), 1, width)
+
+    def forward(self, indices):
+        return ops.embedding(self.weight, indices)
+
+    def describe(self):
+        return "{} x {}".format(*self.weight.shape)
+
+
+class Dropout(Module):
+    """In training, each value 0 with probability `rate` and the others divided by 1 - rate."""
+
+    def __init__(self, rate: float = 0.5, *, rng=None):
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ShapeError(f"Dropout: rate is {rate}, but it is a probability from 0 to below 1")
+        self.rate, self.rng = rate, rng
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return ops.dropout(x, self.rate, random.stream("dropout") if self.rng is None else self.rng)
+
+    def describe(self):
+        return f"{self.rate}"
+
+
+class MaxPool2d(Module):
+    """The largest pixel of each window."""
+
+    def __init__(self, kernel_size, *, stride=None, padding=0):
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def forward(self, x):
+        return ops.max_pool2d(x, self.kernel_size, stride=self.stride, padding=self.padding)
+
+    def describe(self):
+        return f"{self.kernel_size}, stride={self.stride or self.kernel_size}, padding={self.padding}"
+
+
+class AvgPool2d(MaxPool2d):
+    """The mean of each window; padding counts as zeros unless count_padding=False."""
+
+    def __init__(self, kernel_size, *, stride=None, padding=0, count_padding=True):
+        super().__init__(kernel_size, stride=stride, padding=padding)
+        self.count_padding = count_padding
+
+    def forward(self, x):
+        return ops.avg_pool2d(
+            x, self.kernel_size, stride=self.stride, padding=self.padding, count_padding=self.count_padding
+        )
+
+
+class Upsample(Module):
+    """Images `scale` times as large (an int or a pair), "nearest" or "bilinear"."""
+
+    def __init__(self, scale=2, *, mode: str = "nearest"):
+        super().__init__()
+        self.scale, self.mode = pair("Upsample", "scale", scale), mode
+
+    def forward(self, x):
+        return ops.resize(x, tuple(n * s for n, s in zip(x.shape[1:3], self.scale, strict=True)), mode=self.mode)
+
+    def describe(self):
+        return f"{self.scale}, {self.mode}"
+
+
+class Flatten(Module):
+    """(N, ...) to (N, M)."""
+
+    def forward(self, x):
+        return ops.flatten(x)
+
+
+class Reshape(Module):
+    """Each sample in another shape: (N, ...) to (N, *shape)."""
+
+    def __init__(self, *shape: int):
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x):
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ShapeError(
+                f"Reshape: a sample has shape {x.shape[1:]}, which does not fill {self.shape} "
+                f"({math.prod(x.shape[1:])} values for {math.prod(self.shape)})"
+            )
+        return ops.reshape(x, (x.shape[0], *self.shape))
+
+    def describe(self):
+        return ", ".join(map(str, self.shape))

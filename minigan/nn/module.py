@@ -1,0 +1,178 @@
+"""Module: parameters, buffers and other modules under names, and what is done to all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigan import writes
+from minigan.errors import ShapeError
+from minigan.tensor import Tensor
+
+
+class Module:
+    """A function with state. Subclasses assign their state in `__init__` and compute in `forward`.
+
+    An attribute that is a Tensor is state: a parameter if it requires gradients when it is assigned, else a buffer
+    (kept and saved, never trained). An attribute that is a Module is a part. A subclass calls `super().__init__()`
+    before it assigns anything.
+    """
+
+    def __init__(self):
+        for name, start in (("_parameters", {}), ("_buffers", {}), ("_modules", {}), ("training", True)):
+            object.__setattr__(self, name, start)
+
+    def forward(self, *inputs):
+        raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
+
+    def __call__(self, *inputs):
+        return self.forward(*inputs)
+
+    def __setattr__(self, name, attribute):
+        if not hasattr(self, "_modules"):
+            raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
+        for table in (self._parameters, self._buffers, self._modules):
+            table.pop(name, None)
+        if isinstance(attribute, Module):
+            self._modules[name] = attribute
+        elif isinstance(attribute, Tensor):
+            (self._parameters if attribute.requires_grad else self._buffers)[name] = attribute
+        object.__setattr__(self, name, attribute)
+
+    # ------------------------------------------------------------------------------------------ state
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module (under `prefix`) and all parts of it, each once, with dotted names."""
+        seen = set()
+        stack = [(prefix, self)]
+        while stack:
+            name, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield name, module
+            parts = [(f"{name}.{part}" if name else part, m) for part, m in module._modules.items()]
+            stack.extend(reversed(parts))
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """All parameters with dotted names, each once, frozen ones too."""
+        yield from self._named("_parameters")
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self._named("_buffers")
+
+    def _named(self, table):
+        seen = set()
+        for prefix, module in self.named_modules():
+            for name, tensor in getattr(module, table).items():
+                if id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield f"{prefix}.{name}" if prefix else name, tensor
+
+    def parameters(self) -> list[Tensor]:
+        """The parameters that are trained: all that are not frozen."""
+        return [p for _, p in self.named_parameters() if p.requires_grad]
+
+    def parameter_count(self) -> int:
+        """How many numbers the parameters hold, frozen ones too."""
+        return sum(p.size for _, p in self.named_parameters())
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by name."""
+        return {name: t.data.copy() for name, t in (*self.named_parameters(), *self.named_buffers())}
+
+    def load_state_dict(self, state: dict[str, np.ndarray], strict: bool = True) -> None:
+        """Take over the arrays of `state`. Either all fit, or nothing is changed.
+
+        strict: every name here must be in `state` and the other way round; otherwise only the common ones are taken
+        raises ShapeError for missing, unexpected or differently shaped entries
+        """
+        mine = dict((*self.named_parameters(), *self.named_buffers()))
+        problems = []
+        if strict:
+            problems += [f"missing {name}" for name in mine if name not in state]
+            problems += [f"unexpected {name}" for name in state if name not in mine]
+        problems += [
+            f"{name} is {np.shape(state[name])}, but {tensor.shape} here"
+            for name, tensor in mine.items()
+            if name in state and np.shape(state[name]) != tensor.shape
+        ]
+        if problems:
+            raise ShapeError(f"load_state_dict into {type(self).__name__}: " + "; ".join(problems))
+        for name, tensor in mine.items():
+            if name in state:
+                tensor.data[...] = state[name]
+                writes.note(tensor.data)
+
+    # ------------------------------------------------------------------------------------------ modes
+
+    def train(self, mode: bool = True) -> Module:
+        """Behave as in training: batch norm uses the batch, dropout drops. Returns the module."""
+        for _, module in self.named_modules():
+            object.__setattr__(module, "training", mode)
+        return self
+
+    def eval(self) -> Module:
+        """Behave as in use: batch norm uses its running statistics, dropout does nothing. Returns the module."""
+        return self.train(False)
+
+    def freeze(self, frozen: bool = True) -> Module:
+        """Stop (or with False, resume) the training of all parameters: they get no gradients. Returns the module."""
+        for _, parameter in self.named_parameters():
+            parameter.requires_grad = not frozen
+        return self
+
+    def astype(self, dtype) -> Module:
+        """Turn all parameters and buffers into another floating point dtype. Returns the module."""
+        for _, tensor in (*self.named_parameters(), *self.named_buffers()):
+            tensor.data, tensor.grad = tensor.data.astype(dtype), None
+        return self
+
+    def zero_grad(self) -> None:
+        for _, parameter in self.named_parameters():
+            parameter.grad = None
+
+    # ------------------------------------------------------------------------------------------- repr
+
+    def describe(self) -> str:
+        """The arguments that say what this module is, for its repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = list(self._lines("", type(self).__name__))
+        width = max(len(text) for text, _ in lines)
+        table = "\n".join(f"{text:<{width}}  {state}".rstrip() for text, state in lines)
+        frozen = sum(p.size for _, p in self.named_parameters() if not p.requires_grad)
+        note = f", {frozen:,} of them frozen" if frozen else ""
+        return f"{table}\n{self.parameter_count():,} parameters{note}"
+
+    def _lines(self, indent, title):
+        state = ", ".join(f"{n} {tuple(t.shape)}" for n, t in (*self._parameters.items(), *self._buffers.items()))
+        yield f"{indent}{title}({self.describe()})", state
+        for name, part in self._modules.items():
+            yield from part._lines(indent + "  ", f"{name}: {type(part).__name__}")
+
+
+class Sequential(Module):
+    """Modules applied one after another; indexing and slicing as a list."""
+
+    def __init__(self, *modules: Module):
+        super().__init__()
+        for number, module in enumerate(modules):
+            setattr(self, str(number), module)
+
+    def forward(self, x):
+        for module in self._modules.values():
+            x = module(x)
+        return x
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, index):
+        modules = list(self._modules.values())
+        return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]

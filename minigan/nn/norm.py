@@ -1,0 +1,99 @@
+"""Normalising layers; the last axis is the channels."""
+
+import math
+
+import numpy as np
+
+from minigan import ops
+from minigan.autograd import no_grad
+from minigan.errors import ShapeError
+from minigan.nn import init
+from minigan.nn.layers import parameter
+from minigan.nn.module import Module
+from minigan.recompute import once
+from minigan.tensor import Tensor
+
+
+class BatchNorm(Module):
+    """Normalise each channel over the batch and all places: (N, C) or (N, H, W, C).
+
+    In training by the batch's mean and biased variance; otherwise by running ones, which training updates to
+    (1 - momentum) * running + momentum * batch's, with the unbiased variance. Both as PyTorch.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, scale_init=None, rng=None):
+        super().__init__()
+        self.channels, self.eps, self.momentum = channels, eps, momentum
+        self.scale = parameter(scale_init or init.constant(1), rng, (channels,))
+        self.shift = parameter(init.constant(0), rng, (channels,))
+        self.running_mean = Tensor(np.zeros(channels, np.float32))
+        self.running_variance = Tensor(np.ones(channels, np.float32))
+
+    def forward(self, x):
+        if x.shape[-1:] != (self.channels,):
+            raise ShapeError(f"BatchNorm: x has shape {x.shape}, but the last axis must be {self.channels} channels")
+        if not self.training:
+            return ops.fixed_norm(x, self.scale, self.shift, self.running_mean, self.running_variance, eps=self.eps)
+        count = math.prod(x.shape[:-1])
+        if count < 2:
+            raise ShapeError(
+                f"BatchNorm: x has shape {x.shape}, one value a channel, which has no variance; "
+                "train with more samples, or call eval() first"
+            )
+        y, mean, inverse_deviation = ops.batch_norm(x, self.scale, self.shift, eps=self.eps)
+        once(lambda: self._update(mean.detach(), inverse_deviation.detach(), count))
+        return y
+
+    @no_grad()
+    def _update(self, mean, inverse_deviation, count):
+        variance = (inverse_deviation**-2 - self.eps) * (count / (count - 1))
+        for running, batch in ((self.running_mean, mean), (self.running_variance, variance)):
+            running *= 1 - self.momentum
+            running += self.momentum * batch
+
+    def describe(self):
+        return f"{self.channels}"
+
+
+class LayerNorm(Module):
+    """Normalise each sample over its last axes, of the given shape (an int for one)."""
+
+    def __init__(self, shape, *, eps: float = 1e-5):
+        super().__init__()
+        self.shape, self.eps = (shape,) if isinstance(shape, int) else tuple(shape), eps
+        self.scale = parameter(init.constant(1), None, self.shape)
+        self.shift = parameter(init.constant(0), None, self.shape)
+
+    def forward(self, x):
+        return ops.layer_norm(x, self.scale, self.shift, eps=self.eps)
+
+    def describe(self):
+        return ", ".join(map(str, self.shape))
+
+
+class GroupNorm(Module):
+    """Normalise each sample over groups of channels and all places."""
+
+    def __init__(self, groups: int, channels: int, *, eps: float = 1e-5):
+        super().__init__()
+        if groups < 1 or channels % groups:
+            raise ShapeError(f"{type(self).__name__}: {groups} groups do not divide {channels} channels")
+        self.groups, self.eps = groups, eps
+        self.scale = parameter(init.constant(1), None, (channels,))
+        self.shift = parameter(init.constant(0), None, (channels,))
+
+    def forward(self, x):
+        return ops.group_norm(x, self.scale, self.shift, groups=self.groups, eps=self.eps)
+
+    def describe(self):
+        return f"{self.groups} groups of {self.scale.size} channels"
+
+
+class InstanceNorm(GroupNorm):
+    """Normalise each sample and channel over all places, with a learned scale and shift."""
+
+    def __init__(self, channels: int, *, eps: float = 1e-5):
+        super().__init__(channels, channels, eps=eps)
+
+    def describe(self):
+        return f"{self.groups}"

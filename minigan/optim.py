@@ -1,0 +1,277 @@
+"""Optimisers, learning-rate schedules and gradient clipping.
+
+An optimiser takes a list of parameters, or a list of groups that override its settings:
+
+    Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    SGD([{"parameters": body}, {"parameters": head, "lr": 0.1}], lr=0.01)
+
+`step(gradients)` takes what `mg.grad` returned; `step()` uses what `backward()` left in `.grad`. Each update is one
+pass over a parameter. The state of an optimiser is kept in the order of its parameters and can be saved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from minigan import kernels, writes
+from minigan.errors import MiniganError, ShapeError
+from minigan.tensor import Tensor
+
+
+class Optimiser:
+    """What all optimisers share: groups of parameters with settings, and one state of arrays for each parameter."""
+
+    moments: tuple[str, ...] = ()  # the names of the arrays kept for each parameter
+
+    def __init__(self, parameters: Iterable, **settings):
+        given = list(parameters)
+        groups = given if given and isinstance(given[0], dict) else [{"parameters": given}]
+        self.groups = [{**settings, **group, "parameters": list(group["parameters"])} for group in groups]
+        name = type(self).__name__
+        for group in self.groups:
+            unknown = set(group) - set(settings) - {"parameters"}
+            if unknown:
+                raise MiniganError(
+                    f"{name}: a group has unknown settings {sorted(unknown)}; known are {list(settings)}"
+                )
+            self._check(group)
+        everything = [p for group in self.groups for p in group["parameters"]]
+        if not everything or not all(isinstance(p, Tensor) and p.is_leaf for p in everything):
+            raise MiniganError(
+                f"{name}: needs a list of parameters (leaf Tensors), got {everything or 'an empty list'}"
+            )
+        if len(set(map(id, everything))) != len(everything):
+            raise MiniganError(f"{name}: a parameter is listed twice and would be updated twice a step")
+        self.parameters = everything
+        self.steps = 0
+        self.state = [{} for _ in everything]
+
+    def _check(self, group):
+        if not group["lr"] >= 0:
+            raise MiniganError(f"{type(self).__name__}: the learning rate is {group['lr']}, but it is never negative")
+
+    def step(self, gradients: Sequence | None = None) -> None:
+        """Update every parameter that has a gradient.
+
+        gradients: one for each parameter in order (None leaves it as it is), or None to use `.grad`
+        """
+        if gradients is None:
+            gradients = [p.grad for p in self.parameters]
+        if len(gradients) != len(self.parameters):
+            raise ShapeError(
+                f"{type(self).__name__}.step: {len(gradients)} gradients for {len(self.parameters)} parameters"
+            )
+        self.steps += 1
+        pairs = iter(zip(self.parameters, gradients, self.state, strict=True))
+        for group in self.groups:
+            for (parameter, gradient, state), _ in zip(pairs, group["parameters"], strict=False):
+                if gradient is not None:
+                    self._step_one(parameter, gradient, state, group)
+
+    def _step_one(self, parameter, gradient, state, group):
+        data = parameter.data
+        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
+        if gradient.shape != data.shape:
+            raise ShapeError(
+                f"{type(self).__name__}.step: a gradient has shape {gradient.shape}, its parameter {data.shape}"
+            )
+        if not state:
+            state.update(step=0, **{name: np.zeros_like(data) for name in self.moments})
+        state["step"] += 1
+        self._update(kernels.of(data), data, gradient.astype(data.dtype, copy=False), state, group)
+        writes.note(data)
+
+    def _update(self, kernel, data, gradient, state, group):
+        raise NotImplementedError
+
+    def zero_grad(self) -> None:
+        """Forget the gradients that `backward()` left."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> dict:
+        """Copies of the state and the settings: numbers, strings and arrays only."""
+        return {
+            "steps": self.steps,
+            "state": [{k: np.copy(v) if np.ndim(v) else v for k, v in state.items()} for state in self.state],
+            "groups": [{k: v for k, v in group.items() if k != "parameters"} for group in self.groups],
+        }
+
+    def load_state_dict(self, saved: dict) -> None:
+        """Take over what `state_dict` returned for the same parameters; changes nothing if it does not fit."""
+        if len(saved["state"]) != len(self.state) or len(saved["groups"]) != len(self.groups):
+            raise ShapeError(
+                f"{type(self).__name__}.load_state_dict: saved for {len(saved['state'])} parameters in "
+                f"{len(saved['groups'])} groups, but here are {len(self.state)} in {len(self.groups)}"
+            )
+        for parameter, state in zip(self.parameters, saved["state"], strict=True):
+            if state and (set(state) != {"step", *self.moments} or state_shapes(state) - {parameter.shape}):
+                raise ShapeError(f"{type(self).__name__}.load_state_dict: state of another optimiser or parameter")
+        self.steps = saved["steps"]
+        self.state = [{k: np.copy(v) if np.ndim(v) else v for k, v in state.items()} for state in saved["state"]]
+        for group, settings in zip(self.groups, saved["groups"], strict=True):
+            group.update(settings)
+
+
+def state_shapes(state: dict) -> set:
+    """The shapes of the arrays in a parameter's state."""
+    return {v.shape for k, v in state.items() if k != "step"}
+
+
+class SGD(Optimiser):
+    """p -= lr * v, v = momentum * v + g; with Nesterov, p -= lr * (g + momentum * v).
+
+    weight_decay: adds weight_decay * p to g. The first v is g, as in PyTorch.
+    """
+
+    moments = ("velocity",)
+
+    def __init__(self, parameters, lr: float, *, momentum=0.0, nesterov=False, weight_decay=0.0):
+        super().__init__(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
+
+    def _check(self, group):
+        super()._check(group)
+        if group["nesterov"] and not group["momentum"]:
+            raise MiniganError("SGD: nesterov=True needs a momentum above 0")
+
+    def _update(self, kernel, data, gradient, state, group):
+        kernel.sgd_update(
+            data,
+            gradient,
+            state["velocity"],
+            group["lr"],
+            group["momentum"],
+            group["nesterov"],
+            group["weight_decay"],
+        )
+
+
+class RMSprop(Optimiser):
+    """p -= lr * g / (sqrt(s) + eps), s = decay * s + (1 - decay) * g^2. Source: Hinton, Coursera lecture 6e (2012)."""
+
+    moments = ("square",)
+
+    def __init__(self, parameters, lr: float = 0.01, *, decay=0.99, eps=1e-8, weight_decay=0.0):
+        super().__init__(parameters, lr=lr, decay=decay, eps=eps, weight_decay=weight_decay)
+
+    def _update(self, kernel, data, gradient, state, group):
+        kernel.rmsprop_update(
+            data, gradient, state["square"], group["lr"], group["decay"], group["eps"], group["weight_decay"]
+        )
+
+
+class Adam(Optimiser):
+    """p -= lr * m / (sqrt(v) + eps), m and v the running means of g and g^2, freed of their bias towards 0.
+
+    weight_decay: adds weight_decay * p to g. Source: Kingma & Ba, arXiv:1412.6980, algorithm 1.
+    """
+
+    moments = ("mean", "square")
+    decoupled = False
+
+    def __init__(self, parameters, lr: float = 1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        super().__init__(parameters, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+
+    def _check(self, group):
+        super()._check(group)
+        if not all(0 <= beta < 1 for beta in group["betas"]):
+            raise MiniganError(f"{type(self).__name__}: betas are {group['betas']}, but each is from 0 to below 1")
+
+    def _update(self, kernel, data, gradient, state, group):
+        kernel.adam_update(
+            data,
+            gradient,
+            state["mean"],
+            state["square"],
+            group["lr"],
+            *group["betas"],
+            group["eps"],
+            group["weight_decay"],
+            self.decoupled,
+            state["step"],
+        )
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks p by lr * weight_decay itself. Source: Loshchilov & Hutter, arXiv:1711.05101."""
+
+    decoupled = True
+
+    def __init__(self, parameters, lr: float = 1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+        super().__init__(parameters, lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+
+# ------------------------------------------------------------------------------------------ schedules
+
+
+class Schedule:
+    """Multiplies an optimiser's learning rates by factor(n) after n calls of `step()`, from factor(0) at once."""
+
+    def __init__(self, optimiser: Optimiser, factor: Callable[[int], float]):
+        self.optimiser, self.factor, self.count = optimiser, factor, 0
+        self.rates = [group["lr"] for group in optimiser.groups]
+        self._apply()
+
+    def step(self) -> None:
+        self.count += 1
+        self._apply()
+
+    def _apply(self):
+        for group, rate in zip(self.optimiser.groups, self.rates, strict=True):
+            group["lr"] = rate * self.factor(self.count)
+
+
+def linear(steps: int, final: float = 0.0):
+    """From 1 to `final` in a straight line over `steps`, then `final`."""
+    return lambda n: 1 + (final - 1) * min(n / steps, 1)
+
+
+def cosine(steps: int, final: float = 0.0):
+    """From 1 to `final` along half a cosine over `steps`. Source: Loshchilov & Hutter, arXiv:1608.03983."""
+    return lambda n: final + (1 - final) * (1 + math.cos(math.pi * min(n / steps, 1))) / 2
+
+
+def exponential(rate: float):
+    """rate ** n."""
+    return lambda n: rate**n
+
+
+def staircase(every: int, factor: float = 0.1):
+    """Multiplied by `factor` once every so many steps."""
+    return lambda n: factor ** (n // every)
+
+
+def warmup(steps: int, then: Callable[[int], float] = lambda n: 1.0):
+    """From 1 / steps up to 1 over `steps`, then another schedule from its start."""
+    return lambda n: (n + 1) / steps if n < steps else then(n - steps)
+
+
+# ------------------------------------------------------------------------------------------- clipping
+
+
+def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
+    """Scale all gradients together, in place, so that their common Euclidean norm is at most `largest`.
+
+    gradients: arrays, or parameters whose `.grad` is meant; None is passed over
+    returns: the norm before
+    """
+    arrays = _gradient_arrays(gradients)
+    norm = math.sqrt(sum(float(np.vdot(a.astype(np.float64), a)) for a in arrays))
+    if norm > largest:
+        for array in arrays:
+            array *= array.dtype.type(largest / norm)
+    return norm
+
+
+def clip_gradient_value(gradients: Sequence, largest: float) -> None:
+    """Move every element of the gradients, in place, into [-largest, largest]."""
+    for array in _gradient_arrays(gradients):
+        np.clip(array, -largest, largest, out=array)
+
+
+def _gradient_arrays(gradients):
+    arrays = (g.grad if isinstance(g, Tensor) else g for g in gradients)
+    return [a for a in arrays if a is not None]
