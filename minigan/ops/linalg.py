@@ -28,25 +28,25 @@ def matmul(a, b):
 @matmul.vjp(0)
 def _(g, y, a, b):
     if a.ndim == b.ndim == 2:
-        return g @ b.T
+        return matmul(g, b.T)
     if a.ndim == 1:
         return _as_vector_rule(g, a, b, wanted=0)
     if b.ndim == 1:
         return unbroadcast(expand_dims(g, -1) * b, a)
-    return unbroadcast(g @ swapaxes(b, -1, -2), a)
+    return unbroadcast(matmul(g, swapaxes(b, -1, -2)), a)
 
 
 @matmul.vjp(1)
 def _(g, y, a, b):
     if a.ndim == b.ndim == 2:
-        return a.T @ g
+        return matmul(a.T, g)
     if a.ndim == 1:
         return _as_vector_rule(g, a, b, wanted=1)
     if b.ndim == 1:
         return reshape(g, shape=(g.size,)) @ reshape(a, shape=(g.size, a.shape[-1]))
     if b.ndim == 2:  # one product instead of a batch of them summed
         rows = g.size // g.shape[-1] if g.size else 0
-        return reshape(a, shape=(rows, a.shape[-1])).T @ reshape(g, shape=(rows, g.shape[-1]))
+        return matmul(reshape(a, shape=(rows, a.shape[-1])).T, reshape(g, shape=(rows, g.shape[-1])))
     return unbroadcast(swapaxes(a, -1, -2) @ g, b)
 
 
