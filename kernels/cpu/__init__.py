@@ -1,0 +1,34 @@
+"""The kernels for ndarrays, compiled by Numba, on threads of our own."""
+
+from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp
+from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight
+from minigan.kernels.cpu.matmul import matmul
+from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum
+from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
+from minigan.kernels.cpu.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
+from minigan.kernels.cpu.threads import get_threads, set_threads
+from minigan.kernels.cpu.window import col2im, im2col
+
+__all__ = [
+    "adam_update",
+    "batch_norm",
+    "batch_norm_vjp",
+    "bias_sum",
+    "col2im",
+    "conv2d",
+    "conv2d_transpose",
+    "conv2d_weight",
+    "get_threads",
+    "im2col",
+    "leaky_relu",
+    "leaky_relu_vjp",
+    "matmul",
+    "max_pool_indices",
+    "pool_gather",
+    "pool_scatter",
+    "rmsprop_update",
+    "set_threads",
+    "sgd_update",
+    "window_spread",
+    "window_sum",
+]

@@ -1,0 +1,58 @@
+"""The one decorator of all CPU kernels: compiled by Numba, outside the GIL, cached in a folder of minigan's own.
+
+Numba notices when the file of a cached function changes, but not when a function that it calls in another file does.
+So the folder's name carries a hash of every kernel source, of the versions that compile them, and of the processor;
+a folder is only ever filled by one state of the code.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+
+SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
+SOURCES = Path(__file__).resolve().parent.parent
+
+
+def fingerprint(sources: Path = SOURCES) -> str:
+    """A hash of all that compiled code depends on."""
+    state = hashlib.sha256()
+    for file in sorted(sources.rglob("*.py")):
+        state.update(str(file.relative_to(sources)).encode() + b"\0" + file.read_bytes() + b"\0")
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    settings = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.OPT
+    versions = numba.__version__, llvmlite.__version__, np.__version__
+    state.update(repr((processor, settings, versions)).encode())
+    return state.hexdigest()[:16]
+
+
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept, `$MINIGAN_CACHE` or ~/.cache/minigan; None where nothing can be written."""
+    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
+    try:
+        folder = Path(base).expanduser() / f"kernels-{fingerprint()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return None
+    return folder
+
+
+FOLDER = cache_folder()
+
+
+def kernel(function):
+    """Compile a function for arrays and numbers when it is first called with their types."""
+    if FOLDER is None:
+        return numba.njit(nogil=True, fastmath=SAFE_FLAGS)(function)
+    theirs = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
+    try:
+        return numba.njit(nogil=True, fastmath=SAFE_FLAGS, cache=True)(function)
+    finally:
+        numba.config.CACHE_DIR = theirs

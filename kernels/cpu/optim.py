@@ -1,0 +1,71 @@
+"""Optimiser updates, each in one pass over the parameter and its state, in place, with PyTorch's formulas."""
+
+import math
+
+from minigan.kernels.cpu.activation import run_flat
+from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.compile import kernel
+
+
+def sgd_update(p, g, velocity, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    number = p.dtype.type
+    if velocity is None:
+        update(sgd, (p,), g, number(lr), number(weight_decay))
+    else:
+        update(sgd_momentum, (p, velocity), g, number(lr), number(weight_decay), number(momentum), bool(nesterov))
+
+
+def rmsprop_update(p, g, square, lr, decay, eps, weight_decay=0.0):
+    numbers = (lr, decay, 1 - decay, eps, weight_decay)
+    update(rmsprop, (p, square), g, *map(p.dtype.type, numbers))
+
+
+def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
+    keep, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
+    rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
+    numbers = (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, root)
+    update(adam, (p, m, v), g, *map(p.dtype.type, numbers))
+
+
+def update(function, states, g, *numbers):
+    for state in states:
+        if not state.flags.carray:
+            raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
+    (g,) = plain(g)
+    run_flat(function, (*states, g), *numbers)
+
+
+@kernel
+def sgd(p, g, lr, weight_decay):
+    for i in range(p.size):
+        p[i] -= lr * (g[i] + weight_decay * p[i])
+
+
+@kernel
+def sgd_momentum(p, velocity, g, lr, weight_decay, momentum, nesterov):
+    for i in range(p.size):
+        gradient = g[i] + weight_decay * p[i]
+        speed = momentum * velocity[i] + gradient
+        velocity[i] = speed
+        p[i] -= lr * (gradient + momentum * speed if nesterov else speed)
+
+
+@kernel
+def rmsprop(p, square, g, lr, decay, rest, eps, weight_decay):
+    for i in range(p.size):
+        gradient = g[i] + weight_decay * p[i]
+        mean_square = decay * square[i] + rest * gradient * gradient
+        square[i] = mean_square
+        p[i] -= lr * gradient / (math.sqrt(mean_square) + eps)
+
+
+@kernel
+def adam(p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, root):
+    """rate: lr / (1 - beta1^step); root: sqrt(1 - beta2^step); keep: what decoupled weight decay leaves of p."""
+    for i in range(p.size):
+        gradient = g[i] + weight_decay * p[i]
+        mean = beta1 * m[i] + rest1 * gradient
+        square = beta2 * v[i] + rest2 * gradient * gradient
+        m[i] = mean
+        v[i] = square
+        p[i] = keep * p[i] - rate * mean / (math.sqrt(square) / root + eps)

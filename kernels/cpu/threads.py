@@ -1,0 +1,156 @@
+"""Threads of our own, over kernels that hold no lock.
+
+`run` shares a list of tasks between the calling thread and helpers. What a task is follows from shapes alone, each
+owns what it writes, and partial results are combined in a fixed order afterwards; so results are the same to the bit
+whatever the number of threads.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+
+import numpy as np
+
+WORTH_SHARING = 150e-6  # seconds of work; handing some over and waiting for its end costs about half of that
+
+
+def available_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def _from_environment() -> int:
+    wanted = os.environ.get("MINIGAN_THREADS", "")
+    return max(int(wanted), 1) if wanted.isdecimal() else available_cores()
+
+
+_count = _from_environment()
+_jobs: SimpleQueue = SimpleQueue()
+_helpers: list[threading.Thread] = []
+_starting = threading.Lock()
+
+
+def get_threads() -> int:
+    """Threads that kernels use, the calling one included."""
+    return _count
+
+
+def set_threads(count: int) -> None:
+    """Use so many threads, the calling one included. Results do not depend on it."""
+    global _count
+    if count < 1:
+        raise ValueError(f"set_threads: {count} threads; the calling thread is one of them, so it is at least 1")
+    _count = int(count)
+
+
+class _Job:
+    """Tasks that several threads take one by one until none is left or one has failed."""
+
+    def __init__(self, work, tasks):
+        self.work, self.tasks = work, deque(tasks)
+        self.error = None
+        self.guard = threading.Lock()
+        self.busy = 0
+        self.idle = threading.Condition(self.guard)
+
+    def help(self):
+        with self.guard:
+            if not self.tasks:
+                return  # came too late; nobody waits for this thread
+            self.busy += 1
+        try:
+            self.take_all()
+        finally:
+            with self.guard:
+                self.busy -= 1
+                self.idle.notify_all()
+
+    def take_all(self):
+        while True:
+            try:
+                task = self.tasks.popleft()
+            except IndexError:
+                return
+            try:
+                self.work(task)
+            except BaseException as error:
+                self.fail(error)
+
+    def fail(self, error):
+        self.tasks.clear()
+        self.error = self.error or error
+
+    def wait(self):
+        with self.guard:
+            self.idle.wait_for(lambda: not self.busy)
+        if self.error:
+            raise self.error
+
+
+def run(work: Callable, tasks: Iterable, seconds: float = 1.0) -> None:
+    """Call work(task) for every task, in any order, on up to get_threads() threads.
+
+    seconds: what all of it should take on one thread; little work stays on the calling thread.
+    """
+    tasks = list(tasks)
+    helpers = min(_count, len(tasks)) - 1
+    if helpers < 1 or seconds < WORTH_SHARING:
+        for task in tasks:
+            work(task)
+        return
+    _start(helpers)
+    job = _Job(work, tasks)
+    for _ in range(helpers):
+        _jobs.put(job)
+    job.take_all()
+    job.wait()
+
+
+def _start(helpers):
+    with _starting:
+        while len(_helpers) < helpers:
+            thread = threading.Thread(target=_serve, args=(_jobs,), name="minigan", daemon=True)
+            _helpers.append(thread)
+            thread.start()
+
+
+def _serve(jobs):
+    while True:
+        jobs.get().help()
+
+
+def _forget():
+    """A forked child has none of its parent's threads."""
+    global _jobs, _starting
+    _jobs, _starting = SimpleQueue(), threading.Lock()
+    _helpers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class _Scratch(threading.local):
+    def __init__(self):
+        self.buffers = {}
+
+
+_scratch = _Scratch()
+
+
+def scratch(name: str, size: int, dtype) -> np.ndarray:
+    """A flat array of at least `size` elements that this thread keeps under `name`, aligned to a cache line.
+
+    Fresh memory is page faults; a kept buffer is not. Its contents are whatever its last use left.
+    """
+    needed = size * np.dtype(dtype).itemsize
+    buffer = _scratch.buffers.get(name)
+    if buffer is None or buffer.nbytes < needed:
+        raw = np.empty(needed + 64, np.uint8)
+        start = -raw.ctypes.data % 64
+        buffer = _scratch.buffers[name] = raw[start : start + needed // 64 * 64 + 64][:needed]
+    return buffer[:needed].view(dtype)

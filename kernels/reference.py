@@ -1,0 +1,221 @@
+"""Every kernel in its obvious form: what a lecture shows and what every other implementation is compared with.
+
+Sliding windows are loops over the taps (kh, kw) of the kernel. Tap (kh, kw) of all windows at once is one strided
+view of the padded image, which `taps` yields; reading from that view gathers, adding to it scatters.
+
+g is a ConvGeometry; see minigan.kernels.geometry for its letters.
+"""
+
+import numpy as np
+
+# Sliding windows
+
+
+def pad(x, g, value=0):
+    """The image with its padding, (N, PT + H + PB, PL + W + PR, C)."""
+    return np.pad(x, ((0, 0), (g.PT, g.PB), (g.PL, g.PR), (0, 0)), constant_values=value)
+
+
+def crop(padded, g):
+    """The image without its padding, (N, H, W, C): the adjoint of `pad`."""
+    return np.ascontiguousarray(padded[:, g.PT : g.PT + g.H, g.PL : g.PL + g.W])
+
+
+def taps(padded, g):
+    """Yield ((kh, kw), view): the pixels that tap (kh, kw) of each window reads, a view of shape (N, OH, OW, C)."""
+    for kh in range(g.KH):
+        for kw in range(g.KW):
+            top, left = kh * g.DH, kw * g.DW
+            rows = slice(top, top + g.SH * (g.OH - 1) + 1, g.SH)
+            columns = slice(left, left + g.SW * (g.OW - 1) + 1, g.SW)
+            yield (kh, kw), padded[:, rows, columns]
+
+
+def im2col(x, g):
+    """Each window as a row: (N * OH * OW, KH * KW * C), ordered (kh, kw, c); padding reads zeros."""
+    cols = np.empty((g.N, g.OH, g.OW, g.KH, g.KW, g.C), x.dtype)
+    for (kh, kw), view in taps(pad(x, g), g):
+        cols[:, :, :, kh, kw] = view
+    return cols.reshape(g.columns)
+
+
+def col2im(cols, g):
+    """The adjoint of im2col, (N, H, W, C): every pixel sums the places that were read from it."""
+    cols = cols.reshape(g.N, g.OH, g.OW, g.KH, g.KW, g.C)
+    padded = pad(np.zeros(g.image, cols.dtype), g)
+    for (kh, kw), view in taps(padded, g):
+        view += cols[:, :, :, kh, kw]
+    return crop(padded, g)
+
+
+# Convolution: three contractions of T(x, w, y) = <y, conv2d(x, w)>
+
+
+def by_group(array, g):
+    """Split the last axis into its G runs of channels, (..., G, channels // G)."""
+    return array.reshape(*array.shape[:-1], g.G, array.shape[-1] // g.G)
+
+
+def conv2d(x, w, g):
+    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K): (N, OH, OW, K)."""
+    y = by_group(np.zeros(g.features, x.dtype), g)
+    for tap, view in taps(pad(x, g), g):
+        # (N, OH, OW, G, C // G) and (C // G, G, K // G) give (N, OH, OW, G, K // G)
+        y += np.einsum("nhwgc,cgk->nhwgk", by_group(view, g), by_group(w[tap], g), optimize=True)
+    return y.reshape(g.features)
+
+
+def conv2d_transpose(y, w, g):
+    """The adjoint of conv2d in x, for y (N, OH, OW, K): (N, H, W, C)."""
+    padded = pad(np.zeros(g.image, y.dtype), g)
+    for tap, view in taps(padded, g):
+        part = np.einsum("nhwgk,cgk->nhwgc", by_group(y, g), by_group(w[tap], g), optimize=True)
+        view += part.reshape(view.shape)
+    return crop(padded, g)
+
+
+def conv2d_weight(x, y, g):
+    """The adjoint of conv2d in w, for x (N, H, W, C) and y (N, OH, OW, K): (KH, KW, C // G, K)."""
+    w = np.zeros(g.weight, x.dtype)
+    for tap, view in taps(pad(x, g), g):
+        part = np.einsum("nhwgc,nhwgk->cgk", by_group(view, g), by_group(y, g), optimize=True)
+        w[tap] = part.reshape(w[tap].shape)
+    return w
+
+
+def matmul(a, b):
+    """a (M, D) @ b (D, N): (M, N)."""
+    return np.einsum("md,dn->mn", a, b)
+
+
+# Pooling
+
+
+def max_pool_indices(x, g):
+    """Where each window has its first maximum, as h * W + w: int32 (N, OH, OW, C).
+
+    NaN counts as greater than any number. -1 marks a window of nothing but padding.
+    """
+    positions = np.arange(g.H * g.W, dtype=np.int32).reshape(1, g.H, g.W, 1)
+    positions = np.broadcast_to(positions, g.image)
+    best = np.zeros((g.N, g.OH, g.OW, g.C), x.dtype)
+    indices = np.full(best.shape, -1, np.int32)
+    for (_, value), (_, position) in zip(taps(pad(x, g), g), taps(pad(positions, g, -1), g), strict=True):
+        greater = (value > best) | (np.isnan(value) & ~np.isnan(best)) | (indices < 0)
+        better = greater & (position >= 0)
+        best[better] = value[better]
+        indices[better] = position[better]
+    return indices
+
+
+def pool_gather(x, indices, g):
+    """The pixels at these positions, 0 for position -1: (N, OH, OW, C). Linear in x."""
+    flat = x.reshape(g.N, g.H * g.W, g.C)
+    places = np.maximum(indices, 0).reshape(g.N, g.OH * g.OW, g.C)
+    picked = np.take_along_axis(flat, places, axis=1).reshape(indices.shape)
+    return np.where(indices < 0, np.zeros((), x.dtype), picked)
+
+
+def pool_scatter(y, indices, g):
+    """The adjoint of pool_gather in x: each value is added to the pixel it came from, (N, H, W, C)."""
+    x = np.zeros((g.N, g.H * g.W, g.C), y.dtype)
+    n, oh, ow, c = np.nonzero(indices >= 0)
+    np.add.at(x, (n, indices[n, oh, ow, c], c), y[n, oh, ow, c])
+    return x.reshape(g.image)
+
+
+def window_sum(x, g):
+    """The sum of each window, channel by channel: (N, OH, OW, C)."""
+    y = np.zeros((g.N, g.OH, g.OW, g.C), x.dtype)
+    for _, view in taps(pad(x, g), g):
+        y += view
+    return y
+
+
+def window_spread(y, g):
+    """The adjoint of window_sum: each value is added to all pixels of its window, (N, H, W, C)."""
+    padded = pad(np.zeros(g.image, y.dtype), g)
+    for _, view in taps(padded, g):
+        view += y
+    return crop(padded, g)
+
+
+# Normalisation, activations, sums
+
+
+def batch_norm(x, scale, shift, eps):
+    """Normalise the columns of x (M, C) by their own mean and biased variance, then scale and shift them.
+
+    returns: y (M, C), mean (C,), inverse deviation 1 / sqrt(variance + eps) (C,)
+    source: Ioffe & Szegedy, arXiv:1502.03167, algorithm 1
+    """
+    mean = x.mean(axis=0, dtype=np.float64)
+    variance = np.square(x - mean).mean(axis=0)
+    inverse = 1 / np.sqrt(variance + eps)
+    y = (x - mean) * (inverse * scale) + shift
+    return tuple(array.astype(x.dtype) for array in (y, mean, inverse))
+
+
+def batch_norm_vjp(g, x, scale, mean, inverse_deviation):
+    """Gradients of batch_norm's y for the upstream gradient g (M, C): of x (M, C), scale (C,) and shift (C,).
+
+    The statistics depend on x, and the gradient of x goes through them.
+    """
+    normal = (x.astype(np.float64) - mean) * inverse_deviation
+    gscale, gshift = (g * normal).sum(axis=0), g.sum(axis=0, dtype=np.float64)
+    gx = scale * inverse_deviation * (g - gshift / len(x) - normal * (gscale / len(x)))
+    return tuple(array.astype(x.dtype) for array in (gx, gscale, gshift))
+
+
+def leaky_relu(x, slope):
+    """x where it is positive, slope * x elsewhere, but 0 for a slope of 0 even at -inf. NaN stays NaN."""
+    below = np.where(np.isnan(x), x, x.dtype.type(0)) if slope == 0 else x.dtype.type(slope) * x
+    return np.where(x > 0, x, below)
+
+
+def leaky_relu_vjp(g, x, slope):
+    """The gradient of leaky_relu: g times 1 where x is positive, times slope elsewhere, 0 included."""
+    factor = np.where(x > 0, 1, slope).astype(x.dtype)
+    return np.where(np.isnan(x), x, g * factor)
+
+
+def bias_sum(g):
+    """Sums of the columns of g (M, C): (C,)."""
+    return g.sum(axis=0, dtype=np.float64).astype(g.dtype)
+
+
+# Optimisers: each changes p and its state in place
+
+
+def sgd_update(p, g, velocity, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    """Gradient descent; velocity is None where momentum is 0.
+
+    source: Sutskever et al. 2013, with the learning rate outside the velocity, as in PyTorch
+    """
+    g = g + weight_decay * p
+    if velocity is not None:
+        velocity[...] = momentum * velocity + g
+        g = g + momentum * velocity if nesterov else velocity
+    p -= (lr * g).astype(p.dtype)
+
+
+def rmsprop_update(p, g, square, lr, decay, eps, weight_decay=0.0):
+    """Divide by a running root mean square. source: Hinton 2012, lecture 6e; eps outside the root, as in PyTorch"""
+    g = g + weight_decay * p
+    square[...] = decay * square + (1 - decay) * g * g
+    p -= (lr * g / (np.sqrt(square) + eps)).astype(p.dtype)
+
+
+def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
+    """Adam at step 1, 2, ...; decoupled weight decay makes it AdamW.
+
+    source: Kingma & Ba, arXiv:1412.6980, algorithm 1; Loshchilov & Hutter, arXiv:1711.05101, algorithm 2
+    """
+    if decoupled:
+        p *= p.dtype.type(1 - lr * weight_decay)
+    else:
+        g = g + weight_decay * p
+    m[...] = beta1 * m + (1 - beta1) * g
+    v[...] = beta2 * v + (1 - beta2) * g * g
+    mean, square = m / (1 - beta1**step), v / (1 - beta2**step)
+    p -= (lr * mean / (np.sqrt(square) + eps)).astype(p.dtype)
