@@ -46,6 +46,7 @@ class Optimiser:
         if len(set(map(id, everything))) != len(everything):
             raise MiniganError(f"{name}: a parameter is listed twice and would be updated twice a step")
         self.parameters = everything
+        self._group_of = [group for group in self.groups for _ in group["parameters"]]
         self.steps = 0
         self.state = [{} for _ in everything]
 
@@ -65,11 +66,11 @@ class Optimiser:
                 f"{type(self).__name__}.step: {len(gradients)} gradients for {len(self.parameters)} parameters"
             )
         self.steps += 1
-        pairs = iter(zip(self.parameters, gradients, self.state, strict=True))
-        for group in self.groups:
-            for (parameter, gradient, state), _ in zip(pairs, group["parameters"], strict=False):
-                if gradient is not None:
-                    self._step_one(parameter, gradient, state, group)
+        for parameter, gradient, state, group in zip(
+            self.parameters, gradients, self.state, self._group_of, strict=True
+        ):
+            if gradient is not None:
+                self._step_one(parameter, gradient, state, group)
 
     def _step_one(self, parameter, gradient, state, group):
         data = parameter.data

@@ -1,0 +1,45 @@
+"""What recording and differentiating an operation costs beside its arithmetic: microseconds an operation.
+
+A chain of add, multiply, tanh and matmul in turn over 4 x 4 arrays, both operands needing gradients, forward and
+backward, with all checks on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import minigan as mg
+from benchmarks import measure
+
+OPERATIONS = 100
+
+
+def run(peer: str | None, threads: int, samples: int, only: str | None):
+    rng = np.random.default_rng(0)
+    start, weight = (rng.standard_normal((4, 4)).astype(np.float32) * 0.3 for _ in range(2))
+    peers = {"torch": _torch_chain(start, weight)} if peer == "torch" else {}
+    own, best, other = measure.paired(_chain(start, weight), peers, times=20, samples=samples)
+    own, other = ([t / OPERATIONS for t in times] for times in (own, other))
+    yield measure.record("overhead", "chain", threads, own, best, other, unit="us")
+
+
+def _chain(start, weight):
+    def ours():
+        y, w = mg.tensor(start, requires_grad=True), mg.tensor(weight, requires_grad=True)
+        for _ in range(OPERATIONS // 4):
+            y = mg.tanh((y + w) * w) @ w
+        y.sum().backward()
+
+    return ours
+
+
+def _torch_chain(start, weight):
+    import torch
+
+    def theirs():
+        y, w = torch.tensor(start, requires_grad=True), torch.tensor(weight, requires_grad=True)
+        for _ in range(OPERATIONS // 4):
+            y = torch.tanh((y + w) * w) @ w
+        y.sum().backward()
+
+    return theirs

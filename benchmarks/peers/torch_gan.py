@@ -1,0 +1,160 @@
+"""minigan's GANs in PyTorch, layer for layer: the same weights, the same training step.
+
+Weights are converted: images are (N, C, H, W) there, a convolution's weight is (K, C // groups, KH, KW), a dense one's
+(outputs, inputs), and a dense layer at a flattened image counts channels first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from minigan import nn as mnn
+from minigan.models import GAN
+
+
+def networks(gan: GAN) -> tuple[nn.Sequential, nn.Sequential]:
+    """The generator and the discriminator of `gan` in PyTorch, with its weights."""
+    return translated(gan.generator), translated(gan.discriminator)
+
+
+def translated(network: mnn.Sequential) -> nn.Sequential:
+    """A Sequential of minigan's layers as PyTorch's, with the same weights."""
+    layers, dtype = list(network), next(iter(network.named_parameters()))[1].dtype
+    theirs = nn.Sequential(*[_layer(layer, layers[i - 1] if i else None) for i, layer in enumerate(layers)])
+    theirs.to(getattr(torch, dtype.name))
+    with torch.no_grad():
+        for parameter, array in zip(theirs.parameters(), to_torch(network, _parameter_arrays(network)), strict=True):
+            parameter.copy_(torch.from_numpy(np.array(array)))
+    return theirs
+
+
+def _parameter_arrays(network):
+    return [p.data for _, p in network.named_parameters()]
+
+
+def _layer(layer, before):
+    if isinstance(layer, mnn.Linear):
+        return nn.Linear(layer.inputs, layer.outputs, bias=layer.bias is not None)
+    if isinstance(layer, mnn.ConvTranspose2d | mnn.Conv2d):
+        kind = nn.ConvTranspose2d if isinstance(layer, mnn.ConvTranspose2d) else nn.Conv2d
+        how = {key: layer.how[key] for key in ("stride", "padding", "dilation", "groups")}
+        return kind(layer.inputs, layer.outputs, layer.weight.shape[:2], bias=layer.bias is not None, **how)
+    if isinstance(layer, mnn.BatchNorm):
+        kind = nn.BatchNorm1d if isinstance(before, mnn.Linear) else nn.BatchNorm2d
+        return kind(layer.channels, eps=layer.eps, momentum=layer.momentum)
+    if isinstance(layer, mnn.Reshape):
+        height, width, channels = layer.shape
+        return nn.Unflatten(1, (channels, height, width))
+    if isinstance(layer, mnn.LeakyReLU):
+        return nn.LeakyReLU(layer.slope, inplace=True)
+    return {mnn.ReLU: lambda: nn.ReLU(inplace=True), mnn.Tanh: nn.Tanh, mnn.Flatten: nn.Flatten}[type(layer)]()
+
+
+def to_torch(network: mnn.Sequential, arrays) -> list[np.ndarray]:
+    """Arrays shaped like the parameters of `network`, in order, as PyTorch lays them out."""
+    return [move(array) for move, array in zip(_moves(network, back=False), arrays, strict=True)]
+
+
+def from_torch(network: mnn.Sequential, arrays) -> list[np.ndarray]:
+    """The other way: PyTorch's parameters or their gradients as minigan lays them out."""
+    arrays = [a.detach().numpy() if isinstance(a, torch.Tensor) else a for a in arrays]
+    return [move(array) for move, array in zip(_moves(network, back=True), arrays, strict=True)]
+
+
+def _moves(network, back):
+    """For each parameter in order, the function that moves its axes."""
+    layers = list(network)
+    shapes = _image_shapes(layers)
+    for layer, (before, after) in zip(layers, shapes, strict=True):
+        for name, _ in layer.named_parameters():
+            if isinstance(layer, mnn.Conv2d) and name == "weight":
+                # (KH, KW, C, K) and (K, C, KH, KW); both engines store a transposed layer's as its adjoint's
+                axes = (2, 3, 1, 0) if back else (3, 2, 0, 1)
+                yield lambda a, axes=axes: a.transpose(axes)
+            elif isinstance(layer, mnn.Linear) and name == "weight":
+                yield (
+                    lambda a, b=before, f=after: (
+                        _channels_last(_channels_last(a, f, 0), b, 1).T
+                        if back
+                        else _channels_first(_channels_first(a.T, f, 0), b, 1)
+                    )
+                )
+            else:
+                yield lambda a, f=after: (_channels_last if back else _channels_first)(a, f, 0)
+
+
+def _image_shapes(layers):
+    """For each layer the (H, W, C) that its flat input came from and that its flat output is reshaped to, or None."""
+    shapes = []
+    for i, layer in enumerate(layers):
+        before = after = None
+        if isinstance(layer, mnn.Linear | mnn.BatchNorm):
+            following = next((k for k in layers[i + 1 :] if isinstance(k, mnn.Reshape | mnn.Linear | mnn.Conv2d)), None)
+            after = following.shape if isinstance(following, mnn.Reshape) else None
+        if isinstance(layer, mnn.Linear) and i and isinstance(layers[i - 1], mnn.Flatten):
+            channels = next((k.outputs for k in reversed(layers[:i]) if isinstance(k, mnn.Conv2d)), 1)
+            side = round((layer.inputs // channels) ** 0.5)
+            before = (side, side, channels)
+        shapes.append((before, after))
+    return shapes
+
+
+def _channels_first(array, image, axis):
+    return _reordered(array, image and (image[0], image[1], image[2]), (2, 0, 1), axis)
+
+
+def _channels_last(array, image, axis):
+    return _reordered(array, image and (image[2], image[0], image[1]), (1, 2, 0), axis)
+
+
+def _reordered(array, split, order, axis):
+    """One axis seen as three, moved, and joined again."""
+    if split is None:
+        return array
+    shape = array.shape
+    parts = array.reshape(*shape[:axis], *split, *shape[axis + 1 :])
+    axes = (*range(axis), *(axis + o for o in order), *range(axis + 3, parts.ndim))
+    return parts.transpose(axes).reshape(shape)
+
+
+class TorchTrainer:
+    """One training step of a GAN in PyTorch: what minigan.gan.Trainer does, the usual PyTorch way."""
+
+    def __init__(self, gan: GAN, channels_last: bool = False):
+        self.generator, self.discriminator = networks(gan)
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        if channels_last:
+            self.generator.to(memory_format=self.layout)
+            self.discriminator.to(memory_format=self.layout)
+        adam = {"lr": gan.learning_rate, "betas": gan.betas}
+        self.generator_optimiser = torch.optim.Adam(self.generator.parameters(), **adam)
+        self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), **adam)
+
+    def images(self, images: np.ndarray) -> torch.Tensor:
+        """(N, H, W, C) as PyTorch's (N, C, H, W) in this trainer's layout."""
+        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+
+    def step(self, real: torch.Tensor, noise: torch.Tensor) -> tuple[float, float]:
+        """Both losses of one step; the discriminator first, then the generator on the same fakes."""
+        fake = self.generator(noise)
+        self.discriminator_optimiser.zero_grad()
+        discriminator_loss = _cross_entropy(self.discriminator(real), 1) + _cross_entropy(
+            self.discriminator(fake.detach()), 0
+        )
+        discriminator_loss.backward()
+        self.discriminator_optimiser.step()
+
+        self.generator_optimiser.zero_grad()
+        self.discriminator.requires_grad_(False)
+        generator_loss = _cross_entropy(self.discriminator(fake), 1)
+        generator_loss.backward()
+        self.generator_optimiser.step()
+        self.discriminator.requires_grad_(True)
+        return discriminator_loss.item(), generator_loss.item()
+
+
+def _cross_entropy(logits, label):
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
