@@ -1,0 +1,245 @@
+"""Gradients compared with central differences, and adjoints with what makes them adjoints.
+
+Write S0(x, u) = <u, f(x)> for an upstream gradient u drawn at random, and S1 = <grad S0, v>, S2 = <grad S1, v'>, ...
+for directions v, v', ... The derivative of S(k-1) along a direction, exact, has to equal its central difference: that
+proves the gradients of order k, of every argument and of the upstream gradient itself, by two more values of S(k-1).
+The differences are of exact derivatives, so an order is as sharp as the one before.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from minigan.autograd import grad
+from minigan.tensor import Tensor
+
+# A central difference over a step h is off by h^2 / 6 of the third derivative, and by rounding, eps / h of the value.
+# h = eps^(1/3) makes both about 1e-11. RELATIVE leaves room for a third derivative some thousand times the first;
+# ROUNDING for values that a few hundred roundings add up in. A wrong factor or a wrong element is off by far more.
+STEP = np.finfo(np.float64).eps ** (1 / 3)
+RELATIVE = 1e-7
+ROUNDING = 256 * np.finfo(np.float64).eps / STEP
+
+
+def check_grads(
+    f: Callable,
+    args: Sequence,
+    order: int = 2,
+    *,
+    seed: int = 0,
+    float32: bool = True,
+    tolerance: float = RELATIVE,
+) -> None:
+    """Raise AssertionError unless the gradients of f at args are right, up to `order`.
+
+    f: takes Tensors, returns one or a tuple of them; not at or within 1e-5 of a kink of it
+    args: floating point arrays or Tensors, whose gradients are checked in float64; anything else is handed on
+    seed: of the random upstream gradient and directions
+    float32: also check that float32 arguments give float32 results and gradients
+    tolerance: how far exact and numeric derivative may be apart, relative to the sum of magnitudes that make it up
+
+    Also checked: arguments are left unchanged; each gradient has the dtype and shape of its argument and memory of
+    its own (not another gradient's, an argument's or the upstream gradient's); gradients with respect to intermediate
+    values equal those with respect to leaves, at every order; an argument's gradient is the same asked for alone.
+    """
+    point = _Point(f, args, seed)
+    before = [np.array(a) for a in point.arrays]
+    point.check_ownership()
+    point.check_alone()
+    for k in range(1, order + 1):
+        point.check_order(k, tolerance)
+    point.check_intermediates(order)
+    if float32:
+        _check_float32(f, args)
+    for i, (array, copy) in enumerate(zip(point.arrays, before, strict=True)):
+        if array.tobytes() != copy.tobytes():
+            raise AssertionError(f"{point.names[i]} was changed by computing with it: now {array}, before {copy}")
+
+
+class _Point:
+    """A function, its arguments in float64, and the upstream gradients and directions drawn for them."""
+
+    def __init__(self, f, args, seed):
+        self.f, self.seed = f, seed
+        given = [a.data if isinstance(a, Tensor) else a for a in args]
+        self.constants = [None if _is_float(a) else (arg,) for a, arg in zip(given, args, strict=True)]
+        arguments = [np.asarray(a, np.float64) for a in given if _is_float(a)]
+        if not arguments:
+            raise AssertionError("check_grads: no argument is a floating point array, so there is nothing to check")
+        ys = self.call([Tensor(a, True) for a in arguments])
+        if not any(y.requires_grad for y in ys):
+            raise AssertionError(
+                "check_grads: the result of f does not depend on its arguments in a differentiable way"
+            )
+        rng = np.random.default_rng(seed)
+        upstream = [_away_from_zero(rng, y.shape) for y in ys]
+        self.count = len(arguments)
+        self.arrays = [*arguments, *upstream]
+        places = [i for i, constant in enumerate(self.constants) if constant is None]
+        self.names = [f"argument {i}" for i in places] + [f"upstream gradient {j}" for j in range(len(ys))]
+
+    def call(self, xs):
+        """f's results as a tuple, xs standing where the floating point arguments were."""
+        xs = iter(xs)
+        ys = self.f(*(next(xs) if constant is None else constant[0] for constant in self.constants))
+        ys = ys if isinstance(ys, tuple) else (ys,)
+        if not all(isinstance(y, Tensor) for y in ys):
+            raise AssertionError("check_grads: f has to return a Tensor or a tuple of them, given Tensors")
+        return ys
+
+    def projected(self, values):
+        """S0 of Tensors for arguments and upstream gradients, and the terms that it sums."""
+        ys = self.call(values[: self.count])
+        return _inner(values[self.count :], ys)
+
+    def directions(self, k):
+        rng = np.random.default_rng([self.seed, k])
+        return [_away_from_zero(rng, a.shape) for a in self.arrays]
+
+    def derivative(self, arrays, k, intermediate=False):
+        """S(k) there, the sum of its terms' magnitudes, and the Tensors that it is a function of."""
+        values = [Tensor(a, True) for a in arrays]
+        if intermediate:
+            values = [v * 1.0 for v in values]
+        S, magnitude = self.projected(values)
+        for order in range(1, k + 1):
+            S, magnitude = _inner(_gradients(S, values, create_graph=True), self.directions(order))
+        return S, magnitude, values
+
+    def check_order(self, k, tolerance):
+        S, magnitude, values = self.derivative(self.arrays, k - 1)
+        gradients = _gradients(S, values)
+        for i, (name, direction) in enumerate(zip(self.names, self.directions(k), strict=True)):
+            terms = gradients[i] * direction
+            exact = terms.sum()
+            ahead, behind = (self.moved(i, sign * STEP * direction, k - 1) for sign in (1, -1))
+            numeric = (ahead - behind) / (2 * STEP)
+            allowed = tolerance * np.abs(terms).sum() + ROUNDING * magnitude
+            if not abs(exact - numeric) <= allowed:  # also where one of them is NaN
+                raise AssertionError(
+                    f"order {k} gradient with respect to {name}, of shape {self.arrays[i].shape}: "
+                    f"exact {exact:.12g}, numeric {numeric:.12g}, apart by {abs(exact - numeric):.3g} "
+                    f"where {allowed:.3g} is allowed (seed {self.seed})"
+                )
+
+    def moved(self, i, step, k):
+        """S(k) with array i moved by a step."""
+        arrays = list(self.arrays)
+        arrays[i] = arrays[i] + step
+        return float(self.derivative(arrays, k)[0].data)
+
+    def check_ownership(self):
+        """What grad() hands out has its argument's dtype and shape, and memory that nothing else uses."""
+        xs = [Tensor(a, True) for a in self.arrays[: self.count]]
+        ys = self.call(xs)
+        upstream = self.arrays[self.count :]
+        used = [y.requires_grad for y in ys]
+        ys = [y for y, u in zip(ys, used, strict=True) if u]
+        upstream = [g for g, u in zip(upstream, used, strict=True) if u]
+        gradients = grad(ys, [*xs, *ys], upstream, allow_unused=True)
+        names = [*self.names[: self.count], *(f"result {j}" for j in range(len(ys)))]
+        others = [(f"the value of {n}", t.data) for n, t in zip(names, [*xs, *ys], strict=True)]
+        others += [(f"upstream gradient {j}", g) for j, g in enumerate(upstream)]
+        for name, x, g in zip(names, [*xs, *ys], gradients, strict=True):
+            if g is None:
+                continue
+            if g.shape != x.shape or g.dtype != x.dtype:
+                raise AssertionError(
+                    f"the gradient of {name} has shape {g.shape} and dtype {g.dtype}; its value {x.shape} and {x.dtype}"
+                )
+            if not g.flags.writeable:
+                raise AssertionError(f"the gradient of {name} is read-only: a view of something else")
+            for other, array in others:
+                if np.shares_memory(g, array):
+                    raise AssertionError(f"the gradient of {name} shares memory with {other}")
+            others.append((f"the gradient of {name}", g))
+
+    def check_alone(self):
+        """Each gradient asked for alone, with constants for the other arguments."""
+        S, _, values = self.derivative(self.arrays, 0)
+        together = _gradients(S, values)
+        for i in range(self.count):
+            values = [Tensor(a, j == i) for j, a in enumerate(self.arrays)]
+            alone = _gradients(self.projected(values)[0], [values[i]])[0]
+            self.same(together[i], alone, f"order 1 gradient with respect to {self.names[i]}: asked for alone it is")
+
+    def check_intermediates(self, order):
+        for k in range(order):
+            leaves, inside = (self.derivative(self.arrays, k, intermediate) for intermediate in (False, True))
+            pairs = zip(_gradients(leaves[0], leaves[2]), _gradients(inside[0], inside[2]), strict=True)
+            for name, (g_leaf, g_inside) in zip(self.names, pairs, strict=True):
+                self.same(g_leaf, g_inside, f"order {k + 1} gradient with respect to {name}: as an intermediate it is")
+
+    def same(self, expected, actual, words):
+        size = np.abs(expected).max(initial=0)
+        if not np.allclose(actual, expected, rtol=1e-10, atol=1e-10 * size):
+            raise AssertionError(f"{words} {actual}, but {expected} together with the others and as a leaf")
+
+
+def check_adjoint(forward: Callable, adjoint: Callable, x, y) -> None:
+    """Raise AssertionError unless <forward(x), y> = <x, adjoint(y)>, which makes two linear functions adjoint.
+
+    The two sides may differ by the rounding of their dtype: 100 eps of the product of the norms.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    image, preimage = (np.asarray(v) for v in (forward(x), adjoint(y)))
+    if image.shape != y.shape or preimage.shape != x.shape:
+        raise AssertionError(
+            f"forward takes {x.shape} to {image.shape} and adjoint takes {y.shape} to {preimage.shape}: "
+            "an adjoint goes back to the shape that forward came from"
+        )
+    left, right = inner(image, y), inner(x, preimage)
+    size = np.linalg.norm(image) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(preimage)
+    if not abs(left - right) <= 100 * np.finfo(image.dtype).eps * size:
+        raise AssertionError(f"<forward(x), y> = {left:.12g}, but <x, adjoint(y)> = {right:.12g}")
+
+
+def inner(a, b) -> float:
+    """The inner product of two arrays or Tensors of one shape, in float64."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        raise AssertionError(f"inner: shapes {a.shape} and {b.shape} differ")
+    return float(np.sum(a * b.astype(np.float64)))
+
+
+def _check_float32(f, args):
+    """float32 in, float32 out, for results and gradients."""
+    xs = [a.data if isinstance(a, Tensor) else a for a in args]
+    xs = [Tensor(np.asarray(a, np.float32), True) if _is_float(a) else arg for a, arg in zip(xs, args, strict=True)]
+    ys = f(*xs)
+    ys = [y for y in (ys if isinstance(ys, tuple) else (ys,)) if y.requires_grad]
+    wanted = [x for x in xs if isinstance(x, Tensor) and x.requires_grad]
+    seeds = [np.ones_like(y.data) for y in ys]
+    again = grad(ys, wanted, seeds, create_graph=True, allow_unused=True)
+    plain = grad(ys, wanted, seeds, allow_unused=True)
+    for name, values in (("result", ys), ("differentiable gradient", again), ("gradient", plain)):
+        for i, v in enumerate(values):
+            if v is not None and v.dtype != np.float32:
+                raise AssertionError(f"with float32 arguments, {name} {i} is {v.dtype}")
+
+
+def _gradients(S, values, create_graph=False):
+    """Gradients of S, zeros where it does not depend on a value."""
+    if not S.requires_grad:
+        return [np.zeros(v.shape) for v in values]
+    gradients = grad(S, values, create_graph=create_graph, allow_unused=True)
+    return [np.zeros(v.shape) if g is None else g for g, v in zip(gradients, values, strict=True)]
+
+
+def _inner(lefts, rights):
+    """The sum of inner products as a Tensor, and the sum of their terms' magnitudes."""
+    total, magnitude = Tensor(np.zeros(())), 0.0
+    for left, right in zip(lefts, rights, strict=True):
+        product = left * right
+        total = total + product.sum()
+        magnitude += float(np.abs(np.asarray(product)).sum())
+    return total, magnitude
+
+
+def _away_from_zero(rng, shape):
+    """Random signs and magnitudes from 0.5 to 1.5, so that no term is lost among the others."""
+    return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def _is_float(value):
+    return isinstance(value, float | np.floating) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
