@@ -28,7 +28,7 @@ ndarray = np.ndarray
 LARGE = 1 << 16  # bytes from which on a value that no rule reads is not kept
 
 
-watch = None  # called with what every primitive and every rule returns, if set: see minigan.debug
+watch = None  # looks at what every primitive and every rule returns, if set: a minigan.debug.Watch
 
 
 class _Mode(threading.local):
@@ -129,7 +129,7 @@ def primitive(forward=None, *, saves: str | None = None):
             shapes = ", ".join(str(np.shape(a)) for a in arrays)
             raise ShapeError(f"{call.__name__}: {error} (called with shapes {shapes})") from error
         if watch is not None:
-            watch(call, arrays, out)
+            out = watch.forward(call, arrays, out)
         if not attached or not _mode.recording:
             if out.__class__ is ndarray:
                 return Tensor(out)
@@ -232,6 +232,8 @@ def _unsaved_positions(forward, names, saves):
 
 def _drop_unsaved(node):
     """Replace large values that no rule reads by arrays of their shape that take no memory."""
+    if watch is not None:
+        return  # it knows values by their arrays
     for position in node.op.unsaved:
         if position == -1:
             if node.out.__class__ is ndarray and node.out.nbytes >= LARGE:
@@ -529,9 +531,9 @@ class _Pass:
                 rule = rules.get(position)
                 if rule is None:
                     _refuse_without_rule(op, position)
-                g_arg = rule(g, y, *args, **static)
                 if watch is not None:
-                    watch(op, args, g_arg, position)
+                    rule = watch.rule(op, rule)
+                g_arg = rule(g, y, *args, **static)
                 self._receive(place, g_arg, _is_fresh(g_arg, g, y, args))
         else:
             for place, g_arg in self._joint(op, g, y, args, static, links):
@@ -541,6 +543,10 @@ class _Pass:
 
     def _joint(self, op, g, y, args, static, links):
         rule, covered = op.joint
+        rules = op.rules
+        if watch is not None:
+            rule = watch.rule(op, rule)
+            rules = {position: watch.rule(op, other) for position, other in rules.items()}
         asked = {position for position, _ in links if covered is None or position in covered}
         gradients = ()
         if asked:
@@ -548,12 +554,10 @@ class _Pass:
         for position, place in links:
             if position in asked:
                 g_arg = gradients[position]
-            elif position in op.rules:
-                g_arg = op.rules[position](g, y, *args, **static)
+            elif position in rules:
+                g_arg = rules[position](g, y, *args, **static)
             else:
                 _refuse_without_rule(op, position)
-            if watch is not None:
-                watch(op, args, g_arg, position)
             yield place, g_arg
 
     def _receive(self, place, g, own):
