@@ -9,7 +9,8 @@ import numpy as np
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run, scratch
-from minigan.kernels.cpu.tile import PEAK, ROWS, WIDE_BYTES, multiply, pack, packed_size
+from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
+from minigan.kernels.cpu.vectors import ROWS
 from minigan.kernels.cpu.window import gather_columns, scatter_columns
 
 BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32

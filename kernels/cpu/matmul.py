@@ -5,7 +5,8 @@ import numpy as np
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run, scratch
-from minigan.kernels.cpu.tile import PEAK, ROWS, WIDE_BYTES, multiply, pack, packed_size
+from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
+from minigan.kernels.cpu.vectors import ROWS
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache

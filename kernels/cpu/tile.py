@@ -1,34 +1,15 @@
-"""The inner tile of every matrix product here, written as LLVM vectors.
+"""The inner tile of every matrix product here, and what surrounds it.
 
-A tile keeps `rows` x `vectors` vectors of sums in registers and walks down the shared dimension of its two operands.
-The left rows are read where they lie, with any strides; the right one is a panel that `pack` laid out. It reaches
-the processor's peak, compiles in a tenth of a second and starts no thread.
+A tile keeps ROWS rows of one or two vectors of sums in registers and walks down the shared dimension of its two
+operands. The left rows are read where they lie, with any strides; the right one is a panel that `pack` laid out.
+It reaches the processor's peak, compiles in a tenth of a second and starts no thread.
 """
 
-import llvmlite.binding as llvm
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minigan.kernels.cpu.compile import kernel
-
-INDEX, LANE = ir.IntType(64), ir.IntType(32)
-
-
-def vector_registers():
-    """(bits of a vector, rows of a tile) that suit this processor: two vectors a row, and room for the operands."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 512, 8
-    if features.get("avx2") and features.get("fma"):
-        return 256, 6
-    if features.get("neon") or features.get("asimd"):
-        return 128, 8
-    return 128, 6
-
-
-BITS, ROWS = vector_registers()
+from minigan.kernels.cpu.vectors import BITS, INDEX, ROWS, Vectors, clear_run, copy_run
 
 
 def register_tile(vectors, bits):
@@ -41,13 +22,18 @@ def register_tile(vectors, bits):
 
         The panel's rows are as wide as the tile and lie one after the other; 1 to ROWS rows of out, and as many of
         their columns as there are, are written.
-
-        Rows past the last are the last one again, reading and writing the same: no branches, no stray access.
         """
-        width = bits // left.dtype.bitwidth
 
         def emit(context, builder, signature, arguments):
-            return _Emitter(context, builder, signature, arguments, vectors, width).emit()
+            v = Vectors(context, builder, left.dtype, bits)
+            here, there = v.pointer(left, *arguments[0:2]), v.pointer(panel, *arguments[4:6])
+            to = v.pointer(out, *arguments[6:8])
+            (row_stride, depth_stride), (out_stride, depth, rows, columns, accumulate) = arguments[2:4], arguments[8:]
+            left_rows = clamped_rows(builder, here, row_stride, rows)
+            out_rows = clamped_rows(builder, to, out_stride, rows)
+            sums = walk(v, vectors, left_rows, depth_stride, there, depth)
+            store(v, vectors, sums, out_rows, columns, accumulate)
+            return context.get_dummy_value()
 
         i, flag = types.intp, types.boolean
         return types.void(left, i, i, i, panel, i, out, i, i, i, i, i, flag), emit
@@ -55,132 +41,71 @@ def register_tile(vectors, bits):
     return tile
 
 
-class _Emitter:
-    """Writes one tile's instructions. Each step is a basic block: set up, walk, store whole or by masks."""
+def clamped_rows(builder, first, stride, rows):
+    """The addresses of ROWS rows. Those past the last are the last one again, which then is computed and written
+    several times, with equal values: no branches and no stray access."""
+    last = builder.sub(rows, INDEX(1))
+    numbers = (builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last) for i in range(ROWS))
+    return [builder.gep(first, [builder.mul(stride, number)]) for number in numbers]
 
-    def __init__(self, context, builder, signature, arguments, vectors, width):
-        self.context, self.builder, self.vectors, self.width = context, builder, vectors, width
-        (_, _, self.row_stride, self.depth_stride, _, _, _, _, self.out_stride,
-         self.depth, self.rows, self.columns, self.accumulate) = arguments  # fmt: skip
 
-        def pointer(place):
-            array = context.make_array(signature.args[place])(context, builder, arguments[place])
-            return builder.gep(array.data, [arguments[place + 1]])
+def walk(v, vectors, left_rows, depth_stride, panel, depth):
+    """The loop over depth: ROWS lists of `vectors` vectors of sums."""
+    builder = v.builder
+    before = builder.block
+    step, after = (builder.function.append_basic_block(name) for name in ("step", "store"))
+    builder.branch(step)
+    builder.position_at_end(step)
 
-        self.left, self.panel, self.out = pointer(0), pointer(4), pointer(6)
-        dtype = signature.args[0].dtype
-        self.bytes = dtype.bitwidth // 8
-        self.vector = ir.VectorType(context.get_data_type(dtype), width)
+    def carried(kind, start):
+        value = builder.phi(kind)
+        value.add_incoming(start, before)
+        return value
 
-    def emit(self):
-        left_rows, out_rows = self._clamped_rows()
-        sums = self._walk(left_rows)
-        builder = self.builder
-        whole = builder.icmp_signed(">=", self.columns, INDEX(self.vectors * self.width))
+    k, left_at, panel_at = (carried(INDEX, INDEX(0)) for _ in range(3))
+    sums = [[carried(v.vector, v.zeros) for _ in range(vectors)] for _ in range(ROWS)]
+    right = [v.load(panel, builder.add(panel_at, INDEX(j * v.width))) for j in range(vectors)]
+    next_sums = []
+    for row, totals in zip(left_rows, sums, strict=True):
+        factor = v.spread(builder.load(builder.gep(row, [left_at])))
+        next_sums.append([v.multiply_add(factor, r, total) for r, total in zip(right, totals, strict=True)])
+    next_k = builder.add(k, INDEX(1))
+    k.add_incoming(next_k, step)
+    left_at.add_incoming(builder.add(left_at, depth_stride), step)
+    panel_at.add_incoming(builder.add(panel_at, INDEX(vectors * v.width)), step)
+    for totals, values in zip(sums, next_sums, strict=True):
+        for total, value in zip(totals, values, strict=True):
+            total.add_incoming(value, step)
+    builder.cbranch(builder.icmp_signed("<", next_k, depth), step, after)
+    builder.position_at_end(after)
+    return next_sums
+
+
+def store(v, vectors, sums, out_rows, columns, accumulate):
+    """Write the sums or add them to what is there: whole vectors, or masked ones at the right edge.
+
+    All loads of a vector's column come before its stores: a row that is there several times is not added twice.
+    """
+    builder = v.builder
+    whole = builder.icmp_signed(">=", columns, INDEX(vectors * v.width))
+    for j in range(vectors):
+        offset = INDEX(j * v.width)
+        values = [row[j] for row in sums]
         with builder.if_else(whole) as (then, otherwise):
-            with then, builder.if_else(self.accumulate) as (add, replace):
+            with then, builder.if_else(accumulate) as (add, replace):
                 with add:
-                    self._store(out_rows, sums, self._load, self._save)
+                    olds = [v.load(row, offset) for row in out_rows]
+                    for row, old, value in zip(out_rows, olds, values, strict=True):
+                        v.save(builder.fadd(old, value), row, offset)
                 with replace:
-                    self._store(out_rows, sums, None, self._save)
+                    for row, value in zip(out_rows, values, strict=True):
+                        v.save(value, row, offset)
             with otherwise:
-                self._store(out_rows, sums, self._load_some, self._save_some)
-        return self.context.get_dummy_value()
-
-    def _clamped_rows(self):
-        builder = self.builder
-        last = builder.sub(self.rows, INDEX(1))
-        left_rows, out_rows = [], []
-        for i in range(ROWS):
-            row = builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last)
-            left_rows.append(builder.gep(self.left, [builder.mul(self.row_stride, row)]))
-            out_rows.append(builder.gep(self.out, [builder.mul(self.out_stride, row)]))
-        return left_rows, out_rows
-
-    def _walk(self, left_rows):
-        """The loop over depth; returns ROWS lists of vectors of sums."""
-        builder, vector = self.builder, self.vector
-        multiply_add = self._intrinsic("fma", ir.FunctionType(vector, [vector] * 3))
-        before = builder.block
-        walk, after = (builder.function.append_basic_block(name) for name in ("walk", "store"))
-        builder.branch(walk)
-        builder.position_at_end(walk)
-
-        def carried(kind, start):
-            phi = builder.phi(kind)
-            phi.add_incoming(start, before)
-            return phi
-
-        zeros = ir.Constant(vector, [0.0] * self.width)
-        k, left_at, panel_at = (carried(INDEX, INDEX(0)) for _ in range(3))
-        sums = [[carried(vector, zeros) for _ in range(self.vectors)] for _ in range(ROWS)]
-        right = [self._load(self.panel, builder.add(panel_at, INDEX(j * self.width))) for j in range(self.vectors)]
-        next_sums = []
-        for row, totals in zip(left_rows, sums, strict=True):
-            factor = self._spread(builder.load(builder.gep(row, [left_at])), vector)
-            next_sums.append([builder.call(multiply_add, [factor, r, t]) for r, t in zip(right, totals, strict=True)])
-        steps = [(k, INDEX(1)), (left_at, self.depth_stride), (panel_at, INDEX(self.vectors * self.width))]
-        for phi, step in steps:
-            phi.add_incoming(builder.add(phi, step), walk)
-        for phis, values in zip(sums, next_sums, strict=True):
-            for phi, value in zip(phis, values, strict=True):
-                phi.add_incoming(value, walk)
-        builder.cbranch(builder.icmp_signed("<", k.incomings[1][0], self.depth), walk, after)
-        builder.position_at_end(after)
-        return next_sums
-
-    def _store(self, out_rows, sums, load, save):
-        """All loads of a vector's column come before its stores: a repeated row must not be added twice."""
-        for j in range(self.vectors):
-            offset = INDEX(j * self.width)
-            values = [row[j] for row in sums]
-            if load:
-                values = [self.builder.fadd(load(row, offset), v) for row, v in zip(out_rows, values, strict=True)]
-            for row, value in zip(out_rows, values, strict=True):
-                save(value, row, offset)
-
-    def _address(self, pointer, offset):
-        return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.vector.as_pointer())
-
-    def _load(self, pointer, offset):
-        return self.builder.load(self._address(pointer, offset), align=self.bytes)
-
-    def _save(self, value, pointer, offset):
-        self.builder.store(value, self._address(pointer, offset), align=self.bytes)
-
-    def _load_some(self, pointer, offset):
-        """The columns that exist, where they are to be added to; else zeros."""
-        builder, flags = self.builder, ir.VectorType(ir.IntType(1), self.width)
-        zeros = ir.Constant(self.vector, [0.0] * self.width)
-        columns = builder.select(self.accumulate, self.columns, INDEX(0))
-        kind = ir.FunctionType(self.vector, [self.vector.as_pointer(), LANE, flags, self.vector])
-        function = self._intrinsic("masked.load", kind, ".p0")
-        place, mask = self._address(pointer, offset), self._mask(columns, offset)
-        return builder.call(function, [place, LANE(self.bytes), mask, zeros])
-
-    def _save_some(self, value, pointer, offset):
-        flags = ir.VectorType(ir.IntType(1), self.width)
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), LANE, flags])
-        function = self._intrinsic("masked.store", kind, ".p0")
-        mask = self._mask(self.columns, offset)
-        self.builder.call(function, [value, self._address(pointer, offset), LANE(self.bytes), mask])
-
-    def _mask(self, columns, offset):
-        """True in the lanes before `columns`, of the vector that starts at column `offset`."""
-        left = self.builder.trunc(self.builder.sub(columns, offset), LANE)
-        lanes = ir.VectorType(LANE, self.width)
-        return self.builder.icmp_signed("<", ir.Constant(lanes, list(range(self.width))), self._spread(left, lanes))
-
-    def _spread(self, scalar, vector):
-        undefined = ir.Constant(vector, ir.Undefined)
-        one = self.builder.insert_element(undefined, scalar, LANE(0))
-        first_lane = ir.Constant(ir.VectorType(LANE, self.width), [0] * self.width)
-        return self.builder.shuffle_vector(one, undefined, first_lane)
-
-    def _intrinsic(self, name, kind, suffix=""):
-        return cgutils.get_or_insert_function(
-            self.builder.module, kind, f"llvm.{name}.v{self.width}f{8 * self.bytes}{suffix}"
-        )
+                mask = v.mask(builder.sub(columns, offset))
+                to_add = v.mask(builder.sub(builder.select(accumulate, columns, INDEX(0)), offset))
+                olds = [v.load_some(row, offset, to_add) for row in out_rows]
+                for row, old, value in zip(out_rows, olds, values, strict=True):
+                    v.save_some(builder.fadd(old, value), row, offset, mask)
 
 
 wide_tile, single_tile, thin_tile = register_tile(2, BITS), register_tile(1, BITS), register_tile(1, BITS // 2)
@@ -221,17 +146,17 @@ def pack(source, at, row_stride, column_stride, depth, first, last, panels):
         origin = at + start * column_stride
         if column_stride == 1:
             for k in range(depth):
-                row = origin + k * row_stride
-                for j in range(columns):
-                    here[k * width + j] = source[row + j]
+                copy_run(source, origin + k * row_stride, here, k * width, columns)
+                if columns < width:
+                    clear_run(here, k * width + columns, width - columns)
         else:
             for j in range(columns):
                 column = origin + j * column_stride
                 for k in range(depth):
                     here[k * width + j] = source[column + k * row_stride]
-        for j in range(columns, width):
-            for k in range(depth):
-                here[k * width + j] = 0
+            for j in range(columns, width):
+                for k in range(depth):
+                    here[k * width + j] = 0
 
 
 @kernel

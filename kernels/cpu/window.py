@@ -9,6 +9,7 @@ import numpy as np
 from minigan.kernels.cpu.arrays import blocks, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run
+from minigan.kernels.cpu.vectors import add_run, clear_run, copy_run
 
 BLOCK = 1 << 16  # elements of a task
 
@@ -19,34 +20,39 @@ def gather_columns(x, g, channel, channels, first_tap, last_tap, first, last, co
 
     channel: the first of them. Where they are all of the image's, and taps lie side by side, a kernel row is one run.
     """
-    merged = channels == g.C and g.DW == 1
-    for pixel in range(first, last):
-        row = pixel // g.OW
-        top = row % g.OH * g.SH - g.PT
-        left = pixel % g.OW * g.SW - g.PL
-        image = row // g.OH * g.H
-        to = at + (pixel - first) * stride
-        tap = first_tap
+    together = g.KW if channels == g.C and g.DW == 1 else 1
+    n, oh, ow = first // (g.OH * g.OW), first // g.OW % g.OH, first % g.OW
+    first_kh, first_kw = first_tap // g.KW, first_tap % g.KW
+    for _ in range(first, last):
+        to, tap, kh, kw = at, first_tap, first_kh, first_kw
         while tap < last_tap:
-            kh, kw = tap // g.KW, tap % g.KW
-            taps = min(g.KW - kw, last_tap - tap) if merged else 1
-            run_length = taps * channels
-            h, w = top + kh * g.DH, left + kw * g.DW
-            before, inside = 0, 0  # of the run's taps, those left of the image and those in it
-            if 0 <= h < g.H:
-                before = min(max(-w, 0), taps)
-                inside = max(min(taps, g.W - w) - before, 0)
-            start = before * channels
-            stop = start + inside * channels
-            source = ((image + h) * g.W + w) * g.C + channel
-            for i in range(start):
-                columns[to + i] = 0
-            for i in range(start, stop):
-                columns[to + i] = x[source + i]
-            for i in range(stop, run_length):
-                columns[to + i] = 0
-            to += run_length
+            taps = min(together, g.KW - kw, last_tap - tap)
+            h, w = oh * g.SH - g.PT + kh * g.DH, ow * g.SW - g.PL + kw * g.DW
+            source = ((n * g.H + h) * g.W + w) * g.C + channel
+            if not 0 <= h < g.H:
+                clear_run(columns, to, taps * channels)
+            elif w >= 0 and w + taps <= g.W:
+                copy_run(x, source, columns, to, taps * channels)
+            else:  # some of the run's taps lie in the padding: those before `start` and from `stop` on
+                start = min(max(-w, 0), taps) * channels
+                stop = max(min(taps, g.W - w) * channels, start)
+                clear_run(columns, to, start)
+                copy_run(x, source + start, columns, to + start, stop - start)
+                clear_run(columns, to + stop, taps * channels - stop)
+            to += taps * channels
             tap += taps
+            kw += taps
+            if kw == g.KW:
+                kw = 0
+                kh += 1
+        at += stride
+        ow += 1
+        if ow == g.OW:
+            ow = 0
+            oh += 1
+            if oh == g.OH:
+                oh = 0
+                n += 1
 
 
 @kernel
@@ -59,22 +65,22 @@ def scatter_columns(columns, at, stride, first_row, g, channel, channels, n, fir
     for h in range(first, last):
         image_row = (n * g.H + h) * g.W * g.C + channel
         for w in range(g.W):
-            for c in range(channels):
-                x[image_row + w * g.C + c] = 0
+            clear_run(x, image_row + w * g.C, channels)
         for kh in range(g.KH):
             oh = h + g.PT - kh * g.DH
             if oh < 0 or oh % g.SH or oh // g.SH >= g.OH:
                 continue
             row = at + (oh // g.SH - first_row) * g.OW * stride + kh * g.KW * channels
             for kw in range(g.KW):
-                offset = kw * g.DW - g.PL
-                for ow in range(g.OW):
-                    w = ow * g.SW + offset
-                    if 0 <= w < g.W:
-                        source = row + ow * stride + kw * channels
-                        to = image_row + w * g.C
-                        for c in range(channels):
-                            x[to + c] += columns[source + c]
+                w = kw * g.DW - g.PL
+                start = max(-(w // g.SW), 0)  # the outputs whose tap kw is in the image
+                stop = min((g.W - 1 - w) // g.SW + 1, g.OW)
+                source = row + start * stride + kw * channels
+                to = image_row + (w + start * g.SW) * g.C
+                for _ in range(start, stop):
+                    add_run(columns, source, x, to, channels)
+                    source += stride
+                    to += g.SW * g.C
 
 
 def im2col(x, g):

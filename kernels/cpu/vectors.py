@@ -1,0 +1,153 @@
+"""LLVM vectors for compiled kernels: what a tile is made of, and runs of elements copied, added to or cleared.
+
+Numba's own loops over runs like these are not vectorised: it cannot see that indices stay positive and that arrays
+do not overlap. Here both are promised by the caller, and the last, incomplete vector of a run is masked.
+"""
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+INDEX, LANE = ir.IntType(64), ir.IntType(32)
+
+
+def vector_registers():
+    """(bits of a vector, rows of a tile) that suit this processor: two vectors a row, and room for the operands."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 512, 8
+    if features.get("avx2") and features.get("fma"):
+        return 256, 6
+    if features.get("neon") or features.get("asimd"):
+        return 128, 8
+    return 128, 6
+
+
+BITS, ROWS = vector_registers()
+
+
+class Vectors:
+    """Writes instructions on vectors of `width` elements of an array's dtype."""
+
+    def __init__(self, context, builder, dtype, bits):
+        self.context, self.builder = context, builder
+        self.width, self.bytes = bits // dtype.bitwidth, dtype.bitwidth // 8
+        self.vector = ir.VectorType(context.get_data_type(dtype), self.width)
+        self.zeros = ir.Constant(self.vector, [0.0] * self.width)
+        self.flags = ir.VectorType(ir.IntType(1), self.width)
+
+    def pointer(self, kind, array, at):
+        """The address of element `at` of a flat array."""
+        return self.builder.gep(self.context.make_array(kind)(self.context, self.builder, array).data, [at])
+
+    def load(self, pointer, offset):
+        return self.builder.load(self._address(pointer, offset), align=self.bytes)
+
+    def save(self, value, pointer, offset):
+        self.builder.store(value, self._address(pointer, offset), align=self.bytes)
+
+    def load_some(self, pointer, offset, mask):
+        """The masked lanes; zeros in the others, which are not read."""
+        kind = ir.FunctionType(self.vector, [self.vector.as_pointer(), LANE, self.flags, self.vector])
+        arguments = [self._address(pointer, offset), LANE(self.bytes), mask, self.zeros]
+        return self.builder.call(self._intrinsic("masked.load", kind, ".p0"), arguments)
+
+    def save_some(self, value, pointer, offset, mask):
+        """Write the masked lanes."""
+        kind = ir.FunctionType(ir.VoidType(), [self.vector, self.vector.as_pointer(), LANE, self.flags])
+        arguments = [value, self._address(pointer, offset), LANE(self.bytes), mask]
+        self.builder.call(self._intrinsic("masked.store", kind, ".p0"), arguments)
+
+    def mask(self, count):
+        """True in the first `count` lanes, none or all of them if there are fewer or more."""
+        lanes = ir.VectorType(LANE, self.width)
+        numbers = ir.Constant(lanes, list(range(self.width)))
+        return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, LANE), lanes))
+
+    def multiply_add(self, a, b, c):
+        kind = ir.FunctionType(self.vector, [self.vector] * 3)
+        return self.builder.call(self._intrinsic("fma", kind), [a, b, c])
+
+    def spread(self, scalar, vector=None):
+        """The scalar in every lane."""
+        vector = vector or self.vector
+        undefined = ir.Constant(vector, ir.Undefined)
+        one = self.builder.insert_element(undefined, scalar, LANE(0))
+        first_lane = ir.Constant(ir.VectorType(LANE, self.width), [0] * self.width)
+        return self.builder.shuffle_vector(one, undefined, first_lane)
+
+    def _address(self, pointer, offset):
+        return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.vector.as_pointer())
+
+    def _intrinsic(self, name, kind, suffix=""):
+        name = f"llvm.{name}.v{self.width}f{8 * self.bytes}{suffix}"
+        return cgutils.get_or_insert_function(self.builder.module, kind, name)
+
+
+def for_each_vector(vectors, count, whole, some):
+    """Call whole(offset) for each full vector of a run, then some(offset, mask) for what is left, if anything is."""
+    builder = vectors.builder
+    full = builder.and_(count, INDEX(-vectors.width))
+    with cgutils.for_range_slice(builder, INDEX(0), full, INDEX(vectors.width), INDEX) as (offset, _):
+        whole(offset)
+    with builder.if_then(builder.icmp_signed("<", full, count)):
+        some(full, vectors.mask(builder.sub(count, full)))
+
+
+@intrinsic
+def copy_run(typing, source, at, to, to_at, count):
+    """to[to_at : to_at + count] = source[at : at + count], for flat arrays that do not overlap."""
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, source.dtype, BITS)
+        here, there = v.pointer(source, *arguments[:2]), v.pointer(to, *arguments[2:4])
+        for_each_vector(
+            v,
+            arguments[4],
+            lambda offset: v.save(v.load(here, offset), there, offset),
+            lambda offset, mask: v.save_some(v.load_some(here, offset, mask), there, offset, mask),
+        )
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, to, types.intp, types.intp), emit
+
+
+@intrinsic
+def add_run(typing, source, at, to, to_at, count):
+    """to[to_at : to_at + count] += source[at : at + count], for flat arrays that do not overlap."""
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, source.dtype, BITS)
+        here, there = v.pointer(source, *arguments[:2]), v.pointer(to, *arguments[2:4])
+
+        def whole(offset):
+            v.save(builder.fadd(v.load(there, offset), v.load(here, offset)), there, offset)
+
+        def some(offset, mask):
+            total = builder.fadd(v.load_some(there, offset, mask), v.load_some(here, offset, mask))
+            v.save_some(total, there, offset, mask)
+
+        for_each_vector(v, arguments[4], whole, some)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, to, types.intp, types.intp), emit
+
+
+@intrinsic
+def clear_run(typing, to, to_at, count):
+    """to[to_at : to_at + count] = 0, for a flat array."""
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, to.dtype, BITS)
+        there = v.pointer(to, *arguments[:2])
+        for_each_vector(
+            v,
+            arguments[2],
+            lambda offset: v.save(v.zeros, there, offset),
+            lambda offset, mask: v.save_some(v.zeros, there, offset, mask),
+        )
+        return context.get_dummy_value()
+
+    return types.void(to, types.intp, types.intp), emit
