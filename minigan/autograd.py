@@ -116,11 +116,11 @@ def primitive(forward=None, *, saves: str | None = None):
                 arrays.append(arg)
                 if arg.__class__ in _SEQUENCES:
                     _no_tensor_in(call, arg)
-        if not wrapped:
-            return forward(*arrays, **static)
         if static:
             for keyword, constant in static.items():
                 _no_tensor_in(call, constant, keyword)
+        if not wrapped:
+            return forward(*arrays, **static)
         try:
             out = forward(*arrays, **static)
         except MiniganError:
@@ -428,7 +428,7 @@ class _Pass:
         self.partial = partial
         self.pending = {}  # place -> gradient so far
         self.own = set()  # places whose gradient is an array that this pass made and nothing else holds
-        self.zero = set()  # places that some rule's gradient is exactly zero for: it returned None
+        self.zero = False  # whether some rule returned None, a gradient of zero
 
     def run(self):
         edges = self._mark()
@@ -446,11 +446,17 @@ class _Pass:
         for place, g in self.pending.items():
             if self.wanted is None or place in self.wanted:
                 found[place] = self._finished(place, g)
-        for place in self.zero:
-            if place not in found and (place.__class__ is Tensor if self.wanted is None else place in self.wanted):
-                zero = np.zeros_like(_array_at(place))
-                found[place] = Tensor(zero) if self.create_graph else zero
+        if self.zero:
+            self._fill_with_zeros(edges, found)
         return found
+
+    def _fill_with_zeros(self, edges, found):
+        """What ys depend on, but only through rules that returned None."""
+        for links in edges.values():
+            for _, place in links:
+                if place not in found and (place.__class__ is Tensor if self.wanted is None else place in self.wanted):
+                    zero = np.zeros_like(_array_at(place))
+                    found[place] = Tensor(zero) if self.create_graph else zero
 
     def _mark(self):
         """The nodes whose rules have to run, each with its (position, place) pairs that lead to something wanted."""
@@ -563,7 +569,7 @@ class _Pass:
     def _receive(self, place, g, own):
         """Add a gradient to what a place has. Added up in place only in arrays that this pass made itself."""
         if g is None:
-            self.zero.add(place)
+            self.zero = True
             return
         pending = self.pending
         before = pending.get(place)
