@@ -1,4 +1,4 @@
-"""Hypothesis profiles: the same modest number of examples every time, or `HYPOTHESIS_PROFILE=explore` for many new ones."""
+"""Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_PROFILE=explore` for many new ones."""
 
 import os
 

@@ -40,7 +40,7 @@ def test_it_is_a_minigan_error_and_a_floating_point_error():
 
 
 def test_constants_are_looked_at_too():
-    with pytest.raises(NanError, match="^log"), trace_nans(), mg.no_grad():
+    with pytest.raises(NanError, match=r"^log"), trace_nans(), mg.no_grad():
         mg.log(mg.tensor([-1.0]))
 
 
@@ -64,7 +64,7 @@ def test_backward_with_and_without_a_graph_name_the_same_operation(create_graph)
     x = leaf(0.0, 1.0)
     with trace_nans():
         y = (mg.sqrt(x) * np.array([0.0, 1.0])).sum()
-        with pytest.raises(NanError, match="^the gradient of sqrt"):
+        with pytest.raises(NanError, match=r"^the gradient of sqrt"):
             mg.grad(y, x, create_graph=create_graph)
 
 
@@ -72,7 +72,7 @@ def test_a_nan_from_adding_gradients_up_is_found():
     x = leaf(1.0)
     with trace_nans():
         z = mg.exp(x)
-        with pytest.raises(NanError, match="gradient of exp.*in the gradient that reaches its result"):
+        with pytest.raises(NanError, match=r"gradient of exp.*in the gradient that reaches its result"):
             mg.grad([z * np.inf, z * -np.inf], x, [np.ones(1), np.ones(1)])
 
 
@@ -126,7 +126,7 @@ def test_tracing_ends_with_the_block_also_after_an_error():
 def test_numpys_warnings_are_back_afterwards():
     with trace_nans():
         mg.exp(leaf(1e4))
-    with pytest.warns(RuntimeWarning, match="overflow"):
+    with pytest.warns(RuntimeWarning, match=r"overflow"):
         mg.exp(leaf(1e4))
 
 
