@@ -6,8 +6,9 @@ import argparse
 import importlib
 import sys
 
+from minigan.kernels.cpu.threads import get_threads, set_threads
+
 from benchmarks import measure
-from minigan import kernels
 from minigan.errors import MiniganError
 
 SUITES = {"overhead": 31, "step": 15}  # and how many samples each takes unless told otherwise
@@ -25,8 +26,8 @@ def main(arguments=None) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the records to FILE")
     given = parser.parse_args(arguments)
     if given.threads:
-        kernels.set_threads(given.threads)
-    threads = kernels.get_threads()
+        set_threads(given.threads)
+    threads = get_threads()
     if given.peer == "torch":
         import torch
 

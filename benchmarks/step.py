@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks import measure
 from minigan import models
+from minigan.data import Batches
 from minigan.errors import UnknownNameError
 from minigan.gan import Trainer
 
@@ -29,9 +30,9 @@ def run(peer: str | None, threads: int, samples: int, only: str | None):
             rng = np.random.default_rng(0)
             real = rng.uniform(-1, 1, (batch, size, size, channels)).astype(np.float32)
             peers = _torch_steps(gan, real) if peer == "torch" else {}
-            trainer = Trainer(gan)
+            trainer = Trainer(gan, Batches(real, batch_size=batch), steps=1)
             own, best, other = measure.paired(
-                lambda trainer=trainer, real=real: trainer.step(real),
+                lambda trainer=trainer, real=real: trainer.play(real),
                 peers,
                 times=20 if model == "mlp-gan" else 1,
                 samples=samples,

@@ -121,7 +121,7 @@ def _reordered(array, split, order, axis):
 
 
 class TorchTrainer:
-    """One training step of a GAN in PyTorch: what minigan.gan.Trainer does, the usual PyTorch way."""
+    """One training step of a GAN in PyTorch: what minigan.gan.Trainer.play does, the usual PyTorch way."""
 
     def __init__(self, gan: GAN, channels_last: bool = False):
         self.generator, self.discriminator = networks(gan)

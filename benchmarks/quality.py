@@ -1,0 +1,153 @@
+"""Does a GAN learn as well as in PyTorch? The same network, weights to begin with, batches, noise and optimiser, both
+trained on MNIST; 10,000 images of each are scored by the Frechet distance on the features of one classifier.
+
+    python -m benchmarks.quality --data-dir FOLDER [--seeds 3] [--epochs 5] [--out FOLDER]
+
+The classifier is trained in PyTorch and its accuracy printed: the score is on its features and no other. What is done
+is kept in the out folder, and a run that was stopped goes on with the next network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.peers.torch_gan import TorchTrainer
+from minigan import data, models, random
+from minigan.data import Batches, to_uint8
+from minigan.gan.training import Trainer
+from minigan.kernels.cpu.threads import get_threads
+from minigan.metrics import frechet_distance
+
+COUNT = 10_000  # images of each network that are scored
+ENGINES = ("minigan", "torch")
+
+
+class Classifier(nn.Module):
+    """Two convolutions and two dense layers; the 128 numbers before the last are the features."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(
+            *(nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+            *(nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU()),
+        )
+        self.head = nn.Linear(128, 10)
+
+    def forward(self, images):
+        return self.head(self.body(images))
+
+    @torch.no_grad()
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """(N, 128) of uint8 images (N, 28, 28, 1)."""
+        parts = np.array_split(images, max(1, len(images) // 1000))
+        return np.concatenate([self.body(to_torch(part)).numpy() for part in parts])
+
+    @torch.no_grad()
+    def classes(self, images: np.ndarray) -> np.ndarray:
+        parts = np.array_split(images, max(1, len(images) // 1000))
+        return np.concatenate([self(to_torch(part)).argmax(1).numpy() for part in parts])
+
+
+def to_torch(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(data.scaled(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def trained_classifier(train: data.Dataset, test: data.Dataset, file: Path) -> tuple[Classifier, float]:
+    """A classifier and its accuracy on the test images; kept in `file`."""
+    torch.manual_seed(0)
+    classifier = Classifier()
+    if file.exists():
+        classifier.load_state_dict(torch.load(file, weights_only=True))
+    else:
+        optimiser = torch.optim.Adam(classifier.parameters(), 1e-3)
+        batches = Batches(train.images, train.labels, batch_size=128, seed=0)
+        for _ in range(3 * batches.steps_per_epoch):
+            images, labels = next(batches)
+            loss = F.cross_entropy(classifier(torch.from_numpy(images).permute(0, 3, 1, 2)), torch.from_numpy(labels))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        batches.close()
+        torch.save(classifier.state_dict(), file)
+    return classifier, float(np.mean(classifier.classes(test.images) == test.labels))
+
+
+def train_ours(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
+    """10,000 uint8 images after so many steps in minigan."""
+    trainer = Trainer(gan, batches, steps=steps, seed=seed)
+    trainer.run()
+    return to_uint8(gan.generate(score_noise(gan, seed)))
+
+
+def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
+    """The same in PyTorch, in its quicker layout for these networks."""
+    trainer, noise = TorchTrainer(gan, channels_last=True), random.derived(seed, "noise")
+    for _ in range(steps):
+        images, _ = next(batches)
+        trainer.step(trainer.images(images), torch.from_numpy(gan.noise(len(images), noise).numpy()))
+    batches.close()
+    trainer.generator.eval()
+    with torch.no_grad():
+        parts = torch.from_numpy(score_noise(gan, seed).numpy()).split(500)
+        images = np.concatenate([trainer.generator(part).permute(0, 2, 3, 1).numpy() for part in parts])
+    return to_uint8(images)
+
+
+def score_noise(gan, seed):
+    return gan.noise(COUNT, random.derived(seed, "metrics"))
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
+    parser.add_argument("--data-dir", required=True, help="where MNIST's files are")
+    parser.add_argument("--model", default="dcgan")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(get_threads())
+    given.out.mkdir(parents=True, exist_ok=True)
+    train, test = (data.load("mnist", given.data_dir, split=split) for split in ("train", "test"))
+    classifier, accuracy = trained_classifier(train, test, given.out / "classifier.pt")
+    features = classifier.features(train.images)
+    floor = frechet_distance(features, classifier.features(test.images))
+    print(f"features: 128 of a classifier with {accuracy:.2%} on MNIST's test images")
+    print(f"Frechet distance to the {len(train)} training images; of the {len(test)} test images: {floor:.3f}")
+    scores = {engine: [] for engine in ENGINES}
+    for seed in range(given.seeds):
+        for engine in ENGINES:
+            result = one(engine, given, seed, train, classifier, features)
+            scores[engine].append(result["frechet"])
+            print(f"{given.model}, {given.epochs} epochs, seed {seed}, {engine:8}", json.dumps(result), flush=True)
+    for engine, values in scores.items():
+        print(
+            f"{engine:8} mean {np.mean(values):.3f}, standard deviation {np.std(values, ddof=1):.3f} ({len(values)} seeds)"
+        )
+
+
+def one(engine, given, seed, train, classifier, features) -> dict:
+    """The score of one network, from the out folder if it is there."""
+    name = f"{given.model}-{given.epochs}-epochs-seed-{seed}-{engine}"
+    file = given.out / f"{name}.json"
+    if not file.exists():
+        gan = models.build(given.model, train.images.shape[1:], seed)
+        batches = Batches(train.images, batch_size=gan.batch, seed=seed)
+        steps = given.epochs * batches.steps_per_epoch
+        images = (train_ours if engine == "minigan" else train_theirs)(gan, batches, seed, steps)
+        counts = np.bincount(classifier.classes(images), minlength=10)
+        score = frechet_distance(features, classifier.features(images))
+        np.savez_compressed(file.with_suffix(".npz"), images=images)
+        file.write_text(json.dumps({"frechet": score, "steps": steps, "images": COUNT, "digits": counts.tolist()}))
+    return json.loads(file.read_text())
+
+
+if __name__ == "__main__":
+    main()
