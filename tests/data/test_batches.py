@@ -80,9 +80,10 @@ def test_iteration_is_the_batches_in_turn_and_resumes_anywhere(size, ahead, done
 
 
 def test_augmentation_differs_between_batches_and_epochs():
-    images = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1), np.uint8)
-    batches = Batches(images, batch_size=1, augment=Augment(shift=3))
+    one = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 1), np.uint8)
+    batches = Batches(np.repeat(one, 30, axis=0), batch_size=1, augment=Augment(shift=3))
     assert len({batches.batch(epoch, 0)[0].tobytes() for epoch in range(30)}) > 10
+    assert len({batches.batch(0, position)[0].tobytes() for position in range(30)}) > 10
 
 
 def test_floats_in_range_pass_as_they_are_and_labels_may_be_missing():

@@ -20,6 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
     ranges = True
     cuts = 0  # so many answers stop after CUT bytes
     status = None
+    skipped = 0  # the first answer to a range begins so many bytes late
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -39,6 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send_error(self.server.status)
         start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.server.ranges else 0
         whole = self.server.content
+        if start:
+            start, self.server.skipped = start + self.server.skipped, 0
         if start and start >= len(whole):
             return self.send_error(416)
         self.send_response(206 if start else 200)
@@ -94,6 +97,13 @@ def test_a_server_without_ranges_starts_over(server, tmp_path):
     server.ranges = False
     (tmp_path / "digits.gz.part").write_bytes(b"other bytes" * 100)
     assert fetch(server.remote, tmp_path).read_bytes() == CONTENT
+
+
+def test_another_range_than_asked_for_starts_over(server, tmp_path):
+    server.skipped = 500
+    (tmp_path / "digits.gz.part").write_bytes(CONTENT[:1000])
+    assert fetch(server.remote, tmp_path).read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-", None]
 
 
 def test_a_part_as_long_as_the_file_needs_no_connection(server, tmp_path):

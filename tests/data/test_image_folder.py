@@ -50,6 +50,7 @@ def test_sub_folders_are_labels_and_names_give_the_order(labelled):
 def test_a_count_is_spread_over_the_labels(labelled):
     dataset = image_folder(labelled, count=2)
     assert dataset.labels.tolist() == [0, 1]
+    assert dataset.images[:, 0, 0, 0].tolist() == [30, 20]
     with pytest.raises(DataError, match="5 images wanted, but there are 4"):
         image_folder(labelled, count=5)
 
@@ -180,6 +181,11 @@ def test_resizing_keeps_a_flat_image_flat(value, height, width, size, channels):
 def test_resizing_to_the_same_size_changes_nothing():
     images = np.random.default_rng(0).integers(0, 256, (3, 5, 5, 1), np.uint8)
     assert resized(images, 5) is images
+
+
+def test_grey_is_luma_rounded():
+    primaries = 255 * np.eye(3, dtype=np.uint8).reshape(1, 1, 3, 3)
+    assert with_channels(primaries, 1).ravel().tolist() == [76, 150, 29]
 
 
 @given(st.integers(0, 255))

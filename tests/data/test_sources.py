@@ -66,6 +66,9 @@ def test_a_folder_and_an_archive_are_sources_with_splits(tmp_path):
     assert train.classes == ("ant", "cat")
     assert load(str(tmp_path / "pets"), split="test").images[0, 0, 0, 0] == 3
     assert len(load(tmp_path / "pets" / "train")) == 2
+    write_tree(tmp_path, {"pets/test/ant/4.png": shade(4)})
+    assert len(load(tmp_path / "pets")) == 2
+    assert load(tmp_path / "pets", split="test").images[0, 0, 0, 0] == 4
     with pytest.raises(DataError, match="no test split"):
         load(tmp_path / "pets" / "train", split="test")
 
