@@ -1,0 +1,51 @@
+"""Training GANs: objectives, the loop, callbacks, run folders and their reports.
+
+result = mg.gan.fit("dcgan", mg.data.load("glyphs"), steps=800, callbacks=[mg.gan.Progress()])
+"""
+
+import os
+
+from minigan.gan.callbacks import Callback, Every
+from minigan.gan.errors import DivergedError, Interrupted, RunError, TrainingError
+from minigan.gan.fitting import Result, fit, sample
+from minigan.gan.grids import grid, grid_png
+from minigan.gan.objectives import OBJECTIVES, Objective
+from minigan.gan.progress import Progress
+from minigan.gan.recorder import Recorder
+from minigan.gan.training import History, Trainer
+from minigan.models import GAN
+
+__all__ = [
+    "OBJECTIVES",
+    "Callback",
+    "DivergedError",
+    "Every",
+    "History",
+    "Interrupted",
+    "Objective",
+    "Progress",
+    "Recorder",
+    "Result",
+    "RunError",
+    "Trainer",
+    "TrainingError",
+    "fit",
+    "grid",
+    "grid_png",
+    "load",
+    "sample",
+]
+
+
+def load(run: str | os.PathLike, into: GAN | None = None) -> GAN:
+    """The trained model of a run folder.
+
+    into: a GAN that takes the weights, instead of a new one of the model that the run names
+    raises RunError where the folder is no run, or its weights are missing, cut off or of another model
+    """
+    from minigan.gan import weights
+    from minigan.gan.folder import WEIGHTS, RunFolder
+
+    folder = RunFolder(run)
+    folder.config()
+    return weights.load(folder / WEIGHTS, into)

@@ -1,0 +1,47 @@
+"""What a training loop tells those who watch it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigan.gan.training import Trainer
+
+
+class Callback:
+    """Something that watches a training run. Override what is of interest.
+
+    The trainer has `gan`, `step` (steps done), `steps` (to do), `history`, `batches`, `preview()` and `stop()`.
+    Callbacks never draw from the streams that training uses, so a run is the same with and without them.
+    """
+
+    def on_start(self, trainer: Trainer) -> None:
+        """Called once, before the first step."""
+
+    def on_step(self, trainer: Trainer, record: dict) -> None:
+        """Called after every step.
+
+        record: step and epoch (from 1), discriminator_loss, generator_loss, real_accuracy and fake_accuracy (shares
+            of the batch that the discriminator got right, before it learned from it), seconds since the start
+        """
+
+    def on_end(self, trainer: Trainer) -> None:
+        """Called once at the end, whatever it was.
+
+        trainer.outcome: "finished", "interrupted" (Ctrl-C or stop(), after a whole step), "failed" or "aborted"
+            (in the middle of a step, by a second Ctrl-C)
+        """
+
+
+class Every(Callback):
+    """Calls function(trainer, record) after every so many steps.
+
+    mg.gan.fit(..., callbacks=[mg.gan.Every(100, lambda trainer, record: print(record["generator_loss"]))])
+    """
+
+    def __init__(self, steps: int, function):
+        self.steps, self.function = steps, function
+
+    def on_step(self, trainer, record):
+        if trainer.step % self.steps == 0:
+            self.function(trainer, record)

@@ -1,0 +1,74 @@
+"""Writing files so that nothing is ever half there: beside, flushed to the disk, then renamed."""
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+from minigan.gan.errors import RunError
+
+SUFFIX = ".part"  # of a file that is being written
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file in place, whole, or leave what was there.
+
+    raises RunError naming the path where the disk is full or does not let us
+    """
+    beside = path.with_name(path.name + SUFFIX)
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        remove(beside)
+        raise failure(path, error) from error
+
+
+def failure(path: Path, error: OSError) -> RunError:
+    """The error for a file that could not be written, in words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RunError(f"{path}: the disk is full; what was there before is still there. Make room, and start again")
+    return RunError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there and can be removed."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _flush_folder(folder):
+    """Make the renaming itself last, where folders can be flushed."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    with contextlib.suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+class Room:
+    """Space on the disk set aside for a file, so that a disk which fills up later cannot keep it from being saved."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def take(self, size: int) -> None:
+        """Set `size` bytes aside. Raises RunError where there is no room."""
+        try:
+            with open(self.path, "wb") as file:
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, max(size, 1))
+                else:
+                    file.write(bytes(size))
+        except OSError as error:
+            self.free()
+            raise failure(self.path, error) from error
+
+    def free(self) -> None:
+        remove(self.path)

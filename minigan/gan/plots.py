@@ -1,0 +1,81 @@
+"""Curves as SVG, small whatever the number of steps, in colours that the page around them chooses."""
+
+import io
+import re
+
+import numpy as np
+
+POINTS = 240  # that a curve is drawn with
+INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are put in afterwards
+
+
+def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent: bool = False) -> str:
+    """Curves over steps as an <svg> element for a page, with the range around each as a band.
+
+    steps: (steps,)
+    series: label -> (CSS variable with the colour, values (steps,))
+    percent: values are shares, drawn from 0% to 100%
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    settings = {
+        "svg.fonttype": "none",  # text stays text, in the page's fonts
+        "svg.hashsalt": "-".join(series),  # the same ids every time, and others in every figure of a page
+        "font.size": 10,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+    }
+    with rc_context(settings):
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        colours = {f"#0{number}0a0b": variable for number, (variable, _) in enumerate(series.values(), 1)}
+        for colour, (label, (_, values)) in zip(colours, series.items(), strict=True):
+            _draw(axes, steps, values, label, colour)
+        _dress(axes, [values for _, values in series.values()], percent)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator"), None))
+    return _for_page(buffer.getvalue(), colours)
+
+
+def _draw(axes, steps, values, label, colour):
+    """The mean of each few steps, and a band from the lowest to the highest of them."""
+    few = -(-len(steps) // POINTS)
+    starts = np.arange(0, len(steps), few)
+    counts = np.diff(np.append(starts, len(steps)))
+    where = np.add.reduceat(steps, starts) / counts
+    mean = np.add.reduceat(values, starts) / counts
+    if few > 1:
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        axes.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(where, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)
+
+
+def _dress(axes, curves, percent):
+    axes.grid(axis="y", color=LINE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(LINE)
+    axes.tick_params(length=0)
+    axes.margins(x=0.01)
+    axes.set_xlabel("step")
+    if percent:
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    else:
+        axes.set_ylim(0, max(1.0, 1.15 * max(float(np.quantile(values, 0.99)) for values in curves)))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(curves), frameon=False, handlelength=1.4)
+
+
+def _for_page(svg, colours):
+    """The element alone, without what only a file of its own needs, in the page's colours and fonts."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
+    for colour, variable in {INK: "--ink-soft", LINE: "--line", **colours}.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg

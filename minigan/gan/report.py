@@ -1,0 +1,113 @@
+"""A run on one page that needs nothing but itself: pictures, curves, settings, networks, environment."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+
+from minigan.gan import files
+from minigan.gan.errors import RunError
+from minigan.gan.folder import REPORT, RunFolder, step_of
+from minigan.gan.plots import curves
+from minigan.gan.progress import clock
+
+STRIP = 8  # grids shown small, along the way
+TEMPLATE = Path(__file__).with_name("report.html")
+
+
+def write(folder: RunFolder) -> Path:
+    """Write report.html from what else is in the folder. Raises RunError where that fails."""
+    path = folder / REPORT
+    files.write(path, render(folder).encode())
+    return path
+
+
+def render(folder: RunFolder) -> str:
+    """The page, as HTML that loads nothing."""
+    from jinja2 import Environment
+
+    config, log = folder.config(), folder.log()
+    if not log:
+        raise RunError(f"{folder.path}: no step was done, so there is nothing to report")
+    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    grids = [{"step": step_of(grid), "source": _inline(grid)} for grid in folder.grids()]
+    return template.render(
+        config=config,
+        title=f"{config['model']} on {config['data']}",
+        grids=_spread(grids, STRIP),
+        last=grids[-1] if grids else None,
+        loss_curves=_losses(log),
+        accuracy_curves=_accuracies(log),
+        facts=_facts(config, log),
+        settings=_settings(config),
+        environment={k.replace("_", " "): v for k, v in folder.environment().items() if v is not None},
+        networks=zip(("Generator", "Discriminator"), config["parameters"], config["networks"], strict=True),
+    )
+
+
+def _inline(file):
+    return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+
+
+def _spread(items, most):
+    """At most so many of the items, evenly spread, with the first and the last."""
+    if len(items) <= most:
+        return items
+    return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]
+
+
+def _column(log, name):
+    return np.array([record[name] for record in log], np.float64)
+
+
+def _losses(log):
+    series = {
+        "discriminator": ("--first", _column(log, "discriminator_loss")),
+        "generator": ("--second", _column(log, "generator_loss")),
+    }
+    return curves(_column(log, "step"), series)
+
+
+def _accuracies(log):
+    series = {
+        "on real images": ("--third", _column(log, "real_accuracy")),
+        "on generated images": ("--fourth", _column(log, "fake_accuracy")),
+    }
+    return curves(_column(log, "step"), series, percent=True)
+
+
+def _facts(config, log):
+    """The figures at the top: what a reader asks first."""
+    seconds = _column(log, "seconds")
+    facts = {"steps": f"{config['steps_done']:,}", "time": clock(seconds[-1])}
+    if len(seconds) > 1:
+        median = float(np.median(np.diff(seconds)))
+        facts["a step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"
+        facts["images a second"] = f"{config['batch'] / median:,.0f}"
+    last = log[-50:]
+    facts["discriminator's loss"] = f"{_column(last, 'discriminator_loss').mean():.3f}"
+    facts["generator's loss"] = f"{_column(last, 'generator_loss').mean():.3f}"
+    facts["parameters"] = f"{sum(config['parameters']):,}"
+    if config.get("peak_memory"):
+        facts["memory, at most"] = f"{config['peak_memory'] / 2**20:,.0f} MiB"
+    return facts
+
+
+def _settings(config):
+    """What was asked for, as rows of a table."""
+    optimiser, augment = config["optimiser"], config.get("augment") or {}
+    changes = [name if value is True else f"{name} {value}" for name, value in augment.items() if value]
+    return {
+        "model": config["model"],
+        "image shape": " × ".join(map(str, config["image_shape"])),
+        "data": f"{config['data']}, {config['images']:,} images",
+        "augmentation": ", ".join(changes) or "none",
+        "objective": config["objective"],
+        "optimiser": f"{optimiser['name']}, learning rate {optimiser['learning_rate']:g}, betas "
+        + ", ".join(f"{beta:g}" for beta in optimiser["betas"]),
+        "batch": config["batch"],
+        "steps": f"{config['steps']:,}" + (f" ({config['epochs']} epochs)" if config.get("epochs") else ""),
+        "seed": config["seed"],
+    }
