@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from minigan.kernels.cpu.threads import get_threads
 from torch import nn
 from torch.nn import functional as F
 
@@ -22,7 +23,6 @@ from benchmarks.peers.torch_gan import TorchTrainer
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
 from minigan.gan.training import Trainer
-from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
 
 COUNT = 10_000  # images of each network that are scored

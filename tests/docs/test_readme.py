@@ -1,0 +1,24 @@
+"""README's Python runs as it stands, and its links lead somewhere. Its commands are run by .ci/run."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_twenty_lines_run_and_train():
+    (code,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith("#")]) <= 20
+    space = {}
+    exec(compile(code, "README.md", "exec"), space)
+    assert space["images"].shape == (16, 28, 28, 1)
+    losses = space["result"].history.column("discriminator_loss")
+    assert losses[-20:].mean() < losses[0]
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)]+)\)", README)
+    assert links
+    for link in links:
+        assert (ROOT / link).exists(), link
