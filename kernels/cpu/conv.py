@@ -10,7 +10,7 @@ from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run, scratch
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS
+from minigan.kernels.cpu.vectors import ROWS, clear_run
 from minigan.kernels.cpu.window import gather_columns, scatter_columns
 
 BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
@@ -77,41 +77,50 @@ def convolve_block(x, panels, y, g, taps, first, last, columns, stride):
 
 def conv2d_weight(x, y, g):
     x, y = plain(x, y)
-    pixels, all_taps, filters = g.N * g.OH * g.OW, g.KH * g.KW, g.K // g.G
+    pixels, all_taps, channels, filters = g.N * g.OH * g.OW, g.KH * g.KW, g.C // g.G, g.K // g.G
     if not x.size or not y.size:
         return np.zeros(g.weight, x.dtype)
-    taps = blocks(all_taps, taps_of(g, 256))
-    stride = (taps[0][1] - taps[0][0]) * (g.C // g.G) + LINE
-    block = max(BLOCK // stride, 64)
-    # few parts of the kernel: cut the sum over pixels too, into a number of partial sums that follows from the shape
-    cuts = min(-(-TASKS // 2 // (len(taps) * g.G)), -(-pixels // block))
-    span = round_up(-(-pixels // cuts), block)
-    spans = blocks(pixels, span)
-    partial = np.empty((len(spans), *g.weight), x.dtype)
-    flat_x, flat_y, to = x.reshape(-1), y.reshape(-1), partial.reshape(len(spans), -1)
+    # a task's part of w stays in the L2 cache; where it is all of w, the sum over pixels is cut too, into partial sums
+    parts = blocks(all_taps, max(2 * BLOCK // (channels * filters), 1))
+    cuts = min(-(-TASKS // 2 // (len(parts) * g.G)), -(-pixels // 1024))
+    spans = blocks(pixels, -(-pixels // cuts))
+    taps = min(taps_of(g, 256), parts[0][1])
+    stride = taps * channels + LINE
+    block = min(max(BLOCK // stride, 64), 256)
+    w = np.empty(g.weight, x.dtype)
+    partial = scratch("partial", len(spans) * w.size, w.dtype) if len(spans) > 1 else w
+    partial = partial.reshape(len(spans), w.size)
+    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
 
     def contract(task):
-        (number, (first, last)), group, (tap, last_tap) = task
+        (number, (first, last)), group, part = task
         columns = scratch("columns", block * stride, x.dtype)
         panels = scratch("panels", packed_size(block, filters, x.itemsize), x.dtype)
-        contract_block(flat_x, flat_y, to[number], g, group, tap, last_tap, first, last, block, columns, stride, panels)
+        to = partial[number]
+        contract_block(flat_x, flat_y, to, g, group, taps, *part, first, last, block, columns, stride, panels)
 
-    tasks = [(part, group, tap) for part in enumerate(spans) for group in range(g.G) for tap in taps]
-    run(contract, tasks, 2 * pixels * partial[0].size / PEAK)
-    return partial[0] if len(spans) == 1 else partial.sum(axis=0)
+    def add_up(piece):
+        np.add.reduce(partial[:, slice(*piece)], axis=0, out=w.reshape(-1)[slice(*piece)])
+
+    tasks = [(span, group, part) for span in enumerate(spans) for group in range(g.G) for part in parts]
+    run(contract, tasks, 2 * pixels * w.size / PEAK)
+    if len(spans) > 1:
+        run(add_up, blocks(w.size, BLOCK), partial.size * 0.3e-9)
+    return w
 
 
 @kernel
-def contract_block(x, y, w, g, group, tap, last_tap, first, last, block, columns, stride, panels):
-    """Taps tap to last_tap of one group of w: the sum over output pixels first to last, `block` at a time."""
+def contract_block(x, y, w, g, group, taps, first_tap, last_tap, first, last, block, columns, stride, panels):
+    """Taps first_tap to last_tap of one group of w: the sum over output pixels first to last, `block` at a time."""
     channels, filters = g.C // g.G, g.K // g.G
-    rows, to = (last_tap - tap) * channels, tap * channels * g.K + group * filters
     for start in range(first, last, block):
         stop = min(start + block, last)
-        gather_columns(x, g, group * channels, channels, tap, last_tap, start, stop, columns, 0, stride)
         pack(y, start * g.K + group * filters, g.K, 1, stop - start, 0, filters, panels)
-        multiply(columns, 0, 1, stride, panels, stop - start, 0, w, to, g.K,
-                 rows, filters, stop - start, start > first)  # fmt: skip
+        for tap in range(first_tap, last_tap, taps):
+            until = min(tap + taps, last_tap)
+            gather_columns(x, g, group * channels, channels, tap, until, start, stop, columns, 0, stride)
+            multiply(columns, 0, 1, stride, panels, stop - start, 0, w, tap * channels * g.K + group * filters, g.K,
+                     (until - tap) * channels, filters, stop - start, start > first)  # fmt: skip
 
 
 def conv2d_transpose(y, w, g):
@@ -120,68 +129,71 @@ def conv2d_transpose(y, w, g):
     if not x.size or not y.size:
         return np.zeros_like(x)
     channels, taps = g.C // g.G, g.KH * g.KW
-    wide = WIDE_BYTES // y.itemsize
-    # columns of a task: all of a thin group's, or one panel of channels at every tap
-    parts = [(0, channels)] if channels < wide else blocks(channels, wide)
-    stride = taps * (parts[0][1] - parts[0][0]) + LINE
-    rows = max(BLOCK * 2 // (g.OW * stride), -(-2 * g.KH * g.DH // g.SH), 1)  # of features; their edges overlap
-    image_rows = blocks(g.H, g.H if rows >= g.OH else rows * g.SH)
-    size = (min(rows + -(-g.KH * g.DH // g.SH), g.OH)) * g.OW * stride
-    sizes = packed_sizes(g, parts, y.itemsize)
-    panels = scratch("weights", g.G * sum(sizes), y.dtype)
-    offsets = np.cumsum([0, *sizes])
+    thin = channels * y.itemsize < WIDE_BYTES
+    # a task owns a run of channels in some images: all of a thin group's, whose taps share panels, or one panel's
+    parts = [(0, channels)] if thin else blocks(channels, WIDE_BYTES // y.itemsize)
+    each = [(group, number) for group in range(g.G) for number in range(len(parts))]
+    images = blocks(g.N, -(-g.N * len(each) // TASKS))
+    width = (taps if thin else g.KW) * parts[0][1]
+    stride = width + LINE
+    rows = max(min(BLOCK // stride, 256) // g.OW, 1)
+    room = packed_size(g.K // g.G, taps * parts[0][1], y.itemsize)
+    panels = scratch("weights", len(each) * room, y.dtype)
     flat_w, flat_y, flat_x = w.reshape(-1), y.reshape(-1), x.reshape(-1)
 
-    def pack_part(task):
-        group, number = task
-        here = panels[group * offsets[-1] + offsets[number] :]
-        pack_transposed(flat_w, g, group, *parts[number], here)
+    def panels_of(group, number):
+        start = (group * len(parts) + number) * room
+        return panels[start : start + room]
+
+    def fill(part):
+        group, number = part
+        pack_transposed(flat_w, g, group, *parts[number], thin, panels_of(*part))
 
     def spread(task):
-        n, rows, group, number = task
-        columns = scratch("columns", size, y.dtype)
-        here = panels[group * offsets[-1] + offsets[number] :]
-        spread_block(flat_y, here, flat_x, g, n, *rows, group, *parts[number], columns, stride)
+        (first, last), part = task
+        columns = scratch("columns", rows * g.OW * stride, y.dtype)
+        here = panels_of(*part)
+        spread_block(flat_y, here, flat_x, g, first, last, part[0], *parts[part[1]], thin, rows, columns, stride)
 
-    each = [(group, number) for group in range(g.G) for number in range(len(parts))]
-    run(pack_part, each, w.size * 1e-9)
-    tasks = [(n, rows, *part) for n in range(g.N) for rows in image_rows for part in each]
-    run(spread, tasks, 2 * y.size * channels * taps / PEAK)
+    run(fill, each, w.size * 0.5e-9)
+    run(spread, [(some, part) for some in images for part in each], 2 * y.size * channels * taps / PEAK)
     return x
 
 
-def packed_sizes(g, parts, item):
-    """Elements of each part's panels: a thin group's taps side by side, or each tap in panels of its own."""
-    taps, filters = g.KH * g.KW, g.K // g.G
-    if len(parts) == 1 and parts[0][1] * item < WIDE_BYTES:
-        return [packed_size(filters, taps * parts[0][1], item)]
-    return [taps * packed_size(filters, last - first, item) for first, last in parts]
-
-
 @kernel
-def pack_transposed(w, g, group, first, last, panels):
-    """Channels first to last of one group at every tap, as panels of depth K // G."""
+def pack_transposed(w, g, group, first, last, thin, panels):
+    """Channels first to last of one group at every tap, as panels of depth K // G: one for each tap, or shared."""
     channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
-    if last - first == channels and channels * w.itemsize < WIDE_BYTES:
+    if thin:
         pack(w, group * filters, 1, g.K, filters, 0, taps * channels, panels)
         return
     size = packed_size(filters, last - first, w.itemsize)
     for tap in range(taps):
-        pack(
-            w, (tap * channels + first) * g.K + group * filters, 1, g.K, filters, 0, last - first, panels[tap * size :]
-        )
+        at = (tap * channels + first) * g.K + group * filters
+        pack(w, at, 1, g.K, filters, 0, last - first, panels[tap * size :])
 
 
 @kernel
-def spread_block(y, panels, x, g, n, top, bottom, group, first, last, columns, stride):
-    """Rows top to bottom of image n, channels first to last of one group: columns = y @ weights, then their sums."""
-    channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
-    first_row = min(max(-(((g.KH - 1) * g.DH - g.PT - top) // g.SH), 0), g.OH)
-    last_row = max(min((bottom - 1 + g.PT) // g.SH + 1, g.OH), first_row)
-    at = (n * g.OH + first_row) * g.OW * g.K + group * filters
-    rows = (last_row - first_row) * g.OW
-    sets, width = (1, taps * channels) if channels * y.itemsize < WIDE_BYTES else (taps, last - first)
-    size = packed_size(filters, width, y.itemsize)
-    for s in range(sets):
-        multiply(y, at, g.K, 1, panels[s * size :], filters, 0, columns, s * width, stride, rows, width, filters, False)
-    scatter_columns(columns, 0, stride, first_row, g, group * channels + first, last - first, n, top, bottom, x)
+def spread_block(y, panels, x, g, first_image, last_image, group, first, last, thin, rows, columns, stride):
+    """Channels first to last of one group in some images: `rows` rows of features at a time, columns = y @ weights
+    for a kernel row (for all of a thin group's) and each column to the pixel it would be read from."""
+    filters, channels = g.K // g.G, last - first
+    channel = group * (g.C // g.G) + first
+    size = packed_size(filters, channels, y.itemsize)
+    for pixel in range(first_image * g.H * g.W, last_image * g.H * g.W):
+        clear_run(x, pixel * g.C + channel, channels)
+    for top in range(first_image * g.OH, last_image * g.OH, rows):
+        bottom = min(top + rows, last_image * g.OH)
+        at, pixels = top * g.OW * g.K + group * filters, (bottom - top) * g.OW
+        if thin:
+            width = g.KH * g.KW * channels
+            multiply(y, at, g.K, 1, panels, filters, 0, columns, 0, stride, pixels, width, filters, False)
+            scatter_columns(columns, 0, stride, g, channel, channels, 0, g.KH, top, bottom, x)
+            continue
+        for kh in range(g.KH):
+            for kw in range(g.KW):
+                here = panels[(kh * g.KW + kw) * size :]
+                multiply(
+                    y, at, g.K, 1, here, filters, 0, columns, kw * channels, stride, pixels, channels, filters, False
+                )
+            scatter_columns(columns, 0, stride, g, channel, channels, kh, kh + 1, top, bottom, x)

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.vectors import BITS, INDEX, ROWS, Vectors, clear_run, copy_run
+from minigan.kernels.cpu.vectors import BITS, INDEX, ROWS, Vectors, clear_run, copy_run, transpose_square
 
 
 def register_tile(vectors, bits):
@@ -150,13 +150,25 @@ def pack(source, at, row_stride, column_stride, depth, first, last, panels):
                 if columns < width:
                     clear_run(here, k * width + columns, width - columns)
         else:
-            for j in range(columns):
-                column = origin + j * column_stride
-                for k in range(depth):
-                    here[k * width + j] = source[column + k * row_stride]
-            for j in range(columns, width):
-                for k in range(depth):
-                    here[k * width + j] = 0
+            pack_columns(source, origin, row_stride, column_stride, depth, columns, here, width)
+
+
+@kernel
+def pack_columns(source, origin, row_stride, column_stride, depth, columns, panel, width):
+    """Fill one panel from columns that do not lie side by side: by squares where each column is in one piece."""
+    side = SINGLE_BYTES // panel.itemsize
+    whole_rows = depth // side * side if row_stride == 1 else 0
+    whole_columns = columns // side * side
+    for j in range(0, whole_columns, side):
+        for k in range(0, whole_rows, side):
+            transpose_square(source, origin + k + j * column_stride, column_stride, panel, k * width + j, width)
+    for j in range(columns):
+        column = origin + j * column_stride
+        for k in range(whole_rows if j < whole_columns else 0, depth):
+            panel[k * width + j] = source[column + k * row_stride]
+    for j in range(columns, width):
+        for k in range(depth):
+            panel[k * width + j] = 0
 
 
 @kernel

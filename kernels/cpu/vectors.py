@@ -78,6 +78,21 @@ class Vectors:
         first_lane = ir.Constant(ir.VectorType(LANE, self.width), [0] * self.width)
         return self.builder.shuffle_vector(one, undefined, first_lane)
 
+    def transpose(self, rows):
+        """The columns of a square of `width` vectors: at each distance, halves of the rows change places."""
+        numbers = ir.VectorType(LANE, self.width)
+        rows, distance, lanes = list(rows), 1, range(self.width)
+        while distance < self.width:
+            low = [lane if not lane & distance else self.width + lane - distance for lane in lanes]
+            high = [lane + distance if not lane & distance else self.width + lane for lane in lanes]
+            for i in lanes:
+                if not i & distance:
+                    a, b = rows[i], rows[i + distance]
+                    rows[i] = self.builder.shuffle_vector(a, b, ir.Constant(numbers, low))
+                    rows[i + distance] = self.builder.shuffle_vector(a, b, ir.Constant(numbers, high))
+            distance *= 2
+        return rows
+
     def _address(self, pointer, offset):
         return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.vector.as_pointer())
 
@@ -151,3 +166,18 @@ def clear_run(typing, to, to_at, count):
         return context.get_dummy_value()
 
     return types.void(to, types.intp, types.intp), emit
+
+
+@intrinsic
+def transpose_square(typing, source, at, stride, to, to_at, to_stride):
+    """Write a square of BITS wide vectors as its transpose; rows of source and of to are their strides apart."""
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, source.dtype, BITS)
+        here, there = v.pointer(source, *arguments[:2]), v.pointer(to, *arguments[3:5])
+        rows = [v.load(here, builder.mul(arguments[2], INDEX(i))) for i in range(v.width)]
+        for i, row in enumerate(v.transpose(rows)):
+            v.save(row, there, builder.mul(arguments[5], INDEX(i)))
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, to, types.intp, types.intp), emit

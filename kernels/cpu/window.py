@@ -56,27 +56,24 @@ def gather_columns(x, g, channel, channels, first_tap, last_tap, first, last, co
 
 
 @kernel
-def scatter_columns(columns, at, stride, first_row, g, channel, channels, n, first, last, x):
-    """Image n's rows first to last of x (flat), in `channels` channels from `channel` on: the sum of all columns that
-    read them. The columns' first row is the image's output pixel (first_row, 0).
+def scatter_columns(columns, at, stride, g, channel, channels, first_kh, last_kh, first, last, x):
+    """Add columns of kernel rows first_kh to last_kh to the pixels of x (flat) that they are read from, in `channels`
+    channels from `channel` on. The columns are those of feature rows first to last, n * OH + oh.
 
-    Whoever calls owns these rows and channels: each pixel sums its taps in one fixed order, without atomics.
+    Whoever calls owns these images and channels: each pixel sums in one fixed order, without atomics.
     """
-    for h in range(first, last):
-        image_row = (n * g.H + h) * g.W * g.C + channel
-        for w in range(g.W):
-            clear_run(x, image_row + w * g.C, channels)
-        for kh in range(g.KH):
-            oh = h + g.PT - kh * g.DH
-            if oh < 0 or oh % g.SH or oh // g.SH >= g.OH:
+    for kh in range(first_kh, last_kh):
+        for row in range(first, last):
+            h = row % g.OH * g.SH - g.PT + kh * g.DH
+            if h < 0 or h >= g.H:
                 continue
-            row = at + (oh // g.SH - first_row) * g.OW * stride + kh * g.KW * channels
+            image_row = (row // g.OH * g.H + h) * g.W
             for kw in range(g.KW):
                 w = kw * g.DW - g.PL
                 start = max(-(w // g.SW), 0)  # the outputs whose tap kw is in the image
                 stop = min((g.W - 1 - w) // g.SW + 1, g.OW)
-                source = row + start * stride + kw * channels
-                to = image_row + (w + start * g.SW) * g.C
+                source = at + ((row - first) * g.OW + start) * stride + ((kh - first_kh) * g.KW + kw) * channels
+                to = (image_row + w + start * g.SW) * g.C + channel
                 for _ in range(start, stop):
                     add_run(columns, source, x, to, channels)
                     source += stride
@@ -100,14 +97,13 @@ def im2col(x, g):
 
 def col2im(cols, g):
     (cols,) = plain(cols)
-    x = np.empty(g.image, cols.dtype)
+    x = np.zeros(g.image, cols.dtype)
     flat, to = cols.reshape(-1), x.reshape(-1)
-    pixels, width = g.OH * g.OW, g.KH * g.KW * g.C
+    width = g.KH * g.KW * g.C
 
-    def scatter(task):
-        n, (first, last) = task
-        scatter_columns(flat, n * pixels * width, width, 0, g, 0, g.C, n, first, last, to)
+    def scatter(n):
+        rows = n * g.OH, (n + 1) * g.OH
+        scatter_columns(flat, rows[0] * g.OW * width, width, g, 0, g.C, 0, g.KH, *rows, to)
 
-    rows = blocks(g.H, max(BLOCK // (g.W * g.C), 1))
-    run(scatter, [(n, block) for n in range(g.N) for block in rows], cols.size * 1e-9)
+    run(scatter, range(g.N), cols.size * 1e-9)
     return x
