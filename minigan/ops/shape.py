@@ -156,11 +156,11 @@ def _may_repeat(index):
 
 
 def getitem(x, index):
-    """x[index]; Tensors of integers or truth values may be part of the index."""
+    """x[index]; Tensors of integers or truth values may be part of the index (and be written to afterwards)."""
     if isinstance(index, tuple):
-        index = tuple(p.data if isinstance(p, Tensor) else p for p in index)
+        index = tuple(p.data.copy() if isinstance(p, Tensor) else p for p in index)
     elif isinstance(index, Tensor):
-        index = index.data
+        index = index.data.copy()
     return take(x, index=index)
 
 
