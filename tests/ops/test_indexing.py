@@ -1,0 +1,105 @@
+"""x[index] with NumPy's meaning, its gradient with repeats summed, and looking up rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_strategies
+
+import minigan as mg
+from minigan.ops.shape import put, take
+from minigan.testing import arrays, check_adjoint, check_grads, shapes
+
+
+def checked(x, index):
+    expected = x[index]
+    assert np.array_equal(mg.tensor(x)[index].data, expected)
+    check_grads(lambda x: mg.square(x[index]), [x])
+    check_adjoint(
+        lambda x: take(x, index=index), lambda g: put(g, index=index, shape=x.shape), x, np.ones_like(expected)
+    )
+
+
+@given(arrays(shapes(min_dims=1, min_side=0)), st.data())
+def test_basic_indexing(x, data):
+    checked(x, data.draw(numpy_strategies.basic_indices(x.shape, allow_newaxis=True)))
+
+
+@given(arrays(shapes(min_dims=1)), st.data())
+def test_integer_arrays_sum_repeats(x, data):
+    result_shape = numpy_strategies.array_shapes(max_dims=2, max_side=4)
+    checked(x, data.draw(numpy_strategies.integer_array_indices(x.shape, result_shape=result_shape)))
+
+
+@given(arrays(shapes(min_dims=1)), st.data())
+def test_integer_arrays_beside_slices(x, data):
+    rows = data.draw(st.lists(st.integers(-x.shape[0], x.shape[0] - 1), max_size=4))
+    rows = np.array(rows, int)
+    checked(x, rows)
+    checked(x, (rows, ...))
+    checked(x, (rows, slice(None, None, -1)) if x.ndim > 1 else rows)
+    checked(x.T, (..., rows))
+    checked(x, (rows[:, None], np.zeros(2, int)) if x.ndim > 1 else rows[:, None])
+
+
+@given(arrays(shapes(min_dims=1)), st.data())
+def test_truth_values(x, data):
+    checked(x, x > 0)
+    checked(x, np.array(data.draw(st.lists(st.booleans(), min_size=x.shape[0], max_size=x.shape[0]))))
+
+
+def test_repeats_are_summed():
+    x = mg.tensor(np.zeros(3), requires_grad=True)
+    assert mg.grad(x[[0, 0, 2, 0]].sum(), x).tolist() == [3, 0, 1]
+    assert mg.grad(x[np.array([[1, 1], [1, -1]])].sum(), x).tolist() == [0, 3, 1]
+
+
+def test_tensors_are_part_of_an_index():
+    x = mg.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    rows, mask = mg.tensor(np.array([1, 1])), x > 2
+    assert x[rows].tolist() == [[3, 4, 5]] * 2
+    assert x[rows, mg.tensor(np.array([0, 2]))].tolist() == [3, 5]
+    assert x[mask].tolist() == [3, 4, 5]
+    assert x[mg.tensor(np.array(1))].tolist() == [3, 4, 5]
+    assert mg.grad(x[rows].sum(), x).tolist() == [[0, 0, 0], [2, 2, 2]]
+
+
+def test_a_tensor_index_is_kept_as_it_was():
+    x = mg.tensor(np.arange(3.0), requires_grad=True)
+    index = mg.tensor(np.array([0, 1]))
+    y = x[index].sum()
+    index[:] = 2
+    assert mg.grad(y, x).tolist() == [1, 1, 0]
+
+
+def test_iteration_and_unpacking():
+    x = mg.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    first, second = x
+    assert mg.grad((first * second).sum(), x).tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert len(x) == 2
+    assert [row.tolist() for row in x] == x.tolist()
+    with pytest.raises(mg.ShapeError, match="no dimensions"):
+        len(mg.tensor(1.0))
+
+
+def test_an_index_out_of_range_is_an_error_with_the_shape():
+    with pytest.raises(mg.ShapeError, match=r"index 3 is out of bounds.*shapes \(3,\)"):
+        mg.tensor(np.zeros(3))[3]
+
+
+@given(arrays((4, 3)), st.data())
+def test_embedding_looks_up_rows(weight, data):
+    shape = data.draw(shapes(min_side=0, max_dims=2))
+    indices = data.draw(numpy_strategies.arrays(np.int64, shape, elements=st.integers(0, 3)))
+    assert np.array_equal(mg.embedding(mg.tensor(weight), indices).data, weight[indices])
+    check_grads(lambda w: mg.square(mg.embedding(w, indices)), [weight])
+
+
+def test_embedding_refuses_what_is_no_row():
+    weight = mg.tensor(np.zeros((4, 3)), requires_grad=True)
+    for indices in ([4], [-1], [[0, 9]]):
+        with pytest.raises(mg.ShapeError, match="but weight has rows 0 to 3"):
+            mg.embedding(weight, indices)
+    with pytest.raises(mg.MiniganError, match="indices are float64, but row numbers are integers"):
+        mg.embedding(weight, [0.5])
+    assert mg.embedding(weight, mg.tensor(np.array([1, 2]))).shape == (2, 3)

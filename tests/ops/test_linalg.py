@@ -1,0 +1,79 @@
+"""Matrix products and einsum: NumPy's values, gradients of every order, batches, vectors."""
+
+import string
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minigan as mg
+from minigan.testing import arrays, broadcastable_shapes, check_grads
+
+
+@st.composite
+def products(draw):
+    """Operands of a matrix product: vectors, matrices and batches that broadcast."""
+    rows, inner, columns = (draw(st.integers(0, 3)) for _ in range(3))
+    left, right = draw(broadcastable_shapes(2, max_dims=2, min_side=0))
+    a = draw(st.sampled_from([(inner,), (rows, inner), (*left, rows, inner)]))
+    b = draw(st.sampled_from([(inner,), (inner, columns), (*right, inner, columns)]))
+    return draw(arrays(a)), draw(arrays(b))
+
+
+@given(products())
+def test_matmul(case):
+    a, b = case
+    assert np.allclose((mg.tensor(a) @ mg.tensor(b)).data, a @ b)
+    check_grads(mg.matmul, [a, b])
+
+
+def test_matmul_large_enough_for_the_kernels():
+    rng = np.random.default_rng(0)
+    for shape in ((70, 64), (2, 35, 64)):
+        a, b = rng.standard_normal(shape), rng.standard_normal((64, 65))
+        assert np.allclose(mg.matmul(a, b), np.matmul(a, b), rtol=1e-12)
+        check_grads(mg.matmul, [a, b])
+        assert np.allclose(mg.matmul(a[..., ::-1], b.T.copy().T), np.matmul(a[..., ::-1], b), rtol=1e-12)
+
+
+@st.composite
+def contractions(draw):
+    """(subscripts, operands) of einsum with repeated, summed, outer and batch indices."""
+    sizes = dict(zip("abcd", draw(st.tuples(*[st.integers(1, 3)] * 4)), strict=True))
+    batch = draw(st.sampled_from([(), (2,)]))
+    terms, operands = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        indices = "".join(draw(st.lists(st.sampled_from("abcd"), max_size=3)))
+        dots = bool(batch) and draw(st.booleans())
+        terms.append("..." * dots + indices)
+        operands.append(draw(arrays((*(batch if dots else ()), *(sizes[i] for i in indices)))))
+    present = sorted(set("".join(terms)) & set(string.ascii_letters))
+    output = "".join(draw(st.permutations(present)))[: draw(st.integers(0, len(present)))]
+    dots = "..." if any("..." in t for t in terms) else ""
+    return ",".join(terms) + draw(st.sampled_from([f"->{dots}{output}", ""])), operands
+
+
+@given(contractions())
+def test_einsum(case):
+    subscripts, operands = case
+    expected = np.einsum(subscripts, *operands)
+    assert np.allclose(mg.einsum(subscripts, *map(mg.tensor, operands)).data, expected)
+    check_grads(lambda *xs: mg.einsum(subscripts, *xs), operands)
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "count", "message"),
+    [
+        ("ij,jk->ik", 1, "names 2 operands, but 1 were given"),
+        ("ijk", 1, "gives operand 0 the axes 'ijk', but it has 2"),
+        ("ij->ii", 1, "a result index that repeats or that no operand has"),
+        ("ij->k", 1, "a result index that repeats or that no operand has"),
+        ("ii", 1, "index 'i' stands for both 2 and 3"),
+        ("ij,ij", 2, "index 'i' stands for both 2 and 3"),
+    ],
+)
+def test_einsum_says_what_does_not_fit(subscripts, count, message):
+    operands = [mg.tensor(np.ones((2, 3))), mg.tensor(np.ones((3, 2)))][:count]
+    with pytest.raises(mg.ShapeError, match=f"einsum: .*{message}"):
+        mg.einsum(subscripts, *operands)
