@@ -11,7 +11,8 @@ from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run
 
 TASK = 1 << 16  # elements of a task
-CACHED = 1 << 12  # elements of a block
+CACHED = 1 << 12  # elements of a block, unless ROWS rows are fewer
+ROWS = 64
 
 
 def reduce_rows(function, arrays, results, *others):
@@ -74,6 +75,11 @@ def bias_sum(g):
 
 
 @kernel
+def block_rows(channels):
+    return max(min(CACHED // channels, ROWS), 1)
+
+
+@kernel
 def add_columns(x, first, last, total):
     """total (C,) = sums of rows first to last."""
     total[:] = 0
@@ -86,7 +92,7 @@ def add_columns(x, first, last, total):
 def column_sums(x, out):
     m, channels = x.shape
     total = np.empty(channels, x.dtype)
-    block = max(CACHED // channels, 1)
+    block = block_rows(channels)
     for first in range(0, m, block):
         add_columns(x, first, min(first + block, m), total)
         for c in range(channels):
@@ -98,7 +104,7 @@ def moments(x, out):
     """out[0], out[1] (C,) = mean and sum of squared deviations from it, over the rows of x."""
     m, channels = x.shape
     total, mean = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-    block = max(CACHED // channels, 1)
+    block = block_rows(channels)
     for first in range(0, m, block):
         last = min(first + block, m)
         count = last - first
@@ -129,7 +135,7 @@ def gradient_sums(g, x, mean, out):
     """out[0], out[1] (C,) += sums over rows of g and of g * (x - mean)."""
     m, channels = x.shape
     total, products = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-    block = max(CACHED // channels, 1)
+    block = block_rows(channels)
     for first in range(0, m, block):
         total[:] = 0
         products[:] = 0

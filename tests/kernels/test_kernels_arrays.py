@@ -1,0 +1,128 @@
+"""Matrix products, normalisation, activations, sums and optimisers: the CPU's are the reference's."""
+
+import numpy as np
+import pytest
+from geometries import DTYPES, assert_near, inner, makers
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from minigan.kernels import cpu, reference
+
+IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+SIZES = st.sampled_from([1, 3, 8, 31, 64, 100, 129])
+SLOPES = st.sampled_from([0.0, 0.01, 0.2, 1.5])
+
+
+@given(SIZES, st.sampled_from([1, 64, 511, 512, 513, 1300]), SIZES, makers(), st.booleans(), st.booleans())
+@example(600, 70, 40, lambda *shape: np.ones(shape), False, True)
+def test_matrix_product(m, depth, n, make, transposed_a, transposed_b):
+    a = make(depth, m).T if transposed_a else make(m, depth)
+    b = make(n, depth).T if transposed_b else make(depth, n)
+    assert_near(cpu.matmul(a, b), reference.matmul(a, b), depth)
+
+
+@pytest.mark.parametrize("shapes", [((0, 5), (5, 3)), ((4, 0), (0, 3)), ((4, 5), (5, 0))])
+def test_matrix_product_of_nothing(shapes):
+    a, b = (np.ones(shape, np.float32) for shape in shapes)
+    np.testing.assert_array_equal(cpu.matmul(a, b), a @ b)
+
+
+def test_matrix_product_keeps_nan_and_infinity_in_their_row_and_column():
+    a, b = np.ones((100, 90)), np.ones((90, 70))
+    a[3, 5], b[7, 11] = np.nan, np.inf
+    product = cpu.matmul(a, b)
+    expected = np.full((100, 70), 90.0)
+    expected[:, 11] = np.inf
+    expected[3] = np.nan
+    np.testing.assert_array_equal(product, expected)
+
+
+@given(st.sampled_from([1, 2, 7, 65, 700]), st.sampled_from([1, 3, 64, 300]), makers())
+def test_batch_norm(m, channels, make):
+    x = 3 * make(m, channels) + 5
+    scale, shift, g = make(channels), make(channels), make(m, channels)
+    eps = 1e-2  # a single row has no deviation, and with a small eps its gradient would be rounding alone
+    expected = reference.batch_norm(x, scale, shift, eps)
+    for array, same in zip(cpu.batch_norm(x, scale, shift, eps), expected, strict=True):
+        assert_near(array, same, 1000)
+    mean, inverse = expected[1:]
+    theirs = reference.batch_norm_vjp(g, x, scale, mean, inverse)
+    for array, same in zip(cpu.batch_norm_vjp(g, x, scale, mean, inverse), theirs, strict=True):
+        assert_near(array, same, 1000 * m)
+
+
+def test_batch_norm_is_accurate_far_from_zero():
+    rng = np.random.default_rng(0)
+    x = (1000 + rng.standard_normal((100_000, 3))).astype(np.float32)
+    _, mean, inverse = cpu.batch_norm(x, np.ones(3, np.float32), np.zeros(3, np.float32), 0.0)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-7)
+    np.testing.assert_allclose(inverse, 1 / exact.std(axis=0), rtol=1e-6)
+
+
+def test_column_sums_do_not_lose_small_numbers():
+    g = np.full((3_000_000, 1), 0.1, np.float32)
+    np.testing.assert_allclose(cpu.bias_sum(g), g.sum(axis=0, dtype=np.float64), rtol=1e-6)
+
+
+@given(st.sampled_from([1, 2, 7, 700]), st.sampled_from([1, 3, 64]), makers())
+def test_column_sums(m, channels, make):
+    g = make(m, channels)
+    assert_near(cpu.bias_sum(g), reference.bias_sum(g), m)
+
+
+@given(st.lists(st.integers(0, 20), max_size=3), makers(), SLOPES)
+def test_leaky_relu(shape, make, slope):
+    x, g = make(*shape), make(*shape)
+    np.testing.assert_array_equal(cpu.leaky_relu(x, slope), reference.leaky_relu(x, slope))
+    np.testing.assert_array_equal(cpu.leaky_relu_vjp(g, x, slope), reference.leaky_relu_vjp(g, x, slope))
+    expected = inner(cpu.leaky_relu(x, slope), g)  # <f(x), g> = <x, f'(x) g>, as f is homogeneous
+    assert inner(x, cpu.leaky_relu_vjp(g, x, slope)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+@IMPLEMENTATIONS
+@given(DTYPES)
+def test_leaky_relu_at_the_edges(kernels, dtype):
+    x = np.array([np.nan, np.inf, -np.inf, 0, -0.0], dtype)
+    np.testing.assert_array_equal(kernels.leaky_relu(x, 0.0), [np.nan, np.inf, 0, 0, 0])
+    np.testing.assert_array_equal(kernels.leaky_relu(x, 0.5), [np.nan, np.inf, -np.inf, 0, 0])
+    gradient = kernels.leaky_relu_vjp(np.ones(5, dtype), x, 0.5)
+    np.testing.assert_array_equal(gradient, [np.nan, 1, 0.5, 0.5, 0.5])
+
+
+OPTIMISERS = {
+    "sgd": (0, lambda k, p, g: k.sgd_update(p, g, None, 0.1, weight_decay=0.01)),
+    "momentum": (1, lambda k, p, g, v: k.sgd_update(p, g, v, 0.1, 0.9, False, 0.01)),
+    "nesterov": (1, lambda k, p, g, v: k.sgd_update(p, g, v, 0.1, 0.9, True, 0.01)),
+    "rmsprop": (1, lambda k, p, g, s: k.rmsprop_update(p, g, s, 0.1, 0.9, 1e-8, 0.01)),
+    "adam": (2, lambda k, p, g, m, v: k.adam_update(p, g, m, v, 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)),
+    "adamw": (2, lambda k, p, g, m, v: k.adam_update(p, g, m, v, 0.1, 0.5, 0.999, 1e-8, 0.01, True, 3)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@given(st.lists(st.integers(0, 9), max_size=3), makers())
+def test_optimisers_change_parameter_and_state_in_place(name, shape, make):
+    count, update = OPTIMISERS[name]
+    g = make(*shape)
+    arrays = [np.array(make(*shape), order="C")] + [np.array(make(*shape) ** 2, order="C") for _ in range(count)]
+    expected = [array.copy() for array in arrays]
+    before = g.tobytes()
+    update(cpu, arrays[0], g, *arrays[1:])
+    update(reference, expected[0], g, *expected[1:])
+    for array, same in zip(arrays, expected, strict=True):
+        assert_near(array, same, 100)
+    assert g.tobytes() == before
+
+
+def test_an_update_of_what_is_not_contiguous_is_refused():
+    p = np.ones((4, 4))[:, ::2]
+    with pytest.raises(ValueError, match="contiguous"):
+        cpu.sgd_update(p, np.ones((4, 2)), None, 0.1)
+
+
+def test_adam_first_step_is_the_learning_rate():
+    """With both moments corrected, the first step is lr in the direction of the gradient's sign."""
+    p, g = np.zeros(3), np.array([5.0, -0.01, 2e3])
+    cpu.adam_update(p, g, np.zeros(3), np.zeros(3), 0.1, 0.9, 0.999, 1e-12, 0.0, False, 1)
+    np.testing.assert_allclose(p, -0.1 * np.sign(g), rtol=1e-9)

@@ -1,0 +1,100 @@
+"""Which implementation answers, and where its compiled code is kept."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan import kernels
+from minigan.errors import UnknownNameError
+from minigan.kernels import cpu, reference
+from minigan.kernels.cpu import compile as compiling
+
+PRODUCT = """
+import numba, numpy as np
+from minigan.kernels import cpu
+from minigan.kernels.cpu import compile
+from minigan.kernels.cpu.matmul import multiply_block
+a = np.arange(10_000.0).reshape(100, 100)
+assert (cpu.matmul(a, a.T) == a @ a.T).all()
+stats = multiply_block.stats
+print(compile.FOLDER, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), numba.config.CACHE_DIR)
+"""
+
+
+def run(code, **environment):
+    """What a fresh process prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_importing_minigan_does_not_import_numba():
+    code = "import sys, minigan, minigan.kernels; print('numba' in sys.modules)"
+    assert run(code) == ["False"]
+
+
+def test_a_second_process_loads_what_the_first_compiled(tmp_path):
+    theirs = str(tmp_path / "theirs")
+    environment = {"MINIGAN_CACHE": str(tmp_path / "ours"), "NUMBA_CACHE_DIR": theirs}
+    folder, hits, misses, numba_folder = run(PRODUCT, **environment)
+    assert Path(folder).parent == tmp_path / "ours"
+    assert (hits, misses) == ("0", "1")
+    assert numba_folder == theirs  # the user's own setting
+    assert not Path(theirs).exists()
+    assert run(PRODUCT, **environment)[1:3] == ["1", "0"]
+
+
+def test_kernels_work_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    folder, hits, *_ = run(PRODUCT, MINIGAN_CACHE=str(tmp_path / "file" / "folder"))
+    assert (folder, hits) == ("None", "0")
+
+
+def test_changing_any_source_changes_the_folder(tmp_path):
+    sources = tmp_path / "kernels"
+    shutil.copytree(compiling.SOURCES, sources)
+    before = compiling.fingerprint(sources)
+    assert before == compiling.fingerprint()
+    for file in ("geometry.py", "cpu/vectors.py"):
+        with open(sources / file, "a") as source:
+            source.write("\n")
+        after = compiling.fingerprint(sources)
+        assert after != before
+        before = after
+
+
+def test_an_implementation_is_chosen_by_array_or_by_name():
+    x = np.ones(3)
+    assert kernels.of(x) is cpu
+    with kernels.using("reference") as chosen:
+        assert kernels.of(x) is chosen is reference
+        with kernels.using("cpu"):
+            assert kernels.of(x) is cpu
+        assert kernels.of(x) is reference
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(kernels.of(x)))
+        thread.start()
+        thread.join()
+        assert seen == [cpu]
+    assert kernels.of(x) is cpu
+
+
+def test_an_unknown_implementation_is_named():
+    with pytest.raises(UnknownNameError, match=r"did you mean.*cpu"), kernels.using("gpu"):
+        pass
+
+
+def test_implementations_have_one_interface():
+    import inspect
+
+    for name in sorted(set(cpu.__all__) - {"get_threads", "set_threads"}):
+        ours, theirs = inspect.signature(getattr(cpu, name)), inspect.signature(getattr(reference, name))
+        assert ours == theirs, name

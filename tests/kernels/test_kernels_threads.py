@@ -1,0 +1,158 @@
+"""Threads: the same bits for any number of them, from any caller, after a failure and after a fork."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+from geometries import geometry
+
+from minigan.kernels import cpu
+from minigan.kernels.cpu import threads
+
+
+@pytest.fixture(autouse=True)
+def restore_threads():
+    before = cpu.get_threads()
+    yield
+    cpu.set_threads(before)
+
+
+def everything(seed=0):
+    """One array of each kernel that shares its work, on inputs large enough to be shared."""
+    rng = np.random.default_rng(seed)
+    g = geometry(24, (14, 7, 4, 2, 1, 1, 1), (14, 7, 4, 2, 1, 1, 1), 40, 48, 1)
+    window = geometry(24, (14, 7, 3, 2, 1, 1, 0), (14, 7, 3, 2, 1, 0, 1), 40, 40, 40)
+    x, w, y = (rng.standard_normal(shape, np.float32) for shape in (g.image, g.weight, g.features))
+    a, b = rng.standard_normal((300, 700), np.float32), rng.standard_normal((700, 300), np.float32)
+    columns, channel = x.reshape(-1, 40), np.ones(40, np.float32)
+    normal = cpu.batch_norm(columns, channel, channel, 1e-5)
+    indices = cpu.max_pool_indices(x, window)
+    return [
+        cpu.conv2d(x, w, g),
+        cpu.conv2d_transpose(y, w, g),
+        cpu.conv2d_weight(x, y, g),
+        cpu.im2col(x, g),
+        cpu.col2im(cpu.im2col(x, g), g),
+        cpu.matmul(a, b),
+        cpu.matmul(b.T, a.T),
+        *normal,
+        *cpu.batch_norm_vjp(columns, columns, channel, *normal[1:]),
+        cpu.bias_sum(columns),
+        indices,
+        cpu.pool_gather(x, indices, window),
+        cpu.pool_scatter(cpu.pool_gather(x, indices, window), indices, window),
+        cpu.window_sum(x, window),
+        cpu.window_spread(cpu.window_sum(x, window), window),
+        cpu.leaky_relu(x, 0.2),
+    ]
+
+
+def bits(arrays):
+    return [array.tobytes() for array in arrays]
+
+
+def test_results_are_the_same_to_the_bit_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+    results = []
+    for count in (1, 2, 3, 7):
+        cpu.set_threads(count)
+        results.append(bits(everything()))
+    assert results[0] == results[1] == results[2] == results[3]
+
+
+def test_several_callers_at_once_do_not_disturb_each_other():
+    cpu.set_threads(3)
+    expected = [bits(everything(seed)) for seed in range(3)]
+    results = [None] * 3
+
+    def call(seed):
+        results[seed] = bits(everything(seed))
+
+    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert results == expected
+
+
+def test_every_task_is_done_once_by_several_threads():
+    cpu.set_threads(3)
+    done, names = [], set()
+    together = threading.Barrier(3, timeout=20)
+
+    def work(task):
+        if task < 3:
+            together.wait()  # passes only when three threads are at work at the same time
+        done.append(task)
+        names.add(threading.current_thread().name)
+
+    threads.run(work, range(100))
+    assert sorted(done) == list(range(100))
+    assert threading.current_thread().name in names
+
+
+def test_little_work_stays_on_the_calling_thread():
+    cpu.set_threads(3)
+    names = set()
+    threads.run(lambda _: names.add(threading.current_thread()), range(50), seconds=1e-6)
+    assert names == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("error", [ValueError, IndexError, KeyboardInterrupt])
+def test_an_error_reaches_the_caller_and_ends_the_work(error):
+    cpu.set_threads(2)
+    done = []
+
+    def work(task):
+        if task == 3:
+            raise error("task three")
+        done.append(task)
+
+    with pytest.raises(error, match="task three"):
+        threads.run(work, range(1_000_000))
+    assert len(done) < 1_000_000
+    threads.run(done.append, ["afterwards"])
+    assert done[-1] == "afterwards"
+
+
+def test_work_may_share_work_of_its_own():
+    cpu.set_threads(2)
+    done = []
+    threads.run(lambda i: threads.run(lambda j: done.append((i, j)), range(4)), range(4))
+    assert sorted(done) == [(i, j) for i in range(4) for j in range(4)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_starts_threads_of_its_own():
+    cpu.set_threads(2)
+    expected = bits(everything())
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if bits(everything()) == expected else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize(("setting", "count"), [("3", 3), ("0", 1), ("", None), ("many", None)])
+def test_the_environment_sets_the_number_of_threads(monkeypatch, setting, count):
+    monkeypatch.setenv("MINIGAN_THREADS", setting)
+    assert threads._from_environment() == (count or threads.available_cores())
+
+
+def test_there_is_always_a_calling_thread():
+    with pytest.raises(ValueError, match="at least 1"):
+        cpu.set_threads(0)
+
+
+def test_scratch_is_kept_grows_and_belongs_to_its_thread():
+    first = threads.scratch("test", 100, np.float32)
+    assert first.ctypes.data % 64 == 0
+    assert np.shares_memory(first, threads.scratch("test", 50, np.float64))
+    assert threads.scratch("test", 1000, np.float64).size == 1000
+    others = []
+    thread = threading.Thread(target=lambda: others.append(threads.scratch("test", 10, np.float32)))
+    thread.start()
+    thread.join()
+    assert not np.shares_memory(others[0], threads.scratch("test", 10, np.float32))
