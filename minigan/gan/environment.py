@@ -72,7 +72,7 @@ def describe() -> dict:
         "minigan": minigan.__version__,
         "python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": cores(),
         "threads": get_threads(),

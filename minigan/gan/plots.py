@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-POINTS = 240  # that a curve is drawn with
+POINTS = 100  # that a curve is drawn with
 INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are put in afterwards
 
 
@@ -49,7 +49,7 @@ def _draw(axes, steps, values, label, colour):
     mean = np.add.reduceat(values, starts) / counts
     if few > 1:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-        axes.fill_between(where, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(where, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)
 
 
@@ -75,6 +75,7 @@ def _for_page(svg, colours):
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # names that nothing refers to, the same in every figure
     svg = re.sub(r" font-family: [^;\"]*;", "", svg)
     for colour, variable in {INK: "--ink-soft", LINE: "--line", **colours}.items():
         svg = svg.replace(colour, f"var({variable})")

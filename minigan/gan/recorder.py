@@ -12,7 +12,7 @@ from minigan.gan.errors import RunError
 from minigan.gan.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIGHTS, RunFolder
 from minigan.gan.grids import grid_png
 
-GRIDS = 10  # sample grids along the way, besides the first step's
+GRIDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85)  # shares of the run; the first and last step besides
 SECONDS = 60  # between savings of the weights, at most
 MARGIN = 1 << 16  # bytes of room more than the weights take now, for the header's numbers
 
@@ -22,7 +22,7 @@ class Recorder(Callback):
 
     out: must not exist, or be empty; with force, a run that is there is replaced
     settings: kept in config.json and shown in the report
-    every: steps between sample grids; a tenth of the run unless given
+    every: steps between sample grids; unless given, there are eleven, close together at first
     raises RunError, from on_start, where the folder cannot be had, so before anything was trained
     """
 
@@ -38,7 +38,6 @@ class Recorder(Callback):
         self._at = 0.0
 
     def on_start(self, trainer):
-        self.every = self.every or max(1, trainer.steps // GRIDS)
         self.folder.create(self.force)
         self._write_config(trainer)
         self.folder.write_json(ENVIRONMENT, environment.describe())
@@ -48,7 +47,7 @@ class Recorder(Callback):
 
     def on_step(self, trainer, record):
         self.log.add(record)
-        if trainer.step == 1 or (trainer.step % self.every == 0 and trainer.step < trainer.steps):
+        if self._is_shown(trainer) and trainer.step < trainer.steps:
             self._show(trainer)
             self._save_weights(trainer)
         elif time.perf_counter() - self._at > SECONDS:
@@ -71,6 +70,11 @@ class Recorder(Callback):
             self.log.close()
             self.room.free()
 
+    def _is_shown(self, trainer):
+        if self.every:
+            return trainer.step % self.every == 0
+        return trainer.step in {1, *(round(share * trainer.steps) for share in GRIDS)}
+
     def _finish(self, trainer):
         """Weights first: whatever else fails, they are there."""
         problems = []
@@ -80,8 +84,11 @@ class Recorder(Callback):
             except RunError as error:
                 problems.append(error)
                 self.room.free()  # the weights are written, or cannot be: what is left may use it
-        if problems:
+        if trainer.error is not None:
+            trainer.error.add_note(self._where_weights_are())
+        elif problems:
             problems[0].add_note(self._where_weights_are())
+        if problems:
             raise problems[0]
 
     def _save_weights(self, trainer):
@@ -97,7 +104,7 @@ class Recorder(Callback):
             self.room.take((self.folder / WEIGHTS).stat().st_size + MARGIN)
 
     def _show(self, trainer):
-        if self._shown != trainer.step and trainer.outcome != "failed":
+        if trainer.step != self._shown and trainer.outcome != "failed":
             self.folder.write_grid(trainer.step, grid_png(trainer.preview()))
             self._shown = trainer.step
 
@@ -120,7 +127,8 @@ class Recorder(Callback):
         )
 
     def _write_report(self, trainer):
-        report.write(self.folder)
+        if trainer.step:
+            report.write(self.folder)
 
     def _where_weights_are(self):
         if self.saved is None:

@@ -43,7 +43,7 @@ def render(folder: RunFolder) -> str:
         facts=_facts(config, log),
         settings=_settings(config),
         environment={k.replace("_", " "): v for k, v in folder.environment().items() if v is not None},
-        networks=zip(("Generator", "Discriminator"), config["parameters"], config["networks"], strict=True),
+        networks=zip(("Generator", "Discriminator"), config["parameters"], _layers(config), strict=True),
     )
 
 
@@ -93,6 +93,11 @@ def _facts(config, log):
     if config.get("peak_memory"):
         facts["memory, at most"] = f"{config['peak_memory'] / 2**20:,.0f} MiB"
     return facts
+
+
+def _layers(config):
+    """The networks as they print, without the line that counts the parameters, which stands above them."""
+    return [text.rpartition("\n")[0] or text for text in config["networks"]]
 
 
 def _settings(config):

@@ -37,7 +37,7 @@ class Trainer:
     seed: of the noise; each stream (noise, preview) is a generator of its own, derived from it
     objective: a name in OBJECTIVES, or an Objective
     learning_rate: of both players' Adam, the model's own unless given
-    raises ShapeError where the images are not of the shape that the model makes
+    outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Trainer:
         self.history = History()
         self.step = 0
         self.outcome = "new"
+        self.error = None
         self._stopping = False
 
     def play(self, images: np.ndarray) -> dict:
@@ -132,15 +133,12 @@ class Trainer:
                 callback.on_start(self)
             self._loop()
             self.outcome = "finished" if self.step >= self.steps else "interrupted"
-        except Exception as error:
-            self.outcome = "failed"
-            self._end(error)
+        except BaseException as error:
+            self.outcome = "failed" if isinstance(error, Exception) else "aborted"
+            self.error = error
+            self._end()
             raise
-        except BaseException:
-            self.outcome = "aborted"
-            self._end(None)
-            raise
-        self._end(None)
+        self._end()
 
     def _loop(self):
         start = time.perf_counter()
@@ -154,19 +152,19 @@ class Trainer:
             for callback in self.callbacks:
                 callback.on_step(self, record)
 
-    def _end(self, error):
-        """Let every callback end, also where another one cannot, and report every error."""
+    def _end(self):
+        """Let every callback end, also where another one cannot; their errors become notes to the one that ended it."""
         self.batches.close()
-        first = None
         for callback in self.callbacks:
             try:
                 callback.on_end(self)
-            except Exception as another:
-                if error is not None:
-                    error.add_note(str(another))
-                first = first or another
-        if error is None and first is not None:
-            raise first
+            except Exception as error:
+                if self.error is None:
+                    self.error, self.outcome = error, "failed"
+                else:
+                    self.error.add_note("\n".join([str(error), *getattr(error, "__notes__", ())]))
+        if self.outcome == "failed":
+            raise self.error
 
     def _check(self, player, loss, images, noise):
         if not math.isfinite(loss.item()):

@@ -1,0 +1,78 @@
+"""The commands and their options. What they do is imported when they do it, so that help is quick."""
+
+import click
+
+import minigan
+
+POSITIVE = click.IntRange(min=1)
+SEED = click.IntRange(min=0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(minigan.__version__, prog_name="minigan")
+def cli():
+    """Train GANs with an engine to read."""
+
+
+@cli.command()
+@click.argument("model", default="dcgan")
+@click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a folder.")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [800].")
+@click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
+@click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same weights.")
+@click.option("--size", type=POSITIVE, metavar="N", help="Resize the images to N x N pixels [a folder's: 32].")
+@click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
+@click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Of both players.")
+@click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
+@click.option("--device", default="cpu", metavar="NAME", help="What to train on [cpu].")
+@click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
+@click.option("--force", is_flag=True, help="Replace a run that is in --out.")
+def train(**options):
+    """Train MODEL (dcgan unless given) and leave its weights, sample grids, log and a report.
+
+    Ctrl-C stops after the step and saves everything; a second one stops at once.
+    """
+    from minigan.tool.train import run
+
+    if options["steps"] and options["epochs"]:
+        raise click.UsageError("--steps and --epochs are two answers to one question; give one of them.")
+    run(**options)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.option("--count", type=POSITIVE, default=64, show_default=True, metavar="N", help="How many images.")
+@click.option("--out", required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C).")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
+def sample(run, count, out, seed):
+    """Generate images with the trained model of the folder RUN."""
+    from minigan.tool.sample import write
+
+    write(run, count, out, seed)
+
+
+@cli.command()
+def models():
+    """List the models."""
+    from minigan.tool.listing import models
+
+    click.echo(models())
+
+
+@cli.command()
+def data():
+    """List the data sets, and where they are."""
+    from minigan.tool.listing import data
+
+    click.echo(data())
+
+
+@cli.command()
+def doctor():
+    """Tell versions, devices, threads, caches; what is missing, and how to get it."""
+    from minigan.tool.doctor import report
+
+    click.echo(report())

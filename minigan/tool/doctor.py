@@ -1,0 +1,92 @@
+"""`minigan doctor`: what minigan runs on here, what is missing, and the command that brings it."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import minigan.data
+from minigan.gan import environment
+from minigan.kernels.cpu import compile as compiled
+from minigan.kernels.cpu.threads import get_threads
+from minigan.tool.words import table, text_of_bytes
+
+CORE = environment.PACKAGES
+EXTRAS = (*environment.TOOL, *environment.REPORTING)
+
+
+def report() -> str:
+    """Everything, as sections of aligned lines, with what to do about it at the end."""
+    sections = {
+        "versions": _versions(),
+        "machine": _machine(),
+        "caches": _caches(),
+    }
+    advice = list(_advice())
+    shown = [f"{title}\n{_indented(table(rows))}" for title, rows in sections.items()]
+    shown.append("to do\n" + _indented("\n".join(advice)) if advice else "nothing is missing")
+    return "\n\n".join(shown)
+
+
+def _versions():
+    yield "python", sys.version.split()[0]
+    yield "minigan", f"{minigan.__version__}, {Path(minigan.__file__).parent}"
+    for package in (*CORE, *EXTRAS):
+        yield package, environment.version(package) or "missing"
+
+
+def _machine():
+    described = environment.describe()
+    yield "system", described["system"]
+    yield "processor", described["processor"]
+    yield "devices", f"cpu ({described['cores']} cores)"
+    chosen = os.environ.get("MINIGAN_THREADS")
+    yield "threads", f"{get_threads()}" + (f" (MINIGAN_THREADS={chosen})" if chosen else "")
+    yield "BLAS", ", ".join(_blas()) or "unknown"
+
+
+def _blas():
+    import threadpoolctl
+
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            version = library.get("version") or ""
+            yield f"{library['internal_api']} {version} ({library['num_threads']} threads)".replace("  ", " ")
+
+
+def _caches():
+    kernels = compiled.cache_folder()
+    if kernels is None:
+        yield "kernels", "none can be kept: compiled anew in every process"
+    else:
+        size = sum(_size(folder) for folder in kernels.parent.glob("kernels-*"))  # of this version and of earlier ones
+        yield "kernels", f"{kernels.parent}, {text_of_bytes(size)}"
+    data = minigan.data.cache_folder()
+    yield "data", f"{data}, {text_of_bytes(_size(data)) if data.is_dir() else 'nothing yet'}"
+
+
+def _advice():
+    """What to do, a line each."""
+    absent = environment.missing(EXTRAS)
+    if absent:
+        yield f"for training from the command line, {', '.join(absent)}: pip install 'minigan[train]'"
+    if compiled.cache_folder() is None:
+        yield "for a quicker start, name a folder that can be written: export MINIGAN_CACHE=DIR"
+    if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("hypothesis") is None:
+        yield "for the tests: pip install 'minigan[test]'"
+
+
+def _size(folder):
+    """Bytes in all files of a folder."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(place) / name).lstat().st_size
+            except OSError:
+                continue  # gone meanwhile
+    return total
+
+
+def _indented(text):
+    return "\n".join("  " + line for line in text.splitlines())

@@ -1,0 +1,37 @@
+"""`minigan sample`: images from a trained model, as a picture or as an array."""
+
+import io
+from pathlib import Path
+
+import click
+import numpy as np
+
+from minigan import gan as gans
+from minigan.gan import files
+from minigan.gan.errors import RunError, TrainingError
+from minigan.gan.grids import grid_png
+
+ENDINGS = (".png", ".npz")
+
+
+def write(run: str, count: int, out: str, seed: int) -> None:
+    """Generate `count` images and put them into a file, whole or not at all.
+
+    out: .png for one grid, .npz for an array `images`, (count, H, W, C), uint8
+    raises TrainingError for another ending, RunError for a folder that is no run or a file that cannot be written
+    """
+    path = Path(out)
+    if path.suffix.lower() not in ENDINGS:
+        raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
+    if not path.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {path.parent}")
+    images = gans.sample(gans.load(run), count, seed)
+    files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
+    click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")
+
+
+def npz(images: np.ndarray) -> bytes:
+    """The bytes of an .npz file with `images`."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=images)
+    return buffer.getvalue()
