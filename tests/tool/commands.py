@@ -1,0 +1,42 @@
+"""Running the tool, in this process or in one of its own."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from minigan.tool.__main__ import main
+
+SMALL = ("--size", "8", "--batch", "8")  # the quickest training there is
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+class Tool:
+    """minigan as called with some arguments, in this process."""
+
+    def __init__(self, capsys):
+        self.capsys = capsys
+
+    def __call__(self, *arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = self.capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+
+def start(*arguments, folder):
+    """The tool in a process of its own, its standard error a pipe."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "minigan.tool", *map(str, arguments)],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a test runner in the background ignores SIGINT, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )

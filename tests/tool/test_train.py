@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from commands import SMALL
+
+import minigan as mg
+from minigan.gan import RunError
+from minigan.gan.folder import RunFolder
+
+
+def arrays_of(run):
+    gan = mg.gan.load(run)
+    return {**gan.generator.state_dict(), **{f"d.{k}": v for k, v in gan.discriminator.state_dict().items()}}
+
+
+def steps_in(run):
+    return RunFolder(run).config()["steps"]
+
+
+def test_training_leaves_a_run_and_says_where(tool, tmp_path):
+    outcome = tool("train", "mlp-gan", *SMALL, "--steps", 3)
+    assert outcome.code == 0, outcome.err
+    assert "runs/mlp-gan-glyphs/report.html" in outcome.out
+    assert (tmp_path / "runs" / "mlp-gan-glyphs" / "report.html").is_file()
+    assert "step 3/3" in outcome.err
+    config = json.loads((tmp_path / "runs" / "mlp-gan-glyphs" / "config.json").read_text())
+    assert config["image_shape"] == [8, 8, 1]
+
+
+def test_runs_are_numbered_and_the_same_seed_gives_the_same_weights(tool, tmp_path):
+    for seed in (5, 5, 6):
+        assert tool("train", "mlp-gan", *SMALL, "--steps", 3, "--seed", seed).code == 0
+    runs = tmp_path / "runs"
+    assert sorted(run.name for run in runs.iterdir()) == ["mlp-gan-glyphs", "mlp-gan-glyphs-2", "mlp-gan-glyphs-3"]
+    first, again, other = (arrays_of(runs / f"mlp-gan-glyphs{end}") for end in ("", "-2", "-3"))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_the_default_model_is_a_dcgan(tool):
+    outcome = tool("train", "--steps", 1, "--batch", 2, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert mg.gan.load("run").name == "dcgan"
+
+
+def test_a_folder_of_images_by_epochs_with_augmentation(tool, tmp_path):
+    (tmp_path / "cats").mkdir()
+    for number in range(10):
+        pixels = np.random.default_rng(number).integers(0, 256, (12, 9, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(tmp_path / "cats" / f"{number}.png")
+    outcome = tool(
+        "train", "mlp-gan", "--data", "cats", "--size", 8, "--epochs", 2, "--batch", 4, "--out", "run",
+        "--augment", "flip, shift=1", "--channels", 1, "--learning-rate", 0.001,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["steps"], config["epochs"], config["image_shape"]) == (4, 2, [8, 8, 1])
+    assert config["augment"] == {"flip": True, "shift": 1, "crop": 0}
+    assert config["optimiser"]["learning_rate"] == 0.001
+
+
+def test_an_existing_folder_needs_force(tool):
+    assert tool("train", "mlp-gan", *SMALL, "--steps", 1, "--out", "run").code == 0
+    refused = tool("train", "mlp-gan", *SMALL, "--steps", 2, "--out", "run")
+    assert refused.code == 1
+    assert "--force" in refused.err
+    assert steps_in("run") == 1
+    assert tool("train", "mlp-gan", *SMALL, "--steps", 2, "--out", "run", "--force").code == 0
+    assert steps_in("run") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dcgn"], "no model is called 'dcgn'; did you mean dcgan?"),
+        (["--data", "mnits"], "no data source is called 'mnits'; did you mean mnist?"),
+        (["--data", "./nowhere"], "no such folder"),
+        (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
+        (["--device", "cuda"], "--device cuda: there is no such device in this version; there is: cpu"),
+        (["--size", "30"], "dcgan: images are 30 x 30"),
+        (["--batch", "20001"], "there are 20000"),
+        (["--out", "file"], "file: is a file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_on_standard_error(tool, tmp_path, arguments, words):
+    (tmp_path / "file").write_text("mine")
+    outcome = tool("train", *arguments)
+    assert outcome.code == 1
+    assert words in outcome.err
+    assert outcome.err.startswith("error: ")
+    assert len(outcome.err.splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--steps", "0"], "0 is not in the range x>=1"),
+        (["--batch", "-3"], "-3 is not in the range x>=1"),
+        (["--threads", "0"], "0 is not in the range x>=1"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--epochs", "1", "--steps", "1"], "give one of them"),
+        (["--augment", "shift"], "'shift' is not flip, shift=N or crop=N"),
+        (["--learning-rate", "0"], "0"),
+        (["--stepz", "3"], "--stepz"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tool, tmp_path, arguments, words):
+    outcome = tool("train", *arguments)
+    assert outcome.code == 2
+    assert words in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_notes_of_an_error_are_shown_with_it(tool, monkeypatch):
+    def fail(*arguments, **settings):
+        error = RunError("run/log.jsonl: the disk is full")
+        error.add_note("The weights of step 400 are in run/weights.safetensors.")
+        raise error
+
+    monkeypatch.setattr("minigan.gan.fit", fail)
+    outcome = tool("train", "mlp-gan", *SMALL)
+    assert outcome.code == 1
+    assert outcome.err == (
+        "error: run/log.jsonl: the disk is full\nThe weights of step 400 are in run/weights.safetensors.\n"
+    )
