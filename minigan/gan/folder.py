@@ -8,6 +8,7 @@ weights.safetensors  both players
 report.html          all of it on one page
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -53,17 +54,30 @@ class RunFolder:
         return None
 
     def create(self, force: bool = False) -> None:
-        """Make the folder. With force, the files of the run that is there are removed first, and no others.
+        """Make the folder, and change nothing in one that is there.
 
-        raises RunError where it exists and is not empty, is no run, or cannot be written
+        raises RunError where it exists and is not empty (with force: is no run), or cannot be written
         """
         self.check_free(force)
         try:
             (self / SAMPLES).mkdir(parents=True, exist_ok=True)
-            for file in self.own_files():
-                file.unlink()
         except OSError as error:
             raise files.failure(self.path, error) from error
+
+    def clear(self, *but: str) -> None:
+        """Remove the files that a run makes, and no others; `but` names some to keep."""
+        try:
+            for file in self.own_files():
+                if file.name not in but:
+                    file.unlink()
+        except OSError as error:
+            raise files.failure(self.path, error) from error
+
+    def remove_if_empty(self) -> None:
+        """Remove the folder if nothing is in it."""
+        for folder in (self / SAMPLES, self.path):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def own_files(self) -> list[Path]:
         """The files here that a run makes."""

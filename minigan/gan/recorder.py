@@ -39,10 +39,17 @@ class Recorder(Callback):
 
     def on_start(self, trainer):
         self.folder.create(self.force)
-        self._write_config(trainer)
-        self.folder.write_json(ENVIRONMENT, environment.describe())
-        self.log = _Log(self.folder / LOG)
-        self.room.take(len(weights.packed(trainer.gan)) + MARGIN)
+        try:
+            # Room first: where there is none, a run that is to be replaced is still whole.
+            self.room.take(len(weights.packed(trainer.gan)) + MARGIN)
+            self.folder.clear(ROOM)
+            self._write_config(trainer)
+            self.folder.write_json(ENVIRONMENT, environment.describe())
+            self.log = _Log(self.folder / LOG)
+        except RunError:
+            self.room.free()
+            self.folder.remove_if_empty()
+            raise
         self._at = time.perf_counter()
 
     def on_step(self, trainer, record):

@@ -161,7 +161,7 @@ class Trainer:
             except Exception as error:
                 if self.error is None:
                     self.error, self.outcome = error, "failed"
-                else:
+                elif str(error) != str(self.error):
                     self.error.add_note("\n".join([str(error), *getattr(error, "__notes__", ())]))
         if self.outcome == "failed":
             raise self.error

@@ -213,6 +213,21 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_weights(tmp_path, monkeyp
     assert not [name for name in entries(tmp_path) if name.endswith(".part") or "room" in name]
 
 
+def test_without_room_for_the_weights_nothing_begins_and_nothing_is_lost(tmp_path, monkeypatch):
+    fit(tiny_gan(), tiny_images(), steps=2, out=tmp_path / "old")
+    before = {name: (tmp_path / "old" / name).read_bytes() for name in entries(tmp_path / "old")}
+
+    def refuse(descriptor, start, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "posix_fallocate", refuse)
+    for out, force in ((tmp_path / "old", True), (tmp_path / "new", False)):
+        with pytest.raises(RunError, match="the disk is full"):
+            fit(tiny_gan(), tiny_images(), steps=2, out=out, force=force)
+    assert {name: (tmp_path / "old" / name).read_bytes() for name in entries(tmp_path / "old")} == before
+    assert not (tmp_path / "new").exists()
+
+
 def test_room_for_the_weights_is_kept_from_the_start(tmp_path):
     sizes = []
 
