@@ -1,95 +1,189 @@
 """im2col and its adjoint: whole, as functions of arrays, and block by block, for the convolutions.
 
-A block's columns are rows of a flat buffer, `stride` elements apart, one row for each output pixel, ordered
-(kh, kw, c) over a range of taps and a run of channels. Tap t is (t // KW, t % KW).
+The feature side is cut into regions: rectangles of output pixels whose windows meet the image in the same taps. Inside
+a region no product with padding is computed. A region's pixels are numbered image by image, row by row; a block of
+columns holds one row per pixel, `stride` elements apart in a flat buffer, ordered (kh, kw, c) over the region's taps.
 """
+
+import functools
+from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain
+from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run
-from minigan.kernels.cpu.vectors import add_run, clear_run, copy_run
+from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
 
-BLOCK = 1 << 16  # elements of a task
+BLOCK = 1 << 16  # elements of a task of im2col
+SHORT = 64  # elements of a kernel row
 
 
-@kernel
-def gather_columns(x, g, channel, channels, first_tap, last_tap, first, last, columns, at, stride):
-    """Fill the rows of output pixels first to last, from x (flat): taps first_tap to last_tap of `channels` channels.
+class Region(NamedTuple):
+    """Output rows top to bottom, columns left to right, and the taps that these use."""
 
-    channel: the first of them. Where they are all of the image's, and taps lie side by side, a kernel row is one run.
+    top: int
+    bottom: int
+    left: int
+    right: int
+    first_kh: int
+    last_kh: int
+    first_kw: int
+    last_kw: int
+
+
+@functools.lru_cache(maxsize=1024)
+def regions(g, images, top, bottom):
+    """Output rows top to bottom of so many images as regions, an int64 array (regions, 8).
+
+    One region for all, padding included, where cutting would save little: tiles take ROWS pixels at a time, and a
+    walk down a few elements costs less than its beginning and end.
     """
-    together = g.KW if channels == g.C and g.DW == 1 else 1
-    n, oh, ow = first // (g.OH * g.OW), first // g.OW % g.OH, first % g.OW
-    first_kh, first_kw = first_tap // g.KW, first_tap % g.KW
-    for _ in range(first, last):
-        to, tap, kh, kw = at, first_tap, first_kh, first_kw
-        while tap < last_tap:
-            taps = min(together, g.KW - kw, last_tap - tap)
-            h, w = oh * g.SH - g.PT + kh * g.DH, ow * g.SW - g.PL + kw * g.DW
-            source = ((n * g.H + h) * g.W + w) * g.C + channel
-            if not 0 <= h < g.H:
-                clear_run(columns, to, taps * channels)
-            elif w >= 0 and w + taps <= g.W:
-                copy_run(x, source, columns, to, taps * channels)
-            else:  # some of the run's taps lie in the padding: those before `start` and from `stop` on
-                start = min(max(-w, 0), taps) * channels
-                stop = max(min(taps, g.W - w) * channels, start)
-                clear_run(columns, to, start)
-                copy_run(x, source + start, columns, to + start, stop - start)
-                clear_run(columns, to + stop, taps * channels - stop)
-            to += taps * channels
-            tap += taps
-            kw += taps
-            if kw == g.KW:
-                kw = 0
-                kh += 1
-        at += stride
-        ow += 1
-        if ow == g.OW:
-            ow = 0
-            oh += 1
-            if oh == g.OH:
-                oh = 0
-                n += 1
+    everything = whole(g)._replace(top=top, bottom=bottom)
+    rows = stretches(top, bottom, g.KH, g.SH, g.DH, g.PT, g.H)
+    columns = stretches(0, g.OW, g.KW, g.SW, g.DW, g.PL, g.W)
+    cut = [Region(*r[:2], *c[:2], *r[2:], *c[2:]) for r in rows for c in columns]
+    nothing = dict.fromkeys(Region._fields[4:], 0)  # of the taps, where one axis meets none
+    cut = [r if r.first_kh < r.last_kh and r.first_kw < r.last_kw else r._replace(**nothing) for r in cut]
+
+    def cost(region):
+        pixels = images * (region.bottom - region.top) * (region.right - region.left)
+        taps = (region.last_kh - region.first_kh) * (region.last_kw - region.first_kw)
+        return round_up(pixels, ROWS) * taps
+
+    saves = g.KW * g.C // g.G >= SHORT and sum(map(cost, cut)) < 0.98 * cost(everything)
+    return np.array(cut if saves else [everything], np.int64)
+
+
+def stretches(first, last, kernel_size, stride, dilation, padding, size):
+    """Outputs first to last of one axis, as [start, stop, first tap, last tap] with the same taps in the image."""
+    found = []
+    for output in range(first, last):
+        start = output * stride - padding
+        low = min(max(-(start // dilation), 0), kernel_size)
+        high = max(min((size - 1 - start) // dilation + 1, kernel_size), low)
+        if found and found[-1][2:] == [low, high]:
+            found[-1][1] = output + 1
+        else:
+            found.append([output, output + 1, low, high])
+    return found
 
 
 @kernel
-def scatter_columns(columns, at, stride, g, channel, channels, first_kh, last_kh, first, last, x):
-    """Add columns of kernel rows first_kh to last_kh to the pixels of x (flat) that they are read from, in `channels`
-    channels from `channel` on. The columns are those of feature rows first to last, n * OH + oh.
+def region_at(table, number):
+    r = table[number]
+    return Region(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
+
+
+@kernel
+def locate(pixel, region):
+    """(image, output row, output column) of a region's pixel."""
+    width = region.right - region.left
+    row, height = pixel // width, region.bottom - region.top
+    return row // height, region.top + row % height, region.left + pixel % width
+
+
+@kernel
+def in_one_piece(region, g):
+    """Whether a region's pixels follow each other in memory."""
+    return region.right - region.left == g.OW and region.bottom - region.top == g.OH
+
+
+@kernel
+def gather_columns(x, g, channel, channels, image, region, first, last, columns, stride):
+    """Fill the rows of a region's pixels first to last, from x (flat), image `image` on: `channels` channels of each
+    tap. Where they are all of the image's, and taps lie side by side, a kernel row is copied in one run.
+    """
+    taps = region.last_kw - region.first_kw if channels == g.C and g.DW == 1 else 1
+    n, oh, ow = locate(first, region)
+    for pixel in range(first, last):
+        to = (pixel - first) * stride
+        for kh in range(region.first_kh, region.last_kh):
+            h = oh * g.SH - g.PT + kh * g.DH
+            row = ((image + n) * g.H + h) * g.W
+            for kw in range(region.first_kw, region.last_kw, taps):
+                w = ow * g.SW - g.PL + kw * g.DW
+                source = (row + w) * g.C + channel
+                if not 0 <= h < g.H:
+                    clear_run(columns, to, taps * channels)
+                elif w >= 0 and w + taps <= g.W:
+                    copy_run(x, source, columns, to, taps * channels)
+                else:  # some of the run's taps lie in the padding: those before `start` and from `stop` on
+                    start = min(max(-w, 0), taps) * channels
+                    stop = max(min(taps, g.W - w) * channels, start)
+                    clear_run(columns, to, start)
+                    copy_run(x, source + start, columns, to + start, stop - start)
+                    clear_run(columns, to + stop, taps * channels - stop)
+                to += taps * channels
+        ow += 1
+        if ow == region.right:
+            n, oh, ow = locate(pixel + 1, region)
+
+
+@kernel
+def scatter_columns(columns, stride, g, channel, channels, image, region, first, last, x):
+    """Add the columns of a region's pixels first to last to the pixels of x (flat) that they are read from.
 
     Whoever calls owns these images and channels: each pixel sums in one fixed order, without atomics.
     """
-    for kh in range(first_kh, last_kh):
-        for row in range(first, last):
-            h = row % g.OH * g.SH - g.PT + kh * g.DH
-            if h < 0 or h >= g.H:
-                continue
-            image_row = (row // g.OH * g.H + h) * g.W
-            for kw in range(g.KW):
-                w = kw * g.DW - g.PL
-                start = max(-(w // g.SW), 0)  # the outputs whose tap kw is in the image
-                stop = min((g.W - 1 - w) // g.SW + 1, g.OW)
-                source = at + ((row - first) * g.OW + start) * stride + ((kh - first_kh) * g.KW + kw) * channels
-                to = (image_row + w + start * g.SW) * g.C + channel
-                for _ in range(start, stop):
-                    add_run(columns, source, x, to, channels)
-                    source += stride
-                    to += g.SW * g.C
+    start = first
+    while start < last:  # a run of pixels of one row at a time
+        n, oh, ow = locate(start, region)
+        length = min(region.right - ow, last - start)
+        tap = 0
+        for kh in range(region.first_kh, region.last_kh):
+            h = oh * g.SH - g.PT + kh * g.DH
+            if 0 <= h < g.H:
+                row = ((image + n) * g.H + h) * g.W
+                for kw in range(region.first_kw, region.last_kw):
+                    w = ow * g.SW - g.PL + kw * g.DW
+                    begin = max(-(w // g.SW), 0)  # the pixels whose tap kw is in the image
+                    end = min((g.W - 1 - w) // g.SW + 1, length)
+                    source = (start - first + begin) * stride + (tap + kw - region.first_kw) * channels
+                    to = (row + w + begin * g.SW) * g.C + channel
+                    for _ in range(begin, end):
+                        add_run(columns, source, x, to, channels)
+                        source += stride
+                        to += g.SW * g.C
+            tap += region.last_kw - region.first_kw
+        start += length
+
+
+@kernel
+def gather_pixels(y, g, channel, channels, image, region, first, last, out, stride):
+    """Copy channels of a region's pixels first to last of y (flat) into rows of out."""
+    n, oh, ow = locate(first, region)
+    for pixel in range(first, last):
+        place = ((image + n) * g.OH + oh) * g.OW + ow
+        copy_run(y, place * g.K + channel, out, (pixel - first) * stride, channels)
+        ow += 1
+        if ow == region.right:
+            n, oh, ow = locate(pixel + 1, region)
+
+
+@kernel
+def place_pixels(results, stride, g, channel, channels, image, region, first, last, y):
+    """The inverse of gather_pixels."""
+    n, oh, ow = locate(first, region)
+    for pixel in range(first, last):
+        place = ((image + n) * g.OH + oh) * g.OW + ow
+        copy_run(results, (pixel - first) * stride, y, place * g.K + channel, channels)
+        ow += 1
+        if ow == region.right:
+            n, oh, ow = locate(pixel + 1, region)
 
 
 def im2col(x, g):
     (x,) = plain(x)
     cols = np.empty(g.columns, x.dtype)
-    rows, width = cols.shape
     if not cols.size:
         return cols
-    flat, to = x.reshape(-1), cols.reshape(-1)
+    flat, to, everything = x.reshape(-1), cols.reshape(-1), whole(g)
+    rows, width = cols.shape
 
     def gather(block):
-        gather_columns(flat, g, 0, g.C, 0, g.KH * g.KW, *block, to, block[0] * width, width)
+        first, last = block
+        gather_columns(flat, g, 0, g.C, 0, everything, first, last, to[first * width :], width)
 
     run(gather, blocks(rows, max(BLOCK // width, 1)), cols.size * 1e-9)
     return cols
@@ -98,12 +192,17 @@ def im2col(x, g):
 def col2im(cols, g):
     (cols,) = plain(cols)
     x = np.zeros(g.image, cols.dtype)
-    flat, to = cols.reshape(-1), x.reshape(-1)
-    width = g.KH * g.KW * g.C
+    flat, to, everything = cols.reshape(-1), x.reshape(-1), whole(g)
+    pixels, width = g.OH * g.OW, g.KH * g.KW * g.C
 
     def scatter(n):
-        rows = n * g.OH, (n + 1) * g.OH
-        scatter_columns(flat, rows[0] * g.OW * width, width, g, 0, g.C, 0, g.KH, *rows, to)
+        here = flat[n * pixels * width :]
+        scatter_columns(here, width, g, 0, g.C, n, everything, 0, pixels, to)
 
     run(scatter, range(g.N), cols.size * 1e-9)
     return x
+
+
+def whole(g):
+    """All of the feature side and all taps, padding included."""
+    return Region(0, g.OH, 0, g.OW, 0, g.KH, 0, g.KW)
