@@ -10,11 +10,11 @@ INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are 
 
 
 def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent: bool = False) -> str:
-    """Curves over steps as an <svg> element for a page, with the range around each as a band.
+    """Curves over steps as an <svg> element for a page.
 
     steps: (steps,)
     series: label -> (CSS variable with the colour, values (steps,))
-    percent: values are shares, drawn from 0% to 100%
+    percent: values are shares, drawn from 0% to 100%; others get their range as a band around them
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -33,21 +33,21 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
         axes = figure.add_subplot()
         colours = {f"#0{number}0a0b": variable for number, (variable, _) in enumerate(series.values(), 1)}
         for colour, (label, (_, values)) in zip(colours, series.items(), strict=True):
-            _draw(axes, steps, values, label, colour)
+            _draw(axes, steps, values, label, colour, banded=not percent)
         _dress(axes, [values for _, values in series.values()], percent)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator"), None))
     return _for_page(buffer.getvalue(), colours)
 
 
-def _draw(axes, steps, values, label, colour):
-    """The mean of each few steps, and a band from the lowest to the highest of them."""
+def _draw(axes, steps, values, label, colour, banded):
+    """The mean of each few steps and, where two bands can be told apart, one from the lowest to the highest of them."""
     few = -(-len(steps) // POINTS)
     starts = np.arange(0, len(steps), few)
     counts = np.diff(np.append(starts, len(steps)))
     where = np.add.reduceat(steps, starts) / counts
     mean = np.add.reduceat(values, starts) / counts
-    if few > 1:
+    if few > 1 and banded:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         axes.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(where, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)

@@ -4,6 +4,7 @@ import numpy as np
 import PIL.Image
 import pytest
 from commands import SMALL
+from minigan.kernels.cpu import threads
 
 import minigan as mg
 from minigan.gan import RunError
@@ -37,6 +38,18 @@ def test_runs_are_numbered_and_the_same_seed_gives_the_same_weights(tool, tmp_pa
     first, again, other = (arrays_of(runs / f"mlp-gan-glyphs{end}") for end in ("", "-2", "-3"))
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not all(np.array_equal(first[name], other[name]) for name in first)
+
+
+def test_weights_do_not_depend_on_the_number_of_threads(tool, monkeypatch):
+    limits = []
+    monkeypatch.setattr("threadpoolctl.threadpool_limits", limits.append)
+    monkeypatch.setattr(threads, "_count", threads.get_threads())  # put back at the end
+    for number in (1, 3):
+        assert tool("train", "--batch", 16, "--steps", 2, "--threads", number, "--out", f"by-{number}").code == 0
+        assert threads.get_threads() == number
+    one, three = arrays_of("by-1"), arrays_of("by-3")
+    assert all(np.array_equal(one[name], three[name]) for name in one)
+    assert limits == [1, 3]
 
 
 def test_the_default_model_is_a_dcgan(tool):
