@@ -16,6 +16,7 @@ from minigan.kernels.cpu.threads import run
 from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
 
 BLOCK = 1 << 16  # elements of a task of im2col
+FEW = 4  # channels, of which a masked vector is slower than each alone
 SHORT = 64  # elements of a kernel row
 
 
@@ -101,7 +102,8 @@ def gather_columns(x, g, channel, channels, image, region, first, last, columns,
         for kh in range(region.first_kh, region.last_kh):
             h = oh * g.SH - g.PT + kh * g.DH
             row = ((image + n) * g.H + h) * g.W
-            for kw in range(region.first_kw, region.last_kw, taps):
+            kw = region.first_kw
+            while kw < region.last_kw:  # a range would divide by `taps`, as costly as a short run
                 w = ow * g.SW - g.PL + kw * g.DW
                 source = (row + w) * g.C + channel
                 if not 0 <= h < g.H:
@@ -115,6 +117,7 @@ def gather_columns(x, g, channel, channels, image, region, first, last, columns,
                     copy_run(x, source + start, columns, to + start, stop - start)
                     clear_run(columns, to + stop, taps * channels - stop)
                 to += taps * channels
+                kw += taps
         ow += 1
         if ow == region.right:
             n, oh, ow = locate(pixel + 1, region)
@@ -141,12 +144,23 @@ def scatter_columns(columns, stride, g, channel, channels, image, region, first,
                     end = min((g.W - 1 - w) // g.SW + 1, length)
                     source = (start - first + begin) * stride + (tap + kw - region.first_kw) * channels
                     to = (row + w + begin * g.SW) * g.C + channel
+                    if channels < FEW:
+                        add_few(columns, source, stride, x, to, g.SW * g.C, channels, end - begin)
+                        continue
                     for _ in range(begin, end):
                         add_run(columns, source, x, to, channels)
                         source += stride
                         to += g.SW * g.C
             tap += region.last_kw - region.first_kw
         start += length
+
+
+@kernel
+def add_few(columns, source, stride, x, to, step, channels, count):
+    """Add `count` short runs, channel by channel: a masked vector would wait for the one before it to be stored."""
+    for c in range(channels):
+        for i in range(count):
+            x[to + c + i * step] += columns[source + c + i * stride]
 
 
 @kernel
