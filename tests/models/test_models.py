@@ -1,0 +1,63 @@
+"""The models: shapes, sizes, seeds, and names."""
+
+import numpy as np
+import pytest
+
+from minigan import models
+from minigan.errors import ShapeError, UnknownNameError
+
+CASES = [("mlp-gan", (28, 28, 1)), ("mlp-gan", (5, 7, 3)), ("dcgan", (28, 28, 1)), ("dcgan", (32, 32, 3))]
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_noise_becomes_images_and_images_logits(name, shape):
+    gan = models.build(name, shape)
+    images = gan.generator(gan.noise(4, np.random.default_rng(0)))
+    assert images.shape == (4, *shape)
+    assert np.abs(images.numpy()).max() <= 1
+    assert gan.discriminator(images).shape == (4, 1)
+    assert images.dtype == np.float32
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, second, other = (models.build("dcgan", seed=seed).generator.state_dict() for seed in (1, 1, 2))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["0.weight"], other["0.weight"])
+
+
+def test_dcgan_begins_as_its_paper_says():
+    gan = models.build("dcgan", (64, 64, 3))
+    for network in (gan.generator, gan.discriminator):
+        for name, parameter in network.named_parameters():
+            if parameter.ndim == 4:
+                assert parameter.numpy().std() == pytest.approx(0.02, rel=0.1)
+            elif name.endswith("scale"):
+                assert parameter.numpy().mean() == pytest.approx(1, abs=0.02)
+
+
+def test_generating_uses_running_statistics_and_leaves_the_mode():
+    gan = models.build("dcgan")
+    gan.generator.train()
+    noise = gan.noise(6, np.random.default_rng(0))
+    before = gan.generator.state_dict()
+    images = gan.generate(noise, batch=4)
+    assert gan.generator.training
+    assert all(np.array_equal(before[name], array) for name, array in gan.generator.state_dict().items())
+    np.testing.assert_allclose(images[:1], gan.generate(noise[:1]), atol=1e-6)  # each image by itself
+    assert gan.generate(noise[:0]).shape == (0, 28, 28, 1)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="no model is called 'dcgna'; did you mean dcgan"):
+        models.build("dcgna")
+
+
+@pytest.mark.parametrize("shape", [(30, 30, 1), (28, 32, 1)])
+def test_sizes_that_the_dcgan_is_not_made_for_are_named(shape):
+    with pytest.raises(ShapeError, match=rf"images are {shape[0]} x {shape[1]}.*28 x 28, 32 x 32 and 64 x 64.*resize"):
+        models.build("dcgan", shape)
+
+
+def test_images_are_three_dimensions():
+    with pytest.raises(ShapeError, match=r"\(H, W, C\)"):
+        models.build("dcgan", (28, 28))

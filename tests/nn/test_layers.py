@@ -1,0 +1,121 @@
+"""What layers do beyond the operation they call: modes, running statistics, sizes, and words for what is wrong."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan import nn
+from minigan.errors import ShapeError
+
+
+def images(*shape, dtype=np.float32):
+    return mg.tensor(np.random.default_rng(0).standard_normal(shape).astype(dtype))
+
+
+def test_batch_norm_keeps_the_unbiased_variance_and_uses_it():
+    norm, x = nn.BatchNorm(3, momentum=0.25), images(4, 2, 2, 3)
+    norm(x)
+    rows = x.numpy().reshape(-1, 3)
+    mean, variance = 0.25 * rows.mean(0), 0.75 + 0.25 * rows.var(0, ddof=1)
+    np.testing.assert_allclose(norm.running_mean.numpy(), mean, rtol=1e-5)
+    np.testing.assert_allclose(norm.running_variance.numpy(), variance, rtol=1e-5)
+    norm.eval()
+    expected = (x.numpy() - mean) / np.sqrt(variance + norm.eps)
+    np.testing.assert_allclose(norm(x).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_batch_norm_in_use_changes_nothing():
+    norm = nn.BatchNorm(3).eval()
+    before = norm.state_dict()
+    norm(images(4, 3))
+    assert all(np.array_equal(before[name], array) for name, array in norm.state_dict().items())
+
+
+def test_batch_norm_refuses_one_value_a_channel():
+    with pytest.raises(ShapeError, match=r"shape \(1, 3\), one value a channel, which has no variance"):
+        nn.BatchNorm(3)(images(1, 3))
+
+
+def test_a_recomputed_batch_norm_updates_its_statistics_once():
+    plain, again = nn.BatchNorm(3), nn.BatchNorm(3)
+    x = images(6, 3)
+    x.requires_grad = True
+    plain(x).sum().backward()
+    mg.recompute(again, x).sum().backward()
+    assert np.array_equal(plain.running_mean.numpy(), again.running_mean.numpy())
+
+
+def test_dropout_drops_in_training_only_and_keeps_the_mean():
+    drop, x = nn.Dropout(0.25, rng=np.random.default_rng(0)), mg.tensor(np.ones((100, 100), np.float32))
+    y = drop(x).numpy()
+    assert np.mean(y == 0) == pytest.approx(0.25, abs=0.02)
+    assert y.mean() == pytest.approx(1, abs=0.03)
+    assert drop.eval()(x) is x
+
+
+@pytest.mark.parametrize("size", [(7, 7), (8, 7), (8, 8)])
+def test_a_transposed_layer_is_asked_for_any_possible_size(size):
+    layer = nn.ConvTranspose2d(5, 2, 3, stride=2, padding=1)
+    y = layer(images(1, 4, 4, 5), size)
+    assert y.shape == (1, *size, 2)
+    assert layer(images(1, 4, 4, 5)).shape == (1, 7, 7, 2)
+
+
+def test_same_padding_doubles_with_stride_two():
+    assert nn.ConvTranspose2d(5, 2, 5, stride=2, padding="same")(images(1, 4, 4, 5)).shape == (1, 8, 8, 2)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (lambda: nn.Linear(3, 2), (4, 5), r"Linear: x has shape \(4, 5\), but the last axis must be 3"),
+        (
+            lambda: nn.Conv2d(3, 2, 3),
+            (1, 8, 8, 1),
+            r"conv2d: x has 1 channels \(shape \(1, 8, 8, 1\)\), but w expects 3",
+        ),
+        (lambda: nn.ConvTranspose2d(3, 2, 3), (1, 8, 8, 1), "conv2d_transpose: y has 1 channels"),
+        (lambda: nn.BatchNorm(3), (4, 5), "BatchNorm: x has shape"),
+        (
+            lambda: nn.Reshape(2, 2),
+            (4, 5),
+            r"a sample has shape \(5,\), which does not fill \(2, 2\) \(5 values for 4\)",
+        ),
+        (lambda: nn.GroupNorm(2, 4), (1, 2, 2, 6), "group_norm: x has shape"),
+        (lambda: nn.LayerNorm(4), (2, 5), "layer_norm: x has shape"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named_with_their_shapes(make, shape, message):
+    with pytest.raises(ShapeError, match=message):
+        make()(images(*shape))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), "2 groups do not divide 3 inputs and 4 outputs"),
+        (lambda: nn.GroupNorm(3, 4), "3 groups do not divide 4 channels"),
+        (lambda: nn.Dropout(1.0), "from 0 to below 1"),
+        (lambda: nn.Conv2d(1, 1, 0), "kernel_size is 0"),
+        (lambda: nn.Conv2d(1, 1, 3, padding="sane")(images(1, 4, 4, 1)), "'same' and 'valid'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ShapeError, match=message):
+        make()
+
+
+def test_embedding_rejects_rows_it_does_not_have():
+    with pytest.raises(ShapeError, match="rows 0 to 3"):
+        nn.Embedding(4, 2)(np.array([0, 4]))
+
+
+def test_weights_come_from_the_seed_and_not_from_what_else_is_drawn():
+    mg.seed(3)
+    first = nn.Linear(4, 4)
+    mg.seed(3)
+    mg.random.stream("dropout").random(10)
+    second = nn.Linear(4, 4)
+    third = nn.Linear(4, 4)
+    assert np.array_equal(first.weight.numpy(), second.weight.numpy())
+    assert not np.array_equal(second.weight.numpy(), third.weight.numpy())
