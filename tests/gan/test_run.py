@@ -8,7 +8,7 @@ import pytest
 from tiny_gan import same_bits, tiny_gan, tiny_images
 
 import minigan as mg
-from minigan.gan import Every, RunError, files, fit
+from minigan.gan import Every, RunError, files, fit, weights
 from minigan.gan.folder import RunFolder, numbered
 
 
@@ -237,6 +237,18 @@ def test_room_for_the_weights_is_kept_from_the_start(tmp_path):
     fit(tiny_gan(), tiny_images(), steps=5, out=tmp_path / "run", callbacks=[Every(1, look)])
     assert min(sizes) >= (tmp_path / "run" / "weights.safetensors").stat().st_size
     assert not (tmp_path / "run" / "room-for-weights").exists()
+
+
+def test_the_room_is_given_to_the_weights(tmp_path, monkeypatch):
+    real, found = weights.save, []
+
+    def save(gan, path, **notes):
+        found.append((tmp_path / "run" / "room-for-weights").exists())
+        real(gan, path, **notes)
+
+    monkeypatch.setattr(weights, "save", save)
+    fit(tiny_gan(), tiny_images(), steps=3, out=tmp_path / "run")
+    assert found == [False, False, False]
 
 
 def test_weights_that_are_no_numbers_never_replace_good_ones(tmp_path):
