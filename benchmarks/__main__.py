@@ -6,10 +6,9 @@ import argparse
 import importlib
 import sys
 
-from minigan.kernels.cpu.threads import get_threads, set_threads
-
 from benchmarks import measure
 from minigan.errors import MiniganError
+from minigan.kernels.cpu.threads import get_threads, set_threads
 
 SUITES = {"overhead": 31, "step": 15}  # and how many samples each takes unless told otherwise
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from minigan.kernels.cpu.threads import get_threads
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,6 +22,7 @@ from benchmarks.peers.torch_gan import TorchTrainer
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
 from minigan.gan.training import Trainer
+from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
 
 COUNT = 10_000  # images of each network that are scored
@@ -128,9 +128,8 @@ def main(arguments=None) -> None:
             scores[engine].append(result["frechet"])
             print(f"{given.model}, {given.epochs} epochs, seed {seed}, {engine:8}", json.dumps(result), flush=True)
     for engine, values in scores.items():
-        print(
-            f"{engine:8} mean {np.mean(values):.3f}, standard deviation {np.std(values, ddof=1):.3f} ({len(values)} seeds)"
-        )
+        spread = np.std(values, ddof=1)
+        print(f"{engine:8} mean {np.mean(values):.3f}, standard deviation {spread:.3f} ({len(values)} seeds)")
 
 
 def one(engine, given, seed, train, classifier, features) -> dict:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan import autograd
+from minigan import graph
 from minigan.errors import MiniganError
 from minigan.tensor import Tensor
 
@@ -34,12 +34,12 @@ def trace_nans(*, inf: bool = False, **modules) -> Iterator[Watch]:
     Every result is looked through, so computing takes longer inside, and values that no rule reads are kept.
     NumPy's own warnings about invalid values are off inside. With threads: all of them are watched.
     """
-    before, autograd.watch = autograd.watch, Watch(inf, modules)
+    before, graph.watch = graph.watch, Watch(inf, modules)
     try:
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            yield autograd.watch
+            yield graph.watch
     finally:
-        autograd.watch = before
+        graph.watch = before
 
 
 class Watch:

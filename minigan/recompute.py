@@ -4,7 +4,8 @@ import contextlib
 import threading
 
 from minigan import writes
-from minigan.autograd import Node, _recording, is_recording, partial_grad, primitive, value
+from minigan.autograd import partial_grad
+from minigan.graph import Node, is_recording, primitive, recording, value
 from minigan.tensor import Tensor
 
 
@@ -83,7 +84,7 @@ _segment.__name__ = "recompute"
 
 @_segment.vjp(...)
 def _(g, y, *_, wanted, function, given, entries, tape):
-    with _recording(True), _running((), iter(tape)):
+    with recording(True), _running((), iter(tape)):
         ys = function(*given)
     ys = ys if isinstance(ys, tuple) else (ys,)
     asked = [entry for entry, w in zip(entries, wanted, strict=True) if w]

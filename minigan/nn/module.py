@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan import autograd, writes
+from minigan import graph, writes
 from minigan.errors import ShapeError
 from minigan.tensor import Tensor
 
@@ -27,9 +27,9 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
 
     def __call__(self, *inputs):
-        if autograd.watch is None:
+        if graph.watch is None:
             return self.forward(*inputs)
-        with autograd.watch.layer(self):  # NaNs are being traced: see minigan.debug
+        with graph.watch.layer(self):  # NaNs are being traced: see minigan.debug
             return self.forward(*inputs)
 
     def __setattr__(self, name, attribute):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import autograd
+from minigan import graph
 from minigan.debug import NanError, trace_nans
 
 
@@ -118,7 +118,7 @@ def test_recomputed_segments_are_traced():
 def test_tracing_ends_with_the_block_also_after_an_error():
     with pytest.raises(NanError), trace_nans():
         mg.log(leaf(-1.0))
-    assert autograd.watch is None
+    assert graph.watch is None
     with np.errstate(invalid="ignore"):
         assert np.isnan(mg.log(leaf(-1.0)).item())
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from minigan.kernels.geometry import ConvGeometry
 
 import minigan as mg
+from minigan.kernels.geometry import ConvGeometry
 from minigan.testing import arrays, broadcastable_shapes, check_adjoint, check_grads, conv_cases, inner, pool_cases
 
 

@@ -1,0 +1,254 @@
+"""What is recorded: primitives, and the nodes that their calls leave.
+
+A primitive is a function of arrays with one rule (a vector-Jacobian product, vjp) for each argument. Called with
+Tensors it records a Node. A node points at its arguments and never at the Tensor it made: no reference cycle, and
+memory is free as soon as the last Tensor goes.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+
+import numpy as np
+
+from minigan import writes
+from minigan.errors import GraphError, MiniganError, ShapeError
+from minigan.tensor import Tensor
+
+ndarray = np.ndarray
+LARGE = 1 << 16  # bytes from which on a value that no rule reads is not kept
+
+watch = None  # looks at what every primitive and every rule returns, if set: a minigan.debug.Watch
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+class Node:
+    """One recorded call: the primitive, its arguments as given and as arrays, and what it returned."""
+
+    __slots__ = ("args", "arrays", "op", "out", "static", "tick")
+
+
+class no_grad:
+    """Nothing is recorded inside; a context manager and a decorator."""
+
+    def __enter__(self):
+        self._before, _mode.recording = _mode.recording, False
+
+    def __exit__(self, *_):
+        _mode.recording = self._before
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class recording(no_grad):
+    """Record inside, or with False do not."""
+
+    def __init__(self, recording: bool):
+        self._wanted = recording
+
+    def __enter__(self):
+        self._before, _mode.recording = _mode.recording, self._wanted
+
+
+def is_recording() -> bool:
+    return _mode.recording
+
+
+def value(tensor: Tensor):
+    """What a Tensor stands for: the key under which its gradient is collected."""
+    if tensor.node is None:
+        return tensor
+    return tensor.node if tensor.index is None else (tensor.node, tensor.index)
+
+
+def primitive(forward=None, *, saves: str | None = None):
+    """Make a function of arrays differentiable.
+
+    forward(*arrays, **static) returns an array or a tuple of them. Its positional arguments may be Tensors; its
+    keyword-only ones are constants, which a caller may also give by position, after the others. Called with arrays
+    alone, the primitive is the plain function.
+    saves: the names of the arguments whose values its rules read, and "y" for the result; the others may be dropped
+        or overwritten before the backward pass. All by default.
+    The rules are registered with `.vjp`; None from a rule is a gradient of zero:
+
+        @primitive
+        def cube(x):
+            return x**3
+
+        @cube.vjp(0)
+        def _(g, y, x):  # gradient of the result, result, arguments
+            return g * 3 * x**2
+    """
+    if forward is None:
+        return functools.partial(primitive, saves=saves)
+
+    names, keywords, variadic = _parameters(forward)
+    most = sys.maxsize if variadic else len(names)
+
+    def call(*args, **static):
+        if len(args) > most:
+            args, static = _with_constants(call, args, static, most, keywords)
+        arrays = []
+        wrapped = attached = False
+        for arg in args:
+            if arg.__class__ is Tensor:
+                wrapped = True
+                arrays.append(arg.data)
+                if arg.requires_grad:
+                    attached = True
+            else:
+                arrays.append(arg)
+                if arg.__class__ in _SEQUENCES:
+                    _no_tensor_in(call, arg)
+        if static:
+            for keyword, constant in static.items():
+                _no_tensor_in(call, constant, keyword)
+        if not wrapped:
+            return forward(*arrays, **static)
+        try:
+            out = forward(*arrays, **static)
+        except MiniganError:
+            raise
+        except (ValueError, IndexError) as error:  # NumPy's own words, with the call and its shapes
+            shapes = ", ".join(str(np.shape(a)) for a in arrays)
+            raise ShapeError(f"{call.__name__}: {error} (called with shapes {shapes})") from error
+        if watch is not None:
+            out = watch.forward(call, arrays, out)
+        if not attached or not _mode.recording:
+            if out.__class__ is ndarray:
+                return Tensor(out)
+            return tuple(map(Tensor, out)) if out.__class__ is tuple else Tensor(np.asarray(out))
+        node = Node()
+        node.op, node.args, node.arrays, node.static, node.tick = call, args, arrays, static, writes.tick()
+        if out.__class__ is tuple:
+            node.out = out
+            results = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
+        else:
+            if out.__class__ is not ndarray:
+                out = np.asarray(out)
+            node.out = out
+            results = Tensor(out, True, node)
+        if call.unsaved:
+            _drop_unsaved(node)
+        return results
+
+    functools.update_wrapper(call, forward)
+    call.forward, call.rules, call.joint = forward, {}, None
+    call.unsaved = _unsaved_positions(forward, names, saves)
+    call.vjp = functools.partial(_register, call)
+    return call
+
+
+_SEQUENCES = {list, tuple, dict}
+
+
+def _register(call, *positions):
+    """`@f.vjp(0)`: the rule for argument 0. `@f.vjp(0, 1)`: one rule for both, told with `wanted=` (a bool for each
+    argument of the call) which gradients are asked for, returning a tuple with None for the others. `@f.vjp(...)`:
+    such a rule for all arguments, however many."""
+
+    def register(rule):
+        if len(positions) == 1 and positions[0] is not ...:
+            call.rules[positions[0]] = rule
+        else:
+            call.joint = rule, None if positions == (...,) else frozenset(positions)
+        return rule
+
+    return register
+
+
+def _no_tensor_in(call, constant, keyword=None):
+    """A Tensor among constants would silently lose its gradient."""
+    if constant.__class__ in _SEQUENCES:
+        for item in constant.values() if constant.__class__ is dict else constant:
+            _no_tensor_in(call, item, keyword)
+    elif isinstance(constant, Tensor):
+        where = f"the keyword {keyword!r}" if keyword else "a list"
+        raise GraphError(
+            f"{call.__name__}: a Tensor in {where} would be a constant without a gradient; "
+            "pass it as an argument of its own, or its .detach().numpy() if a constant is meant"
+        )
+
+
+def nondifferentiable(forward):
+    """A function of arrays whose result never has a gradient (comparisons, rounding): Tensors in, Tensor out."""
+
+    @functools.wraps(forward)
+    def call(*args, **static):
+        arrays = [a.data if isinstance(a, Tensor) else a for a in args]
+        out = forward(*arrays, **static)
+        return Tensor(np.asarray(out)) if any(isinstance(a, Tensor) for a in args) else out
+
+    return call
+
+
+def _parameters(forward):
+    """The names of a function's array arguments and of its constants, and whether it takes any number of arrays."""
+    if isinstance(forward, np.ufunc):
+        return ["a", "b"][: forward.nin], [], False
+    parameters = inspect.signature(forward).parameters.values()
+    arrays = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    constants = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    return arrays, constants, any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _with_constants(call, args, static, most, keywords):
+    """Constants that were given by position, moved to where their keywords would be."""
+    extra = args[most:]
+    if len(extra) > len(keywords) or any(name in static for name in keywords[: len(extra)]):
+        raise TypeError(
+            f"{call.__name__} takes {most} arrays{' and ' + ', '.join(keywords) if keywords else ''}, "
+            f"but got {len(args)} positional arguments{' and ' + ', '.join(static) if static else ''}"
+        )
+    return args[:most], {**dict(zip(keywords, extra, strict=False)), **static}
+
+
+def _unsaved_positions(forward, names, saves):
+    """Positions of the arguments that no rule reads, -1 for the result; empty where nothing is known."""
+    if saves is None:
+        return ()
+    saved = set(saves.split())
+    unknown = saved - {*names, "y"}
+    if unknown:
+        raise TypeError(f"primitive {forward.__name__}: saves names {sorted(unknown)}, but its arguments are {names}")
+    return tuple(i for i, name in enumerate(names) if name not in saved) + (() if "y" in saved else (-1,))
+
+
+def _drop_unsaved(node):
+    """Replace large values that no rule reads by arrays of their shape that take no memory."""
+    if watch is not None:
+        return  # it knows values by their arrays
+    for position in node.op.unsaved:
+        if position == -1:
+            if node.out.__class__ is ndarray and node.out.nbytes >= LARGE:
+                node.out = _shell(node.out)
+        elif position < len(node.args):
+            arg = node.args[position]
+            if arg.__class__ is Tensor and arg.data.nbytes >= LARGE:
+                shell = _shell(arg.data)
+                node.arrays[position] = shell
+                if arg.node is not None or not arg.requires_grad:  # a leaf stands for itself and stays
+                    stand_in = Tensor(shell, arg.requires_grad, arg.node, arg.index)
+                    node.args = (*node.args[:position], stand_in, *node.args[position + 1 :])
+
+
+def _shell(array):
+    """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
+    if array.__class__ is not ndarray or array.dtype.kind != "f":
+        return array
+    return np.ndarray(array.shape, array.dtype, np.full(1, np.nan, array.dtype), strides=(0,) * array.ndim)
