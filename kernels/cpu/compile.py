@@ -16,6 +16,8 @@ import numba
 import numpy as np
 
 SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
+# error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
+OPTIONS = {"nogil": True, "fastmath": SAFE_FLAGS, "error_model": "numpy"}
 SOURCES = Path(__file__).resolve().parent.parent
 
 
@@ -49,10 +51,10 @@ FOLDER = cache_folder()
 def kernel(function):
     """Compile a function for arrays and numbers when it is first called with their types."""
     if FOLDER is None:
-        return numba.njit(nogil=True, fastmath=SAFE_FLAGS)(function)
+        return numba.njit(**OPTIONS)(function)
     theirs = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
     try:
-        return numba.njit(nogil=True, fastmath=SAFE_FLAGS, cache=True)(function)
+        return numba.njit(cache=True, **OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = theirs
