@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan.autograd import primitive
-from minigan.errors import ShapeError
+from minigan.errors import DtypeError, ShapeError
 from minigan.tensor import Tensor
 
 
@@ -171,7 +171,7 @@ def embedding(weight, indices):
     """
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
-        raise ShapeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
+        raise DtypeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:
         raise ShapeError(
             f"embedding: indices go from {indices.min()} to {indices.max()}, "

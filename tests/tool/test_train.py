@@ -4,11 +4,11 @@ import numpy as np
 import PIL.Image
 import pytest
 from commands import SMALL
-from minigan.kernels.cpu import threads
 
 import minigan as mg
 from minigan.gan import RunError
 from minigan.gan.folder import RunFolder
+from minigan.kernels.cpu import threads
 
 
 def arrays_of(run):
