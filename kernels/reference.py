@@ -56,22 +56,24 @@ def by_group(array, g):
     return array.reshape(*array.shape[:-1], g.G, array.shape[-1] // g.G)
 
 
-def conv2d(x, w, g):
-    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K): (N, OH, OW, K)."""
+def conv2d(x, w, g, bias=None):
+    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K) and add a bias (K,): (N, OH, OW, K)."""
     y = by_group(np.zeros(g.features, x.dtype), g)
     for tap, view in taps(pad(x, g), g):
         # (N, OH, OW, G, C // G) and (C // G, G, K // G) give (N, OH, OW, G, K // G)
         y += np.einsum("nhwgc,cgk->nhwgk", by_group(view, g), by_group(w[tap], g), optimize=True)
-    return y.reshape(g.features)
+    y = y.reshape(g.features)
+    return y if bias is None else y + bias
 
 
-def conv2d_transpose(y, w, g):
-    """The adjoint of conv2d in x, for y (N, OH, OW, K): (N, H, W, C)."""
+def conv2d_transpose(y, w, g, bias=None):
+    """The adjoint of conv2d in x, for y (N, OH, OW, K), and a bias (C,) added: (N, H, W, C)."""
     padded = pad(np.zeros(g.image, y.dtype), g)
     for tap, view in taps(padded, g):
         part = np.einsum("nhwgk,cgk->nhwgc", by_group(y, g), by_group(w[tap], g), optimize=True)
         view += part.reshape(view.shape)
-    return crop(padded, g)
+    x = crop(padded, g)
+    return x if bias is None else x + bias
 
 
 def conv2d_weight(x, y, g):

@@ -11,7 +11,7 @@ from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run, scratch
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS, clear_run
+from minigan.kernels.cpu.vectors import ROWS, clear_run, copy_run
 from minigan.kernels.cpu.window import (
     Region,
     gather_columns,
@@ -44,11 +44,12 @@ def block_of(stride):
     return min(max(BLOCK // stride // ROWS, 1) * ROWS, PIXELS)
 
 
-def conv2d(x, w, g):
-    x, w = plain(x, w)
+def conv2d(x, w, g, bias=None):
+    x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
     y = np.empty(g.features, x.dtype)
     if not y.size or not w.size:
-        return np.zeros_like(y)
+        y[...] = bias if bias.size else 0
+        return y
     depth, filters = w.size // g.K, g.K // g.G
     kernel_rows = min(max(DEPTH * g.KH // depth, 1), g.KH)
     stride = depth // g.KH * kernel_rows + LINE
@@ -59,7 +60,7 @@ def conv2d(x, w, g):
     def convolve(task):
         columns = scratch("columns", block * stride, x.dtype)
         results = scratch("results", block * filters, x.dtype)
-        convolve_share(flat_x, panels, flat_y, g, *task, kernel_rows, block, columns, stride, results)
+        convolve_share(flat_x, panels, bias, flat_y, g, *task, kernel_rows, block, columns, stride, results)
 
     # weights beyond the L2 cache come from the next one for each block: more images make blocks of few pixels longer
     run(convolve, shares(g, TASKS, ROWS if w.size < 2 * BLOCK else 4 * ROWS), 2 * y.size * depth / PEAK)
@@ -98,11 +99,20 @@ def counts(region, first_image, last_image):
 
 
 @kernel
-def convolve_share(x, panels, y, g, first_image, last_image, table, kernel_rows, block, columns, stride, results):
+def begin(sums, at, bias, bias_at, count):
+    """Let a run of sums begin from its part of the bias, or from zero where there is none."""
+    if len(bias):
+        copy_run(bias, bias_at, sums, at, count)
+    else:
+        clear_run(sums, at, count)
+
+
+@kernel
+def convolve_share(x, panels, bias, y, g, first_image, last_image, table, kernel_rows, block, columns, stride, results):
     """All K channels of a share's pixels, `block` of them and `kernel_rows` rows of the kernel at a time."""
     channels, filters = g.C // g.G, g.K // g.G
     depth = g.KH * g.KW * channels
-    size = packed_size(depth, filters, x.itemsize)
+    size, biased = packed_size(depth, filters, x.itemsize), len(bias) > 0
     for group in range(g.G):
         weights = panels[group * size : (group + 1) * size]
         for number in range(len(table)):
@@ -114,9 +124,9 @@ def convolve_share(x, panels, y, g, first_image, last_image, table, kernel_rows,
                 last = min(first + block, pixels)
                 if direct:
                     to = (first_image * g.OH * g.OW + first) * g.K + group * filters
-                if not height:  # nothing but padding
+                if biased or not height:  # or nothing but padding
                     for pixel in range(last - first):
-                        clear_run(out, to + pixel * line, filters)
+                        begin(out, to + pixel * line, bias, group * filters, filters)
                 for kh in range(region.first_kh, region.last_kh, kernel_rows):
                     part = part_of(region, kh, kh + kernel_rows, 0, g.KW)
                     gather_columns(x, g, group * channels, channels, first_image, part, first, last, columns, stride)
@@ -126,7 +136,7 @@ def convolve_share(x, panels, y, g, first_image, last_image, table, kernel_rows,
                         from_depth = ((kh + row) * g.KW + part.first_kw) * channels
                         multiply(columns, row * width * channels, stride, 1, weights, depth, from_depth,
                                  out, to, line, last - first, filters, step * width * channels,
-                                 kh + row > region.first_kh)  # fmt: skip
+                                 biased or kh + row > region.first_kh)  # fmt: skip
                 if not direct:
                     place_pixels(results, filters, g, group * filters, filters, first_image, region, first, last, y)
 
@@ -140,7 +150,7 @@ def conv2d_weight(x, y, g):
     kernel_rows = min(max(2 * BLOCK // (g.KW * channels * filters), 1), g.KH)
     kernel_columns = min(max(2 * BLOCK // (channels * filters), 1), g.KW)
     parts = [(*a, *b) for a in blocks(g.KH, kernel_rows) for b in blocks(g.KW, kernel_columns)]
-    spans = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 1024), 1))
+    spans = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 512), 1))
     rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # of the kernel, if used whole
     stride = rows_at_once * kernel_columns * channels + LINE
     block = max(block_of(stride), 64)
@@ -197,11 +207,12 @@ def contract_share(x, y, w, g, group, part, first_image, last_image, table, rows
                          (some.last_kh - kh) * width * channels, filters, last - first, True)  # fmt: skip
 
 
-def conv2d_transpose(y, w, g):
-    y, w = plain(y, w)
+def conv2d_transpose(y, w, g, bias=None):
+    y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
     x = np.empty(g.image, y.dtype)
     if not x.size or not y.size:
-        return np.zeros_like(x)
+        x[...] = bias if bias.size else 0
+        return x
     channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
     thin = channels * y.itemsize < WIDE_BYTES
     # a task owns a run of channels in some images: all of a thin group's, whose taps share panels, or one panel's
@@ -227,7 +238,7 @@ def conv2d_transpose(y, w, g):
         columns = scratch("columns", block * stride, y.dtype)
         rows = scratch("results", block * (filters + LINE), y.dtype)
         table = np.array([whole(g)]) if thin else regions(g, last - first, 0, g.OH)
-        spread_share(flat_y, panels_of(group, number), flat_x, g, first, last, table, group, *parts[number],
+        spread_share(flat_y, panels_of(group, number), bias, flat_x, g, first, last, table, group, *parts[number],
                      thin, block, columns, stride, rows)  # fmt: skip
 
     run(fill, each, w.size * 0.2e-9)
@@ -249,7 +260,7 @@ def pack_transposed(w, g, group, first, last, thin, panels):
 
 
 @kernel
-def spread_share(y, panels, x, g, first_image, last_image, table, group, first_channel, last_channel, thin, block,
+def spread_share(y, panels, bias, x, g, first_image, last_image, table, group, first_channel, last_channel, thin, block,
                  columns, stride, rows):  # fmt: skip
     """Some channels of one group in some images: `block` pixels of features at a time, columns = y @ weights for a
     kernel row (for all of a thin group's), and each column to the pixel that it would be read from."""
@@ -257,7 +268,7 @@ def spread_share(y, panels, x, g, first_image, last_image, table, group, first_c
     channel = group * (g.C // g.G) + first_channel
     size, line = packed_size(filters, channels, y.itemsize), filters + LINE
     for pixel in range(first_image * g.H * g.W, last_image * g.H * g.W):
-        clear_run(x, pixel * g.C + channel, channels)
+        begin(x, pixel * g.C + channel, bias, channel, channels)
     for number in range(len(table)):
         region = region_at(table, number)
         pixels, height, width = counts(region, first_image, last_image)

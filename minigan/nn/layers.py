@@ -76,8 +76,7 @@ class Conv2d(Module):
         self.bias = parameter(init.lecun_uniform(), rng, (outputs,), fan_in, fan_out) if bias else None
 
     def forward(self, x):
-        y = ops.conv2d(x, self.weight, **self.how)
-        return y if self.bias is None else y + self.bias
+        return ops.conv2d(x, self.weight, self.bias, **self.how)
 
     def describe(self):
         kernel = "x".join(map(str, self.weight.shape[:2]))
@@ -101,8 +100,7 @@ class ConvTranspose2d(Conv2d):
 
     def forward(self, y, output_size=None):
         how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}
-        x = ops.conv2d_transpose(y, self.weight, **how)
-        return x if self.bias is None else x + self.bias
+        return ops.conv2d_transpose(y, self.weight, self.bias, **how)
 
 
 class Embedding(Module):

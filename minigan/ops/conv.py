@@ -11,44 +11,57 @@ All three share one weight array, (KH, KW, C // groups, K): C counts image-side 
 stride and dilation are an int or a pair; padding is an int, a pair, ((top, bottom), (left, right)), "same" or "valid".
 """
 
+import numpy as np
+
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry
 from minigan.ops.checks import same_float
+from minigan.ops.elementwise import broadcast_to
 
 
 @primitive(saves="x w")
-def conv2d(x, w, *, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     """Cross-correlate images with a bank of kernels.
 
     x: images, (N, H, W, C)
     w: kernels, (KH, KW, C // groups, K)
+    bias: (K,), added to every pixel, or None
     returns: (N, OH, OW, K), OH = (H + pad - dilation * (KH - 1) - 1) // stride + 1; "same" gives ceil(H / stride)
     raises ShapeError where the channels do not match or the kernel does not fit
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 15
     """
     same_float("conv2d", x=x, w=w)
     geometry = ConvGeometry.of_conv(x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return kernels.of(x).conv2d(x, w, geometry)
+    _check_bias("conv2d", bias, geometry.K, x.dtype)
+    return kernels.of(x).conv2d(x, w, geometry, bias)
 
 
 @conv2d.vjp(0)
-def _(g, y, x, w, **how):
+def _(g, y, x, w, bias=None, **how):
     return conv2d_transpose(g, w, output_size=x.shape[1:3], **how)
 
 
 @conv2d.vjp(1)
-def _(g, y, x, w, **how):
+def _(g, y, x, w, bias=None, **how):
     return conv2d_weight(x, g, kernel_size=w.shape[:2], **how)
 
 
+@conv2d.vjp(2)
+def _(g, y, x, w, bias, **how):
+    return bias_sum(g)
+
+
 @primitive(saves="y w")
-def conv2d_transpose(y, w, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None):
+def conv2d_transpose(
+    y, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None
+):
     """The adjoint of `conv2d` in its images, also called transposed convolution or (wrongly) deconvolution.
 
     y: features, (N, OH, OW, K)
     w: kernels, (KH, KW, C // groups, K), the array that conv2d takes
+    bias: (C,), added to every pixel, or None
     output_size: (H, W) of the result. Several sizes have features of one size: the default is the smallest,
         (OH - 1) * stride + dilation * (KH - 1) + 1 - pad, and OH * stride with padding "same"
     output_padding: how much more than the smallest, below the stride; instead of output_size
@@ -67,17 +80,23 @@ def conv2d_transpose(y, w, *, stride=1, padding=0, dilation=1, groups=1, output_
         output_size=output_size,
         output_padding=output_padding,
     )
-    return kernels.of(y).conv2d_transpose(y, w, geometry)
+    _check_bias("conv2d_transpose", bias, geometry.C, y.dtype)
+    return kernels.of(y).conv2d_transpose(y, w, geometry, bias)
 
 
 @conv2d_transpose.vjp(0)
-def _(g, x, y, w, *, output_size=None, output_padding=None, **how):
+def _(g, x, y, w, bias=None, *, output_size=None, output_padding=None, **how):
     return conv2d(g, w, **how)
 
 
 @conv2d_transpose.vjp(1)
-def _(g, x, y, w, *, output_size=None, output_padding=None, **how):
+def _(g, x, y, w, bias=None, *, output_size=None, output_padding=None, **how):
     return conv2d_weight(g, y, kernel_size=w.shape[:2], **how)
+
+
+@conv2d_transpose.vjp(2)
+def _(g, x, y, w, bias, **how):
+    return bias_sum(g)
 
 
 @primitive(saves="x y")
@@ -109,6 +128,25 @@ def _(g, w, x, y, *, kernel_size, **how):
 @conv2d_weight.vjp(1)
 def _(g, w, x, y, *, kernel_size, **how):
     return conv2d(x, g, **how)
+
+
+@primitive(saves="")
+def bias_sum(g):
+    """The gradient of a bias: g (..., C) summed over all but its last axis."""
+    return kernels.of(g).bias_sum(g.reshape(-1, g.shape[-1]))
+
+
+@bias_sum.vjp(0)
+def _(gg, y, g):
+    return broadcast_to(gg, shape=g.shape)
+
+
+def _check_bias(call, bias, channels, dtype):
+    if bias is not None and (np.shape(bias) != (channels,) or bias.dtype != dtype):
+        raise ShapeError(
+            f"{call}: bias is {getattr(bias, 'dtype', type(bias).__name__)} of shape {np.shape(bias)}, but the result "
+            f"has {channels} channels of {dtype}, one bias each; stride and the like are given by name"
+        )
 
 
 # ------------------------------------------------------------------------------------------- the matrix

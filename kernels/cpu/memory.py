@@ -1,0 +1,25 @@
+"""Freed memory stays with the process, so that the next large array does not begin with page faults.
+
+A training step makes and drops the same large arrays again and again. glibc's malloc would return each to the system
+and fetch it back, page by page: a sixth of a DCGAN's step. The limits are raised for the whole process, unless the
+environment sets them (MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_) or MINIGAN_KEEP_MEMORY=0 asks to leave them.
+"""
+
+import ctypes
+import os
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+LARGEST = 32 << 20  # bytes; arrays above it are mapped one by one, which glibc does not let anyone change
+KEPT = (1 << 31) - 1  # bytes of free memory at the heap's end before any of it is returned
+
+
+def keep_freed_memory() -> bool:
+    """Raise malloc's limits; whether that was done (other C libraries have none)."""
+    theirs = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_")
+    if os.environ.get("MINIGAN_KEEP_MEMORY") == "0" or any(name in os.environ for name in theirs):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # no such function, or no way to look for one
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
