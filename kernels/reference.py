@@ -145,8 +145,9 @@ def window_spread(y, g):
 # Normalisation, activations, sums
 
 
-def batch_norm(x, scale, shift, eps):
-    """Normalise the columns of x (M, C) by their own mean and biased variance, then scale and shift them.
+def batch_norm(x, scale, shift, eps, slope=1.0):
+    """Normalise the columns of x (M, C) by their own mean and biased variance, scale and shift them, and multiply
+    what is then not positive by `slope`.
 
     returns: y (M, C), mean (C,), inverse deviation 1 / sqrt(variance + eps) (C,)
     source: Ioffe & Szegedy, arXiv:1502.03167, algorithm 1
@@ -155,14 +156,16 @@ def batch_norm(x, scale, shift, eps):
     variance = np.square(x - mean).mean(axis=0)
     inverse = 1 / np.sqrt(variance + eps)
     y = (x - mean) * (inverse * scale) + shift
-    return tuple(array.astype(x.dtype) for array in (y, mean, inverse))
+    return tuple(array.astype(x.dtype) for array in (leaky_relu(y, slope), mean, inverse))
 
 
-def batch_norm_vjp(g, x, scale, mean, inverse_deviation):
+def batch_norm_vjp(g, x, scale, mean, inverse_deviation, y, slope=1.0):
     """Gradients of batch_norm's y for the upstream gradient g (M, C): of x (M, C), scale (C,) and shift (C,).
 
-    The statistics depend on x, and the gradient of x goes through them.
+    y is positive where the activation's argument was, as slope is not negative. The statistics depend on x, and the
+    gradient of x goes through them.
     """
+    g = leaky_relu_vjp(g, y, slope)
     normal = (x.astype(np.float64) - mean) * inverse_deviation
     gscale, gshift = (g * normal).sum(axis=0), g.sum(axis=0, dtype=np.float64)
     gx = scale * inverse_deviation * (g - gshift / len(x) - normal * (gscale / len(x)))

@@ -242,7 +242,7 @@ def conv2d_transpose(y, w, g, bias=None):
                      thin, block, columns, stride, rows)  # fmt: skip
 
     run(fill, each, w.size * 0.2e-9)
-    run(spread, [(some, part) for some in images for part in each], 2 * y.size * channels * taps / PEAK)
+    run(spread, [(some, part) for part in each for some in images], 2 * y.size * channels * taps / PEAK)
     return x
 
 

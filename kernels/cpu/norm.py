@@ -39,7 +39,7 @@ def map_rows(function, arrays, out, *others):
     run(fill, ranges, out.size * (len(arrays) + 1) * 0.3e-9)
 
 
-def batch_norm(x, scale, shift, eps):
+def batch_norm(x, scale, shift, eps, slope=1.0):
     x, scale, shift = plain(x, scale, shift)
     ranges, partial = reduce_rows(moments, [x], 2)
     # Chan, Golub & LeVeque 1983: means and sums of squared deviations of the parts give those of the whole
@@ -50,21 +50,23 @@ def batch_norm(x, scale, shift, eps):
     inverse = 1 / np.sqrt(variance + eps)
     y = np.empty_like(x)
     mean, inverse = mean.astype(x.dtype), inverse.astype(x.dtype)
-    map_rows(normalise, [x], y, mean, inverse * scale, shift)
+    map_rows(normalise, [x], y, mean, inverse * scale, shift, x.dtype.type(slope))
     return y, mean, inverse
 
 
-def batch_norm_vjp(g, x, scale, mean, inverse_deviation):
-    g, x, scale, mean, inverse_deviation = plain(g, x, scale, mean, inverse_deviation)
-    _, partial = reduce_rows(gradient_sums, [g, x], 2, mean)
+def batch_norm_vjp(g, x, scale, mean, inverse_deviation, y, slope=1.0):
+    g, x, scale, mean, inverse_deviation, y = plain(g, x, scale, mean, inverse_deviation, y)
+    slope = x.dtype.type(slope)
+    y = g if slope == 1 else y  # which then is not looked at: nothing else has to come into the cache
+    _, partial = reduce_rows(gradient_sums, [g, x, y], 2, mean, slope)
     gshift, products = partial.sum(axis=0)
     gscale = products * inverse_deviation
     gx = np.empty_like(x)
     # gx = scale * inverse * (g - gshift / M - normal * gscale / M), normal = (x - mean) * inverse
     factor = scale * inverse_deviation
-    slope = (factor * inverse_deviation * (gscale / len(x))).astype(x.dtype)
+    incline = (factor * inverse_deviation * (gscale / len(x))).astype(x.dtype)
     constant = (factor * (gshift / len(x))).astype(x.dtype)
-    map_rows(normalise_vjp, [g, x], gx, mean, factor, slope, constant)
+    map_rows(normalise_vjp, [g, x, y], gx, mean, factor, incline, constant, slope)
     return gx, gscale.astype(x.dtype), gshift.astype(x.dtype)
 
 
@@ -123,16 +125,19 @@ def moments(x, out):
 
 
 @kernel
-def normalise(x, y, mean, factor, shift):
+def normalise(x, y, mean, factor, shift, slope):
     m, channels = x.shape
     for i in range(m):
         for c in range(channels):
-            y[i, c] = (x[i, c] - mean[c]) * factor[c] + shift[c]
+            value = (x[i, c] - mean[c]) * factor[c] + shift[c]
+            # 0 * -inf would be NaN; a NaN itself must pass
+            below = slope * value if slope != 0 or np.isnan(value) else slope
+            y[i, c] = value if value > 0 else below
 
 
 @kernel
-def gradient_sums(g, x, mean, out):
-    """out[0], out[1] (C,) += sums over rows of g and of g * (x - mean)."""
+def gradient_sums(g, x, y, mean, slope, out):
+    """out[0], out[1] (C,) += sums over rows of h and of h * (x - mean), h being g before the activation."""
     m, channels = x.shape
     total, products = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
     block = block_rows(channels)
@@ -141,16 +146,18 @@ def gradient_sums(g, x, mean, out):
         products[:] = 0
         for i in range(first, min(first + block, m)):
             for c in range(channels):
-                total[c] += g[i, c]
-                products[c] += g[i, c] * (x[i, c] - mean[c])
+                h = g[i, c] if y[i, c] > 0 else g[i, c] * slope
+                total[c] += h
+                products[c] += h * (x[i, c] - mean[c])
         for c in range(channels):
             out[0, c] += total[c]
             out[1, c] += products[c]
 
 
 @kernel
-def normalise_vjp(g, x, gx, mean, factor, slope, constant):
+def normalise_vjp(g, x, y, gx, mean, factor, incline, constant, slope):
     m, channels = x.shape
     for i in range(m):
         for c in range(channels):
-            gx[i, c] = factor[c] * g[i, c] - slope[c] * (x[i, c] - mean[c]) - constant[c]
+            h = g[i, c] if y[i, c] > 0 else g[i, c] * slope
+            gx[i, c] = factor[c] * h - incline[c] * (x[i, c] - mean[c]) - constant[c]

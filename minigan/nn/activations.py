@@ -7,6 +7,8 @@ from minigan.nn.module import Module
 class ReLU(Module):
     """x where positive, else 0."""
 
+    slope = 0.0
+
     def forward(self, x):
         return ops.relu(x)
 

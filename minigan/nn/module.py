@@ -26,6 +26,10 @@ class Module:
     def forward(self, *inputs):
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
 
+    def can_absorb(self, following: Module) -> bool:
+        """Whether this module, called as module(x, following), computes following(module(x)) in fewer passes."""
+        return False
+
     def __call__(self, *inputs):
         if graph.watch is None:
             return self.forward(*inputs)
@@ -166,8 +170,13 @@ class Sequential(Module):
             setattr(self, str(number), module)
 
     def forward(self, x):
-        for module in self._modules.values():
-            x = module(x)
+        modules = list(self._modules.values())
+        while modules:
+            module = modules.pop(0)
+            if modules and module.can_absorb(modules[0]):
+                x = module(x, modules.pop(0))
+            else:
+                x = module(x)
         return x
 
     def __iter__(self) -> Iterator[Module]:

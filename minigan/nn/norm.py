@@ -8,6 +8,7 @@ from minigan import ops
 from minigan.autograd import no_grad
 from minigan.errors import ShapeError
 from minigan.nn import init
+from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.layers import parameter
 from minigan.nn.module import Module
 from minigan.recompute import once
@@ -29,18 +30,23 @@ class BatchNorm(Module):
         self.running_mean = Tensor(np.zeros(channels, np.float32))
         self.running_variance = Tensor(np.ones(channels, np.float32))
 
-    def forward(self, x):
+    def can_absorb(self, following):
+        return self.training and type(following) in (ReLU, LeakyReLU) and following.slope >= 0
+
+    def forward(self, x, activation=None):
         if x.shape[-1:] != (self.channels,):
             raise ShapeError(f"BatchNorm: x has shape {x.shape}, but the last axis must be {self.channels} channels")
         if not self.training:
-            return ops.fixed_norm(x, self.scale, self.shift, self.running_mean, self.running_variance, eps=self.eps)
+            y = ops.fixed_norm(x, self.scale, self.shift, self.running_mean, self.running_variance, eps=self.eps)
+            return y if activation is None else activation(y)
+        slope = 1.0 if activation is None else activation.slope
         count = math.prod(x.shape[:-1])
         if count < 2:
             raise ShapeError(
                 f"BatchNorm: x has shape {x.shape}, one value a channel, which has no variance; "
                 "train with more samples, or call eval() first"
             )
-        y, mean, inverse_deviation = ops.batch_norm(x, self.scale, self.shift, eps=self.eps)
+        y, mean, inverse_deviation = ops.batch_norm(x, self.scale, self.shift, eps=self.eps, slope=slope)
         once(lambda: self._update(mean.detach(), inverse_deviation.detach(), count))
         return y
 

@@ -9,6 +9,7 @@ import math
 from minigan import kernels
 from minigan.autograd import primitive, vjp_of
 from minigan.errors import ShapeError
+from minigan.ops.activation import leaky_relu_vjp
 from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to, sqrt
 from minigan.ops.reduce import mean, sum, var
@@ -16,12 +17,13 @@ from minigan.ops.shape import reshape
 
 
 @primitive
-def batch_norm(x, scale, shift, *, eps=1e-5):
-    """Normalise each channel by its mean and variance over all other axes.
+def batch_norm(x, scale, shift, *, eps=1e-5, slope=1.0):
+    """Normalise each channel by its mean and variance over all other axes, and activate it in the same pass.
 
     x: (..., C); scale, shift: (C,)
-    returns: (y, mean, inverse deviation), y = (x - mean) / sqrt(var + eps) * scale + shift, the others of shape (C,)
-    raises ShapeError where scale or shift do not match, or there is nothing to average
+    slope: of a leaky ReLU that follows, 0 for a ReLU, 1 for none
+    returns: (y, mean, inverse deviation); y = leaky_relu((x - mean) / sqrt(var + eps) * scale + shift), the others (C,)
+    raises ShapeError where scale or shift do not match, there is nothing to average, or the slope is negative
     source: Ioffe & Szegedy, arXiv:1502.03167, algorithm 1
     """
     same_float("batch_norm", x=x, scale=scale, shift=shift)
@@ -33,17 +35,19 @@ def batch_norm(x, scale, shift, *, eps=1e-5):
         )
     if x.size == 0:
         raise ShapeError(f"batch_norm: x has shape {x.shape}, so there is nothing to average over")
-    y, mean, inverse_deviation = kernels.of(x).batch_norm(_rows(x), scale, shift, eps)
+    if slope < 0:
+        raise ShapeError(f"batch_norm: slope is {slope}, but only from 0 on does y show on which side it was computed")
+    y, mean, inverse_deviation = kernels.of(x).batch_norm(_rows(x), scale, shift, eps, slope)
     return y.reshape(x.shape), mean, inverse_deviation
 
 
 @batch_norm.vjp(...)
-def _(g, outputs, x, scale, shift, *, eps=1e-5, wanted):
+def _(g, outputs, x, scale, shift, *, eps=1e-5, slope=1.0, wanted):
     g_y, g_mean, g_inverse = g
-    _, mean, inverse = outputs
+    y, mean, inverse = outputs
     gradients = (None, None, None)
     if g_y is not None:
-        gradients = batch_norm_vjp(g_y, x, scale, mean, inverse)
+        gradients = batch_norm_vjp(g_y, x, scale, mean, inverse, y, slope=slope)
     if (g_mean is None and g_inverse is None) or not wanted[0]:
         return gradients
     through = 0 if g_mean is None else g_mean
@@ -54,15 +58,17 @@ def _(g, outputs, x, scale, shift, *, eps=1e-5, wanted):
 
 
 @primitive
-def batch_norm_vjp(g, x, scale, mean, inverse):
-    """Gradients of batch_norm's y with respect to x, scale and shift, from the statistics that it returned."""
-    gx, g_scale, g_shift = kernels.of(x).batch_norm_vjp(_rows(g), _rows(x), scale, mean, inverse)
+def batch_norm_vjp(g, x, scale, mean, inverse, y, *, slope):
+    """Gradients of batch_norm's y with respect to x, scale and shift, from what it returned."""
+    gx, g_scale, g_shift = kernels.of(x).batch_norm_vjp(_rows(g), _rows(x), scale, mean, inverse, _rows(y), slope)
     return gx.reshape(x.shape), g_scale, g_shift
 
 
 @batch_norm_vjp.vjp(...)
 @vjp_of
-def _(g, x, scale, mean, inverse):
+def _(g, x, scale, mean, inverse, y, *, slope):
+    if slope != 1:
+        g = leaky_relu_vjp(g, y, slope=slope)
     axes = tuple(range(x.ndim - 1))
     normal = (x - mean) * inverse
     g_shift = sum(g, axis=axes)

@@ -37,17 +37,19 @@ def test_matrix_product_keeps_nan_and_infinity_in_their_row_and_column():
     np.testing.assert_array_equal(product, expected)
 
 
-@given(st.sampled_from([1, 2, 7, 65, 700]), st.sampled_from([1, 3, 64, 300]), makers())
-def test_batch_norm(m, channels, make):
+@given(
+    st.sampled_from([1, 2, 7, 65, 700]), st.sampled_from([1, 3, 64, 300]), st.sampled_from([0.0, 0.2, 1.0]), makers()
+)
+def test_batch_norm(m, channels, slope, make):
     x = 3 * make(m, channels) + 5
     scale, shift, g = make(channels), make(channels), make(m, channels)
     eps = 1e-2  # a single row has no deviation, and with a small eps its gradient would be rounding alone
-    expected = reference.batch_norm(x, scale, shift, eps)
-    for array, same in zip(cpu.batch_norm(x, scale, shift, eps), expected, strict=True):
+    expected = reference.batch_norm(x, scale, shift, eps, slope)
+    for array, same in zip(cpu.batch_norm(x, scale, shift, eps, slope), expected, strict=True):
         assert_near(array, same, 1000)
-    mean, inverse = expected[1:]
-    theirs = reference.batch_norm_vjp(g, x, scale, mean, inverse)
-    for array, same in zip(cpu.batch_norm_vjp(g, x, scale, mean, inverse), theirs, strict=True):
+    y, mean, inverse = expected
+    theirs = reference.batch_norm_vjp(g, x, scale, mean, inverse, y, slope)
+    for array, same in zip(cpu.batch_norm_vjp(g, x, scale, mean, inverse, y, slope), theirs, strict=True):
         assert_near(array, same, 1000 * m)
 
 

@@ -26,7 +26,7 @@ def everything(seed=0):
     x, w, y = (rng.standard_normal(shape, np.float32) for shape in (g.image, g.weight, g.features))
     a, b = rng.standard_normal((300, 700), np.float32), rng.standard_normal((700, 300), np.float32)
     columns, channel = x.reshape(-1, 40), np.ones(40, np.float32)
-    normal = cpu.batch_norm(columns, channel, channel, 1e-5)
+    normal = cpu.batch_norm(columns, channel, channel, 1e-5, 0.2)
     indices = cpu.max_pool_indices(x, window)
     return [
         cpu.conv2d(x, w, g),
@@ -37,7 +37,7 @@ def everything(seed=0):
         cpu.matmul(a, b),
         cpu.matmul(b.T, a.T),
         *normal,
-        *cpu.batch_norm_vjp(columns, columns, channel, *normal[1:]),
+        *cpu.batch_norm_vjp(columns, columns, channel, *normal[1:], normal[0], 0.2),
         cpu.bias_sum(columns),
         indices,
         cpu.pool_gather(x, indices, window),

@@ -24,6 +24,19 @@ def test_batch_norm_keeps_the_unbiased_variance_and_uses_it():
     np.testing.assert_allclose(norm(x).numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_in_a_sequential_batch_norm_and_its_activation_are_one_pass_with_the_same_result(activation, training):
+    x = images(4, 3, 3, 5, dtype=np.float64)
+    together = nn.Sequential(nn.BatchNorm(5), activation).astype(np.float64).train(training)
+    apart = nn.BatchNorm(5).astype(np.float64).train(training)
+    y = together(x)
+    np.testing.assert_allclose(y.numpy(), activation(apart(x)).numpy(), rtol=1e-12, atol=1e-12)
+    assert y.node.op.__name__ == ("batch_norm" if training else "leaky_relu")
+    for (_, a), (_, b) in zip(together.named_buffers(), apart.named_buffers(), strict=True):
+        assert np.array_equal(a.numpy(), b.numpy())
+
+
 def test_batch_norm_in_use_changes_nothing():
     norm = nn.BatchNorm(3).eval()
     before = norm.state_dict()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan import kernels
+from minigan.errors import ShapeError
 from minigan.testing import arrays, check_grads
 
 channels = st.integers(1, 3)
@@ -34,6 +35,25 @@ def test_batch_norm(case):
     assert np.allclose(mean.data, x.mean(axis=axes))
     assert np.allclose(inverse.data, 1 / np.sqrt(x.var(axis=axes) + 1e-5))
     check_grads(lambda *args: mg.batch_norm(*args)[0], case, order=3)
+
+
+@given(batches(), st.sampled_from([0.0, 0.2]))
+def test_batch_norm_with_an_activation_is_one_after_the_other(case, slope):
+    def gradients(fused):
+        xs = [mg.tensor(a, requires_grad=True) for a in case]
+        y = mg.batch_norm(*xs, slope=slope)[0] if fused else mg.leaky_relu(mg.batch_norm(*xs)[0], slope)
+        first = mg.grad(mg.tanh(y).sum(), xs, create_graph=True)
+        second = mg.grad(sum((g * g).sum() for g in first), xs, create_graph=True)
+        return y, *first, *second, *mg.grad(sum((g * g).sum() for g in second), xs)
+
+    for a, b in zip(gradients(True), gradients(False), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert np.allclose(a, b, rtol=1e-8, atol=1e-8 * np.abs(b).max())
+
+
+def test_an_activation_within_batch_norm_has_no_negative_slope():
+    with pytest.raises(ShapeError, match=r"slope is -0\.1"):
+        mg.batch_norm(np.ones((2, 1)), np.ones(1), np.ones(1), slope=-0.1)
 
 
 @given(batches())
