@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+SAMPLE = 0.4  # seconds of ours in a sample, about
 PAUSE = 0.02  # seconds between turns, so that the other's idle threads have stopped spinning
 
 
@@ -48,13 +49,15 @@ def seconds(run: Callable[[], object], times: int) -> float:
     return (time.perf_counter() - start) / times
 
 
-def paired(
-    ours: Callable, peers: dict[str, Callable], *, times: int, samples: int
-) -> tuple[list[float], str | None, list[float]]:
-    """Seconds a call, sample by sample: ours, and those of the quickest peer (its name between them)."""
+def paired(ours: Callable, peers: dict[str, Callable], *, samples: int) -> tuple[list[float], str | None, list[float]]:
+    """Seconds a call, sample by sample: ours, and those of the quickest peer (its name between them).
+
+    A sample is as many calls in a row as take about SAMPLE seconds of ours, as in training.
+    """
     for run in (ours, *peers.values()):  # compile, allocate, warm the caches
         run()
         run()
+    times = max(1, round(SAMPLE / seconds(ours, 1)))
     own, others = [], {name: [] for name in peers}
     for _ in range(samples):
         time.sleep(PAUSE)

@@ -18,7 +18,7 @@ def run(peer: str | None, threads: int, samples: int, only: str | None):
     rng = np.random.default_rng(0)
     start, weight = (rng.standard_normal((4, 4)).astype(np.float32) * 0.3 for _ in range(2))
     peers = {"torch": _torch_chain(start, weight)} if peer == "torch" else {}
-    own, best, other = measure.paired(_chain(start, weight), peers, times=20, samples=samples)
+    own, best, other = measure.paired(_chain(start, weight), peers, samples=samples)
     own, other = ([t / OPERATIONS for t in times] for times in (own, other))
     yield measure.record("overhead", "chain", threads, own, best, other, unit="us")
 

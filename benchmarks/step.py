@@ -32,10 +32,7 @@ def run(peer: str | None, threads: int, samples: int, only: str | None):
             peers = _torch_steps(gan, real) if peer == "torch" else {}
             trainer = Trainer(gan, Batches(real, batch_size=batch), steps=1)
             own, best, other = measure.paired(
-                lambda trainer=trainer, real=real: trainer.play(real),
-                peers,
-                times=20 if model == "mlp-gan" else 1,
-                samples=samples,
+                lambda trainer=trainer, real=real: trainer.play(real), peers, samples=samples
             )
             yield measure.record("step", case, threads, own, best, other)
 

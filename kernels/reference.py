@@ -56,14 +56,15 @@ def by_group(array, g):
     return array.reshape(*array.shape[:-1], g.G, array.shape[-1] // g.G)
 
 
-def conv2d(x, w, g, bias=None):
-    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K) and add a bias (K,): (N, OH, OW, K)."""
+def conv2d(x, w, g, bias=None, slope=1.0):
+    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K), add a bias (K,), and multiply what is then not
+    positive by `slope`: (N, OH, OW, K)."""
     y = by_group(np.zeros(g.features, x.dtype), g)
     for tap, view in taps(pad(x, g), g):
         # (N, OH, OW, G, C // G) and (C // G, G, K // G) give (N, OH, OW, G, K // G)
         y += np.einsum("nhwgc,cgk->nhwgk", by_group(view, g), by_group(w[tap], g), optimize=True)
     y = y.reshape(g.features)
-    return y if bias is None else y + bias
+    return leaky_relu(y if bias is None else y + bias, slope)
 
 
 def conv2d_transpose(y, w, g, bias=None):

@@ -146,8 +146,11 @@ class Pass:
                 g_arg = rule(g, y, *args, **static)
                 self._receive(place, g_arg, _is_fresh(g_arg, g, y, args))
         else:
-            for place, g_arg in self._joint(op, g, y, args, static, links):
-                self._receive(place, g_arg, False)
+            gradients = list(self._joint(op, g, y, args, static, links))
+            held = [id(a) for a in (*_parts(g), *_parts(y), *args, *(g_arg for _, g_arg in gradients))]
+            for place, g_arg in gradients:
+                own = g_arg.__class__ is ndarray and g_arg.base is None and held.count(id(g_arg)) == 1
+                self._receive(place, g_arg, own)
         if not self.retain:
             node.args = node.arrays = node.static = None
 
@@ -203,6 +206,10 @@ def _array_at(place):
     if place.__class__ is Tensor:
         return place.data
     return place[0].out[place[1]] if place.__class__ is tuple else place.out
+
+
+def _parts(values):
+    return values if values.__class__ is tuple else (values,)
 
 
 def _is_fresh(g_arg, g, y, args):

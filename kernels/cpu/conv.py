@@ -7,6 +7,7 @@ are runs of channels, done one after another.
 
 import numpy as np
 
+from minigan.kernels.cpu.activation import activate, leaky_relu
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import run, scratch
@@ -44,11 +45,11 @@ def block_of(stride):
     return min(max(BLOCK // stride // ROWS, 1) * ROWS, PIXELS)
 
 
-def conv2d(x, w, g, bias=None):
+def conv2d(x, w, g, bias=None, slope=1.0):
     x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
     y = np.empty(g.features, x.dtype)
     if not y.size or not w.size:
-        y[...] = bias if bias.size else 0
+        y[...] = leaky_relu(bias, slope) if bias.size else 0
         return y
     depth, filters = w.size // g.K, g.K // g.G
     kernel_rows = min(max(DEPTH * g.KH // depth, 1), g.KH)
@@ -60,7 +61,9 @@ def conv2d(x, w, g, bias=None):
     def convolve(task):
         columns = scratch("columns", block * stride, x.dtype)
         results = scratch("results", block * filters, x.dtype)
-        convolve_share(flat_x, panels, bias, flat_y, g, *task, kernel_rows, block, columns, stride, results)
+        convolve_share(
+            flat_x, panels, bias, x.dtype.type(slope), flat_y, g, *task, kernel_rows, block, columns, stride, results
+        )
 
     # weights beyond the L2 cache come from the next one for each block: more images make blocks of few pixels longer
     run(convolve, shares(g, TASKS, ROWS if w.size < 2 * BLOCK else 4 * ROWS), 2 * y.size * depth / PEAK)
@@ -108,7 +111,19 @@ def begin(sums, at, bias, bias_at, count):
 
 
 @kernel
-def convolve_share(x, panels, bias, y, g, first_image, last_image, table, kernel_rows, block, columns, stride, results):
+def bend(out, at, line, rows, columns, slope):
+    """A leaky ReLU of `rows` rows, `line` elements apart, where they lie."""
+    if line == columns:
+        rows, columns = 1, rows * columns
+    for row in range(rows):
+        run = out[at + row * line : at + row * line + columns]
+        activate(run, run, slope)
+
+
+@kernel
+def convolve_share(
+    x, panels, bias, slope, y, g, first_image, last_image, table, kernel_rows, block, columns, stride, results
+):
     """All K channels of a share's pixels, `block` of them and `kernel_rows` rows of the kernel at a time."""
     channels, filters = g.C // g.G, g.K // g.G
     depth = g.KH * g.KW * channels
@@ -137,6 +152,8 @@ def convolve_share(x, panels, bias, y, g, first_image, last_image, table, kernel
                         multiply(columns, row * width * channels, stride, 1, weights, depth, from_depth,
                                  out, to, line, last - first, filters, step * width * channels,
                                  biased or kh + row > region.first_kh)  # fmt: skip
+                if slope != 1:
+                    bend(out, to, line, last - first, filters, slope)
                 if not direct:
                     place_pixels(results, filters, g, group * filters, filters, first_image, region, first, last, y)
 

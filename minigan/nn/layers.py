@@ -8,6 +8,7 @@ from minigan import ops, random
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import pair
 from minigan.nn import init
+from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.module import Module
 from minigan.tensor import Tensor
 
@@ -75,8 +76,13 @@ class Conv2d(Module):
         self.weight = parameter(weight_init or init.lecun_uniform(), rng, shape, fan_in, fan_out)
         self.bias = parameter(init.lecun_uniform(), rng, (outputs,), fan_in, fan_out) if bias else None
 
-    def forward(self, x):
-        return ops.conv2d(x, self.weight, self.bias, **self.how)
+    def can_absorb(self, following):
+        return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
+
+    def forward(self, x, activation=None):
+        if activation is None:
+            return ops.conv2d(x, self.weight, self.bias, **self.how)
+        return ops.activated_conv2d(x, self.weight, self.bias, slope=activation.slope, **self.how)
 
     def describe(self):
         kernel = "x".join(map(str, self.weight.shape[:2]))
@@ -97,6 +103,9 @@ class ConvTranspose2d(Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding=None, **how):
         super().__init__(inputs, outputs, kernel_size, **how)
         self.how["output_padding"] = output_padding
+
+    def can_absorb(self, following):
+        return False
 
     def forward(self, y, output_size=None):
         how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}

@@ -17,6 +17,7 @@ from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry
+from minigan.ops.activation import leaky_relu_vjp
 from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
 
@@ -51,6 +52,25 @@ def _(g, y, x, w, bias=None, **how):
 @conv2d.vjp(2)
 def _(g, y, x, w, bias, **how):
     return bias_sum(g)
+
+
+@primitive
+def activated_conv2d(x, w, bias=None, *, slope, **how):
+    """leaky_relu(conv2d(x, w, bias, **how), slope) in fewer passes over memory, for a slope that is not negative."""
+    same_float("conv2d", x=x, w=w)
+    geometry = ConvGeometry.of_conv(x.shape, w.shape, **how)
+    _check_bias("conv2d", bias, geometry.K, x.dtype)
+    if slope < 0:
+        raise ShapeError(f"conv2d: slope is {slope}, but only from 0 on does y show on which side it was computed")
+    return kernels.of(x).conv2d(x, w, geometry, bias, slope)
+
+
+@activated_conv2d.vjp(...)
+def _(g, y, x, w, bias=None, *, slope, wanted, **how):
+    g = leaky_relu_vjp(g, y, slope=slope)  # y is positive where the convolution was
+    gx = conv2d_transpose(g, w, output_size=x.shape[1:3], **how) if wanted[0] else None
+    gw = conv2d_weight(x, g, kernel_size=w.shape[:2], **how) if wanted[1] else None
+    return gx, gw, bias_sum(g) if wanted[2:] == (True,) else None
 
 
 @primitive(saves="y w")
