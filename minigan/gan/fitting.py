@@ -14,8 +14,6 @@ from minigan.gan.objectives import Objective
 from minigan.gan.training import History, Trainer
 from minigan.models import GAN
 
-STEPS = 800  # unless told otherwise
-
 
 class Result:
     """What training leaves.
@@ -73,7 +71,7 @@ def fit(
     model: a name in `mg.models.available()`, built for these images from `seed`; or a GAN, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
     labels: (N,) integers, for models that use them
-    steps, epochs: how long, one or the other; 800 steps unless given
+    steps, epochs: how long, one or the other; the model's `first_run` unless given
     batch: images in a batch, the model's own number unless given
     seed: the same seed gives the same weights to the bit, with or without callbacks
     learning_rate: of both players, the model's own unless given
@@ -89,12 +87,15 @@ def fit(
     gan = models.build(model, images.shape[1:], seed) if isinstance(model, str) else model
     if tuple(gan.image_shape) != images.shape[1:]:
         raise DataError(f"{gan.name} makes images of {gan.image_shape}, but these are {images.shape[1:]} (H, W, C)")
+    if steps is None and epochs is None:
+        steps, few = gan.first_run
+        batch = few if batch is None else batch
     batch = gan.batch if batch is None else batch
     if batch > len(images):
         raise TrainingError(f"a batch of {batch} needs at least as many images, but there are {len(images)}")
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if steps is None:
-        steps = STEPS if epochs is None else epochs * batches.steps_per_epoch
+        steps = epochs * batches.steps_per_epoch
     trainer = Trainer(
         gan, batches, steps=steps, seed=seed, objective=objective, learning_rate=learning_rate, callbacks=callbacks
     )

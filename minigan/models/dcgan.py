@@ -34,7 +34,8 @@ def dcgan(image_shape, rng, latent_size=100):
             "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     if height == 28:
-        return GAN("dcgan", *_networks_28(channels, rng, latent_size), image_shape, latent_size, batch=128)
+        networks = _networks_28(channels, rng, latent_size)
+        return GAN("dcgan", *networks, image_shape, latent_size, batch=128, first_run=(3000, 32))
     return GAN("dcgan", *_networks(height, channels, rng, latent_size), image_shape, latent_size, batch=64)
 
 

@@ -28,4 +28,4 @@ def mlp_gan(image_shape, rng, latent_size=100):
         LeakyReLU(0.2),
         Linear(HIDDEN, 1, rng=rng),
     )
-    return GAN("mlp-gan", generator, discriminator, image_shape, latent_size)
+    return GAN("mlp-gan", generator, discriminator, image_shape, latent_size, first_run=(12_000, 64))

@@ -9,7 +9,6 @@ from minigan import models
 from minigan.data import Augment, Dataset, load
 from minigan.errors import UnknownNameError
 from minigan.gan.errors import Interrupted, TrainingError
-from minigan.gan.fitting import STEPS
 from minigan.gan.folder import REPORT, WEIGHTS, RunFolder, numbered
 from minigan.tool.downloads import Downloads
 from minigan.tool.words import text_of_shape
@@ -44,11 +43,13 @@ def run(
         RunFolder(out).check_free(force)
     set_threads(threads)
     dataset = load_data(source, data_dir, size, channels)
+    gan = models.build(model, dataset.shape, seed)
+    length = f"{epochs} epochs" if epochs else f"{steps or gan.first_run[0]} steps"
     out = out or numbered("runs", f"{model}-{dataset.name}".replace("/", "-"))
-    click.echo(announcement(model, dataset, f"{epochs} epochs" if epochs else f"{steps or STEPS} steps", seed, out))
+    click.echo(announcement(model, dataset, length, seed, out))
     try:
         gans.fit(
-            model,
+            gan,
             dataset,
             steps=steps,
             epochs=epochs,
