@@ -39,6 +39,7 @@ __all__ = [
     "Tensor",
     "UnknownNameError",
     "backward",
+    "get_threads",
     "grad",
     "is_recording",
     "no_grad",
@@ -46,12 +47,27 @@ __all__ = [
     "primitive",
     "recompute",
     "seed",
+    "set_threads",
     "tensor",
     "value_and_grad",
     "vjp_of",
     *_operations,
     *_SUBMODULES,
 ]
+
+
+def set_threads(count: int) -> None:
+    """Let kernels use so many threads, the calling one included. Results do not depend on it."""
+    from minigan.kernels.cpu import threads
+
+    threads.set_threads(count)
+
+
+def get_threads() -> int:
+    """How many threads kernels use: all cores, or MINIGAN_THREADS, unless set."""
+    from minigan.kernels.cpu import threads
+
+    return threads.get_threads()
 
 
 def __getattr__(name):

@@ -1,9 +1,9 @@
 """The kernels for ndarrays, compiled by Numba, on threads of our own."""
 
+from minigan.kernels.cpu import memory
 from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp
 from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight
 from minigan.kernels.cpu.matmul import matmul
-from minigan.kernels.cpu.memory import keep_freed_memory
 from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum
 from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cpu.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
@@ -33,5 +33,3 @@ __all__ = [
     "window_spread",
     "window_sum",
 ]
-
-keep_freed_memory()

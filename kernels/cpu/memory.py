@@ -23,3 +23,6 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # no such function, or no way to look for one
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
+
+
+KEPT_NOW = keep_freed_memory()  # once, before anything large is made
