@@ -16,7 +16,8 @@ def test_a_ratio_is_the_median_of_the_pairs():
     assert (one.low, one.high) == (0.5, 1.5)
 
 
-def test_the_quickest_peer_counts():
+def test_the_quickest_peer_counts(monkeypatch):
+    monkeypatch.setattr(measure, "SAMPLE", 0.005)
     calls = []
     peers = {"slow": lambda: sum(range(100_000)), "quick": lambda: calls.append(1)}
     own, best, other = measure.paired(lambda: sum(range(1000)), peers, samples=3)
