@@ -1,6 +1,9 @@
 """The matrix product: small ones by NumPy, larger ones block by block on the register tile."""
 
+import functools
+
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
@@ -31,10 +34,19 @@ def flat_with_strides(array):
     return array.reshape(-1), array.shape[1], 1
 
 
+@functools.cache
+def blas():
+    """NumPy's BLAS, whose own threads would spin for the cores that ours need."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 def matmul(a, b):
     (m, depth), n = a.shape, b.shape[1]
     if m * n * depth <= SMALL:
         return np.matmul(a, b)
+    if m == 1 or n == 1:  # bound by memory, and nothing to fill a tile with
+        with blas().limit(limits=1):
+            return np.matmul(a, b)
     wide = WIDE_BYTES // a.itemsize
     rows = blocks(m, round_up(min(m, 512), ROWS))
     # enough columns to reuse what is packed, few enough to give several threads work

@@ -12,7 +12,7 @@ from minigan.kernels.cpu.threads import run
 
 TASK = 1 << 16  # elements of a task
 CACHED = 1 << 12  # elements of a block, unless ROWS rows are fewer
-ROWS = 64
+ROWS, FEW_ROWS = 64, 8  # of a block, where columns are few and where they are many
 
 
 def reduce_rows(function, arrays, results, *others):
@@ -78,7 +78,7 @@ def bias_sum(g):
 
 @kernel
 def block_rows(channels):
-    return max(min(CACHED // channels, ROWS), 1)
+    return max(min(CACHED // channels, ROWS), FEW_ROWS)
 
 
 @kernel
