@@ -27,10 +27,6 @@ def main(arguments=None) -> int:
     if given.threads:
         set_threads(given.threads)
     threads = get_threads()
-    if given.peer == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
     suite = importlib.import_module(f"benchmarks.{given.suite}")
     records = []
     print(f"{given.suite} on {measure.machine()['processor']}, {threads} threads")

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks.peers.process import Peer, seconds
+
 SAMPLE = 0.4  # seconds of ours in a sample, about
 PAUSE = 0.02  # seconds between turns, so that the other's idle threads have stopped spinning
 
@@ -41,30 +43,24 @@ class Record:
         return record
 
 
-def seconds(run: Callable[[], object], times: int) -> float:
-    """How long one call takes, over so many in a row."""
-    start = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - start) / times
-
-
-def paired(ours: Callable, peers: dict[str, Callable], *, samples: int) -> tuple[list[float], str | None, list[float]]:
+def paired(ours: Callable, peers: dict[str, Peer], *, samples: int) -> tuple[list[float], str | None, list[float]]:
     """Seconds a call, sample by sample: ours, and those of the quickest peer (its name between them).
 
-    A sample is as many calls in a row as take about SAMPLE seconds of ours, as in training.
+    A sample is as many calls in a row as take about SAMPLE seconds of ours, as in training. The peers are closed.
     """
-    for run in (ours, *peers.values()):  # compile, allocate, warm the caches
-        run()
-        run()
+    seconds(ours, 2)  # compile, allocate, warm the caches
+    for peer in peers.values():
+        peer.seconds(2)
     times = max(1, round(SAMPLE / seconds(ours, 1)))
     own, others = [], {name: [] for name in peers}
     for _ in range(samples):
         time.sleep(PAUSE)
         own.append(seconds(ours, times))
-        for name, run in peers.items():
+        for name, peer in peers.items():
             time.sleep(PAUSE)
-            others[name].append(seconds(run, times))
+            others[name].append(peer.seconds(times))
+    for peer in peers.values():
+        peer.close()
     best = min(others, key=lambda name: statistics.median(others[name]), default=None)
     return own, best, others.get(best, [])
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import minigan as mg
 from benchmarks import measure
+from benchmarks.peers.process import Peer
 
 OPERATIONS = 100
 
@@ -17,7 +18,7 @@ OPERATIONS = 100
 def run(peer: str | None, threads: int, samples: int, only: str | None):
     rng = np.random.default_rng(0)
     start, weight = (rng.standard_normal((4, 4)).astype(np.float32) * 0.3 for _ in range(2))
-    peers = {"torch": _torch_chain(start, weight)} if peer == "torch" else {}
+    peers = {"torch": Peer(_torch_chain, start, weight, threads)} if peer == "torch" else {}
     own, best, other = measure.paired(_chain(start, weight), peers, samples=samples)
     own, other = ([t / OPERATIONS for t in times] for times in (own, other))
     yield measure.record("overhead", "chain", threads, own, best, other, unit="us")
@@ -33,8 +34,10 @@ def _chain(start, weight):
     return ours
 
 
-def _torch_chain(start, weight):
+def _torch_chain(start, weight, threads):
     import torch
+
+    torch.set_num_threads(threads)
 
     def theirs():
         y, w = torch.tensor(start, requires_grad=True), torch.tensor(weight, requires_grad=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks import measure
+from benchmarks.peers.process import Peer
 from minigan import models
 from minigan.data import Batches
 from minigan.errors import UnknownNameError
@@ -26,24 +27,30 @@ def run(peer: str | None, threads: int, samples: int, only: str | None):
         raise UnknownNameError("case of the step suite", only, CASES)
     for case, (model, size, channels, batch) in CASES.items():
         if only in (None, case):
-            gan = models.build(model, (size, size, channels))
-            rng = np.random.default_rng(0)
-            real = rng.uniform(-1, 1, (batch, size, size, channels)).astype(np.float32)
-            peers = _torch_steps(gan, real) if peer == "torch" else {}
-            trainer = Trainer(gan, Batches(real, batch_size=batch), steps=1)
+            shape = (size, size, channels)
+            real = real_images(shape, batch)
+            layouts = {"torch NCHW": False, "torch NHWC": True} if peer == "torch" else {}
+            peers = {name: Peer(_torch_step, model, shape, batch, last, threads) for name, last in layouts.items()}
+            trainer = Trainer(models.build(model, shape), Batches(real, batch_size=batch), steps=1)
             own, best, other = measure.paired(
                 lambda trainer=trainer, real=real: trainer.play(real), peers, samples=samples
             )
             yield measure.record("step", case, threads, own, best, other)
 
 
-def _torch_steps(gan, real):
+def real_images(shape, batch):
+    """Stand-ins for real images, the same for every engine."""
+    return np.random.default_rng(0).uniform(-1, 1, (batch, *shape)).astype(np.float32)
+
+
+def _torch_step(model, shape, batch, channels_last, threads):
+    """PyTorch's step with the same weights, in the process that calls this."""
     import torch
 
     from benchmarks.peers.torch_gan import TorchTrainer
 
-    def step(trainer, images):
-        return lambda: trainer.step(images, torch.randn(len(images), gan.latent_size))
-
-    trainers = {f"torch {name}": TorchTrainer(gan, last) for name, last in (("NCHW", False), ("NHWC", True))}
-    return {name: step(trainer, trainer.images(real)) for name, trainer in trainers.items()}
+    torch.set_num_threads(threads)
+    gan = models.build(model, shape)
+    trainer = TorchTrainer(gan, channels_last)
+    images = trainer.images(real_images(shape, batch))
+    return lambda: trainer.step(images, torch.randn(batch, gan.latent_size))

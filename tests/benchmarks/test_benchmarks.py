@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import measure
+from benchmarks.peers.process import Peer
 
 
 def test_a_ratio_is_the_median_of_the_pairs():
@@ -16,10 +17,23 @@ def test_a_ratio_is_the_median_of_the_pairs():
     assert (one.low, one.high) == (0.5, 1.5)
 
 
+def sum_up_to(count):
+    return lambda: sum(range(count))
+
+
+def fail_at_once():
+    raise ValueError("no such engine")
+
+
+def test_a_peer_that_cannot_be_had_ends_the_run(capfd):
+    with pytest.raises(RuntimeError, match="the peer's process ended with 1"):
+        Peer(fail_at_once).seconds(1)
+    assert "no such engine" in capfd.readouterr().err
+
+
 def test_the_quickest_peer_counts(monkeypatch):
     monkeypatch.setattr(measure, "SAMPLE", 0.005)
-    calls = []
-    peers = {"slow": lambda: sum(range(100_000)), "quick": lambda: calls.append(1)}
+    peers = {name: Peer(sum_up_to, count) for name, count in (("slow", 100_000), ("quick", 10))}
     own, best, other = measure.paired(lambda: sum(range(1000)), peers, samples=3)
     assert best == "quick"
     assert len(own) == len(other) == 3
