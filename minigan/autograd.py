@@ -79,7 +79,7 @@ def value_and_grad(function, argnums=0):
 
     @functools.wraps(function)
     def with_gradients(*args, **kwargs):
-        leaves = {i: Tensor(np.asarray(args[i]), True) for i in positions}
+        leaves = {range(len(args))[i]: Tensor(np.asarray(args[i]), True) for i in positions}
         for i, leaf in leaves.items():
             if leaf.dtype.kind != "f":
                 raise DtypeError(f"value_and_grad: argument {i} is {leaf.dtype}, which has no gradients")

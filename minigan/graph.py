@@ -26,6 +26,7 @@ watch = None  # looks at what every primitive and every rule returns, if set: a 
 
 class _Mode(threading.local):
     recording = True
+    keeping = False  # all values, also those that no rule reads
 
 
 _mode = _Mode()
@@ -63,6 +64,16 @@ class recording(no_grad):
 
     def __enter__(self):
         self._before, _mode.recording = _mode.recording, self._wanted
+
+
+class keeping:
+    """Inside, what no rule reads is kept all the same."""
+
+    def __enter__(self):
+        self._before, _mode.keeping = _mode.keeping, True
+
+    def __exit__(self, *_):
+        _mode.keeping = self._before
 
 
 def is_recording() -> bool:
@@ -231,8 +242,8 @@ def _unsaved_positions(forward, names, saves):
 
 def _drop_unsaved(node):
     """Replace large values that no rule reads by arrays of their shape that take no memory."""
-    if watch is not None:
-        return  # it knows values by their arrays
+    if watch is not None or _mode.keeping:  # a watch knows values by their arrays
+        return
     for position in node.op.unsaved:
         if position == -1:
             if node.out.__class__ is ndarray and node.out.nbytes >= LARGE:

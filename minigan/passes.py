@@ -7,6 +7,7 @@ can share a place, so a Tensor's identity is never the answer.
 from __future__ import annotations
 
 import operator
+import sys
 
 import numpy as np
 
@@ -144,12 +145,13 @@ class Pass:
                 if graph.watch is not None:
                     rule = graph.watch.rule(op, rule)
                 g_arg = rule(g, y, *args, **static)
-                self._receive(place, g_arg, _is_fresh(g_arg, g, y, args))
+                # made by the rule and held by nobody else: not handed on, not kept, not a view
+                own = g_arg.__class__ is ndarray and g_arg.base is None and sys.getrefcount(g_arg) == ALONE
+                self._receive(place, g_arg, own)
         else:
             gradients = list(self._joint(op, g, y, args, static, links))
-            held = [id(a) for a in (*_parts(g), *_parts(y), *args, *(g_arg for _, g_arg in gradients))]
-            for place, g_arg in gradients:
-                own = g_arg.__class__ is ndarray and g_arg.base is None and held.count(id(g_arg)) == 1
+            for place, g_arg in gradients:  # which the list holds too
+                own = g_arg.__class__ is ndarray and g_arg.base is None and sys.getrefcount(g_arg) == ALONE + 1
                 self._receive(place, g_arg, own)
         if not self.retain:
             node.args = node.arrays = node.static = None
@@ -194,7 +196,15 @@ class Pass:
 
     def _finished(self, place, g, shared=False):
         """A gradient as the caller gets it: of the value's dtype, and memory of its own."""
-        dtype = _array_at(place).dtype
+        array = _array_at(place)
+        dtype = array.dtype
+        if np.shape(g) != array.shape:
+            raise GraphError(
+                f"a rule gave a gradient of shape {np.shape(g)} to a value of shape {array.shape}; "
+                "mg.testing.check_grads finds out which"
+            )
+        if self.create_graph and g.__class__ is not Tensor:
+            g = Tensor(np.asarray(g))
         if g.__class__ is Tensor:
             return g if g.dtype == dtype else g.astype(dtype)
         if shared or place not in self.own or g.dtype != dtype:
@@ -208,18 +218,12 @@ def _array_at(place):
     return place[0].out[place[1]] if place.__class__ is tuple else place.out
 
 
-def _parts(values):
-    return values if values.__class__ is tuple else (values,)
+def _references_to_one_holder():
+    array = np.empty(0)
+    return sys.getrefcount(array)
 
 
-def _is_fresh(g_arg, g, y, args):
-    """Whether a rule made this array, rather than handing on one it was given or a view of it."""
-    if g_arg.__class__ is not ndarray or g_arg is g or g_arg is y or y.__class__ is tuple or g_arg.base is not None:
-        return False
-    for arg in args:
-        if arg is g_arg:
-            return False
-    return True
+ALONE = _references_to_one_holder()  # what getrefcount says of an array that only one local variable holds
 
 
 def _refuse_without_rule(op, position):

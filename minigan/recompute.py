@@ -5,7 +5,7 @@ import threading
 
 from minigan import writes
 from minigan.autograd import partial_grad
-from minigan.graph import Node, is_recording, primitive, recording, value
+from minigan.graph import Node, is_recording, keeping, primitive, recording, value
 from minigan.tensor import Tensor
 
 
@@ -28,14 +28,16 @@ def recompute(function, *args):
     if not is_recording():
         return function(*args)
     began, tape = writes.tick(), []
-    with _running((*_state.tapes, tape), _state.replayed):
+    with keeping(), _running((*_state.tapes, tape), _state.replayed):
         returned = function(*args)
     ys = returned if isinstance(returned, tuple) else (returned,)
     entries = _entries(ys, began)
     if not entries:
         return returned
     node = Node()
-    node.op, node.tick, node.args, node.arrays = _segment, writes.tick(), entries, [e.data for e in entries]
+    node.op, node.tick, node.args = _segment, writes.tick(), entries
+    # what the second run will read, constants too: a write to it is noticed
+    node.arrays = [e.data for e in (*entries, *(a for a in args if isinstance(a, Tensor)))]
     node.out = tuple(y.data for y in ys)
     node.static = {"function": function, "given": args, "entries": entries, "tape": tape}
     results = tuple(Tensor(y.data, True, node, i) if y.requires_grad else y for i, y in enumerate(ys))
@@ -87,6 +89,7 @@ def _(g, y, *_, wanted, function, given, entries, tape):
     with recording(True), _running((), iter(tape)):
         ys = function(*given)
     ys = ys if isinstance(ys, tuple) else (ys,)
+    wanted = wanted[: len(entries)]
     asked = [entry for entry, w in zip(entries, wanted, strict=True) if w]
     gradients = iter(partial_grad(ys, g, asked))
     return tuple(next(gradients) if w else None for w in wanted)

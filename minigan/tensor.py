@@ -108,10 +108,13 @@ def tensor(data, *, dtype=None, requires_grad: bool = False) -> Tensor:
     """
     source = data.data if isinstance(data, Tensor) else data
     has_dtype = hasattr(source, "dtype")
-    array = np.array(source, dtype=dtype)
+    try:
+        array = np.array(source, dtype=dtype, order="C")
+    except ValueError as error:
+        raise ShapeError(f"tensor: {error}") from error
     if dtype is None and not has_dtype and array.dtype == np.float64:
         array = array.astype(np.float32)
-    if array.dtype == object:
+    if array.dtype.kind not in "biufc":
         raise DtypeError("tensor: data is not numeric; numbers, nested lists, arrays and Tensors are")
     if requires_grad and array.dtype.kind != "f":
         raise DtypeError(

@@ -37,6 +37,8 @@ CLOTHES = (
     "ankle boot",
 )
 
+RANKS = 64  # NumPy's limit
+
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
     """Read one IDX file, gzipped or not (its content decides), of any of the six types.
@@ -52,6 +54,8 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             "a type code from 0x08 to 0x0e and the number of dimensions"
         )
     dtype, rank = TYPES[content[2]], content[3]
+    if rank > RANKS:
+        raise DataError(f"{path}: the header says {rank} dimensions, but arrays have at most {RANKS}")
     start = 4 + 4 * rank
     if len(content) < start:
         raise DataError(f"{path}: truncated: the header of {start} bytes ends after {len(content)}")
@@ -64,7 +68,10 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             f"{path}: {fault}: the header says {dimensions} of {dtype.itemsize} bytes, {expected} in all, "
             f"but {found} follow it"
         )
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    try:
+        values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # dimensions of nothing whose product no array can have
+        raise DataError(f"{path}: the header says {' x '.join(map(str, shape))}: {error}") from error
     return values.astype(dtype.newbyteorder("="))
 
 
@@ -115,4 +122,6 @@ def _bytes_of_rank(path: Path, rank: int, what: str) -> np.ndarray:
     values = read_idx(path)
     if values.dtype != np.uint8 or values.ndim != rank:
         raise DataError(f"{path}: {what} are uint8 of rank {rank}, but it holds {values.dtype} {values.shape}")
+    if not all(values.shape[1:]):
+        raise DataError(f"{path}: images of {values.shape[1:]} have no pixels")
     return values

@@ -64,6 +64,8 @@ def decoded(content: bytes, name: str, size: int | None, channels: int) -> np.nd
     module = pillow()
     try:
         with module.Image.open(io.BytesIO(content)) as picture:
+            picture.verify()  # to the last chunk, which decoding the pixels may not need
+        with module.Image.open(io.BytesIO(content)) as picture:
             picture = module.ImageOps.exif_transpose(picture)
             picture = _plain(picture, "L" if channels == 1 else "RGB")
             return np.array(picture if size is None else _fitted(picture, size)).reshape(
@@ -93,8 +95,13 @@ def _plain(picture, mode: str):
     module = pillow().Image
     if picture.mode.startswith("I;16") or picture.mode == "I":
         # 16 bits a pixel; Pillow's own conversion would clip at 255.
-        values = np.asarray(picture).astype(np.uint32)
+        values = np.asarray(picture)
+        if values.size and not 0 <= values.min() <= values.max() < 1 << 16:
+            raise ValueError(f"values from {values.min()} to {values.max()}, but pixels have at most 16 bits")
+        values = values.astype(np.uint32)
         return module.fromarray((values >> 8).astype(np.uint8)).convert(mode)
+    if picture.mode == "F":
+        raise ValueError("floating point pixels, whose range nobody says")
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         white = module.new("RGBA", picture.size, "white")

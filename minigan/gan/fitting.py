@@ -82,6 +82,12 @@ def fit(
     """
     images, labels, source = _images(images, labels)
     _check_numbers(steps=steps, epochs=epochs, batch=batch, learning_rate=learning_rate)
+    if not hasattr(seed, "__index__") or seed < 0:
+        raise TrainingError(f"seed must be a whole number from 0 on, not {seed!r}")
+    if not isinstance(model, str | GAN):
+        raise TrainingError(
+            f"fit: model is {model!r}, but a name or a GAN is trained; the names: {', '.join(models.available())}"
+        )
     if steps is not None and epochs is not None:
         raise TrainingError(f"fit: steps={steps} and epochs={epochs} are two answers to one question; give one")
     gan = models.build(model, images.shape[1:], seed) if isinstance(model, str) else model
@@ -153,7 +159,11 @@ def _images(images, labels):
 
 def _check_numbers(**numbers):
     for name, number in numbers.items():
-        if number is not None and not number > 0:
+        if number is None:
+            continue
+        if name != "learning_rate" and not hasattr(number, "__index__"):
+            raise TrainingError(f"{name} must be a whole number, not {number!r}")
+        if not number > 0:
             raise TrainingError(f"{name.replace('_', ' ')} must be above 0, not {number}")
 
 

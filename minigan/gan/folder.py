@@ -21,6 +21,7 @@ FORMAT = "minigan-run-1"
 CONFIG, ENVIRONMENT, LOG = "config.json", "environment.json", "log.jsonl"
 WEIGHTS, REPORT, SAMPLES = "weights.safetensors", "report.html", "samples"
 ROOM = "room-for-weights"
+ASIDE = "replaced"  # holds the run that a new one replaces, until that has weights
 NAMES = (CONFIG, ENVIRONMENT, LOG, WEIGHTS, REPORT, ROOM)
 
 
@@ -45,6 +46,8 @@ class RunFolder:
                 raise RunError(f"{path}: is a file; a run needs a folder of its own (--out DIR)")
             if not any(path.iterdir()):
                 return None
+        except RunError:
+            raise
         except OSError as error:
             raise files.failure(path, error) from error
         if not force:
@@ -72,6 +75,42 @@ class RunFolder:
                     file.unlink()
         except OSError as error:
             raise files.failure(self.path, error) from error
+
+    def set_aside(self, *but: str) -> None:
+        """Move the run that is here into a folder within, until `forget` or `restore`; `but` names files to leave."""
+        aside = RunFolder(self / ASIDE)
+        if aside.path.exists():  # of a process that was killed before it had anything better: it stays
+            self.clear(*but)
+            return
+        try:
+            for file in self.own_files():
+                if file.name not in but:
+                    place = aside / file.relative_to(self.path)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    file.rename(place)
+        except OSError as error:
+            raise files.failure(self.path, error) from error
+
+    def restore(self) -> bool:
+        """Bring back what was set aside, instead of what is here; whether there was anything."""
+        aside = RunFolder(self / ASIDE)
+        if not aside.path.exists():
+            return False
+        self.clear()
+        try:
+            for file in aside.own_files():
+                (self / file.relative_to(aside.path)).parent.mkdir(exist_ok=True)
+                file.rename(self / file.relative_to(aside.path))
+        except OSError as error:
+            raise files.failure(self.path, error) from error
+        aside.remove_if_empty()
+        return True
+
+    def forget(self) -> None:
+        """Remove what was set aside."""
+        aside = RunFolder(self / ASIDE)
+        aside.clear()
+        aside.remove_if_empty()
 
     def remove_if_empty(self) -> None:
         """Remove the folder if nothing is in it."""

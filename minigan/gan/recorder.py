@@ -42,7 +42,7 @@ class Recorder(Callback):
         try:
             # Room first: where there is none, a run that is to be replaced is still whole.
             self.room.take(len(weights.packed(trainer.gan)) + MARGIN)
-            self.folder.clear(ROOM)
+            self.folder.set_aside(ROOM)
             self._write_config(trainer)
             self.folder.write_json(ENVIRONMENT, environment.describe())
             self.log = _Log(self.folder / LOG)
@@ -76,6 +76,8 @@ class Recorder(Callback):
         finally:
             self.log.close()
             self.room.free()
+            if self.saved is None and self.folder.restore() and trainer.error is not None:
+                trainer.error.add_note(f"The run that was to be replaced is still in {self.folder.path}.")
 
     def _is_shown(self, trainer):
         if self.every:
@@ -107,6 +109,7 @@ class Recorder(Callback):
         self.room.free()
         weights.save(trainer.gan, self.folder / WEIGHTS, step=trainer.step, seed=trainer.seed)
         self.saved, self._at = trainer.step, time.perf_counter()
+        self.folder.forget()
         if trainer.step < trainer.steps:
             self.room.take((self.folder / WEIGHTS).stat().st_size + MARGIN)
 

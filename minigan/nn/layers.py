@@ -16,7 +16,12 @@ from minigan.tensor import Tensor
 def parameter(initialiser, rng, shape, fan_in=1, fan_out=1):
     """A float32 leaf that is trained, from an initialiser."""
     rng = random.stream("init") if rng is None else rng
-    return Tensor(initialiser(rng, shape, fan_in, fan_out).astype(np.float32), True)
+    return Tensor(initialiser(rng, shape, fan_in, fan_out).astype(np.float32, order="C"), True)
+
+
+def _at_least_one(name, inputs, outputs):
+    if inputs < 1 or outputs < 1:
+        raise ShapeError(f"{name}: {inputs} inputs and {outputs} outputs; there is at least one of each")
 
 
 class Linear(Module):
@@ -24,6 +29,7 @@ class Linear(Module):
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, weight_init=None, rng=None):
         super().__init__()
+        _at_least_one("Linear", inputs, outputs)
         self.inputs, self.outputs = inputs, outputs
         weight_init = weight_init or init.lecun_uniform()
         self.weight = parameter(weight_init, rng, (inputs, outputs), inputs, outputs)
@@ -63,6 +69,7 @@ class Conv2d(Module):
         super().__init__()
         name = type(self).__name__
         kernel = pair(name, "kernel_size", kernel_size)
+        _at_least_one(name, inputs, outputs)
         if groups < 1 or inputs % groups or outputs % groups:
             raise ShapeError(f"{name}: {groups} groups do not divide {inputs} inputs and {outputs} outputs")
         self.inputs, self.outputs = inputs, outputs

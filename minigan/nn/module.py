@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan import graph, writes
-from minigan.errors import ShapeError
+from minigan.errors import MiniganError, ShapeError
 from minigan.tensor import Tensor
 
 
@@ -30,11 +30,16 @@ class Module:
         """Whether this module, called as module(x, following), computes following(module(x)) in fewer passes."""
         return False
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs, **settings):
         if graph.watch is None:
-            return self.forward(*inputs)
+            return self.forward(*inputs, **settings)
         with graph.watch.layer(self):  # NaNs are being traced: see minigan.debug
-            return self.forward(*inputs)
+            return self.forward(*inputs, **settings)
+
+    def __delattr__(self, name):
+        for table in (self._parameters, self._buffers, self._modules):
+            table.pop(name, None)
+        object.__delattr__(self, name)
 
     def __setattr__(self, name, attribute):
         if not hasattr(self, "_modules"):
@@ -105,6 +110,11 @@ class Module:
             for name, tensor in mine.items()
             if name in state and np.shape(state[name]) != tensor.shape
         ]
+        problems += [
+            f"{name} holds {np.asarray(array).dtype}, not numbers"
+            for name, array in state.items()
+            if name in mine and np.asarray(array).dtype.kind not in "biuf"
+        ]
         if problems:
             raise ShapeError(f"load_state_dict into {type(self).__name__}: " + "; ".join(problems))
         for name, tensor in mine.items():
@@ -167,6 +177,10 @@ class Sequential(Module):
     def __init__(self, *modules: Module):
         super().__init__()
         for number, module in enumerate(modules):
+            if not isinstance(module, Module):
+                raise MiniganError(
+                    f"Sequential: number {number} is {module!r}, but only Modules can be applied in turn"
+                )
             setattr(self, str(number), module)
 
     def forward(self, x):

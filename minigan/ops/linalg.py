@@ -1,5 +1,6 @@
 """Matrix products and contractions."""
 
+import math
 import string
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
+from minigan.ops.checks import FLOATS
 from minigan.ops.elementwise import broadcast_to, unbroadcast
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
 
@@ -21,7 +23,14 @@ def matmul(a, b):
     """
     if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] == 1:
         return a * b  # an outer product adds nothing up
-    if b.ndim != 2 or a.ndim < 2 or a.size * b.shape[1] <= SMALL or a.dtype != b.dtype or a.shape[-1] != b.shape[0]:
+    if (
+        b.ndim != 2
+        or a.ndim < 2
+        or a.size * b.shape[1] <= SMALL
+        or a.dtype != b.dtype
+        or a.shape[-1] != b.shape[0]
+        or a.dtype.type not in FLOATS
+    ):
         return np.matmul(a, b)
     product = kernels.of(a).matmul(a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a, b)
     return product.reshape(*a.shape[:-1], b.shape[1])
@@ -47,7 +56,7 @@ def _(g, y, a, b):
     if b.ndim == 1:
         return reshape(g, shape=(g.size,)) @ reshape(a, shape=(g.size, a.shape[-1]))
     if b.ndim == 2:  # one product instead of a batch of them summed
-        rows = g.size // g.shape[-1] if g.size else 0
+        rows = math.prod(a.shape[:-1])
         return matmul(reshape(a, shape=(rows, a.shape[-1])).T, reshape(g, shape=(rows, g.shape[-1])))
     return unbroadcast(swapaxes(a, -1, -2) @ g, b)
 

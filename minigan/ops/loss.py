@@ -21,7 +21,7 @@ def binary_cross_entropy_with_logits(logits, targets):
 
 def cross_entropy(logits, labels):
     """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
-    labels = np.asarray(labels)
+    labels = np.array(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ShapeError(
             f"cross_entropy: logits have shape {logits.shape} and labels {labels.shape} of {labels.dtype}; "

@@ -38,7 +38,7 @@ def _kept_shape(shape, axis):
 def _axes(shape, axis):
     if axis is None:
         return range(len(shape))
-    axes = (axis,) if isinstance(axis, int) else axis
+    axes = (axis,) if hasattr(axis, "__index__") else axis
     if any(not -len(shape) <= a < len(shape) for a in axes):
         raise ShapeError(f"axis {axis} is out of range for an array of shape {shape}")
     return {a % len(shape) for a in axes}

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels.geometry import pair
+from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
 from minigan.ops.shape import reshape
 
@@ -19,6 +20,8 @@ def resize(x, size, *, mode="nearest"):
     """
     if x.ndim != 4:
         raise ShapeError(f"resize: x has shape {x.shape}, but images are (N, H, W, C)")
+    if not x.shape[1] or not x.shape[2]:
+        raise ShapeError(f"resize: x has shape {x.shape}, images without pixels")
     size = pair("resize", "size", size)
     if mode not in _MODES:
         raise UnknownNameError("resizing mode", mode, _MODES)
@@ -37,6 +40,7 @@ def _nearest(x, size):
 
 def _bilinear(x, size):
     N, H, W, C = x.shape
+    same_float("resize", x=x)
     along_height = _mixing(H, size[0], x.dtype.type)
     along_width = _mixing(W, size[1], x.dtype.type)
     x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))

@@ -96,7 +96,7 @@ def concatenate(xs, axis=0):
 
 def stack(xs, axis=0):
     """Arrays or Tensors of one shape joined along a new axis."""
-    return concatenate([expand_dims(x, axis) for x in xs], axis=axis)
+    return concatenate([expand_dims(x if hasattr(x, "shape") else np.asarray(x), axis) for x in xs], axis=axis)
 
 
 @primitive(saves="")
@@ -152,7 +152,8 @@ def _(g, y, x, *, index, shape):
 
 def _may_repeat(index):
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(p, list) or (isinstance(p, np.ndarray) and p.dtype.kind in "iu") for p in parts)
+    plain = (int, np.integer, slice, type(None), type(...))
+    return not all(isinstance(p, plain) or (isinstance(p, np.ndarray) and p.dtype == bool) for p in parts)
 
 
 def getitem(x, index):
@@ -169,7 +170,7 @@ def embedding(weight, indices):
 
     raises ShapeError where an index is not in 0..M-1
     """
-    indices = np.asarray(indices)
+    indices = np.array(indices)  # a copy: what they are now counts in the backward pass
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:

@@ -212,3 +212,21 @@ def test_a_second_backward_says_what_to_do(rng):
     y.backward()
     with pytest.raises(mg.GraphError, match=r"a second time.*retain_graph=True"):
         y.backward()
+
+
+def test_a_constant_that_is_written_to_before_the_second_run_is_noticed():
+    w, c = mg.tensor(np.ones(3), requires_grad=True), mg.tensor(np.ones(3))
+    z = mg.recompute(lambda c: (w * c) ** 2, c).sum()
+    c[...] = 5.0
+    with pytest.raises(mg.GraphError, match=r"recompute.*written in place"):
+        mg.grad(z, w)
+
+
+def test_a_large_value_that_no_rule_reads_is_noticed_too():
+    w = mg.tensor(np.ones(20_000), requires_grad=True)
+    h = w * 1.0
+    z = mg.recompute(lambda h: (h + 1.0) ** 2, h).sum()
+    with mg.no_grad():
+        h += 10.0
+    with pytest.raises(mg.GraphError, match=r"recompute.*written in place"):
+        mg.grad(z, w)

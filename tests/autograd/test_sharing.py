@@ -148,3 +148,30 @@ def test_one_array_for_two_arguments_belongs_to_neither():
     ga, gb = mg.grad((a * 10 + y).sum(), [a, b])
     assert np.array_equal(ga, [11, 11, 11])
     assert np.array_equal(gb, [1, 1, 1])
+
+
+def test_an_array_that_a_rule_keeps_is_not_added_to_or_given_away():
+    kept = np.array([1.0, 2.0, 3.0])
+
+    @mg.primitive
+    def dot(a):
+        return np.asarray((a * kept).sum())
+
+    dot.vjp(0)(lambda g, y, a: kept)
+    t = mg.tensor(np.ones(3), requires_grad=True)
+    for _ in range(2):
+        assert np.array_equal(mg.grad(dot(t) + dot(t), t), [2, 4, 6])
+    g = mg.grad(dot(t), t)
+    g += 1
+    assert np.array_equal(kept, [1, 2, 3])
+
+
+def test_a_gradient_of_another_shape_is_refused():
+    @mg.primitive
+    def odd(a):
+        return a * 1
+
+    odd.vjp(0)(lambda g, y, a: np.ones(7))
+    t = mg.tensor(np.ones(3), requires_grad=True)
+    with pytest.raises(mg.GraphError, match=r"shape \(7,\) to a value of shape \(3,\)"):
+        mg.grad(odd(t).sum(), t)

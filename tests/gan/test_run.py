@@ -8,6 +8,7 @@ import pytest
 from tiny_gan import same_bits, tiny_gan, tiny_images
 
 import minigan as mg
+from minigan.data import Augment
 from minigan.gan import Every, RunError, files, fit, weights
 from minigan.gan.folder import RunFolder, numbered
 
@@ -260,3 +261,17 @@ def test_weights_that_are_no_numbers_never_replace_good_ones(tmp_path):
     gan = mg.gan.load(tmp_path / "run", into=tiny_gan())
     assert all(np.isfinite(array).all() for array in gan.generator.state_dict().values())
     assert json.loads((tmp_path / "run" / "config.json").read_text())["outcome"] == "failed"
+
+
+def test_force_keeps_the_earlier_run_until_the_new_one_has_weights(tmp_path):
+    out = tmp_path / "run"
+    fit(tiny_gan(), tiny_images(), steps=3, out=out)
+    before = {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    with pytest.raises(mg.MiniganError) as caught:
+        fit(tiny_gan(), tiny_images(), steps=3, out=out, force=True, augment=Augment(crop=40))
+    after = {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert before == after
+    assert any("still in" in note for note in caught.value.__notes__)
+    fit(tiny_gan(), tiny_images(), steps=2, out=out, force=True)
+    assert mg.gan.load(out)
+    assert not (out / "replaced").exists()

@@ -146,3 +146,27 @@ def test_sequentials_are_indexed_and_sliced():
     assert isinstance(layers[1], nn.Tanh)
     assert [type(m) for m in layers[:2]] == [nn.Linear, nn.Tanh]
     assert layers[:2][0] is layers[0]
+
+
+def test_state_that_is_not_numbers_changes_nothing():
+    layer = nn.Linear(2, 2)
+    before = layer.state_dict()
+    with pytest.raises(ShapeError, match="bias holds <U1, not numbers"):
+        layer.load_state_dict({"weight": np.zeros((2, 2)), "bias": np.array(["a", "b"])})
+    assert np.array_equal(layer.weight.numpy(), before["weight"])
+
+
+def test_what_is_deleted_is_state_no_longer():
+    layer = nn.Linear(2, 2)
+    del layer.bias
+    assert list(layer.state_dict()) == ["weight"]
+
+
+def test_only_modules_are_applied_in_turn():
+    with pytest.raises(mg.MiniganError, match="number 1 is <ufunc 'tanh'>"):
+        nn.Sequential(nn.Linear(2, 2), np.tanh)
+
+
+def test_modules_take_keywords():
+    y = mg.tensor(np.zeros((1, 3, 3, 2), np.float32))
+    assert nn.ConvTranspose2d(2, 3, 3, stride=2)(y, output_size=(8, 8)).shape == (1, 8, 8, 3)

@@ -103,3 +103,16 @@ def test_embedding_refuses_what_is_no_row():
     with pytest.raises(mg.MiniganError, match="indices are float64, but row numbers are integers"):
         mg.embedding(weight, [0.5])
     assert mg.embedding(weight, mg.tensor(np.array([1, 2]))).shape == (2, 3)
+
+
+def test_tuples_within_an_index_repeat_as_lists_do():
+    x = mg.tensor(np.arange(3.0), requires_grad=True)
+    assert np.array_equal(mg.grad(x[(0, 0),].sum(), x), [2, 0, 0])
+
+
+def test_indices_of_an_embedding_may_be_written_to_after_their_use():
+    w = mg.tensor(np.arange(4.0).reshape(4, 1), requires_grad=True)
+    rows = np.array([0, 1])
+    y = mg.embedding(w, rows)
+    rows[:] = 3
+    assert np.array_equal(mg.grad(y.sum(), w).ravel(), [1, 1, 0, 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import optim
+from minigan import nn, optim
 from minigan.errors import MiniganError, ShapeError
 
 OPTIMISERS = {
@@ -147,3 +147,12 @@ def test_clipping_takes_parameters_for_their_gradients():
     (x * 100).sum().backward()
     optim.clip_gradient_value([x], 1)
     assert np.all(x.grad == 1)
+
+
+@pytest.mark.parametrize(
+    "source", [np.ones((3, 4), order="F"), nn.init.orthogonal()(np.random.default_rng(0), (3, 8), 1, 1)]
+)
+def test_parameters_in_any_order_of_memory_are_trained(make, source):
+    leaf = mg.tensor(source, requires_grad=True)
+    make([leaf]).step([np.ones(source.shape)])
+    assert not np.array_equal(leaf.numpy(), source)
