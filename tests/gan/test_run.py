@@ -273,5 +273,5 @@ def test_force_keeps_the_earlier_run_until_the_new_one_has_weights(tmp_path):
     assert before == after
     assert any("still in" in note for note in caught.value.__notes__)
     fit(tiny_gan(), tiny_images(), steps=2, out=out, force=True)
-    assert mg.gan.load(out)
+    assert mg.gan.load(out, into=tiny_gan())
     assert not (out / "replaced").exists()
