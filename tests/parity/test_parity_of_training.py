@@ -92,14 +92,28 @@ def test_float64_running_statistics_are_the_same(exact):
 
 def test_first_gradients_in_float32_agree_to_rounding():
     pair = Pair(np.float32)
-    noise = pair.noise.standard_normal((BATCH, pair.gan.latent_size), np.float32)
-    loss = pair.ours.objective.generator(pair.gan.discriminator(pair.gan.generator(Tensor(noise))))
-    ours = autograd.grad(loss, pair.gan.generator.parameters())
-    logits = pair.theirs.discriminator(pair.theirs.generator(torch.from_numpy(noise)))
-    torch.nn.functional.softplus(-logits).mean().backward()
-    theirs = torch_gan.from_torch(pair.gan.generator, [p.grad for p in pair.theirs.generator.parameters()])
-    for mine, other in zip(ours, theirs, strict=True):
-        assert distance(mine, other) <= 1e-4
+    gan, objective = pair.gan, pair.ours.objective
+    noise = pair.noise.standard_normal((BATCH, gan.latent_size), np.float32)
+    fake = gan.generator(Tensor(noise))
+    losses = {
+        "discriminator": objective.discriminator(
+            gan.discriminator(Tensor(pair.images[0])), gan.discriminator(fake.detach())
+        ),
+        "generator": objective.generator(gan.discriminator(fake)),
+    }
+    softplus, discriminator = torch.nn.functional.softplus, pair.theirs.discriminator
+    their_fake = pair.theirs.generator(torch.from_numpy(noise))
+    their_losses = {
+        "discriminator": softplus(-discriminator(pair.theirs.images(pair.images[0]))).mean()
+        + softplus(discriminator(their_fake.detach())).mean(),
+        "generator": softplus(-discriminator(their_fake)).mean(),
+    }
+    for name in NETWORKS:
+        network = getattr(gan, name)
+        ours = autograd.grad(losses[name], network.parameters())
+        theirs = torch.autograd.grad(their_losses[name], list(getattr(pair.theirs, name).parameters()))
+        for mine, other in zip(ours, torch_gan.from_torch(network, theirs), strict=True):
+            assert distance(mine, other) <= 1e-4, name
 
 
 def test_float32_training_strays_no_further_than_rounding_does():
