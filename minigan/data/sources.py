@@ -78,6 +78,8 @@ def load(
         raise DataError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
     check_format(size, 3 if channels is None else channels)
     source = os.fspath(source)
+    if not source:
+        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
     if source == "glyphs":
         drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else size)
         return _converted(drawn, None, channels)

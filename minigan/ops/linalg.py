@@ -74,7 +74,8 @@ def _as_vector_rule(g, a, b, wanted):
 def einsum(subscripts: str, *operands):
     """Einstein's summation, as `numpy.einsum` with a string: products of operands summed over what the result lacks.
 
-    An index may repeat within an operand (its diagonal is taken); `...` stands for any leading axes.
+    An index may repeat within an operand (its diagonal is taken); `...` stands for any leading axes,
+    of one size in all operands.
     """
     inputs, output = _parse(subscripts, [x.ndim for x in operands])
     diagonal = [_diagonal(x, indices) for x, indices in zip(operands, inputs, strict=True)]

@@ -112,3 +112,8 @@ def test_every_remote_has_a_size_and_a_sha256():
         for remote in (remote for files in source.files.values() for remote in files):
             assert remote.size > 1000
             assert re.fullmatch("[0-9a-f]{64}", remote.sha256)
+
+
+def test_nothing_is_not_the_current_folder():
+    with pytest.raises(DataError, match="has no name"):
+        load("")
