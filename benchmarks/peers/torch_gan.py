@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from benchmarks.peers.torch_networks import SameConv2d, SameConvTranspose2d, Stage
+from benchmarks.peers.torch_training import Training
 from minigan import nn as mnn
 from minigan.models import GAN
+from minigan.models.rgan import Stage as RGANStage
 
 
 def networks(gan: GAN) -> tuple[nn.Sequential, nn.Sequential]:
@@ -38,8 +40,12 @@ def _parameter_arrays(network):
 def _layer(layer, before):
     if isinstance(layer, mnn.Linear):
         return nn.Linear(layer.inputs, layer.outputs, bias=layer.bias is not None)
-    if isinstance(layer, mnn.ConvTranspose2d | mnn.Conv2d):
-        kind = nn.ConvTranspose2d if isinstance(layer, mnn.ConvTranspose2d) else nn.Conv2d
+    if isinstance(layer, RGANStage):
+        return Stage(layer.grow.inputs, layer.grow.outputs)
+    if isinstance(layer, mnn.Conv2d) and layer.how["padding"] == "same":
+        return (SameConvTranspose2d if layer.transposed else SameConv2d)(layer.inputs, layer.outputs)
+    if isinstance(layer, mnn.Conv2d):
+        kind = nn.ConvTranspose2d if layer.transposed else nn.Conv2d
         how = {key: layer.how[key] for key in ("stride", "padding", "dilation", "groups")}
         return kind(layer.inputs, layer.outputs, layer.weight.shape[:2], bias=layer.bias is not None, **how)
     if isinstance(layer, mnn.BatchNorm):
@@ -69,8 +75,8 @@ def _moves(network, back):
     layers = list(network)
     shapes = _image_shapes(layers)
     for layer, (before, after) in zip(layers, shapes, strict=True):
-        for name, _ in layer.named_parameters():
-            if isinstance(layer, mnn.Conv2d) and name == "weight":
+        for name, parameter in layer.named_parameters():
+            if parameter.ndim == 4:
                 # (KH, KW, C, K) and (K, C, KH, KW); both engines store a transposed layer's as its adjoint's
                 axes = (2, 3, 1, 0) if back else (3, 2, 0, 1)
                 yield lambda a, axes=axes: a.transpose(axes)
@@ -120,41 +126,8 @@ def _reordered(array, split, order, axis):
     return parts.transpose(axes).reshape(shape)
 
 
-class TorchTrainer:
-    """One training step of a GAN in PyTorch: what minigan.gan.Trainer.play does, the usual PyTorch way."""
+class TorchTrainer(Training):
+    """One training step of a GAN in PyTorch, from the weights that it has in minigan."""
 
     def __init__(self, gan: GAN, channels_last: bool = False):
-        self.generator, self.discriminator = networks(gan)
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        if channels_last:
-            self.generator.to(memory_format=self.layout)
-            self.discriminator.to(memory_format=self.layout)
-        adam = {"lr": gan.learning_rate, "betas": gan.betas}
-        self.generator_optimiser = torch.optim.Adam(self.generator.parameters(), **adam)
-        self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), **adam)
-
-    def images(self, images: np.ndarray) -> torch.Tensor:
-        """(N, H, W, C) as PyTorch's (N, C, H, W) in this trainer's layout."""
-        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
-
-    def step(self, real: torch.Tensor, noise: torch.Tensor) -> tuple[float, float]:
-        """Both losses of one step; the discriminator first, then the generator on the same fakes."""
-        fake = self.generator(noise)
-        self.discriminator_optimiser.zero_grad()
-        discriminator_loss = _cross_entropy(self.discriminator(real), 1) + _cross_entropy(
-            self.discriminator(fake.detach()), 0
-        )
-        discriminator_loss.backward()
-        self.discriminator_optimiser.step()
-
-        self.generator_optimiser.zero_grad()
-        self.discriminator.requires_grad_(False)
-        generator_loss = _cross_entropy(self.discriminator(fake), 1)
-        generator_loss.backward()
-        self.generator_optimiser.step()
-        self.discriminator.requires_grad_(True)
-        return discriminator_loss.item(), generator_loss.item()
-
-
-def _cross_entropy(logits, label):
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+        super().__init__(*networks(gan), gan.learning_rate, gan.betas, channels_last)

@@ -5,12 +5,14 @@ from minigan.errors import ShapeError, UnknownNameError
 from minigan.models.dcgan import dcgan
 from minigan.models.gan import GAN
 from minigan.models.mlp_gan import mlp_gan
+from minigan.models.rgan import rgan
 
-__all__ = ["GAN", "available", "build", "dcgan", "mlp_gan"]
+__all__ = ["GAN", "available", "build", "dcgan", "mlp_gan", "rgan"]
 
 _MODELS = {
     "dcgan": (dcgan, "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
     "mlp-gan": (mlp_gan, "three dense layers each; any image shape"),
+    "rgan": (rgan, "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
 }
 
 

@@ -3,10 +3,21 @@
 import numpy as np
 import pytest
 
+import minigan as mg
 from minigan import models
+from minigan.data import Batches
 from minigan.errors import ShapeError, UnknownNameError
+from minigan.gan import Trainer
+from minigan.models.rgan import Stage
 
-CASES = [("mlp-gan", (28, 28, 1)), ("mlp-gan", (5, 7, 3)), ("dcgan", (28, 28, 1)), ("dcgan", (32, 32, 3))]
+CASES = [
+    ("mlp-gan", (28, 28, 1)),
+    ("mlp-gan", (5, 7, 3)),
+    ("dcgan", (28, 28, 1)),
+    ("dcgan", (32, 32, 3)),
+    ("rgan", (32, 32, 1)),
+    ("rgan", (64, 64, 3)),
+]
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
@@ -56,6 +67,45 @@ def test_an_unknown_name_is_answered_with_the_nearest():
 def test_sizes_that_the_dcgan_is_not_made_for_are_named(shape):
     with pytest.raises(ShapeError, match=rf"images are {shape[0]} x {shape[1]}.*28 x 28, 32 x 32 and 64 x 64.*resize"):
         models.build("dcgan", shape)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 64, 3)])
+def test_sizes_that_the_rgan_is_not_made_for_are_named(shape):
+    with pytest.raises(ShapeError, match=rf"rgan: images are {shape[0]} x {shape[1]}.*32 x 32 and 64 x 64.*--size 64"):
+        models.build("rgan", shape)
+
+
+def test_a_stage_of_the_rgan_keeps_what_it_was_given():
+    """With the convolution silenced and the mixing of the skip alone, each pixel is there four times."""
+    stage = Stage(4, 2)
+    for _, parameter in stage.named_parameters():
+        parameter.data[...] = 0
+    stage.mix[0].weight.data[0, 0, 2:] = np.eye(4, 2)  # the first two channels belong to the convolution
+    images = np.random.default_rng(0).uniform(size=(3, 5, 5, 4)).astype(np.float32)
+    np.testing.assert_allclose(stage(mg.tensor(images)).numpy(), images[..., :2].repeat(2, 1).repeat(2, 2), rtol=1e-6)
+
+
+def test_the_rgan_is_as_its_description_says():
+    gan = models.build("rgan", (64, 64, 3))
+    kernels = [p.shape for network in (gan.generator, gan.discriminator) for _, p in network.named_parameters()]
+    assert [shape for shape in kernels if len(shape) == 4 and shape[0] == 5] == [
+        *((5, 5, 256, 512), (5, 5, 128, 256), (5, 5, 64, 128), (5, 5, 3, 64)),
+        *((5, 5, 3, 64), (5, 5, 64, 128), (5, 5, 128, 256)),
+    ]
+    assert [shape for shape in kernels if len(shape) == 2] == [(100, 4 * 4 * 512), (8 * 8 * 256, 1024), (1024, 1)]
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_every_parameter_of_a_model_is_trained(name, shape):
+    gan = models.build(name, shape)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
+    trainer = Trainer(gan, Batches(images, batch_size=2), steps=1)
+    before = [network.state_dict() for network in (gan.generator, gan.discriminator)]
+    trainer.play(images)
+    for network, old in zip((gan.generator, gan.discriminator), before, strict=True):
+        after = network.state_dict()
+        for parameter, _ in network.named_parameters():
+            assert not np.array_equal(old[parameter], after[parameter]), parameter
 
 
 def test_images_are_three_dimensions():

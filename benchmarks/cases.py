@@ -1,0 +1,28 @@
+"""The training steps that are measured, by name. Nothing is imported here that a measured process should not have."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class GanCase(NamedTuple):
+    """A model, its square images, and how many of them a step takes."""
+
+    model: str
+    size: int
+    channels: int
+    batch: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of one image."""
+        return self.size, self.size, self.channels
+
+
+GANS = {
+    "mlp-gan": GanCase("mlp-gan", 28, 1, 128),
+    "dcgan-28": GanCase("dcgan", 28, 1, 128),
+    "dcgan-32": GanCase("dcgan", 32, 3, 64),
+    "dcgan-64": GanCase("dcgan", 64, 3, 64),
+    "rgan-64": GanCase("rgan", 64, 3, 64),
+}

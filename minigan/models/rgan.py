@@ -1,0 +1,69 @@
+"""R-GAN: a generator whose stages keep what they were given, beside what a transposed convolution makes of it.
+
+A dense layer gives 4 x 4 maps of 512 channels. Each stage doubles them: a 5 x 5 transposed convolution with stride 2,
+concatenated with its own input (enlarged by repeating pixels) and mixed at every pixel by a 1 x 1 layer. The last
+transposed convolution makes the image. The discriminator halves three times with 5 x 5 convolutions, then two dense
+layers. All convolutions are padded "same", every layer has a bias, there is no batch norm.
+"""
+
+from minigan import ops
+from minigan.errors import ShapeError
+from minigan.models.gan import GAN
+from minigan.nn import (
+    Conv2d,
+    ConvTranspose2d,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    Module,
+    Reshape,
+    Sequential,
+    Tanh,
+    Upsample,
+)
+
+SLOPE = 0.2
+HALVE = {"stride": 2, "padding": "same"}  # with a 5 x 5 kernel; its adjoint doubles
+MAPS, HIDDEN = 512, 1024
+
+
+class Stage(Module):
+    """Maps of twice the size: (N, H, W, inputs) to (N, 2 H, 2 W, outputs), with a skip past the convolution."""
+
+    def __init__(self, inputs: int, outputs: int, rng=None):
+        super().__init__()
+        self.grow = ConvTranspose2d(inputs, outputs, 5, rng=rng, **HALVE)
+        self.repeat = Upsample(2)
+        self.mix = Sequential(Conv2d(inputs + outputs, outputs, 1, rng=rng), LeakyReLU(SLOPE))
+
+    def forward(self, x):
+        return self.mix(ops.concatenate([self.grow(x), self.repeat(x)], axis=-1))
+
+
+def rgan(image_shape, rng, latent_size=100):
+    """The R-GAN for square images of 32 or 64 pixels; at 32 the narrowest stage is left out."""
+    height, width, channels = image_shape
+    if height != width or height not in (32, 64):
+        raise ShapeError(
+            f"rgan: images are {height} x {width}, but it is made for 32 x 32 and 64 x 64; "
+            "resize the data (--size 64 on the command line, size=64 in data.load)"
+        )
+    generator = [Linear(latent_size, 4 * 4 * MAPS, rng=rng), LeakyReLU(SLOPE), Reshape(4, 4, MAPS)]
+    at, maps = 4, MAPS
+    while at < height // 2:
+        generator.append(Stage(maps, maps // 2, rng))
+        at, maps = at * 2, maps // 2
+    generator += [ConvTranspose2d(maps, channels, 5, rng=rng, **HALVE), Tanh()]
+    discriminator = Sequential(
+        Conv2d(channels, 64, 5, rng=rng, **HALVE),
+        LeakyReLU(SLOPE),
+        Conv2d(64, 128, 5, rng=rng, **HALVE),
+        LeakyReLU(SLOPE),
+        Conv2d(128, 256, 5, rng=rng, **HALVE),
+        LeakyReLU(SLOPE),
+        Flatten(),
+        Linear((height // 8) ** 2 * 256, HIDDEN, rng=rng),
+        LeakyReLU(SLOPE),
+        Linear(HIDDEN, 1, rng=rng),
+    )
+    return GAN("rgan", Sequential(*generator), discriminator, image_shape, latent_size, batch=64)
