@@ -14,27 +14,31 @@ from minigan.errors import UnknownNameError
 
 MODULES = {"reference": "minigan.kernels.reference", "cpu": "minigan.kernels.cpu"}
 
-_forced: ContextVar[str | None] = ContextVar("minigan_kernels", default=None)
+_wanted: ContextVar[str] = ContextVar("minigan_kernels", default="cpu")
+_loaded: dict[str, ModuleType] = {}  # `of` is asked by every kernel's caller: an import statement would take longer
 
 
 def named(name: str) -> ModuleType:
     """The implementation of that name."""
-    if name not in MODULES:
-        raise UnknownNameError("implementation of the kernels", name, MODULES)
-    return importlib.import_module(MODULES[name])
+    if name not in _loaded:
+        if name not in MODULES:
+            raise UnknownNameError("implementation of the kernels", name, MODULES)
+        _loaded[name] = importlib.import_module(MODULES[name])
+    return _loaded[name]
 
 
 def of(array) -> ModuleType:
     """The implementation for arrays like this one, or the one that `using` asks for."""
-    return named(_forced.get() or "cpu")
+    name = _wanted.get()
+    return _loaded.get(name) or named(name)
 
 
 @contextlib.contextmanager
 def using(name: str) -> Iterator[ModuleType]:
     """Let `of` return the implementation of that name, in this thread or task, until the end of the block."""
     module = named(name)
-    before = _forced.set(name)
+    before = _wanted.set(name)
     try:
         yield module
     finally:
-        _forced.reset(before)
+        _wanted.reset(before)

@@ -14,9 +14,9 @@ import threading
 
 import numpy as np
 
-from minigan import writes
 from minigan.errors import GraphError, MiniganError, ShapeError
 from minigan.tensor import Tensor
+from minigan.writes import tick
 
 ndarray = np.ndarray
 LARGE = 1 << 16  # bytes from which on a value that no rule reads is not kept
@@ -124,13 +124,13 @@ def primitive(forward=None, *, saves: str | None = None):
                     attached = True
             else:
                 arrays.append(arg)
-                if arg.__class__ in _SEQUENCES:
+                if arg.__class__ is not ndarray and arg.__class__ in _SEQUENCES:
                     _no_tensor_in(call, arg)
         if static:
             for keyword, constant in static.items():
                 _no_tensor_in(call, constant, keyword)
         if not wrapped:
-            return forward(*arrays, **static)
+            return forward(*args, **static)
         try:
             out = forward(*arrays, **static)
         except MiniganError:
@@ -145,22 +145,27 @@ def primitive(forward=None, *, saves: str | None = None):
                 return Tensor(out)
             return tuple(map(Tensor, out)) if out.__class__ is tuple else Tensor(np.asarray(out))
         node = Node()
-        node.op, node.args, node.arrays, node.static, node.tick = call, args, arrays, static, writes.tick()
-        if out.__class__ is tuple:
-            node.out = out
-            results = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
-        else:
-            if out.__class__ is not ndarray:
-                out = np.asarray(out)
+        node.op, node.args, node.arrays, node.static, node.tick = call, args, arrays, static, tick()
+        if out.__class__ is ndarray:
             node.out = out
             results = Tensor(out, True, node)
-        if call.unsaved:
+            if unsaved and (reduces or out.nbytes >= LARGE):
+                _drop_unsaved(node)
+        elif out.__class__ is tuple:
+            node.out = out
+            results = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
+            _drop_unsaved(node)
+        else:
+            node.out = np.asarray(out)
+            results = Tensor(node.out, True, node)
             _drop_unsaved(node)
         return results
 
     functools.update_wrapper(call, forward)
-    call.forward, call.rules, call.joint = forward, {}, None
-    call.unsaved = _unsaved_positions(forward, names, saves)
+    unsaved = _unsaved_positions(forward, names, saves)
+    # where a ufunc's result is not large, neither are its arguments
+    reduces = not isinstance(forward, np.ufunc) and any(position != -1 for position in unsaved)
+    call.forward, call.rules, call.joint, call.unsaved = forward, {}, None, unsaved
     call.vjp = functools.partial(_register, call)
     return call
 

@@ -7,7 +7,7 @@ can share a place, so a Tensor's identity is never the answer.
 from __future__ import annotations
 
 import operator
-import sys
+from sys import getrefcount
 
 import numpy as np
 
@@ -32,25 +32,29 @@ class Pass:
         self.retain = create_graph if retain_graph is None else retain_graph
         self.partial = partial
         self.pending = {}  # place -> gradient so far
-        self.own = set()  # places whose gradient is an array that this pass made and nothing else holds
         self.zero = False  # whether some rule returned None, a gradient of zero
 
     def run(self):
         edges = self._mark()
+        pending, found = self.pending, {}
         with recording(self.create_graph):
             for y, g in self.seeds:
-                place = value(y)
                 if self.create_graph and g.__class__ is not Tensor:
                     g = Tensor(g)
                 elif not self.create_graph and g.__class__ is Tensor:
                     g = g.data
-                self._receive(place, g, False)
-            found = {}
+                self._add(value(y), g)
             for node in sorted(edges, key=_tick_of, reverse=True):
-                self._visit(node, edges[node], found)
-        for place, g in self.pending.items():
+                if node.out.__class__ is ndarray:
+                    g = pending.pop(node, None)
+                else:
+                    g = self._of_outputs(node)
+                if g is not None:
+                    self._visit(node, g, edges[node], found)
+        for place in list(pending):
+            g = pending.pop(place)
             if self.wanted is None or place in self.wanted:
-                found[place] = self._finished(place, g)
+                found[place] = self._finished(place, g, getrefcount(g) == ALONE)
         if self.zero:
             self._fill_with_zeros(edges, found)
         return found
@@ -106,96 +110,101 @@ class Pass:
     def _has_wanted_output(self, node):
         return node.out.__class__ is tuple and any((node, i) in self.wanted for i in range(len(node.out)))
 
-    def _visit(self, node, links, found):
-        pending, wanted, out = self.pending, self.wanted, node.out
-        if out.__class__ is tuple:
-            g = tuple(pending.pop((node, i), None) for i in range(len(out)))
-            if all(part is None for part in g):
-                return
-            places = [((node, i), part) for i, part in enumerate(g) if part is not None]
-        else:
-            g = pending.pop(node, None)
-            if g is None:
-                return
-            places = ((node, g),)
-        if wanted is not None:
-            for place, part in places:
-                if place in wanted:
-                    found[place] = self._finished(place, part, shared=True)
+    def _of_outputs(self, node):
+        """What the outputs of a node have as gradients, a tuple; None if none has any."""
+        parts = tuple(self.pending.pop((node, i), None) for i in range(len(node.out)))
+        return None if all(part is None for part in parts) else parts
+
+    def _visit(self, node, g, links, found):
+        """Hand a node's gradient on to its arguments, by its operation's rules."""
+        out, op, pending = node.out, node.op, self.pending
+        if self.wanted is not None:
+            self._keep_wanted(node, g, found)
             if not links:
                 return
         if node.tick < writes.latest:
             _refuse_overwritten(node)
-        if self.create_graph:  # the same values, attached to the same places
-            args = node.args
-            y = (
-                tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
-                if out.__class__ is tuple
-                else Tensor(out, True, node)
-            )
-        else:
+        if not self.create_graph:
             args, y = node.arrays, out
-        op, static = node.op, node.static
-        if op.joint is None:
-            rules = op.rules
+        else:  # the same values, attached to the same places
+            args = node.args
+            if out.__class__ is ndarray:
+                y = Tensor(out, True, node)
+            else:
+                y = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
+        if op.joint is None and graph.watch is None:
+            rules, static = op.rules, node.static
             for position, place in links:
-                rule = rules.get(position)
-                if rule is None:
-                    _refuse_without_rule(op, position)
-                if graph.watch is not None:
-                    rule = graph.watch.rule(op, rule)
-                g_arg = rule(g, y, *args, **static)
-                # made by the rule and held by nobody else: not handed on, not kept, not a view
-                own = g_arg.__class__ is ndarray and g_arg.base is None and sys.getrefcount(g_arg) == ALONE
-                self._receive(place, g_arg, own)
+                rule = rules.get(position) or _refuse_without_rule(op, position)
+                part = rule(g, y, *args, **static)
+                if place in pending or part is None:
+                    self._add(place, part)
+                else:
+                    pending[place] = part
         else:
-            gradients = list(self._joint(op, g, y, args, static, links))
-            for place, g_arg in gradients:  # which the list holds too
-                own = g_arg.__class__ is ndarray and g_arg.base is None and sys.getrefcount(g_arg) == ALONE + 1
-                self._receive(place, g_arg, own)
+            for place, part in self._joint(op, g, y, args, node.static, links):
+                self._add(place, part)
         if not self.retain:
             node.args = node.arrays = node.static = None
 
+    def _keep_wanted(self, node, g, found):
+        """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""
+        if node.out.__class__ is ndarray:
+            if node in self.wanted:
+                found[node] = self._finished(node, g, False)
+        else:
+            for i, part in enumerate(g):
+                if part is not None and (node, i) in self.wanted:
+                    found[node, i] = self._finished((node, i), part, False)
+
     def _joint(self, op, g, y, args, static, links):
-        rule, covered = op.joint
+        """Pairs of a place and its gradient, from a rule for several arguments and, for the others, their own."""
+        rule, covered = op.joint or (None, ())
         rules = op.rules
         if graph.watch is not None:
-            rule = graph.watch.rule(op, rule)
+            rule = rule and graph.watch.rule(op, rule)
             rules = {position: graph.watch.rule(op, other) for position, other in rules.items()}
         asked = {position for position, _ in links if covered is None or position in covered}
         gradients = ()
         if asked:
             gradients = rule(g, y, *args, wanted=tuple(i in asked for i in range(len(args))), **static)
+        pairs = []
         for position, place in links:
             if position in asked:
-                g_arg = gradients[position]
-            elif position in rules:
-                g_arg = rules[position](g, y, *args, **static)
+                part = gradients[position]
             else:
-                _refuse_without_rule(op, position)
-            yield place, g_arg
+                rule = rules.get(position) or _refuse_without_rule(op, position)
+                part = rule(g, y, *args, **static)
+            pairs.append((place, part))
+        return pairs
 
-    def _receive(self, place, g, own):
-        """Add a gradient to what a place has. Added up in place only in arrays that this pass made itself."""
-        if g is None:
-            self.zero = True
-            return
+    def _add(self, place, g):
+        """Add a gradient to what a place has: in place where that is an array that nobody else holds.
+
+        Nobody else: rules may return what they were given or keep what they return, and then two places, or a place
+        and a caller, share an array.
+        """
         pending = self.pending
         before = pending.get(place)
-        if before is None:
+        if g is None:
+            self.zero = True
+        elif before is None:
             pending[place] = g
-            if own:
-                self.own.add(place)
-        elif place in self.own and g.dtype == before.dtype:
-            np.add(before, g, out=before)
+        elif (
+            before.__class__ is ndarray
+            and getrefcount(before) == ALONE + 1  # `pending` holds it too
+            and before.base is None
+            and g.dtype == before.dtype
+        ):
+            before += g
         else:
-            total = before + g
-            pending[place] = total
-            if total.__class__ is ndarray:
-                self.own.add(place)
+            pending[place] = before + g
 
-    def _finished(self, place, g, shared=False):
-        """A gradient as the caller gets it: of the value's dtype, and memory of its own."""
+    def _finished(self, place, g, alone):
+        """A gradient as the caller gets it: of the value's dtype, and memory of its own.
+
+        alone: whether nobody else holds it
+        """
         array = _array_at(place)
         dtype = array.dtype
         if np.shape(g) != array.shape:
@@ -207,9 +216,9 @@ class Pass:
             g = Tensor(np.asarray(g))
         if g.__class__ is Tensor:
             return g if g.dtype == dtype else g.astype(dtype)
-        if shared or place not in self.own or g.dtype != dtype:
-            return np.array(g, dtype)
-        return g
+        if alone and g.__class__ is ndarray and g.base is None and g.dtype == dtype:
+            return g
+        return np.array(g, dtype)
 
 
 def _array_at(place):
@@ -220,7 +229,7 @@ def _array_at(place):
 
 def _references_to_one_holder():
     array = np.empty(0)
-    return sys.getrefcount(array)
+    return getrefcount(array)
 
 
 ALONE = _references_to_one_holder()  # what getrefcount says of an array that only one local variable holds

@@ -111,7 +111,7 @@ cos = primitive(np.cos, saves="a")
 cos.vjp(0)(lambda g, y, a: -g * sin(a))
 
 tanh = primitive(np.tanh, saves="y")
-tanh.vjp(0)(lambda g, y, a: g * (1 - y * y))
+tanh.vjp(0)(lambda g, y, a: g - g * (y * y))  # quicker than 1 - y * y, which makes an array of the number
 
 
 @primitive(saves="x")
