@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.peers.process import Peer, seconds
+from benchmarks.request import Request
 
 SAMPLE = 0.4  # seconds of ours in a sample, about
+SHORT_SAMPLE = 0.04  # where a suite has many cases
 PAUSE = 0.02  # seconds between turns, so that the other's idle threads have stopped spinning
+SCALES = {"s": 1, "ms": 1e3, "us": 1e6, "MB": 1e-6}  # of what is measured in seconds or in bytes
 
 
 @dataclass
 class Record:
-    """One case: our time and the peer's (medians, in `unit`), and the median of the paired ratios ours / peer."""
+    """One case: ours and the peer's (medians, in `unit`), and the median of the paired ratios ours / peer.
+
+    low, high: half of the ratios lie between them
+    rate, peer_rate: effective GFLOP/s or GB/s (`rate_unit`); share: of the machine's ceiling, ours
+    more: what else the suite has to say
+    """
 
     suite: str
     case: str
@@ -34,24 +40,47 @@ class Record:
     high: float | None
     samples: int
     unit: str = "ms"
+    rate: float | None = None
+    peer_rate: float | None = None
+    rate_unit: str | None = None
+    share: float | None = None
+    more: dict = field(default_factory=dict)
 
     def as_json(self) -> dict:
-        record = asdict(self)
-        for short, name in (("ours", "ours"), ("peer_time", "peer")):
-            record[f"{name}_{self.unit}"] = record.pop(short)
-        del record["unit"]
-        return record
+        fields = {
+            "suite": self.suite,
+            "case": self.case,
+            "device": self.device,
+            "threads": self.threads,
+            f"ours_{self.unit.lower()}": self.ours,
+            "peer": self.peer,
+            f"peer_{self.unit.lower()}": self.peer_time,
+            "ratio": self.ratio,
+            "low": self.low,
+            "high": self.high,
+            "samples": self.samples,
+        }
+        if self.rate is not None:
+            fields |= {
+                "rate": self.rate,
+                "peer_rate": self.peer_rate,
+                "rate_unit": self.rate_unit,
+                "share": self.share,
+            }
+        return fields | self.more
 
 
-def paired(ours: Callable, peers: dict[str, Peer], *, samples: int) -> tuple[list[float], str | None, list[float]]:
+def paired(
+    ours: Callable, peers: dict[str, Peer], *, samples: int, sample: float | None = None
+) -> tuple[list[float], str | None, list[float]]:
     """Seconds a call, sample by sample: ours, and those of the quickest peer (its name between them).
 
-    A sample is as many calls in a row as take about SAMPLE seconds of ours, as in training. The peers are closed.
+    sample: seconds of ours in a sample, about, SAMPLE unless given; it is so many calls in a row, as in training
     """
     seconds(ours, 2)  # compile, allocate, warm the caches
     for peer in peers.values():
         peer.seconds(2)
-    times = max(1, round(SAMPLE / seconds(ours, 1)))
+    times = max(1, round((sample or SAMPLE) / seconds(ours, 1)))
     own, others = [], {name: [] for name in peers}
     for _ in range(samples):
         time.sleep(PAUSE)
@@ -59,69 +88,80 @@ def paired(ours: Callable, peers: dict[str, Peer], *, samples: int) -> tuple[lis
         for name, peer in peers.items():
             time.sleep(PAUSE)
             others[name].append(peer.seconds(times))
-    for peer in peers.values():
-        peer.close()
+    return own, *best_of(others)
+
+
+def best_of(others: dict[str, list[float]]) -> tuple[str | None, list[float]]:
+    """The name and the samples of the peer whose median is the smallest; None where there is no peer."""
     best = min(others, key=lambda name: statistics.median(others[name]), default=None)
-    return own, best, others.get(best, [])
+    return best, others.get(best, [])
 
 
-def record(suite, case, threads, own, best, other, *, unit="ms", device="cpu") -> Record:
-    """The medians of paired samples."""
-    scale = {"ms": 1e3, "us": 1e6}[unit]
+def record(
+    request: Request,
+    case: str,
+    own: list[float],
+    best: str | None,
+    other: list[float],
+    *,
+    unit: str = "ms",
+    threads: int | None = None,
+    products: float = 0,
+    traffic: float = 0,
+    **more,
+) -> Record:
+    """The medians of paired samples.
+
+    own, other: seconds, or bytes for the unit MB, sample by sample
+    threads: the request's unless given
+    products: floating point operations of a call, or traffic: the bytes that it has to read and write at least
+    """
+    scale, threads = SCALES[unit], threads or request.threads
     ratios = sorted(a / b for a, b in zip(own, other, strict=True)) if best else []
-    return Record(
-        suite,
+    ours, theirs = statistics.median(own), statistics.median(other) if best else None
+    one = Record(
+        request.suite,
         case,
-        device,
+        request.device,
         threads,
-        statistics.median(own) * scale,
+        ours * scale,
         best,
-        statistics.median(other) * scale if best else None,
+        theirs * scale if best else None,
         statistics.median(ratios) if best else None,
         ratios[len(ratios) // 4] if best else None,
         ratios[-1 - len(ratios) // 4] if best else None,
         len(own),
         unit,
+        more=more,
     )
+    if products or traffic:
+        work = (products or traffic) / 1e9
+        ceilings = request.ceilings_of(threads)
+        one.rate, one.peer_rate = work / ours, work / theirs if best else None
+        one.rate_unit = "GFLOP/s" if products else "GB/s"
+        one.share = one.rate / (ceilings.products if products else ceilings.copies)
+    return one
 
 
-def show(one: Record) -> str:
+def show(one: Record, width: int = 12) -> str:
     """A line of the table that a suite prints."""
-    line = f"{one.case:<12} {one.ours:9.2f} {one.unit}"
+    line = f"{one.case:<{width}} {one.ours:9.2f} {one.unit}"
+    if one.rate is not None:
+        line += f" {one.rate:7.1f} {one.rate_unit} ({one.share:4.0%})"
     if one.peer:
         line += (
-            f"   {one.peer:<20} {one.peer_time:9.2f} {one.unit}   ratio {one.ratio:5.2f}"
+            f"   {one.peer:<10} {one.peer_time:9.2f} {one.unit}   ratio {one.ratio:5.2f}"
             f"  (half of {one.samples} within {one.low:.2f} to {one.high:.2f})"
         )
     return line
 
 
-def machine() -> dict:
-    """What was measured on."""
-    model = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line.partition(":") for line in info.read_text().splitlines()]
-        model = next((value.strip() for key, _, value in lines if key.strip() == "model name"), model)
-    return {"processor": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform()}
-
-
-def versions(*packages: str) -> dict:
-    """The versions of Python and of packages that are installed."""
-    found = {"python": platform.python_version()}
-    for package in ("minigan", "numpy", "numba", *packages):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def save(path: str, records: list[Record], peer: str | None) -> None:
+def save(path: str | Path, request: Request, records: list[Record]) -> None:
     """The JSON file that the results are kept in."""
+    measured = [request.ceilings[threads]._asdict() for threads in sorted(request.ceilings)]
     content = {
-        "machine": machine(),
-        "versions": versions(*([peer] if peer else [])),
+        "machine": machine.machine() | ({"ceilings": measured} if measured else {}),
+        "versions": machine.versions(*([request.peer] if request.peer else [])),
         "records": [one.as_json() for one in records],
     }
     Path(path).write_text(json.dumps(content, indent=2) + "\n")

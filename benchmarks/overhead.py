@@ -10,18 +10,20 @@ import numpy as np
 
 import minigan as mg
 from benchmarks import measure
-from benchmarks.peers.process import Peer
+from benchmarks.peers.process import started
 
 OPERATIONS = 100
+WIDTH = 12
 
 
-def run(peer: str | None, threads: int, samples: int, only: str | None):
+def run(request):
     rng = np.random.default_rng(0)
     start, weight = (rng.standard_normal((4, 4)).astype(np.float32) * 0.3 for _ in range(2))
-    peers = {"torch": Peer(_torch_chain, start, weight, threads)} if peer == "torch" else {}
-    own, best, other = measure.paired(_chain(start, weight), peers, samples=samples)
+    (case,) = request.wanted(["chain"])
+    with started({"torch": (_torch_chain, start, weight, request.threads)} if request.peer else {}) as peers:
+        own, best, other = measure.paired(_chain(start, weight), peers, samples=request.samples)
     own, other = ([t / OPERATIONS for t in times] for times in (own, other))
-    yield measure.record("overhead", "chain", threads, own, best, other, unit="us")
+    yield measure.record(request, case, own, best, other, unit="us")
 
 
 def _chain(start, weight):

@@ -3,9 +3,10 @@ too. The two take turns; what is timed is inside."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def seconds(run: Callable[[], object], times: int) -> float:
@@ -25,30 +26,68 @@ class Peer:
     def __init__(self, build: Callable, *arguments):
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, build, arguments), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
+        self._awaited = 0  # answers to what was sent and not yet waited for
+        self.become(build, *arguments)
+
+    def become(self, build: Callable, *arguments) -> None:
+        """Time something else from now on, in the same process. Does not wait until it is built."""
+        self._send((build, arguments))
 
     def seconds(self, times: int) -> float:
-        """How long one call takes there, over so many in a row."""
+        """How long one call takes there, over so many in a row. Raises RuntimeError where the process has ended."""
+        self._send(times)
         try:
-            self._pipe.send(times)
-            return self._pipe.recv()
-        except (EOFError, OSError):  # its end of the pipe is gone
-            self._process.join()
-            raise RuntimeError(f"the peer's process ended with {self._process.exitcode}; its error is above") from None
+            while self._awaited:
+                answer = self._pipe.recv()
+                self._awaited -= 1
+        except (EOFError, OSError):
+            self._ended()
+        return answer
 
     def close(self) -> None:
         """End the process."""
         self._pipe.close()
         self._process.join()
 
+    def _send(self, message):
+        try:
+            self._pipe.send(message)
+        except OSError:  # its end of the pipe is gone
+            self._ended()
+        self._awaited += 1
 
-def _serve(pipe, build, arguments):
-    run = build(*arguments)
+    def _ended(self):
+        self._process.join()
+        raise RuntimeError(f"the peer's process ended with {self._process.exitcode}; its error is above") from None
+
+
+@contextlib.contextmanager
+def started(builds: dict[str, tuple]) -> Iterator[dict[str, Peer]]:
+    """Peers by name, each from (build, *arguments), until the end of the block."""
+    peers = {}
+    try:
+        for name, arguments in builds.items():
+            peers[name] = Peer(*arguments)
+        yield peers
+    finally:
+        for peer in peers.values():
+            peer.close()
+
+
+def _serve(pipe):
+    run = None
     while True:
         try:
-            times = pipe.recv()
+            message = pipe.recv()
         except EOFError:
             return
-        pipe.send(seconds(run, times))
+        if isinstance(message, int):
+            pipe.send(seconds(run, message))
+        else:
+            build, arguments = message
+            run = None  # what it holds goes before the next is made
+            run = build(*arguments)
+            pipe.send(None)

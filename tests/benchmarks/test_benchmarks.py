@@ -6,15 +6,41 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import measure
-from benchmarks.peers.process import Peer
+from benchmarks.machine import Ceilings
+from benchmarks.peers.process import Peer, started
+from benchmarks.request import Request
+from minigan.errors import MiniganError, UnknownNameError
+from minigan.kernels.cpu.threads import get_threads
+
+
+def request_of(suite="step", case=None, samples=1, peer=None):
+    return Request(suite, peer, 2, samples, case, ceilings={2: Ceilings(2, 200.0, 50.0)})
 
 
 def test_a_ratio_is_the_median_of_the_pairs():
     own, other = [1.0, 2.0, 3.0, 9.0, 1.0], [2.0, 2.0, 2.0, 3.0, 4.0]
-    one = measure.record("step", "case", 2, own, "torch NHWC", other)
+    one = measure.record(request_of(), "case", own, "torch NHWC", other)
     assert one.ratio == 1.0  # of 0.5, 1, 1.5, 3 and 0.25
     assert (one.ours, one.peer_time) == (2000, 2000)
     assert (one.low, one.high) == (0.5, 1.5)
+
+
+def test_rates_and_shares_follow_from_work_and_ceilings():
+    one = measure.record(request_of(), "case", [0.5], "torch", [0.25], products=50e9)
+    assert (one.rate, one.peer_rate, one.rate_unit, one.share) == (100, 200, "GFLOP/s", 0.5)
+    one = measure.record(request_of(), "case", [0.5], None, [], traffic=5e9)
+    assert (one.rate, one.peer_rate, one.rate_unit, one.share) == (10, None, "GB/s", 0.2)
+    assert "10.0 GB/s ( 20%)" in measure.show(one)
+    assert one.as_json().keys() >= {"rate", "peer_rate", "rate_unit", "share"}
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("ms", 1e3), ("us", 1e6), ("MB", 1e-6)])
+def test_units_are_in_the_names_of_the_json(unit, scale):
+    fields = measure.record(request_of(), "case", [3.0], "torch", [2.0], unit=unit, also=["twin"]).as_json()
+    assert fields[f"ours_{unit.lower()}"] == pytest.approx(3 * scale)
+    assert fields[f"peer_{unit.lower()}"] == pytest.approx(2 * scale)
+    assert (fields["ratio"], fields["also"], fields["device"]) == (1.5, ["twin"], "cpu")
+    json.dumps(fields)
 
 
 def sum_up_to(count):
@@ -33,11 +59,20 @@ def test_a_peer_that_cannot_be_had_ends_the_run(capfd):
 
 def test_the_quickest_peer_counts(monkeypatch):
     monkeypatch.setattr(measure, "SAMPLE", 0.005)
-    peers = {name: Peer(sum_up_to, count) for name, count in (("slow", 100_000), ("quick", 10))}
-    own, best, other = measure.paired(lambda: sum(range(1000)), peers, samples=3)
+    with started({name: (sum_up_to, count) for name, count in (("slow", 100_000), ("quick", 10))}) as peers:
+        own, best, other = measure.paired(lambda: sum(range(1000)), peers, samples=3)
     assert best == "quick"
     assert len(own) == len(other) == 3
     assert all(a > b > 0 for a, b in zip(own, other, strict=True))
+
+
+def test_a_peer_times_what_it_was_last_told_to():
+    with started({"peer": (sum_up_to, 10)}) as peers:
+        quick = peers["peer"].seconds(5)
+        peers["peer"].become(sum_up_to, 1_000_000)
+        assert peers["peer"].seconds(1) > 20 * quick
+        process = peers["peer"]._process
+    assert not process.is_alive()
 
 
 def test_the_json_has_machine_versions_and_records(tmp_path, capsys):
@@ -54,7 +89,42 @@ def test_the_json_has_machine_versions_and_records(tmp_path, capsys):
     assert f"{record['ours_us']:.2f} us" in capsys.readouterr().out
 
 
+def test_ceilings_are_kept_with_the_machine(tmp_path):
+    measure.save(tmp_path / "step.json", request_of(), [])
+    content = json.loads((tmp_path / "step.json").read_text())
+    assert content["machine"]["ceilings"] == [{"threads": 2, "products": 200.0, "copies": 50.0}]
+
+
+def test_threads_are_those_asked_for_and_put_back(monkeypatch, capsys):
+    before = get_threads()
+    assert command.main(["overhead", "--samples", "1", "--threads", "3"]) == 0
+    assert ", 3 threads" in capsys.readouterr().out
+    assert get_threads() == before
+
+
 @pytest.mark.parametrize("case", ["dcgan-82", "gan"])
 def test_an_unknown_case_is_answered_with_the_nearest(case, capsys):
     assert command.main(["step", "--case", case]) == 1
     assert f"no case of the step suite is called {case!r}" in capsys.readouterr().err
+
+
+def test_a_pattern_names_several_cases():
+    names = ["dcgan-32/D1 forward", "dcgan-32/D2 forward", "rgan-64/D1 forward"]
+    assert request_of(case="dcgan-32/*").wanted(names) == names[:2]
+    assert request_of(case=names[2]).wanted(names) == names[2:]
+    assert request_of().wanted(names) == names
+    with pytest.raises(UnknownNameError):
+        request_of(case="vae/*").wanted(names)
+
+
+def test_a_device_without_kernels_is_refused(capsys):
+    assert command.main(["step", "--device", "cuda"]) == 1
+    assert "--device cuda: this version has kernels for the processor only" in capsys.readouterr().err
+    with pytest.raises(MiniganError):
+        Request("step", None, 1, 1, device="tpu")
+
+
+def test_samples_and_threads_are_positive(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["step", "--samples", "0"])
+    assert "0 is not at least 1" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""Every convolution of the models at their benchmark batch: forward, input gradient and weight gradient, one by one.
+
+A transposed layer is the adjoint of a convolution, so layers of one geometry share their three products; each product
+is measured once, under the first layer that has it, and its record says `also` for which others. PyTorch computes the
+wanted gradient only, in both of its layouts; the better one counts, case by case. Where padding is uneven PyTorch pads
+the image itself, as its users must: in the forward pass, and when it crops the gradient of the input. GFLOP/s are
+those of the definition, so fewer products can pass the ceiling.
+"""
+
+from __future__ import annotations
+
+import math
+
+from benchmarks import measure
+from benchmarks.cases import GANS
+from benchmarks.layers import Convolution, layers, operands, products
+from benchmarks.peers.process import started
+from benchmarks.step import LAYOUTS
+from minigan import kernels, models
+
+WIDTH = 52
+DIRECTIONS = ("forward", "input gradient", "weight gradient")
+
+
+def run(request):
+    cases, also = all_cases()
+    wanted = request.wanted(cases)
+    builds = {name: (torch_layer, *cases[wanted[0]], last, request.threads) for name, last in LAYOUTS.items()}
+    with started(builds if request.peer else {}) as peers:
+        for name in wanted:
+            layer, direction = cases[name]
+            for peer, last in zip(peers.values(), LAYOUTS.values(), strict=False):
+                peer.become(torch_layer, layer, direction, last, request.threads)
+            own, best, other = measure.paired(
+                ours(layer, direction), peers, samples=request.samples, sample=measure.SHORT_SAMPLE
+            )
+            more = {"plain_product": layer.plain_product, "also": also[name]}
+            yield measure.record(request, name, own, best, other, products=products(layer), **more)
+
+
+def summary(records) -> list[str]:
+    """The geometric mean of the ratios, and the worst of the layers of each kind."""
+    if not records or records[0].ratio is None:
+        return []
+    mean = math.exp(sum(math.log(one.ratio) for one in records) / len(records))
+    lines = [f"geometric mean of {len(records)} ratios: {mean:.3f}"]
+    for title, plain in (("worst", False), ("worst of the plain matrix products", True)):
+        kind = [one for one in records if one.more["plain_product"] is plain]
+        if kind:
+            worst = max(kind, key=lambda one: one.ratio)
+            lines.append(f"{title}: {worst.ratio:.2f}, {worst.case}")
+    return lines
+
+
+def all_cases() -> tuple[dict[str, tuple[Convolution, str]], dict[str, list[str]]]:
+    """The cases, name -> (layer, direction), and the names of the layers that share each one's product."""
+    cases, names, also = {}, {}, {}
+    for model, case in GANS.items():
+        gan = models.build(case.model, case.shape)
+        players = {"D": (gan.discriminator, gan.image_shape), "G": (gan.generator, (gan.latent_size,))}
+        for player, (network, shape) in players.items():
+            found = [layer for layer in layers(network, case.batch, shape) if isinstance(layer, Convolution)]
+            for layer in found:
+                for direction in DIRECTIONS:
+                    name = f"{model}/{player}{layer.label} {direction}"
+                    first = names.setdefault((layer.geometry, product_of(layer, direction)), name)
+                    if first == name:
+                        cases[name], also[name] = (layer, direction), []
+                    else:
+                        also[first].append(name)
+    return cases, also
+
+
+def product_of(layer: Convolution, direction: str) -> str:
+    """The kernel that computes a direction of a layer."""
+    if direction == "weight gradient":
+        return "conv2d_weight"
+    return "conv2d" if (direction == "forward") is not layer.transposed else "conv2d_transpose"
+
+
+def ours(layer: Convolution, direction: str):
+    """A function without arguments that computes it and returns an array."""
+    g, product = layer.geometry, product_of(layer, direction)
+    x, w, y = operands(g)
+    given = {"conv2d": (x, w), "conv2d_transpose": (y, w), "conv2d_weight": (x, y)}[product]
+    return lambda: getattr(kernels.of(x), product)(*given, g)
+
+
+def torch_layer(layer: Convolution, direction: str, channels_last: bool, threads: int):
+    """PyTorch's, in the process that calls this."""
+    import torch
+
+    from benchmarks.peers.torch_layers import convolution
+
+    torch.set_num_threads(threads)
+    return convolution(layer, direction, channels_last)

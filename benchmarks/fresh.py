@@ -1,0 +1,108 @@
+"""What an engine takes in a process that has done nothing before: seconds to import it and to its first step, memory.
+
+    python -m benchmarks.fresh ENGINE CASE STEPS THREADS
+
+ENGINE is minigan, or torch NCHW or torch NHWC. The process imports the engine and nothing else that it would not have
+in its users' hands, makes STEPS training steps, and prints a line when the first is done and one with what it found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.cases import GANS, GanCase
+
+ROOT = Path(__file__).parents[1]
+FIRST = "the first step is done"
+
+
+class Fresh(NamedTuple):
+    """import_seconds: of the engine; first_step_seconds: from the start of the process to the end of its first step;
+    imported: bytes resident after the import; peak: bytes resident at most, to the end of the last step."""
+
+    import_seconds: float
+    first_step_seconds: float
+    imported: int
+    peak: int
+
+
+def run(engine: str, case: str, steps: int, threads: int, environment: dict[str, str] | None = None) -> Fresh:
+    """Measure an engine in a new process.
+
+    environment: variables that are set there beside this process's own
+    raises RuntimeError where that process fails
+    """
+    command = [sys.executable, "-m", "benchmarks.fresh", engine, case, str(steps), str(threads)]
+    # PyTorch reads the variable before it makes its threads, which its users would otherwise have on all cores
+    given = {**os.environ, "OMP_NUM_THREADS": str(threads), "MINIGAN_THREADS": str(threads), **(environment or {})}
+    start = time.perf_counter()
+    with subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, text=True) as process:
+        line = process.stdout.readline()
+        seconds = time.perf_counter() - start
+        found = process.stdout.read()
+    if process.returncode or line.strip() != FIRST:
+        raise RuntimeError(f"{' '.join(command[2:])} ended with {process.returncode}; its error is above")
+    return Fresh(first_step_seconds=seconds, **json.loads(found))
+
+
+def main(engine: str, case: str, steps: str, threads: str) -> None:
+    """In the new process."""
+    start = time.perf_counter()
+    if engine == "minigan":
+        import minigan  # noqa: F401
+    else:
+        import torch  # noqa: F401
+    seconds = time.perf_counter() - start
+    imported = resident("VmRSS")
+    step = (_minigan if engine == "minigan" else _torch)(GANS[case], engine, int(threads))
+    for number in range(int(steps)):
+        step()
+        if not number:
+            print(FIRST, flush=True)
+    print(json.dumps({"import_seconds": seconds, "imported": imported, "peak": resident("VmHWM")}))
+
+
+def resident(which: str) -> int:
+    """Bytes of this process that are in memory now (VmRSS) or were at most (VmHWM).
+
+    A process begins with its parent's ru_maxrss on Linux, so that is asked only where there is no /proc: the most so
+    far, in both cases.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines[which].split()[0]) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _minigan(case: GanCase, engine: str, threads: int):
+    import numpy as np
+
+    from minigan import models
+    from minigan.data import Batches
+    from minigan.gan import Trainer
+
+    real = np.random.default_rng(0).uniform(-1, 1, (case.batch, *case.shape)).astype(np.float32)
+    trainer = Trainer(models.build(case.model, case.shape), Batches(real, batch_size=case.batch), steps=1)
+    return lambda: trainer.play(real)
+
+
+def _torch(case: GanCase, engine: str, threads: int):
+    import torch
+
+    from benchmarks.peers.torch_training import first_step
+
+    torch.set_num_threads(threads)
+    return first_step(case, channels_last=engine == "torch NHWC")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,176 @@
+"""What lies around the convolutions, kernel by kernel, at shapes of the DCGAN: GB/s of the traffic that is necessary.
+
+Necessary is that every array which goes in is read once and every array that comes out is written once. The ceiling
+is a copy of memory; what lies in a cache can pass it. PyTorch's equivalents are in benchmarks/peers/torch_kernels.py,
+each in the forms that it has (layouts, or an optimiser's loops), of which the better one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+import minigan as mg
+from benchmarks import measure
+from benchmarks.peers.process import started
+from minigan import kernels
+from minigan.kernels.geometry import ConvGeometry
+
+WIDTH = 26
+IMAGES = (64, 32, 32, 64)  # the first feature maps of the DCGAN at 64 pixels
+SLIDE = ConvGeometry.of_window(IMAGES, kernel_size=4, stride=2, padding=1)
+POOL = ConvGeometry.of_window(IMAGES, kernel_size=2, stride=2)
+SLOPE, EPSILON = 0.2, 1e-5
+ADAM = {"lr": 2e-4, "betas": (0.5, 0.999)}
+LAYOUTS, LOOPS = ("NCHW", "NHWC"), ("foreach", "fused")
+
+
+class Case(NamedTuple):
+    """build() returns a function without arguments; traffic: bytes that it has to move; forms: how PyTorch has it."""
+
+    build: Callable
+    traffic: int
+    forms: tuple[str, ...] = LAYOUTS
+
+
+def run(request):
+    cases = all_cases()
+    wanted = request.wanted(cases)
+    forms = (*LAYOUTS, *LOOPS) if request.peer else ()
+    # one process for each form; what it times changes
+    with started({f"torch {form}": (_nothing,) for form in forms}) as peers:
+        for name in wanted:
+            case = cases[name]
+            chosen = {f"torch {form}": peers[f"torch {form}"] for form in case.forms if peers}
+            for form, peer in zip(case.forms, chosen.values(), strict=False):
+                peer.become(_torch_kernel, name, form, request.threads)
+            own, best, other = measure.paired(
+                case.build(), chosen, samples=request.samples, sample=measure.SHORT_SAMPLE
+            )
+            yield measure.record(request, name, own, best, other, traffic=case.traffic)
+
+
+def all_cases() -> dict[str, Case]:
+    """By name, in the order of printing."""
+    image, columns, pooled = (4 * int(np.prod(shape)) for shape in (IMAGES, SLIDE.columns, POOL.features))
+    parameters = 4 * sum(int(np.prod(shape)) for shape in parameter_shapes())
+    return {
+        "im2col": Case(_im2col, image + columns, ("NCHW",)),
+        "col2im": Case(_col2im, image + columns, ("NCHW",)),
+        "max pool forward": Case(_max_pool, image + 2 * pooled),
+        "max pool backward": Case(_max_pool_backward, image + 2 * pooled),
+        "average pool forward": Case(_average_pool, image + pooled),
+        "average pool backward": Case(_average_pool_backward, image + pooled),
+        "batch norm, leaky forward": Case(_batch_norm, 2 * image),
+        "batch norm, leaky backward": Case(_batch_norm_backward, 3 * image),
+        "leaky relu forward": Case(_leaky_relu, 2 * image),
+        "leaky relu backward": Case(_leaky_relu_backward, 3 * image),
+        "tanh forward": Case(_tanh, 2 * image),
+        "bias gradient": Case(_bias_sum, image),
+        "adam": Case(lambda: _optimiser(mg.optim.Adam, **ADAM), 7 * parameters, LOOPS),
+        "sgd with momentum": Case(lambda: _optimiser(mg.optim.SGD, lr=1e-4, momentum=0.9), 5 * parameters, LOOPS),
+        "rmsprop": Case(lambda: _optimiser(mg.optim.RMSprop, lr=1e-4), 5 * parameters, LOOPS[:1]),
+    }
+
+
+def parameter_shapes() -> list[tuple[int, ...]]:
+    """Those of the DCGAN at 64 pixels, both players'."""
+    gan = mg.models.build("dcgan", (64, 64, 3))
+    return [p.shape for network in (gan.generator, gan.discriminator) for p in network.parameters()]
+
+
+def drawn(shape, number: int = 0) -> np.ndarray:
+    """Normal float32 numbers, the same for every engine; another array for another number."""
+    return np.random.default_rng(number).standard_normal(shape, np.float32)
+
+
+def _im2col():
+    x = drawn(IMAGES)
+    return lambda: kernels.of(x).im2col(x, SLIDE)
+
+
+def _col2im():
+    columns = drawn(SLIDE.columns)
+    return lambda: kernels.of(columns).col2im(columns, SLIDE)
+
+
+def _max_pool():
+    x = drawn(IMAGES)
+    return lambda: mg.max_pool2d(x, 2)
+
+
+def _max_pool_backward():
+    x, y = drawn(IMAGES), drawn(POOL.features, 1)
+    indices = kernels.of(x).max_pool_indices(x, POOL)
+    return lambda: kernels.of(y).pool_scatter(y, indices, POOL)
+
+
+def _average_pool():
+    x = drawn(IMAGES)
+    return lambda: mg.avg_pool2d(x, 2)
+
+
+def _average_pool_backward():
+    y, share = drawn(POOL.features), np.float32(1 / (POOL.KH * POOL.KW))
+    return lambda: kernels.of(y).window_spread(y * share, POOL)
+
+
+def _batch_norm():
+    rows, scale, shift = drawn(IMAGES).reshape(-1, IMAGES[-1]), drawn(IMAGES[-1], 1), drawn(IMAGES[-1], 2)
+    return lambda: kernels.of(rows).batch_norm(rows, scale, shift, EPSILON, SLOPE)[0]
+
+
+def _batch_norm_backward():
+    x, scale, shift = drawn(IMAGES).reshape(-1, IMAGES[-1]), drawn(IMAGES[-1], 1), drawn(IMAGES[-1], 2)
+    g = drawn(x.shape, 3)
+    y, mean, inverse = kernels.of(x).batch_norm(x, scale, shift, EPSILON, SLOPE)
+    return lambda: kernels.of(x).batch_norm_vjp(g, x, scale, mean, inverse, y, SLOPE)[0]
+
+
+def _leaky_relu():
+    x = drawn(IMAGES)
+    return lambda: kernels.of(x).leaky_relu(x, SLOPE)
+
+
+def _leaky_relu_backward():
+    x, g = drawn(IMAGES), drawn(IMAGES, 3)
+    return lambda: kernels.of(x).leaky_relu_vjp(g, x, SLOPE)
+
+
+def _tanh():
+    x = drawn(IMAGES)
+    return lambda: mg.tanh(x)
+
+
+def _bias_sum():
+    g = drawn(IMAGES).reshape(-1, IMAGES[-1])
+    return lambda: kernels.of(g).bias_sum(g)
+
+
+def _optimiser(kind, **settings):
+    shapes = parameter_shapes()
+    parameters = [mg.tensor(drawn(shape, i), requires_grad=True) for i, shape in enumerate(shapes)]
+    gradients = [drawn(shape, len(shapes) + i) for i, shape in enumerate(shapes)]
+    optimiser = kind(parameters, **settings)
+
+    def step():
+        optimiser.step(gradients)
+        return parameters[0].numpy()
+
+    return step
+
+
+def _nothing():
+    return lambda: None
+
+
+def _torch_kernel(name: str, form: str, threads: int):
+    """PyTorch's, in the process that calls this."""
+    import torch
+
+    from benchmarks.peers.torch_kernels import kernel
+
+    torch.set_num_threads(threads)
+    return kernel(name, form)
