@@ -59,8 +59,8 @@ def layers(network: nn.Sequential, batch: int, shape: tuple[int, ...]) -> Iterat
         elif isinstance(layer, Stage):
             found, shape = _convolution(number, "", layer.grow, batch, shape)
             yield found
-            mix = layer.mix[0]
-            found, shape = _convolution(number, " mix", mix, batch, (*shape[:2], mix.inputs))
+            joined = (*shape[:2], layer.mix.inputs)
+            found, shape = _convolution(number, " mix", layer.mix, batch, joined)
             yield found
         elif isinstance(layer, nn.Reshape):
             shape = layer.shape

@@ -28,16 +28,24 @@ MAPS, HIDDEN = 512, 1024
 
 
 class Stage(Module):
-    """Maps of twice the size: (N, H, W, inputs) to (N, 2 H, 2 W, outputs), with a skip past the convolution."""
+    """Maps of twice the size: (N, H, W, inputs) to (N, 2 H, 2 W, outputs), with a skip past the convolution.
+
+    What is computed is leaky_relu(mix(concatenate([grow(x), repeat(x)]))). A 1 x 1 layer of two parts joined is the sum
+    of one for each part, and it does not matter whether pixels are repeated before or after it: so the skip is mixed
+    at its own size, which has a quarter of the pixels, and nothing is joined.
+    """
 
     def __init__(self, inputs: int, outputs: int, rng=None):
         super().__init__()
         self.grow = ConvTranspose2d(inputs, outputs, 5, rng=rng, **HALVE)
-        self.repeat = Upsample(2)
-        self.mix = Sequential(Conv2d(inputs + outputs, outputs, 1, rng=rng), LeakyReLU(SLOPE))
+        self.mix = Conv2d(outputs + inputs, outputs, 1, rng=rng)
+        self.repeat, self.activation = Upsample(2), LeakyReLU(SLOPE)
 
     def forward(self, x):
-        return self.mix(ops.concatenate([self.grow(x), self.repeat(x)], axis=-1))
+        grown = self.grow(x)
+        for_grown, for_skip = self.mix.weight[:, :, : grown.shape[3]], self.mix.weight[:, :, grown.shape[3] :]
+        mixed = ops.conv2d(grown, for_grown, self.mix.bias) + self.repeat(ops.conv2d(x, for_skip))
+        return self.activation(mixed)
 
 
 def rgan(image_shape, rng, latent_size=100):

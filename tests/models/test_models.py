@@ -80,9 +80,17 @@ def test_a_stage_of_the_rgan_keeps_what_it_was_given():
     stage = Stage(4, 2)
     for _, parameter in stage.named_parameters():
         parameter.data[...] = 0
-    stage.mix[0].weight.data[0, 0, 2:] = np.eye(4, 2)  # the first two channels belong to the convolution
+    stage.mix.weight.data[0, 0, 2:] = np.eye(4, 2)  # the first two channels belong to the convolution
     images = np.random.default_rng(0).uniform(size=(3, 5, 5, 4)).astype(np.float32)
     np.testing.assert_allclose(stage(mg.tensor(images)).numpy(), images[..., :2].repeat(2, 1).repeat(2, 2), rtol=1e-6)
+
+
+def test_a_stage_of_the_rgan_mixes_both_as_if_they_were_joined():
+    stage, images = Stage(6, 3).astype(np.float64), np.random.default_rng(0).standard_normal((2, 4, 4, 6))
+    repeated = images.repeat(2, 1).repeat(2, 2)
+    joined = mg.concatenate([stage.grow(mg.tensor(images)), mg.tensor(repeated)], axis=-1)
+    expected = mg.leaky_relu(stage.mix(joined), slope=0.2)
+    np.testing.assert_allclose(stage(mg.tensor(images)).numpy(), expected.numpy(), rtol=1e-12, atol=1e-14)
 
 
 def test_the_rgan_is_as_its_description_says():
