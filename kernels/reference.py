@@ -86,9 +86,12 @@ def conv2d_weight(x, y, g):
     return w
 
 
-def matmul(a, b):
-    """a (M, D) @ b (D, N): (M, N)."""
-    return np.einsum("md,dn->mn", a, b)
+def matmul(a, b, bias=None, slope=1.0):
+    """a (M, D) @ b (D, N) with a bias (N,) added, and what is then not positive multiplied by the slope: (M, N)."""
+    y = np.einsum("md,dn->mn", a, b)
+    if bias is not None:
+        y = y + bias
+    return leaky_relu(y, slope)
 
 
 # Pooling

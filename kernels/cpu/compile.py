@@ -5,6 +5,7 @@ So the folder's name carries a hash of every kernel source, of the versions that
 a folder is only ever filled by one state of the code.
 """
 
+import functools
 import hashlib
 import os
 import tempfile
@@ -50,11 +51,21 @@ FOLDER = cache_folder()
 
 def kernel(function):
     """Compile a function for arrays and numbers when it is first called with their types."""
+    return _in_folder(lambda caching: numba.njit(**caching, **OPTIONS)(function))
+
+
+@functools.cache
+def task(function):
+    """Compile a function of three integers, which returns nothing, now: its `.address` is what other code calls."""
+    return _in_folder(lambda caching: numba.cfunc("void(intp, intp, intp)", **caching, **OPTIONS)(function))
+
+
+def _in_folder(compile_it):
     if FOLDER is None:
-        return numba.njit(**OPTIONS)(function)
+        return compile_it({})
     theirs = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
     try:
-        return numba.njit(cache=True, **OPTIONS)(function)
+        return compile_it({"cache": True})
     finally:
         numba.config.CACHE_DIR = theirs

@@ -7,13 +7,18 @@ whatever the number of threads.
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 
 import numpy as np
 
+from minigan.kernels.cpu import crew
+
 WORTH_SHARING = 150e-6  # seconds of work; handing some over and waiting for its end costs about half of that
+WORTH_SHARING_COMPILED = 25e-6  # the same where the work is compiled
+PATIENCE = 200e-6  # seconds for which a helper without work looks out for more before it sleeps
 
 
 def available_cores() -> int:
@@ -32,6 +37,10 @@ _count = _from_environment()
 _jobs: SimpleQueue = SimpleQueue()
 _helpers: list[threading.Thread] = []
 _starting = threading.Lock()
+_board = crew.new_board()
+_turn = threading.Lock()  # of the caller whose job is on the board
+_asleep: list[int] = []  # one for each helper that has to be woken; which one it is, nobody knows
+_cores = available_cores()
 
 
 def get_threads() -> int:
@@ -106,27 +115,71 @@ def run(work: Callable, tasks: Iterable, seconds: float = 1.0) -> None:
     job = _Job(work, tasks)
     for _ in range(helpers):
         _jobs.put(job)
+    _board[crew.CALLS] += 1  # whoever watches the board goes back to the queue
     job.take_all()
     job.wait()
+
+
+def run_compiled(job: Callable, tasks: int, seconds: float) -> None:
+    """Do so many tasks of a compiled job on up to get_threads() threads.
+
+    job(board, slots): puts its arguments on the board and returns crew.share(board, address, tasks, slots)
+    seconds: what all of it should take on one thread
+    """
+    slots = min(_count, _cores, tasks)  # threads that wait for a core would be waited for
+    if slots < 2 or seconds < WORTH_SHARING_COMPILED or not _turn.acquire(blocking=False):
+        job(_own.board, 1)
+        return
+    _start(slots - 1)
+    try:
+        while _asleep:
+            _asleep.pop()  # before it wakes: it is woken once
+            _jobs.put(None)
+        job(_board, slots)
+    finally:
+        while _board[crew.INSIDE]:  # a helper that lost its core, which this thread holds maybe
+            time.sleep(0)
+        _turn.release()
 
 
 def _start(helpers):
     with _starting:
         while len(_helpers) < helpers:
-            thread = threading.Thread(target=_serve, args=(_jobs,), name="minigan", daemon=True)
+            slot = len(_helpers) + 1
+            thread = threading.Thread(target=_serve, args=(slot, _jobs, _asleep, _board), name="minigan", daemon=True)
             _helpers.append(thread)
             thread.start()
 
 
-def _serve(jobs):
+def _serve(slot, jobs, asleep, board):
+    """A helper's life: it sleeps until it gets Python work, or None, and then it watches the board for a while."""
+    looks = _looks(PATIENCE)
     while True:
-        jobs.get().help()
+        asleep.append(slot)
+        job = jobs.get()
+        if job is None:  # whoever gave it has taken a helper off the list
+            crew.watch(board, slot, board[crew.CALLS], looks)
+        else:
+            if asleep:
+                asleep.pop()
+            job.help()
+
+
+def _looks(seconds):
+    """How often a helper looks at the board in so many seconds."""
+    board, times = crew.new_board(), []
+    for _ in range(4):
+        start = time.perf_counter()
+        crew.watch(board, 1, 0, 1000)
+        times.append(time.perf_counter() - start)
+    return max(1, int(1000 * seconds / min(times)))
 
 
 def _forget():
     """A forked child has none of its parent's threads."""
-    global _jobs, _starting
-    _jobs, _starting = SimpleQueue(), threading.Lock()
+    global _jobs, _asleep, _starting, _board, _turn
+    _jobs, _asleep, _starting = SimpleQueue(), [], threading.Lock()
+    _board, _turn = crew.new_board(), threading.Lock()
     _helpers.clear()
 
 
@@ -134,12 +187,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-class _Scratch(threading.local):
+class _Own(threading.local):
+    """What belongs to one thread."""
+
     def __init__(self):
         self.buffers = {}
+        self.board = crew.new_board()
 
 
-_scratch = _Scratch()
+_own = _Own()
 
 
 def scratch(name: str, size: int, dtype) -> np.ndarray:
@@ -148,9 +204,9 @@ def scratch(name: str, size: int, dtype) -> np.ndarray:
     Fresh memory is page faults; a kept buffer is not. Its contents are whatever its last use left.
     """
     needed = size * np.dtype(dtype).itemsize
-    buffer = _scratch.buffers.get(name)
+    buffer = _own.buffers.get(name)
     if buffer is None or buffer.nbytes < needed:
         raw = np.empty(needed + 64, np.uint8)
         start = -raw.ctypes.data % 64
-        buffer = _scratch.buffers[name] = raw[start : start + needed // 64 * 64 + 64][:needed]
+        buffer = _own.buffers[name] = raw[start : start + needed // 64 * 64 + 64][:needed]
     return buffer[:needed].view(dtype)

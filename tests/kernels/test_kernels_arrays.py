@@ -21,6 +21,13 @@ def test_matrix_product(m, depth, n, make, transposed_a, transposed_b):
     assert_near(cpu.matmul(a, b), reference.matmul(a, b), depth)
 
 
+@given(SIZES, st.sampled_from([1, 64, 513]), SIZES, makers(), SLOPES, st.booleans())
+@example(600, 70, 40, lambda *shape: np.ones(shape), 0.2, True)
+def test_matrix_product_with_bias_and_activation(m, depth, n, make, slope, biased):
+    a, b, bias = make(m, depth), make(depth, n), make(n) if biased else None
+    assert_near(cpu.matmul(a, b, bias, slope), reference.matmul(a, b, bias, slope), depth)
+
+
 @pytest.mark.parametrize("shapes", [((0, 5), (5, 3)), ((4, 0), (0, 3)), ((4, 5), (5, 0))])
 def test_matrix_product_of_nothing(shapes):
     a, b = (np.ones(shape, np.float32) for shape in shapes)

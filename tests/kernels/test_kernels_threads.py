@@ -2,13 +2,15 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
 from geometries import geometry
 
 from minigan.kernels import cpu
-from minigan.kernels.cpu import threads
+from minigan.kernels.cpu import crew, threads
+from minigan.kernels.cpu.compile import kernel, task
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +54,15 @@ def bits(arrays):
     return [array.tobytes() for array in arrays]
 
 
-def test_results_are_the_same_to_the_bit_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+@pytest.fixture
+def eager(monkeypatch):
+    """Share whatever can be shared, on more threads than there are cores."""
+    for name in ("WORTH_SHARING", "WORTH_SHARING_COMPILED"):
+        monkeypatch.setattr(threads, name, 0)
+    monkeypatch.setattr(threads, "_cores", 16)
+
+
+def test_results_are_the_same_to_the_bit_for_any_number_of_threads(eager):
     results = []
     for count in (1, 2, 3, 7):
         cpu.set_threads(count)
@@ -61,7 +70,7 @@ def test_results_are_the_same_to_the_bit_for_any_number_of_threads(monkeypatch):
     assert results[0] == results[1] == results[2] == results[3]
 
 
-def test_several_callers_at_once_do_not_disturb_each_other():
+def test_several_callers_at_once_do_not_disturb_each_other(eager):
     cpu.set_threads(3)
     expected = [bits(everything(seed)) for seed in range(3)]
     results = [None] * 3
@@ -91,6 +100,85 @@ def test_every_task_is_done_once_by_several_threads():
     threads.run(work, range(100))
     assert sorted(done) == list(range(100))
     assert threading.current_thread().name in names
+
+
+@kernel
+def share_tallies(board, slots, function, tallies, rounds):
+    board[crew.ARGUMENTS], board[crew.ARGUMENTS + 1] = tallies.ctypes.data, len(tallies)
+    board[crew.ARGUMENTS + 2] = rounds
+    return crew.share(board, function, len(tallies), slots)
+
+
+def tally(address, number, slot):
+    """Count the task in the column of the slot that does it, after some work."""
+    board = crew.array_at(address, crew.WORDS, np.int64)
+    count, rounds = board[crew.ARGUMENTS + 1], board[crew.ARGUMENTS + 2]
+    tallies = crew.array_at(board[crew.ARGUMENTS], count * 8, np.int64).reshape(count, 8)
+    value = 1.0
+    for i in range(rounds):
+        value = np.sqrt(value + i)
+    tallies[number, slot] += 1 if value else 0
+
+
+def tallies_of(tasks, rounds=200):
+    """How often each task was done (rows), and by which slot (columns)."""
+    tallies = np.zeros((tasks, 8), np.int64)
+    address = task(tally).address
+    threads.run_compiled(lambda board, slots: share_tallies(board, slots, address, tallies, rounds), tasks, 1.0)
+    return tallies
+
+
+def test_every_compiled_task_is_done_once(eager):
+    for count in (3, 1, 2, 5, 2):
+        cpu.set_threads(count)
+        for tasks in (1, 2, 3, 40) * 50:
+            tallies = tallies_of(tasks)
+            assert (tallies.sum(axis=1) == 1).all()
+            assert not tallies[:, count:].any()
+
+
+def test_helpers_wake_for_compiled_tasks(eager):
+    cpu.set_threads(3)
+    for _ in range(200):
+        time.sleep(0.01)  # longer than a helper watches
+        if (tallies_of(30, 100_000).sum(axis=0)[:3] > 0).all():
+            return
+    pytest.fail("a helper never took part")
+
+
+def test_idle_helpers_sleep(eager):
+    cpu.set_threads(3)
+    tallies_of(40)
+    time.sleep(0.1)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1
+
+
+def test_compiled_tasks_of_several_callers_and_python_work_at_once(eager):
+    cpu.set_threads(3)
+    done, failures = [], []
+
+    def call():
+        for _ in range(300):
+            if (tallies_of(20).sum(axis=1) != 1).any():
+                failures.append("compiled tasks")
+        threads.run(lambda i: done.append(tallies_of(5).sum()), range(20))
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert not failures
+    assert done == [5] * 80
+
+
+def test_a_helper_is_waited_for_also_when_it_has_lost_its_core(eager):
+    cpu.set_threads(2)
+    for _ in range(100):
+        tallies = tallies_of(2, 300_000)  # far longer than the caller looks on in compiled code
+        assert (tallies.sum(axis=1) == 1).all()
 
 
 def test_little_work_stays_on_the_calling_thread():
@@ -126,7 +214,7 @@ def test_work_may_share_work_of_its_own():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_starts_threads_of_its_own():
+def test_a_forked_child_starts_threads_of_its_own(eager):
     cpu.set_threads(2)
     expected = bits(everything())
     child = os.fork()

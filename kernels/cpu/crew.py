@@ -1,0 +1,151 @@
+"""Compiled work, shared within a microsecond.
+
+To wake a thread takes 50 us, and Python work waits for the GIL besides. So a helper without work watches for a while,
+in compiled code and without the GIL, for work that is compiled too: the address of a function that it calls itself.
+
+The board is what all threads see: words on cache lines of their own, and the arguments of the job. A caller writes a
+job, opens it, takes tasks as everyone does, closes it, and waits until nobody is inside. A helper steps inside before
+it looks whether the job is (still) open. Both orders are sequentially consistent: either the caller sees the helper
+inside, or the helper sees the job closed. So nobody reads a job while the next one is written, and a helper that comes
+late, or never, costs nothing.
+"""
+
+import platform
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from minigan.kernels.cpu.compile import kernel
+
+LINE_BYTES, LINE = 64, 8  # of a cache line, and its words
+# the job's number while it is open, else 0; the helpers inside; the next task; Python work that was given out so far
+OPEN, INSIDE, NEXT, CALLS = 0, LINE, 2 * LINE, 3 * LINE
+COUNT, FUNCTION, TASKS, THREADS = range(4 * LINE, 4 * LINE + 4)  # jobs so far, and what is written before one opens
+ARGUMENTS, WORDS = 5 * LINE, 9 * LINE
+LOOKS_BEFORE_YIELDING = 2000  # some 50 us: a helper that is not out by then has lost its core, perhaps to the caller
+
+
+def new_board() -> np.ndarray:
+    return np.zeros(WORDS, np.int64)
+
+
+@kernel
+def share(board, function, tasks, threads):
+    """Do all tasks of the job whose arguments are on the board; whether every helper has come out of it again."""
+    board[COUNT] += 1
+    board[FUNCTION], board[TASKS], board[THREADS] = function, tasks, threads
+    write(board, NEXT, 0)
+    write(board, OPEN, board[COUNT])
+    take_tasks(board, 0)
+    write(board, OPEN, 0)
+    for _ in range(LOOKS_BEFORE_YIELDING):
+        if read(board, INSIDE) == 0:
+            return True
+        pause()
+    return False
+
+
+@kernel
+def watch(board, slot, calls, looks):
+    """Take part in jobs until none has come for so many looks, or there is more Python work than `calls`."""
+    last = left = 0
+    while left < looks and read(board, CALLS) == calls:
+        job = read(board, OPEN)
+        if job == 0 or job == last:
+            left += 1
+            pause()
+            continue
+        add(board, INSIDE, 1)
+        if read(board, OPEN) == job and slot < board[THREADS]:
+            take_tasks(board, slot)
+        add(board, INSIDE, -1)
+        last, left = job, 0
+
+
+@kernel
+def take_tasks(board, slot):
+    task = add(board, NEXT, 1)
+    while task < board[TASKS]:
+        call(board[FUNCTION], board.ctypes.data, task, slot)
+        task = add(board, NEXT, 1)
+
+
+@kernel
+def array_at(address, size, dtype):
+    """The flat array that begins at an address."""
+    return numba.carray(pointer(address), size, dtype)
+
+
+# ------------------------------------------------------------------------------------------ instructions
+
+
+def word_of(context, builder, board, at):
+    return builder.gep(context.make_array(types.int64[::1])(context, builder, board).data, [at])
+
+
+@intrinsic
+def read(typing, board, at):
+    def emit(context, builder, signature, arguments):
+        return builder.load_atomic(word_of(context, builder, *arguments), "seq_cst", 8)
+
+    return types.int64(types.int64[::1], types.intp), emit
+
+
+@intrinsic
+def write(typing, board, at, value):
+    def emit(context, builder, signature, arguments):
+        builder.store_atomic(arguments[2], word_of(context, builder, *arguments[:2]), "seq_cst", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64[::1], types.intp, types.int64), emit
+
+
+@intrinsic
+def add(typing, board, at, value):
+    """Add to a word; what it was before."""
+
+    def emit(context, builder, signature, arguments):
+        return builder.atomic_rmw("add", word_of(context, builder, *arguments[:2]), arguments[2], "seq_cst")
+
+    return types.int64(types.int64[::1], types.intp, types.int64), emit
+
+
+@intrinsic
+def pause(typing):
+    """Tell the processor that this thread only waits, where it can be told."""
+
+    def emit(context, builder, signature, arguments):
+        name, hint = PAUSES.get(platform.machine(), (None, []))
+        if name:
+            kind = ir.FunctionType(ir.VoidType(), [number.type for number in hint])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, name), hint)
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+PAUSES = dict.fromkeys(("x86_64", "AMD64"), ("llvm.x86.sse2.pause", []))
+PAUSES |= dict.fromkeys(("aarch64", "arm64"), ("llvm.aarch64.hint", [ir.IntType(32)(1)]))  # yield
+
+
+@intrinsic
+def pointer(typing, address):
+    def emit(context, builder, signature, arguments):
+        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.intp), emit
+
+
+@intrinsic
+def call(typing, function, board, task, slot):
+    def emit(context, builder, signature, arguments):
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [word] * 3)
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 4), emit
