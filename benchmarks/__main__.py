@@ -12,7 +12,7 @@ from minigan.errors import MiniganError
 from minigan.kernels.cpu.threads import get_threads, set_threads
 
 # and how many samples each takes unless told otherwise
-SUITES = {"overhead": 31, "kernels": 15, "conv": 15, "step": 15, "memory": 3, "cold": 3, "scaling": 7}
+SUITES = {"overhead": 31, "kernels": 15, "conv": 15, "step": 15, "memory": 3, "cold": 3, "scaling": 7, "profile": 9}
 
 
 def main(arguments=None) -> int:

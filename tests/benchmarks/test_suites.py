@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import cold, conv, fresh, kernels, layers, machine, measure, memory, scaling, step
+from benchmarks import cold, conv, fresh, kernels, layers, machine, measure, memory, profile, scaling, step
 from benchmarks.cases import GANS
 from benchmarks.machine import Ceilings
 from benchmarks.request import Request
@@ -169,6 +169,18 @@ def test_cold_starts_have_an_empty_folder_or_a_filled_one(monkeypatch):
     assert folders[0] == imported
     assert empty not in (imported, filling)
     assert filling == warm
+
+
+def test_a_profile_adds_up_and_leaves_the_kernels_alone():
+    module = kernels.kernels.of(np.empty(0, np.float32))
+    before = dict(vars(module))
+    (one,) = run(profile, "profile", "mlp-gan")
+    assert dict(vars(module)) == before
+    assert list(one.more["parts"]) == [*profile.PARTS, profile.REST]
+    assert sum(one.more["parts"].values()) == pytest.approx(one.ours)
+    assert one.more["parts"]["dense"] > 0
+    assert one.more["parts"]["conv2d"] == 0
+    assert profile.summary([one])[0].startswith("mlp-gan: conv2d 0%, ")
 
 
 def test_ceilings_are_plausible():
