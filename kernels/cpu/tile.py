@@ -31,7 +31,13 @@ def register_tile(vectors, bits):
             (row_stride, depth_stride), (out_stride, depth, rows, columns, accumulate) = arguments[2:4], arguments[8:]
             left_rows = clamped_rows(builder, here, row_stride, rows)
             out_rows = clamped_rows(builder, to, out_stride, rows)
-            sums = walk(v, vectors, left_rows, depth_stride, there, depth)
+
+            def ahead(k, left_at):
+                row = builder.add(builder.and_(k, INDEX(7)), INDEX(ROWS))
+                return builder.gep(here, [builder.add(left_at, builder.mul(row, row_stride))])
+
+            depth = INDEX(1), INDEX(0), depth
+            sums = walk(v, vectors, left_rows, depth_stride, there, INDEX(vectors * v.width), depth, ahead)
             store(v, vectors, sums, out_rows, columns, accumulate)
             return context.get_dummy_value()
 
@@ -41,42 +47,101 @@ def register_tile(vectors, bits):
     return tile
 
 
-def clamped_rows(builder, first, stride, rows):
-    """The addresses of ROWS rows. Those past the last are the last one again, which then is computed and written
+def gathering_tile(vectors, bits):
+    """Make a tile whose left rows begin wherever a table says, and are in pieces: a convolution reads its image so."""
+
+    @intrinsic
+    def tile(typing, left, left_at, table, table_at, depth_stride, pieces, piece_stride, length,
+             panel, panel_at, panel_stride, out, out_at, out_stride, rows, columns, accumulate):  # fmt: skip
+        """Like the tile of `register_tile`, with depth pieces * length.
+
+        Row i of left begins at left_at + table[table_at + i], and its next piece piece_stride further; the panel's
+        rows are panel_stride apart.
+        """
+
+        def emit(context, builder, signature, arguments):
+            v = Vectors(context, builder, left.dtype, bits)
+            here, there = v.pointer(left, *arguments[:2]), v.pointer(panel, *arguments[8:10])
+            numbers, to = v.pointer(table, *arguments[2:4]), v.pointer(out, *arguments[11:13])
+            depth_stride, depth, panel_stride = arguments[4], arguments[5:8], arguments[10]
+            out_stride, rows, columns, accumulate = arguments[13:]
+            left_rows = [
+                builder.gep(here, [builder.load(builder.gep(numbers, [number]))]) for number in clamped(builder, rows)
+            ]
+            out_rows = clamped_rows(builder, to, out_stride, rows)
+            sums = walk(v, vectors, left_rows, depth_stride, there, panel_stride, depth)
+            store(v, vectors, sums, out_rows, columns, accumulate)
+            return context.get_dummy_value()
+
+        i, flag = types.intp, types.boolean
+        return types.void(left, i, table, i, i, i, i, i, panel, i, i, out, i, i, i, i, flag), emit
+
+    return tile
+
+
+def clamped(builder, rows):
+    """The numbers of ROWS rows. Those past the last are the last one again, which then is computed and written
     several times, with equal values: no branches and no stray access."""
     last = builder.sub(rows, INDEX(1))
-    numbers = (builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last) for i in range(ROWS))
-    return [builder.gep(first, [builder.mul(stride, number)]) for number in numbers]
+    return [builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last) for i in range(ROWS)]
 
 
-def walk(v, vectors, left_rows, depth_stride, panel, depth):
-    """The loop over depth: ROWS lists of `vectors` vectors of sums."""
+def clamped_rows(builder, first, stride, rows):
+    """The addresses of ROWS rows, those past the last clamped to it."""
+    return [builder.gep(first, [builder.mul(stride, number)]) for number in clamped(builder, rows)]
+
+
+def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=None):
+    """The loop over depth: ROWS lists of `vectors` vectors of sums.
+
+    depth: (pieces, from one piece of the left rows to the next, elements of a piece)
+    ahead: a function of the step, the address in the rows of the next tile that is to be fetched then, so that they
+        lie in the L2 cache when they are needed
+    """
     builder = v.builder
+    pieces, piece_stride, length = depth
     before = builder.block
-    step, after = (builder.function.append_basic_block(name) for name in ("step", "store"))
-    builder.branch(step)
-    builder.position_at_end(step)
+    piece, step, piece_end, after = (
+        builder.function.append_basic_block(name) for name in ("piece", "step", "piece_end", "store")
+    )
 
-    def carried(kind, start):
+    def carried(kind, start, block):
         value = builder.phi(kind)
-        value.add_incoming(start, before)
+        value.add_incoming(start, block)
         return value
 
-    k, left_at, panel_at = (carried(INDEX, INDEX(0)) for _ in range(3))
-    sums = [[carried(v.vector, v.zeros) for _ in range(vectors)] for _ in range(ROWS)]
+    builder.branch(piece)
+    builder.position_at_end(piece)
+    done, piece_at, panel_start = (carried(INDEX, INDEX(0), before) for _ in range(3))
+    starts = [[carried(v.vector, v.zeros, before) for _ in range(vectors)] for _ in range(ROWS)]
+    builder.branch(step)
+
+    builder.position_at_end(step)
+    k, left_at, panel_at = (carried(INDEX, start, piece) for start in (INDEX(0), piece_at, panel_start))
+    sums = [[carried(v.vector, start, piece) for start in row] for row in starts]
+    if ahead:
+        v.prefetch(ahead(k, left_at))
     right = [v.load(panel, builder.add(panel_at, INDEX(j * v.width))) for j in range(vectors)]
     next_sums = []
     for row, totals in zip(left_rows, sums, strict=True):
         factor = v.spread(builder.load(builder.gep(row, [left_at])))
         next_sums.append([v.multiply_add(factor, r, total) for r, total in zip(right, totals, strict=True)])
-    next_k = builder.add(k, INDEX(1))
+    next_k, next_panel = builder.add(k, INDEX(1)), builder.add(panel_at, panel_stride)
     k.add_incoming(next_k, step)
     left_at.add_incoming(builder.add(left_at, depth_stride), step)
-    panel_at.add_incoming(builder.add(panel_at, INDEX(vectors * v.width)), step)
-    for totals, values in zip(sums, next_sums, strict=True):
-        for total, value in zip(totals, values, strict=True):
+    panel_at.add_incoming(next_panel, step)
+    builder.cbranch(builder.icmp_signed("<", next_k, length), step, piece_end)
+
+    builder.position_at_end(piece_end)
+    next_done = builder.add(done, INDEX(1))
+    done.add_incoming(next_done, piece_end)
+    piece_at.add_incoming(builder.add(piece_at, piece_stride), piece_end)
+    panel_start.add_incoming(next_panel, piece_end)
+    for start, totals, values in zip(starts, sums, next_sums, strict=True):
+        for first, total, value in zip(start, totals, values, strict=True):
             total.add_incoming(value, step)
-    builder.cbranch(builder.icmp_signed("<", next_k, depth), step, after)
+            first.add_incoming(value, piece_end)
+    builder.cbranch(builder.icmp_signed("<", next_done, pieces), piece, after)
     builder.position_at_end(after)
     return next_sums
 
@@ -109,6 +174,9 @@ def store(v, vectors, sums, out_rows, columns, accumulate):
 
 
 wide_tile, single_tile, thin_tile = register_tile(2, BITS), register_tile(1, BITS), register_tile(1, BITS // 2)
+wide_gathering, single_gathering, thin_gathering = (
+    gathering_tile(2, BITS), gathering_tile(1, BITS), gathering_tile(1, BITS // 2)
+)  # fmt: skip
 PEAK = 1e11  # floating point operations a second of one thread, about
 SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half a vector, one, or two
 
@@ -194,3 +262,28 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
             else:
                 thin_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
                           depth, rows - i, columns - start, accumulate)  # fmt: skip
+
+
+@kernel
+def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
+                      right, right_at, right_stride, out, out_at, out_stride, columns, accumulate):  # fmt: skip
+    """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.
+
+    right_stride: between rows of the right operand, which is read where it lies, whole panels wide; 0 for packed panels
+    """
+    wide = WIDE_BYTES // right.itemsize
+    for start in range(0, columns, wide):
+        width = panel_width(columns - start, right.itemsize)
+        stride = right_stride if right_stride else width
+        panel_at = right_at + (start if right_stride else pieces * length * start)
+        for i in range(0, rows, ROWS):
+            to = out_at + i * out_stride + start
+            if width == wide:
+                wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
+                               panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip
+            elif width * 2 == wide:
+                single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
+                                 panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip
+            else:
+                thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
+                               panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip

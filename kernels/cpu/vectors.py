@@ -42,6 +42,12 @@ class Vectors:
         """The address of element `at` of a flat array."""
         return self.builder.gep(self.context.make_array(kind)(self.context, self.builder, array).data, [at])
 
+    def prefetch(self, pointer):
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, LANE, LANE, LANE])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        self.builder.call(function, [self.builder.bitcast(pointer, byte), LANE(0), LANE(2), LANE(1)])
+
     def load(self, pointer, offset):
         return self.builder.load(self._address(pointer, offset), align=self.bytes)
 

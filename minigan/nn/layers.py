@@ -63,6 +63,7 @@ class Conv2d(Module):
         dilation=1,
         groups: int = 1,
         bias: bool = True,
+        algorithm: str | None = None,
         weight_init=None,
         rng=None,
     ):
@@ -73,7 +74,13 @@ class Conv2d(Module):
         if groups < 1 or inputs % groups or outputs % groups:
             raise ShapeError(f"{name}: {groups} groups do not divide {inputs} inputs and {outputs} outputs")
         self.inputs, self.outputs = inputs, outputs
-        self.how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        self.how = {
+            "stride": stride,
+            "padding": padding,
+            "dilation": dilation,
+            "groups": groups,
+            "algorithm": algorithm,
+        }
         image_side, feature_side = (outputs, inputs) if self.transposed else (inputs, outputs)
         fans = [math.prod(kernel) * channels // groups for channels in (image_side, feature_side)]
         # an output of a transposed convolution sees only every stride-th tap along each axis
@@ -93,8 +100,8 @@ class Conv2d(Module):
 
     def describe(self):
         kernel = "x".join(map(str, self.weight.shape[:2]))
-        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "output_padding": None}
-        how = "".join(f", {name}={setting}" for name, setting in self.how.items() if setting != usual[name])
+        usual = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+        how = "".join(f", {name}={setting}" for name, setting in self.how.items() if setting != usual.get(name))
         return f"{self.inputs} -> {self.outputs}, {kernel}{how}"
 
 

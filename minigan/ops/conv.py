@@ -23,12 +23,14 @@ from minigan.ops.elementwise import broadcast_to
 
 
 @primitive(saves="x w")
-def conv2d(x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1, algorithm=None):
     """Cross-correlate images with a bank of kernels.
 
     x: images, (N, H, W, C)
     w: kernels, (KH, KW, C // groups, K)
     bias: (K,), added to every pixel, or None
+    algorithm: the CPU kernels' way to compute it and its gradients ("im2col", "direct", "product", "winograd2",
+        "winograd3" or "winograd4"); None leaves that to the geometry
     returns: (N, OH, OW, K), OH = (H + pad - dilation * (KH - 1) - 1) // stride + 1; "same" gives ceil(H / stride)
     raises ShapeError where the channels do not match or the kernel does not fit
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 15
@@ -36,7 +38,7 @@ def conv2d(x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     same_float("conv2d", x=x, w=w)
     geometry = ConvGeometry.of_conv(x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
     _check_bias("conv2d", bias, geometry.K, x.dtype)
-    return kernels.of(x).conv2d(x, w, geometry, bias)
+    return kernels.of(x).conv2d(x, w, geometry, bias, algorithm=algorithm)
 
 
 @conv2d.vjp(0)
@@ -55,14 +57,14 @@ def _(g, y, x, w, bias, **how):
 
 
 @primitive
-def activated_conv2d(x, w, bias=None, *, slope, **how):
+def activated_conv2d(x, w, bias=None, *, slope, algorithm=None, **how):
     """leaky_relu(conv2d(x, w, bias, **how), slope) in fewer passes over memory, for a slope that is not negative."""
     same_float("conv2d", x=x, w=w)
     geometry = ConvGeometry.of_conv(x.shape, w.shape, **how)
     _check_bias("conv2d", bias, geometry.K, x.dtype)
     if slope < 0:
         raise ShapeError(f"conv2d: slope is {slope}, but only from 0 on does y show on which side it was computed")
-    return kernels.of(x).conv2d(x, w, geometry, bias, slope)
+    return kernels.of(x).conv2d(x, w, geometry, bias, slope, algorithm)
 
 
 @activated_conv2d.vjp(...)
@@ -75,7 +77,17 @@ def _(g, y, x, w, bias=None, *, slope, wanted, **how):
 
 @primitive(saves="y w")
 def conv2d_transpose(
-    y, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1, output_size=None, output_padding=None
+    y,
+    w,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    output_size=None,
+    output_padding=None,
+    algorithm=None,
 ):
     """The adjoint of `conv2d` in its images, also called transposed convolution or (wrongly) deconvolution.
 
@@ -85,6 +97,7 @@ def conv2d_transpose(
     output_size: (H, W) of the result. Several sizes have features of one size: the default is the smallest,
         (OH - 1) * stride + dilation * (KH - 1) + 1 - pad, and OH * stride with padding "same"
     output_padding: how much more than the smallest, below the stride; instead of output_size
+    algorithm: as for conv2d
     returns: images, (N, H, W, C)
     raises ShapeError where no image of that size has features of this size
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 14
@@ -101,7 +114,7 @@ def conv2d_transpose(
         output_padding=output_padding,
     )
     _check_bias("conv2d_transpose", bias, geometry.C, y.dtype)
-    return kernels.of(y).conv2d_transpose(y, w, geometry, bias)
+    return kernels.of(y).conv2d_transpose(y, w, geometry, bias, algorithm=algorithm)
 
 
 @conv2d_transpose.vjp(0)
@@ -120,7 +133,7 @@ def _(g, x, y, w, bias, **how):
 
 
 @primitive(saves="x y")
-def conv2d_weight(x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_weight(x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=1, algorithm=None):
     """How the kernels of `conv2d` meet images and features: <y, conv2d(x, w)> = <conv2d_weight(x, y), w>.
 
     x: images, (N, H, W, C)
@@ -137,7 +150,7 @@ def conv2d_weight(x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=
         dilation=dilation,
         groups=groups,
     )
-    return kernels.of(x).conv2d_weight(x, y, geometry)
+    return kernels.of(x).conv2d_weight(x, y, geometry, algorithm=algorithm)
 
 
 @conv2d_weight.vjp(0)

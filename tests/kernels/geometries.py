@@ -12,14 +12,14 @@ DTYPES = st.sampled_from([np.float32, np.float64])
 
 
 @st.composite
-def axes(draw, largest=5):
+def axes(draw, largest=5, kernels=st.integers(1, 4), dilations=st.integers(1, 2)):
     """(image size, output size, kernel, stride, dilation, padding before, padding after) along one axis.
 
     Drawn from the output side; pixels that no window reads (fewer than a stride) come last. Kernels may be smaller
     than the stride, padding one-sided, and windows may hold nothing else.
     """
-    output, kernel = draw(st.integers(1, largest)), draw(st.integers(1, 4))
-    stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    output, kernel, dilation = draw(st.integers(1, largest)), draw(kernels), draw(dilations)
+    stride = draw(st.integers(1, 3))
     span = (output - 1) * stride + dilation * (kernel - 1) + 1 + draw(st.integers(0, stride - 1))
     padding = draw(st.integers(0, min(span - 1, 4)))
     before = draw(st.integers(0, padding))
@@ -31,6 +31,32 @@ def conv_geometries(draw, images=IMAGES, groups=GROUPS, channels=CHANNELS):
     rows, columns = draw(axes()), draw(axes())
     count = draw(groups)
     return geometry(draw(images), rows, columns, count * draw(channels), count * draw(channels), count)
+
+
+@st.composite
+def filtered_axes(draw):
+    """An axis of several tiles and a rest, whose kernel has up to three taps for each phase."""
+    output, stride = draw(st.integers(1, 11)), draw(st.integers(1, 3))
+    kernel = draw(st.integers(1, 3 * stride))
+    span = (output - 1) * stride + kernel + draw(st.integers(0, stride - 1))
+    padding = draw(st.integers(0, min(span - 1, 4)))
+    before = draw(st.integers(0, padding))
+    return span - padding, output, kernel, stride, 1, before, padding - before
+
+
+@st.composite
+def algorithm_geometries(draw, algorithm, images=IMAGES, channels=CHANNELS):
+    """Convolutions that an algorithm can do."""
+    if algorithm == "im2col":
+        return draw(conv_geometries(images, channels=channels))
+    if algorithm == "product":
+        sizes, as_large = [draw(st.integers(1, 6)) for _ in range(2)], draw(st.booleans())
+        rows, columns = ((n, 1, n, 1, 1, 0, 0) if as_large else (n, n, 1, 1, 1, 0, 0) for n in sizes)
+    elif algorithm == "direct":
+        rows, columns = draw(axes()), draw(axes(dilations=st.just(1)))
+    else:
+        rows, columns = (draw(filtered_axes()) for _ in range(2))
+    return geometry(draw(images), rows, columns, draw(channels), draw(channels), 1)
 
 
 @st.composite

@@ -1,0 +1,158 @@
+"""Convolution, its adjoint and its weight gradient read from the image where it lies: no columns.
+
+A task pads some images in a buffer of its thread. There every window is whole, and the register tile finds its rows by
+a table of where they begin: output pixels of a convolution, elements of the kernel for its weight gradient. It pays
+where channels are few, so that im2col would copy for longer than the product takes.
+"""
+
+import functools
+
+import numpy as np
+
+from minigan.kernels.cpu.arrays import blocks, plain, round_up
+from minigan.kernels.cpu.blocked import begin, bend, pack_weights
+from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.threads import run, scratch
+from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, multiply_gathered, pack, packed_size
+from minigan.kernels.cpu.vectors import clear_run, copy_run
+
+SUITED = "kernels without dilation along the width and without groups"
+TASKS = 16  # at least so many, where there are images for them
+ROWS = 256  # output pixels, about, whose features stay in the L2 cache
+
+
+def suits(g) -> bool:
+    return g.DW == g.G == 1
+
+
+def _padded(g):
+    """(rows, pixels of a row) of an image with its padding."""
+    return g.H + g.PT + g.PB, g.W + g.PL + g.PR
+
+
+@functools.lru_cache(maxsize=256)
+def windows(g):
+    """Where the window of each output pixel begins in a padded image, int64 (OH * OW,)."""
+    _, width = _padded(g)
+    rows, columns = np.arange(g.OH) * g.SH * width, np.arange(g.OW) * g.SW
+    return ((rows[:, None] + columns) * g.C).reshape(-1)
+
+
+@functools.lru_cache(maxsize=256)
+def elements(g):
+    """Where each element of the kernel begins in a padded image, int64 (KH * KW * C,)."""
+    _, width = _padded(g)
+    pixels = np.arange(g.KH)[:, None] * g.DH * width + np.arange(g.KW)
+    return (pixels[:, :, None] * g.C + np.arange(g.C)).reshape(-1)
+
+
+@kernel
+def place_image(x, g, image, height, width, to, inwards):
+    """Copy an image of x (flat) into the middle of a padded one, or back."""
+    for h in range(g.H):
+        here, there = (image * g.H + h) * g.W * g.C, ((g.PT + h) * width + g.PL) * g.C
+        if inwards:
+            copy_run(x, here, to, there, g.W * g.C)
+        else:
+            copy_run(to, there, x, here, g.W * g.C)
+
+
+def conv2d(x, w, g, bias=None, slope=1.0):
+    x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
+    y = np.empty(g.features, x.dtype)
+    height, width = _padded(g)
+    panels = pack_weights(w, g)
+    flat_x, flat_y, table = x.reshape(-1), y.reshape(-1), windows(g)
+
+    def convolve(images):
+        padded = scratch("padded", height * width * g.C, x.dtype)
+        convolve_images(flat_x, panels, bias, x.dtype.type(slope), flat_y, g, *images, height, width, table, padded)
+
+    run(convolve, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * g.KH * g.KW * g.C / PEAK)
+    return y
+
+
+@kernel
+def convolve_images(x, panels, bias, slope, y, g, first_image, last_image, height, width, table, padded):
+    """All features of some images, some of their pixels at a time."""
+    clear_run(padded, 0, height * width * g.C)
+    pixels = g.OH * g.OW
+    for image in range(first_image, last_image):
+        place_image(x, g, image, height, width, padded, True)
+        for first in range(0, pixels, ROWS):
+            rows, at = min(ROWS, pixels - first), (image * pixels + first) * g.K
+            if len(bias):
+                for row in range(rows):
+                    begin(y, at + row * g.K, bias, 0, g.K)
+            multiply_gathered(padded, 0, table, first, rows, 1, g.KH, g.DH * width * g.C, g.KW * g.C,
+                              panels, 0, 0, y, at, g.K, g.K, len(bias) > 0)  # fmt: skip
+            if slope != 1:
+                bend(y, at, g.K, rows, g.K, slope)
+
+
+def conv2d_weight(x, y, g):
+    x, y = plain(x, y)
+    height, width = _padded(g)
+    wide = WIDE_BYTES // x.itemsize
+    line = round_up(g.K, wide)  # the tile reads whole panels of y
+    if line != g.K:
+        y = np.concatenate([y, np.zeros((*y.shape[:3], line - g.K), y.dtype)], axis=-1)
+    w = np.empty(g.weight, x.dtype)
+    spans = blocks(g.N, max(-(-g.N // (TASKS // 2)), 1))
+    partial = scratch("partial", len(spans) * w.size, w.dtype).reshape(len(spans), w.size)
+    flat_x, flat_y, table = x.reshape(-1), y.reshape(-1), elements(g)
+
+    def contract(number):
+        padded = scratch("padded", height * width * g.C, x.dtype)
+        contract_images(flat_x, flat_y, line, partial[number], g, *spans[number], height, width, table, padded)
+
+    run(contract, range(len(spans)), 2 * g.N * g.OH * g.OW * w.size / PEAK)
+    return np.add.reduce(partial, axis=0, out=w.reshape(-1)).reshape(g.weight)
+
+
+@kernel
+def contract_images(x, y, line, w, g, first_image, last_image, height, width, table, padded):
+    """The sum over the pixels of some images."""
+    clear_run(w, 0, len(w))
+    clear_run(padded, 0, height * width * g.C)
+    for image in range(first_image, last_image):
+        place_image(x, g, image, height, width, padded, True)
+        multiply_gathered(padded, 0, table, 0, len(table), g.SW * g.C, g.OH, g.SH * width * g.C, g.OW,
+                          y, image * g.OH * g.OW * line, line, w, 0, g.K, g.K, True)  # fmt: skip
+
+
+def conv2d_transpose(y, w, g, bias=None):
+    y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
+    x = np.empty(g.image, y.dtype)
+    height, width = _padded(g)
+    size = packed_size(g.K, g.C, w.itemsize)
+    panels = scratch("weights", g.KH * g.KW * size, w.dtype)
+    flat_y, flat_w, flat_x = y.reshape(-1), w.reshape(-1), x.reshape(-1)
+
+    def fill(tap):
+        pack(flat_w, tap * g.C * g.K, 1, g.K, g.K, 0, g.C, panels[tap * size :])
+
+    def spread(images):
+        padded = scratch("padded", height * width * g.C, y.dtype)
+        spread_images(flat_y, panels, size, bias, flat_x, g, *images, height, width, padded)
+
+    run(fill, range(g.KH * g.KW), w.size * 0.2e-9)
+    run(spread, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * g.KH * g.KW * g.C / PEAK)
+    return x
+
+
+@kernel
+def spread_images(y, panels, size, bias, x, g, first_image, last_image, height, width, padded):
+    """Some images: each tap's products with a row of features, added to the pixels that the tap meets."""
+    for image in range(first_image, last_image):
+        if len(bias):
+            for pixel in range(height * width):
+                begin(padded, pixel * g.C, bias, 0, g.C)
+        else:
+            clear_run(padded, 0, height * width * g.C)
+        for tap in range(g.KH * g.KW):
+            for oh in range(g.OH):
+                at = ((oh * g.SH + tap // g.KW * g.DH) * width + tap % g.KW) * g.C
+                multiply(y, (image * g.OH + oh) * g.OW * g.K, g.K, 1, panels[tap * size :], g.K, 0,
+                         padded, at, g.SW * g.C, g.OW, g.C, g.K, True)  # fmt: skip
+        place_image(x, g, image, height, width, padded, False)

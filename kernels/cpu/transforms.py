@@ -1,0 +1,261 @@
+"""Minimal filtering's transforms: images, features and weights to points, and points back to them.
+
+Along each axis a convolution of stride s is min(s, k) phases, convolutions of stride 1 with every s-th tap. For tiles
+of m outputs `toom_cook` gives a phase n = m + taps - 1 points. Transforms lie in planes, one for each pair of points
+q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, phase along W, channel) of the phases that
+have the point. Each transform goes along one axis after the other, by way of `between`, a buffer in the L1 cache.
+"""
+
+from typing import NamedTuple
+
+from minigan.kernels.cpu.combine import activation, addition, combination
+from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.tile import WIDE_BYTES, pack, panel_width
+from minigan.kernels.cpu.toom_cook import matrices
+from minigan.kernels.cpu.vectors import add_run
+
+OUTPUTS, TAPS = range(1, 5), range(1, 4)  # of a tile and of a phase, along one axis
+RUN = 64  # channels that are transformed at once
+DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
+
+_to_points = {n: matrices(n, 1)[2] for n in range(1, OUTPUTS[-1] + TAPS[-1])}
+_filters = {m * 8 + taps: matrices(m, taps) for m in OUTPUTS for taps in TAPS}
+image_to_points = combination(_to_points)
+points_to_image = combination({n: B.T for n, B in _to_points.items()})
+add_points_to_image = addition({n: B.T for n, B in _to_points.items()})
+points_to_features = combination({key: A for key, (A, _, _) in _filters.items()})
+finish_features = activation({key: A for key, (A, _, _) in _filters.items()})
+features_to_points = combination({key: A.T for key, (A, _, _) in _filters.items()})
+taps_to_points = combination({key: G for key, (_, G, _) in _filters.items()})
+points_to_taps = combination({key: G.T for key, (_, G, _) in _filters.items()})
+
+
+class Tiles(NamedTuple):
+    """Tiles of one size in each of some images: rows x columns of them, from output row `top` and column `left` on.
+
+    MH MW: outputs of a tile along each axis; NH NW: points; at: the row of a plane where their transforms begin
+    """
+
+    MH: int
+    MW: int
+    NH: int
+    NW: int
+    top: int
+    left: int
+    rows: int
+    columns: int
+    at: int
+
+
+@kernel
+def taps_of(kernel_size, stride, phase):
+    """Taps phase, phase + stride, ... of a kernel."""
+    return (kernel_size - phase + stride - 1) // stride
+
+
+@kernel
+def points_of(outputs, kernel_size, stride):
+    """Points of an axis: those of its first phase, which has the most taps."""
+    return outputs + taps_of(kernel_size, stride, 0) - 1
+
+
+@kernel
+def phases_at(point, outputs, kernel_size, stride):
+    """How many phases have a point of an axis: those before the first that has too few taps."""
+    phases = 0
+    while phases < min(stride, kernel_size) and point < outputs + taps_of(kernel_size, stride, phases) - 1:
+        phases += 1
+    return phases
+
+
+@kernel
+def points_alike(first, points, outputs, kernel_size, stride):
+    """(phases that have point `first`, the next point, up to `points`, that another number of them has)."""
+    phases, last = phases_at(first, outputs, kernel_size, stride), first + 1
+    while last < points and phases_at(last, outputs, kernel_size, stride) == phases:
+        last += 1
+    return phases, last
+
+
+@kernel
+def phases_of(q, g, t):
+    """How many pairs of phases have a pair of points."""
+    return phases_at(q // t.NW, t.MH, g.KH, g.SH) * phases_at(q % t.NW, t.MW, g.KW, g.SW)
+
+
+@kernel
+def place_of(tile, t):
+    """(image, first output row, first output column) of a tile."""
+    row = tile // t.columns
+    return row // t.rows, t.top + row % t.rows * t.MH, t.left + tile % t.columns * t.MW
+
+
+@kernel
+def bounds(start, stride, count, size):
+    """Which of start, start + stride, ... (`count` of them) lie in 0 <= ... < size, as a range of their numbers."""
+    low = min(max(-(start // stride), 0), count)
+    return low, max(min((size - 1 - start) // stride + 1, count), low)
+
+
+def room(g, size):
+    """Elements that any transform needs between its two axes, for tiles of `size` outputs along each."""
+    height, phases, points = (size - 1) * g.SH + g.KH, min(g.SW, g.KW), points_of(size, g.KW, g.SW)
+    return max(height * phases * points * RUN, g.KH * phases * points * PIECE, (size + TAPS[-1]) ** 2 * max(RUN, PIECE))
+
+
+@kernel
+def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, between):
+    """V of tiles first to last, counted from first_image on."""
+    height, phases_h, phases_w = (t.MH - 1) * g.SH + g.KH, min(g.SH, g.KH), min(g.SW, g.KW)
+    line = phases_w * t.NW * RUN  # of `between`: (row, phase along W, point along W, channel)
+    for tile in range(first, last):
+        image, oh, ow = place_of(tile, t)
+        top, left = oh * g.SH - g.PT, ow * g.SW - g.PL
+        first_h, last_h = max(0, -top), min(height, g.H - top)
+        pixel = ((first_image + image) * g.H + top + first_h) * g.W + left
+        for c in range(0, g.C, RUN):
+            count = min(RUN, g.C - c)
+            for phase in range(phases_w):
+                number = t.MW + taps_of(g.KW, g.SW, phase) - 1
+                low, high = bounds(left + phase, g.SW, number, g.W)
+                image_to_points(number, x, (pixel + phase) * g.C + c, g.SW * g.C, g.W * g.C, low, high,
+                                between, first_h * line + phase * t.NW * RUN, RUN, line, count, last_h - first_h)  # fmt: skip
+            for phase in range(phases_h):
+                number = t.MH + taps_of(g.KH, g.SH, phase) - 1
+                low, high = bounds(top + phase, g.SH, number, g.H)
+                q = 0
+                while q < t.NW:
+                    phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
+                    for other in range(phases):
+                        to = q * plane + (t.at + tile) * pitch + (phase * phases + other) * g.C + c
+                        image_to_points(number, between, phase * line + (other * t.NW + q) * RUN, g.SH * line, RUN, low, high,
+                                        planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
+                    q = next_q
+
+
+@kernel
+def transform_features(y, g, t, first_image, first, last, planes, plane, pitch, panels, between):
+    """Z of tiles first to last, counted from first_image on: in rows, or in panels with so many rows (0: none)."""
+    which_h, which_w = t.MH * 8 + taps_of(g.KH, g.SH, 0), t.MW * 8 + taps_of(g.KW, g.SW, 0)
+    wide = WIDE_BYTES // y.itemsize
+    run = min(RUN, wide) if panels else RUN
+    for tile in range(first, last):
+        image, oh, ow = place_of(tile, t)
+        pixel = ((first_image + image) * g.OH + oh) * g.OW + ow
+        for k in range(0, g.K, run):
+            count = min(run, g.K - k)
+            if panels:
+                start = k // wide * wide
+                to = panels * start + (t.at + tile) * panel_width(g.K - start, y.itemsize) + k - start
+            else:
+                to = (t.at + tile) * pitch + k
+            features_to_points(which_w, y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
+                               between, 0, RUN, t.NW * RUN, count, t.MH)  # fmt: skip
+            features_to_points(which_h, between, 0, t.NW * RUN, RUN, 0, t.MH,
+                               planes, to, t.NW * plane, plane, count, t.NW)  # fmt: skip
+
+
+@kernel
+def transform_weights(w, g, t, at, row_stride, column_stride, depth, columns, planes, plane, taps, between):
+    """U of some columns, in panels of (phases, depth) rows.
+
+    w: element (row, column) of a tap's matrix lies at + row * row_stride + column * column_stride after its beginning
+    """
+    phases_h, phases_w = min(g.SH, g.KH), min(g.SW, g.KW)
+    line = phases_w * t.NW * PIECE  # of `between`: (kh, phase along W, point along W, element)
+    for start in range(0, columns, WIDE_BYTES // w.itemsize):
+        width = panel_width(columns - start, w.itemsize)
+        panel = phases_h * phases_w * depth * start
+        for first in range(0, depth, DEPTH):
+            rows = min(DEPTH, depth - first)
+            size = rows * width
+            for tap in range(g.KH * g.KW):
+                here = tap * g.C * g.K + at + first * row_stride + start * column_stride
+                pack(w, here, row_stride, column_stride, rows, 0, min(width, columns - start), taps[tap * size :])
+            for piece in range(0, size, PIECE):
+                count = min(PIECE, size - piece)
+                for phase in range(phases_w):
+                    number = taps_of(g.KW, g.SW, phase)
+                    taps_to_points(t.MW * 8 + number, taps, phase * size + piece, g.SW * size, g.KW * size, 0, number,
+                                   between, phase * t.NW * PIECE, PIECE, line, count, g.KH)  # fmt: skip
+                for phase in range(phases_h):
+                    number = taps_of(g.KH, g.SH, phase)
+                    q = 0
+                    while q < t.NW:
+                        phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
+                        for other in range(phases):
+                            to = q * plane + panel + ((phase * phases + other) * depth + first) * width + piece
+                            taps_to_points(t.MH * 8 + number, between, phase * line + (other * t.NW + q) * PIECE, g.SH * line,
+                                           PIECE, 0, number, planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
+                        q = next_q
+
+
+@kernel
+def features_from_points(planes, plane, y, g, t, first_image, first, last, first_k, last_k, bias, slope, between):
+    """Features first_k to last_k of tiles first to last, y = leaky_relu(A M + bias, slope)."""
+    which_h, which_w = t.MH * 8 + taps_of(g.KH, g.SH, 0), t.MW * 8 + taps_of(g.KW, g.SW, 0)
+    for tile in range(first, last):
+        image, oh, ow = place_of(tile, t)
+        pixel = ((first_image + image) * g.OH + oh) * g.OW + ow
+        for k in range(first_k, last_k, RUN):
+            count, here = min(RUN, last_k - k), (tile - first) * (last_k - first_k) + k - first_k
+            points_to_features(which_w, planes, here, plane, t.NW * plane, 0, t.NW,
+                               between, 0, RUN, t.MW * RUN, count, t.NH)  # fmt: skip
+            finish_features(which_h, between, 0, t.MW * RUN, RUN, bias, k, slope,
+                            y, pixel * g.K + k, g.OW * g.K, g.K, count, t.MW)  # fmt: skip
+
+
+@kernel
+def add_images_from_points(planes, plane, x, g, t, first_image, first, last, first_c, last_c, between):
+    """Channels first_c to last_c of tiles first to last, x += B' M: neighbours overlap."""
+    phases_h, phases_w, channels = min(g.SH, g.KH), min(g.SW, g.KW), last_c - first_c
+    for tile in range(first, last):
+        image, oh, ow = place_of(tile, t)
+        top, left = oh * g.SH - g.PT, ow * g.SW - g.PL
+        for c in range(0, channels, RUN):
+            count = min(RUN, channels - c)
+            for phase in range(phases_h):
+                rows = t.MH + taps_of(g.KH, g.SH, phase) - 1
+                first_row, last_row = bounds(top + phase, g.SH, rows, g.H)
+                for other in range(phases_w):
+                    number = t.MW + taps_of(g.KW, g.SW, other) - 1
+                    low, high = bounds(left + other, g.SW, number, g.W)
+                    q = 0
+                    while q < number:
+                        phases, next_q = points_alike(q, number, t.MW, g.KW, g.SW)
+                        here = (
+                            q * plane + ((tile - first) * phases_h * phases_w + phase * phases + other) * channels + c
+                        )
+                        points_to_image(rows, planes, here, t.NW * plane, plane, 0, rows,
+                                        between, q * RUN, number * RUN, RUN, count, next_q - q)  # fmt: skip
+                        q = next_q
+                    pixel = ((first_image + image) * g.H + top + phase + first_row * g.SH) * g.W + left + other
+                    add_points_to_image(number, between, first_row * number * RUN, RUN, number * RUN, low, high,
+                                        x, pixel * g.C + first_c + c, g.SW * g.C, g.SH * g.W * g.C, count,
+                                        last_row - first_row)  # fmt: skip
+
+
+@kernel
+def add_weights_from_points(planes, plane, w, g, t, first_c, last_c, first_k, last_k, taps, between):
+    """Rows first_c to last_c and columns first_k to last_k of every tap, w += G' M."""
+    phases_h, phases_w, columns = min(g.SH, g.KH), min(g.SW, g.KW), last_k - first_k
+    size = (last_c - first_c) * columns
+    for piece in range(0, size, PIECE):
+        count = min(PIECE, size - piece)
+        for phase in range(phases_h):
+            rows = taps_of(g.KH, g.SH, phase)
+            for other in range(phases_w):
+                number = t.MW + taps_of(g.KW, g.SW, other) - 1
+                q = 0
+                while q < number:
+                    phases, next_q = points_alike(q, number, t.MW, g.KW, g.SW)
+                    here = q * plane + (phase * phases + other) * size + piece
+                    points_to_taps(t.MH * 8 + rows, planes, here, t.NW * plane, plane, 0, t.MH + rows - 1,
+                                   between, q * PIECE, number * PIECE, PIECE, count, next_q - q)  # fmt: skip
+                    q = next_q
+                to = (phase * g.KW + other) * size + piece
+                points_to_taps(t.MW * 8 + taps_of(g.KW, g.SW, other), between, 0, PIECE, number * PIECE, 0, number,
+                               taps, to, g.SW * size, g.SH * g.KW * size, count, rows)  # fmt: skip
+    for tap in range(g.KH * g.KW):
+        for c in range(last_c - first_c):
+            add_run(taps, tap * size + c * columns, w, (tap * g.C + first_c + c) * g.K + first_k, columns)
