@@ -12,6 +12,8 @@ from minigan.kernels.geometry import ConvGeometry
 from minigan.models import GAN
 from minigan.models.rgan import Stage
 
+SHAPING = ("stride", "padding", "dilation", "groups", "output_padding")  # what a layer's geometry follows from
+
 
 class Convolution(NamedTuple):
     """One layer: a convolution, or where it is transposed, the adjoint of the one with this geometry."""
@@ -68,10 +70,11 @@ def layers(network: nn.Sequential, batch: int, shape: tuple[int, ...]) -> Iterat
 
 def _convolution(number, part, layer, batch, shape):
     given, weight = (batch, *shape), layer.weight.shape
+    how = {name: setting for name, setting in layer.how.items() if name in SHAPING}
     if layer.transposed:
-        geometry = ConvGeometry.of_transpose(given, weight, **layer.how)
+        geometry = ConvGeometry.of_transpose(given, weight, **how)
     else:
-        geometry = ConvGeometry.of_conv(given, weight, **layer.how)
+        geometry = ConvGeometry.of_conv(given, weight, **how)
     return Convolution(number, part, geometry, layer.transposed), (
         geometry.image if layer.transposed else geometry.features
     )[1:]
