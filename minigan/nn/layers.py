@@ -35,13 +35,17 @@ class Linear(Module):
         self.weight = parameter(weight_init, rng, (inputs, outputs), inputs, outputs)
         self.bias = parameter(init.lecun_uniform(), rng, (outputs,), inputs, outputs) if bias else None
 
-    def forward(self, x):
+    def can_absorb(self, following):
+        return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
+
+    def forward(self, x, activation=None):
         if x.shape[-1:] != (self.inputs,):
             raise ShapeError(
                 f"Linear: x has shape {x.shape}, but the last axis must be {self.inputs}; weight is {self.weight.shape}"
             )
-        y = x @ self.weight
-        return y if self.bias is None else y + self.bias
+        if activation is None:
+            return ops.linear(x, self.weight, self.bias)
+        return ops.activated_linear(x, self.weight, self.bias, slope=activation.slope)
 
     def describe(self):
         return f"{self.inputs} -> {self.outputs}"

@@ -27,7 +27,7 @@ from minigan.ops.elementwise import (
     tanh,
     where,
 )
-from minigan.ops.linalg import einsum, matmul
+from minigan.ops.linalg import activated_linear, einsum, linear, matmul
 from minigan.ops.loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,

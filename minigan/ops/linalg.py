@@ -8,8 +8,9 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
+from minigan.ops.activation import leaky_relu_vjp
 from minigan.ops.checks import FLOATS
-from minigan.ops.elementwise import broadcast_to, unbroadcast
+from minigan.ops.elementwise import broadcast_to, sum_to, unbroadcast
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
 
 SMALL = 1 << 18  # multiplications up to which NumPy's product stays on one thread
@@ -71,6 +72,53 @@ def _as_vector_rule(g, a, b, wanted):
     if wanted == 0:
         return squeeze(unbroadcast(row @ swapaxes(b, -1, -2), expand_dims(a, 0)), 0)
     return unbroadcast(expand_dims(a, -1) @ row, b)
+
+
+@primitive(saves="x w")
+def linear(x, w, bias=None):
+    """x @ w + bias in one pass over the result: (..., N) from (..., K), (K, N) and (N,) or None."""
+    return _affine(x, w, bias, 1.0)
+
+
+@linear.vjp(...)
+def _(g, y, x, w, bias=None, *, wanted):
+    return _affine_gradients(g, x, w, wanted)
+
+
+@primitive(saves="x w y")
+def activated_linear(x, w, bias=None, *, slope):
+    """leaky_relu(linear(x, w, bias), slope) in fewer passes over memory, for a slope that is not negative."""
+    if slope < 0:
+        raise ShapeError(f"linear: slope is {slope}, but only from 0 on does y show on which side it was computed")
+    return _affine(x, w, bias, slope)
+
+
+@activated_linear.vjp(...)
+def _(g, y, x, w, bias=None, *, slope, wanted):
+    # y is positive where the product was
+    return _affine_gradients(leaky_relu_vjp(g, y, slope=slope), x, w, wanted)
+
+
+def _affine(x, w, bias, slope):
+    if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[0] or (bias is not None and bias.shape != w.shape[1:]):
+        raise ShapeError(
+            f"linear: x has shape {x.shape}, w {w.shape} and bias {np.shape(bias)}; they are (..., K), (K, N) and (N,)"
+        )
+    if x.dtype == w.dtype and x.dtype.type in FLOATS and (bias is None or bias.dtype == x.dtype):
+        y = kernels.of(x).matmul(_as_rows(x), w, bias, slope)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], w.shape[1])
+    y = np.matmul(x, w) if bias is None else np.matmul(x, w) + bias
+    return y if slope == 1 else kernels.of(y).leaky_relu(y, slope)
+
+
+def _affine_gradients(g, x, w, wanted):
+    gx = matmul(g, w.T) if wanted[0] else None
+    gw = matmul(_as_rows(x).T, _as_rows(g)) if wanted[1] else None
+    return gx, gw, sum_to(g, shape=w.shape[1:]) if wanted[2:] == (True,) else None
+
+
+def _as_rows(x):
+    return x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def einsum(subscripts: str, *operands):

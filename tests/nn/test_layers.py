@@ -37,6 +37,16 @@ def test_in_a_sequential_batch_norm_and_its_activation_are_one_pass_with_the_sam
         assert np.array_equal(a.numpy(), b.numpy())
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.LeakyReLU(0.2)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_in_a_sequential_a_dense_layer_and_its_activation_are_one_pass_with_the_same_result(activation, bias):
+    x, layer = images(4, 3, 5, dtype=np.float64), nn.Linear(5, 6, bias=bias).astype(np.float64)
+    y = nn.Sequential(layer, activation)(x)
+    np.testing.assert_allclose(y.numpy(), activation(layer(x)).numpy(), rtol=1e-12)
+    assert y.node.op.__name__ == "activated_linear"
+    assert nn.Sequential(layer, nn.Tanh())(x).node.args[0].node.op.__name__ == "linear"
+
+
 def test_batch_norm_in_use_changes_nothing():
     norm = nn.BatchNorm(3).eval()
     before = norm.state_dict()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
+from minigan.errors import ShapeError
 from minigan.testing import arrays, broadcastable_shapes, check_grads
 
 
@@ -35,6 +36,60 @@ def test_matmul_large_enough_for_the_kernels():
         assert np.allclose(mg.matmul(a, b), np.matmul(a, b), rtol=1e-12)
         check_grads(mg.matmul, [a, b])
         assert np.allclose(mg.matmul(a[..., ::-1], b.T.copy().T), np.matmul(a[..., ::-1], b), rtol=1e-12)
+
+
+@st.composite
+def affine_maps(draw):
+    """Arguments of `linear`: a vector, rows or batches of them, weights, and a bias or none."""
+    inputs, outputs = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    shape = (*draw(st.sampled_from([(), (0,), (4,), (2, 3)])), inputs)
+    bias = draw(st.sampled_from([(), ((outputs,),)]))
+    return [draw(arrays(s)) for s in (shape, (inputs, outputs), *bias)]
+
+
+def composed(x, w, bias=None, slope=1.0):
+    y = x @ w if bias is None else x @ w + bias
+    return mg.leaky_relu(y, slope=slope)
+
+
+@given(affine_maps(), st.sampled_from([0.0, 0.2, 1.5]))
+def test_linear(case, slope):
+    assert np.allclose(mg.linear(*case), composed(*case))
+    assert np.allclose(mg.activated_linear(*case, slope=slope), composed(*case, slope=slope))
+    check_grads(mg.linear, case)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (5,), (2, 3, 5), (70, 64), (2, 35, 64)])
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+@pytest.mark.parametrize("biased", [True, False])
+def test_activated_linear(shape, slope, biased):
+    rng = np.random.default_rng(0)
+    args = [rng.standard_normal(s) for s in (shape, (shape[-1], 65), (65,))[: 2 + biased]]
+    check_grads(lambda *args: mg.activated_linear(*args, slope=slope), args)
+    check_grads(mg.linear, args)
+    tensors = [mg.tensor(a, requires_grad=True) for a in args]
+    fused, plain = mg.activated_linear(*tensors, slope=slope), composed(*tensors, slope=slope)
+    g = rng.standard_normal(fused.shape)
+    for ours, theirs in zip(mg.grad(fused, tensors, g), mg.grad(plain, tensors, g), strict=True):
+        assert np.allclose(ours, theirs, rtol=1e-12)
+
+
+def test_linear_of_several_dtypes_is_as_numpy_has_it():
+    x, w, bias = np.arange(6).reshape(2, 3), np.ones((3, 4), np.float32), np.ones(4)
+    y = mg.activated_linear(x - 9, w, bias, slope=0.5)
+    assert y.dtype == np.float64
+    assert np.array_equal(y, ((x - 9) @ w + bias) * 0.5)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (4, 5)), ((2, 3), (3, 4), (3,)), ((2, 3), (3, 4), (2, 4)), ((), (3, 4))])
+def test_linear_says_which_shapes_do_not_fit(shapes):
+    with pytest.raises(ShapeError, match=r"linear: x has shape .* \(\.\.\., K\), \(K, N\) and \(N,\)"):
+        mg.linear(*(np.ones(shape) for shape in shapes))
+
+
+def test_activated_linear_refuses_a_negative_slope():
+    with pytest.raises(ShapeError, match=r"slope is -0\.1"):
+        mg.activated_linear(np.ones((2, 3)), np.ones((3, 4)), slope=-0.1)
 
 
 @st.composite
