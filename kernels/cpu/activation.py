@@ -26,6 +26,9 @@ def leaky_relu_vjp(g, x, slope):
 def run_flat(function, arrays, *numbers):
     """Call function(*pieces of the arrays, *numbers) on pieces that lie at the same places, in parallel."""
     flat = [array.reshape(-1) for array in arrays]
+    if flat[0].size <= BLOCK:
+        function(*flat, *numbers)
+        return
 
     def piece(block):
         function(*(array[slice(*block)] for array in flat), *numbers)

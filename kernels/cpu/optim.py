@@ -22,8 +22,8 @@ def rmsprop_update(p, g, square, lr, decay, eps, weight_decay=0.0):
 
 def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
     keep, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
-    rate, root = lr / (1 - beta1**step), math.sqrt(1 - beta2**step)
-    numbers = (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, root)
+    rate, unbiased = lr / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+    numbers = (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, unbiased)
     update(adam, (p, m, v), g, *map(p.dtype.type, numbers))
 
 
@@ -60,12 +60,12 @@ def rmsprop(p, square, g, lr, decay, rest, eps, weight_decay):
 
 
 @kernel
-def adam(p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, root):
-    """rate: lr / (1 - beta1^step); root: sqrt(1 - beta2^step); keep: what decoupled weight decay leaves of p."""
+def adam(p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, unbiased):
+    """rate: lr / (1 - beta1^step); unbiased: 1 / sqrt(1 - beta2^step); keep: what decoupled weight decay leaves of p."""
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean = beta1 * m[i] + rest1 * gradient
         square = beta2 * v[i] + rest2 * gradient * gradient
         m[i] = mean
         v[i] = square
-        p[i] = keep * p[i] - rate * mean / (math.sqrt(square) / root + eps)
+        p[i] = keep * p[i] - rate * mean / (math.sqrt(square) * unbiased + eps)
