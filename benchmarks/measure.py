@@ -164,4 +164,5 @@ def save(path: str | Path, request: Request, records: list[Record]) -> None:
         "versions": machine.versions(*([request.peer] if request.peer else [])),
         "records": [one.as_json() for one in records],
     }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps(content, indent=2) + "\n")

@@ -76,7 +76,7 @@ def test_a_peer_times_what_it_was_last_told_to():
 
 
 def test_the_json_has_machine_versions_and_records(tmp_path, capsys):
-    file = tmp_path / "overhead.json"
+    file = tmp_path / "results" / "overhead.json"
     assert command.main(["overhead", "--samples", "1", "--json", str(file)]) == 0
     content = json.loads(file.read_text())
     assert content["machine"]["cores"] >= 1
