@@ -61,7 +61,7 @@ def rmsprop(p, square, g, lr, decay, rest, eps, weight_decay):
 
 @kernel
 def adam(p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, unbiased):
-    """rate: lr / (1 - beta1^step); unbiased: 1 / sqrt(1 - beta2^step); keep: what decoupled weight decay leaves of p."""
+    """rate: lr / (1 - beta1^step); unbiased: (1 - beta2^step)^-0.5; keep: what decoupled weight decay leaves of p."""
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean = beta1 * m[i] + rest1 * gradient

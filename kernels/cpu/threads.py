@@ -18,6 +18,7 @@ from minigan.kernels.cpu import crew
 
 WORTH_SHARING = 150e-6  # seconds of work; handing some over and waiting for its end costs about half of that
 WORTH_SHARING_COMPILED = 25e-6  # the same where the work is compiled
+LOST, ALONE = 500e-6, 50e-3  # seconds a helper is late if others use its core, and seconds they are left it then
 PATIENCE = 200e-6  # seconds for which a helper without work looks out for more before it sleeps
 
 
@@ -41,6 +42,7 @@ _board = crew.new_board()
 _turn = threading.Lock()  # of the caller whose job is on the board
 _asleep: list[int] = []  # one for each helper that has to be woken; which one it is, nobody knows
 _cores = available_cores()
+_alone_until = 0.0  # until then compiled work is not shared
 
 
 def get_threads() -> int:
@@ -127,7 +129,7 @@ def run_compiled(job: Callable, tasks: int, seconds: float) -> None:
     seconds: what all of it should take on one thread
     """
     slots = min(_count, _cores, tasks)  # threads that wait for a core would be waited for
-    if slots < 2 or seconds < WORTH_SHARING_COMPILED or not _turn.acquire(blocking=False):
+    if slots < 2 or seconds < WORTH_SHARING_COMPILED or _alone() or not _turn.acquire(blocking=False):
         job(_own.board, 1)
         return
     _start(slots - 1)
@@ -137,9 +139,24 @@ def run_compiled(job: Callable, tasks: int, seconds: float) -> None:
             _jobs.put(None)
         job(_board, slots)
     finally:
-        while _board[crew.INSIDE]:  # a helper that lost its core, which this thread holds maybe
-            time.sleep(0)
+        if _board[crew.INSIDE]:
+            _wait_for_stragglers(seconds / tasks)
         _turn.release()
+
+
+def _wait_for_stragglers(seconds):
+    """Let the helpers finish their last tasks, of so many seconds each; one that takes far longer lost its core."""
+    global _alone_until
+    start = time.perf_counter()
+    while _board[crew.INSIDE]:
+        time.sleep(0)  # perhaps it needs this core
+    end = time.perf_counter()
+    if end - start > 2 * seconds + LOST:
+        _alone_until = end + ALONE
+
+
+def _alone():
+    return _alone_until and time.perf_counter() < _alone_until
 
 
 def _start(helpers):

@@ -60,6 +60,7 @@ def eager(monkeypatch):
     for name in ("WORTH_SHARING", "WORTH_SHARING_COMPILED"):
         monkeypatch.setattr(threads, name, 0)
     monkeypatch.setattr(threads, "_cores", 16)
+    monkeypatch.setattr(threads, "ALONE", 0)
 
 
 def test_results_are_the_same_to_the_bit_for_any_number_of_threads(eager):
