@@ -2,10 +2,10 @@
 
     product     one matrix product, where no pixel is read twice: 1 x 1 kernels, or kernels as large as the image
     im2col      columns of patches, block by block, times the weights: every geometry
-    direct      the same products, read from the padded image where they lie: what has few channels
-    winograd2   minimal filtering, 2 outputs of each axis at a time: rounds like the others, 1.8 to 2.3 times fewer products
+    direct      the same products, read from the padded image where they lie: few channels
+    winograd2   minimal filtering, 2 outputs along each axis at a time: some half of the products, and rounds like them
     winograd3   3 at a time
-    winograd4   4 at a time: 2.6 to 4 times fewer products; errors some 4 times larger
+    winograd4   4 at a time: 2.6 to 4 times fewer products, and errors up to 4 times PyTorch's
 
 Each computes all three convolutions. The geometry decides, unless the caller names one.
 """

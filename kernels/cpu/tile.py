@@ -277,13 +277,13 @@ def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, piece
         stride = right_stride if right_stride else width
         panel_at = right_at + (start if right_stride else pieces * length * start)
         for i in range(0, rows, ROWS):
-            to = out_at + i * out_stride + start
+            to, down, across = out_at + i * out_stride + start, rows - i, columns - start
             if width == wide:
-                wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
-                               panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip
+                wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip
             elif width * 2 == wide:
-                single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
-                                 panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip
+                single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                                 right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip
             else:
-                thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length, right,
-                               panel_at, stride, out, to, out_stride, rows - i, columns - start, accumulate)  # fmt: skip
+                thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip

@@ -12,18 +12,36 @@ from fractions import Fraction
 
 import numpy as np
 
-# Infinity comes first: what a shorter algorithm uses is the beginning of what a longer one uses, so that phases with
-# different numbers of taps share their points. The sixth point in this place rounds half as much as -2 would.
-INFINITY = None
-POINTS = (INFINITY, 0, 1, -1, 2, Fraction(-1, 2))
+# Finite points, for tiles of m outputs and phases of which the longest has r taps: those of the shorter phases are the
+# first of them, so that phases share points. Infinity is one of each. They minimise, over fractions with denominator 8,
+# the root of the sum over points of |A's column|^2 |G's row|^2 |B's row|^2, which tells how much rounding is amplified:
+# 0, 1, -1, 2, -2 amplify it by two to three times as much. Pairs p, -p come together.
+ODD = (1, -1, 0)
+POINTS = {
+    (1, 1): (),
+    (1, 2): (0,),
+    (1, 3): (0, 1),
+    (2, 1): (0,),
+    (2, 2): (1, -1),
+    (2, 3): ODD,
+    (3, 1): (1, -1),
+    (3, 2): ODD,
+    (3, 3): (Fraction(5, 4), Fraction(-5, 4), Fraction(3, 8), Fraction(-3, 8)),
+    (4, 1): ODD,
+    (4, 2): (Fraction(5, 4), Fraction(-5, 4), Fraction(3, 8), Fraction(-3, 8)),
+    (4, 3): (Fraction(3, 2), Fraction(-3, 2), Fraction(5, 8), Fraction(-5, 8), 0),
+}
 
 
-def matrices(outputs: int, taps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A (m, n), G (n, r) and B (n, n) of F(m, r) in float64, n = m + r - 1 at most six."""
-    count = outputs + taps - 1
-    if count > len(POINTS):
-        raise ValueError(f"F({outputs}, {taps}) needs {count} points, but only {len(POINTS)} are known to round well")
-    finite = [Fraction(p) for p in POINTS[1:count]]
+def matrices(outputs: int, taps: int, longest: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A (m, n), G (n, r) and B (n, n) of F(m, r) in float64, n = m + r - 1; the first point is infinity.
+
+    longest: taps of the longest phase, with which this one shares its points; its own if not given
+    """
+    points = POINTS.get((outputs, longest or taps))
+    if points is None or taps > (longest or taps):
+        raise ValueError(f"F({outputs}, {taps}) is not among the algorithms whose points are known to round well")
+    finite = [Fraction(p) for p in points[: outputs + taps - 2]]
     A = [[Fraction(i == outputs - 1)] + [p**i for p in finite] for i in range(outputs)]
     G = [[Fraction(k == taps - 1) for k in range(taps)]]
     B = [_polynomial(finite)]

@@ -2,8 +2,8 @@
 
 Along each axis a convolution of stride s is min(s, k) phases, convolutions of stride 1 with every s-th tap. For tiles
 of m outputs `toom_cook` gives a phase n = m + taps - 1 points. Transforms lie in planes, one for each pair of points
-q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, phase along W, channel) of the phases that
-have the point. Each transform goes along one axis after the other, by way of `between`, a buffer in the L1 cache.
+q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, phase along W, channel) of the phases
+that have the point. Each transform goes along one axis after the other, by way of `between`, a buffer in the L1 cache.
 """
 
 from typing import NamedTuple
@@ -18,11 +18,17 @@ OUTPUTS, TAPS = range(1, 5), range(1, 4)  # of a tile and of a phase, along one 
 RUN = 64  # channels that are transformed at once
 DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
 
-_to_points = {n: matrices(n, 1)[2] for n in range(1, OUTPUTS[-1] + TAPS[-1])}
-_filters = {m * 8 + taps: matrices(m, taps) for m in OUTPUTS for taps in TAPS}
-image_to_points = combination(_to_points)
-points_to_image = combination({n: B.T for n, B in _to_points.items()})
-add_points_to_image = addition({n: B.T for n, B in _to_points.items()})
+# of tiles with m outputs and phases with so many taps, of which the longest has one more or none
+_filters = {
+    m * 16 + longest * 4 + taps: matrices(m, taps, longest)
+    for m in OUTPUTS
+    for longest in TAPS
+    for taps in (longest - 1, longest)
+    if taps
+}
+image_to_points = combination({key: B for key, (_, _, B) in _filters.items()})
+points_to_image = combination({key: B.T for key, (_, _, B) in _filters.items()})
+add_points_to_image = addition({key: B.T for key, (_, _, B) in _filters.items()})
 points_to_features = combination({key: A for key, (A, _, _) in _filters.items()})
 finish_features = activation({key: A for key, (A, _, _) in _filters.items()})
 features_to_points = combination({key: A.T for key, (A, _, _) in _filters.items()})
@@ -51,6 +57,13 @@ class Tiles(NamedTuple):
 def taps_of(kernel_size, stride, phase):
     """Taps phase, phase + stride, ... of a kernel."""
     return (kernel_size - phase + stride - 1) // stride
+
+
+@kernel
+def filter_of(outputs, kernel_size, stride, phase):
+    """(number of its matrices, points) of a phase of an axis."""
+    taps = taps_of(kernel_size, stride, phase)
+    return outputs * 16 + taps_of(kernel_size, stride, 0) * 4 + taps, outputs + taps - 1
 
 
 @kernel
@@ -116,19 +129,21 @@ def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, be
         for c in range(0, g.C, RUN):
             count = min(RUN, g.C - c)
             for phase in range(phases_w):
-                number = t.MW + taps_of(g.KW, g.SW, phase) - 1
-                low, high = bounds(left + phase, g.SW, number, g.W)
-                image_to_points(number, x, (pixel + phase) * g.C + c, g.SW * g.C, g.W * g.C, low, high,
-                                between, first_h * line + phase * t.NW * RUN, RUN, line, count, last_h - first_h)  # fmt: skip
+                which, points = filter_of(t.MW, g.KW, g.SW, phase)
+                low, high = bounds(left + phase, g.SW, points, g.W)
+                here, to = (pixel + phase) * g.C + c, first_h * line + phase * t.NW * RUN
+                image_to_points(which, x, here, g.SW * g.C, g.W * g.C, low, high,
+                                between, to, RUN, line, count, last_h - first_h)  # fmt: skip
             for phase in range(phases_h):
-                number = t.MH + taps_of(g.KH, g.SH, phase) - 1
-                low, high = bounds(top + phase, g.SH, number, g.H)
+                which, points = filter_of(t.MH, g.KH, g.SH, phase)
+                low, high = bounds(top + phase, g.SH, points, g.H)
                 q = 0
                 while q < t.NW:
                     phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
                     for other in range(phases):
                         to = q * plane + (t.at + tile) * pitch + (phase * phases + other) * g.C + c
-                        image_to_points(number, between, phase * line + (other * t.NW + q) * RUN, g.SH * line, RUN, low, high,
+                        here = phase * line + (other * t.NW + q) * RUN
+                        image_to_points(which, between, here, g.SH * line, RUN, low, high,
                                         planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
                     q = next_q
 
@@ -136,7 +151,7 @@ def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, be
 @kernel
 def transform_features(y, g, t, first_image, first, last, planes, plane, pitch, panels, between):
     """Z of tiles first to last, counted from first_image on: in rows, or in panels with so many rows (0: none)."""
-    which_h, which_w = t.MH * 8 + taps_of(g.KH, g.SH, 0), t.MW * 8 + taps_of(g.KW, g.SW, 0)
+    (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     wide = WIDE_BYTES // y.itemsize
     run = min(RUN, wide) if panels else RUN
     for tile in range(first, last):
@@ -175,25 +190,26 @@ def transform_weights(w, g, t, at, row_stride, column_stride, depth, columns, pl
             for piece in range(0, size, PIECE):
                 count = min(PIECE, size - piece)
                 for phase in range(phases_w):
-                    number = taps_of(g.KW, g.SW, phase)
-                    taps_to_points(t.MW * 8 + number, taps, phase * size + piece, g.SW * size, g.KW * size, 0, number,
+                    which, number = filter_of(t.MW, g.KW, g.SW, phase)
+                    taps_to_points(which, taps, phase * size + piece, g.SW * size, g.KW * size, 0, number,
                                    between, phase * t.NW * PIECE, PIECE, line, count, g.KH)  # fmt: skip
                 for phase in range(phases_h):
-                    number = taps_of(g.KH, g.SH, phase)
+                    which, number = filter_of(t.MH, g.KH, g.SH, phase)
                     q = 0
                     while q < t.NW:
                         phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
                         for other in range(phases):
                             to = q * plane + panel + ((phase * phases + other) * depth + first) * width + piece
-                            taps_to_points(t.MH * 8 + number, between, phase * line + (other * t.NW + q) * PIECE, g.SH * line,
-                                           PIECE, 0, number, planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
+                            taps_to_points(which, between, phase * line + (other * t.NW + q) * PIECE,
+                                           g.SH * line, PIECE, 0, number, planes, to, t.NW * plane, plane, count,
+                                           next_q - q)  # fmt: skip
                         q = next_q
 
 
 @kernel
 def features_from_points(planes, plane, y, g, t, first_image, first, last, first_k, last_k, bias, slope, between):
     """Features first_k to last_k of tiles first to last, y = leaky_relu(A M + bias, slope)."""
-    which_h, which_w = t.MH * 8 + taps_of(g.KH, g.SH, 0), t.MW * 8 + taps_of(g.KW, g.SW, 0)
+    (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     for tile in range(first, last):
         image, oh, ow = place_of(tile, t)
         pixel = ((first_image + image) * g.OH + oh) * g.OW + ow
@@ -215,10 +231,10 @@ def add_images_from_points(planes, plane, x, g, t, first_image, first, last, fir
         for c in range(0, channels, RUN):
             count = min(RUN, channels - c)
             for phase in range(phases_h):
-                rows = t.MH + taps_of(g.KH, g.SH, phase) - 1
+                which_h, rows = filter_of(t.MH, g.KH, g.SH, phase)
                 first_row, last_row = bounds(top + phase, g.SH, rows, g.H)
                 for other in range(phases_w):
-                    number = t.MW + taps_of(g.KW, g.SW, other) - 1
+                    which_w, number = filter_of(t.MW, g.KW, g.SW, other)
                     low, high = bounds(left + other, g.SW, number, g.W)
                     q = 0
                     while q < number:
@@ -226,11 +242,11 @@ def add_images_from_points(planes, plane, x, g, t, first_image, first, last, fir
                         here = (
                             q * plane + ((tile - first) * phases_h * phases_w + phase * phases + other) * channels + c
                         )
-                        points_to_image(rows, planes, here, t.NW * plane, plane, 0, rows,
+                        points_to_image(which_h, planes, here, t.NW * plane, plane, 0, rows,
                                         between, q * RUN, number * RUN, RUN, count, next_q - q)  # fmt: skip
                         q = next_q
                     pixel = ((first_image + image) * g.H + top + phase + first_row * g.SH) * g.W + left + other
-                    add_points_to_image(number, between, first_row * number * RUN, RUN, number * RUN, low, high,
+                    add_points_to_image(which_w, between, first_row * number * RUN, RUN, number * RUN, low, high,
                                         x, pixel * g.C + first_c + c, g.SW * g.C, g.SH * g.W * g.C, count,
                                         last_row - first_row)  # fmt: skip
 
@@ -243,19 +259,20 @@ def add_weights_from_points(planes, plane, w, g, t, first_c, last_c, first_k, la
     for piece in range(0, size, PIECE):
         count = min(PIECE, size - piece)
         for phase in range(phases_h):
-            rows = taps_of(g.KH, g.SH, phase)
+            which_h, points = filter_of(t.MH, g.KH, g.SH, phase)
             for other in range(phases_w):
-                number = t.MW + taps_of(g.KW, g.SW, other) - 1
+                which, number = filter_of(t.MW, g.KW, g.SW, other)
                 q = 0
                 while q < number:
                     phases, next_q = points_alike(q, number, t.MW, g.KW, g.SW)
                     here = q * plane + (phase * phases + other) * size + piece
-                    points_to_taps(t.MH * 8 + rows, planes, here, t.NW * plane, plane, 0, t.MH + rows - 1,
+                    points_to_taps(which_h, planes, here, t.NW * plane, plane, 0, points,
                                    between, q * PIECE, number * PIECE, PIECE, count, next_q - q)  # fmt: skip
                     q = next_q
                 to = (phase * g.KW + other) * size + piece
-                points_to_taps(t.MW * 8 + taps_of(g.KW, g.SW, other), between, 0, PIECE, number * PIECE, 0, number,
-                               taps, to, g.SW * size, g.SH * g.KW * size, count, rows)  # fmt: skip
+                points_to_taps(which, between, 0, PIECE, number * PIECE, 0, number,
+                               taps, to, g.SW * size, g.SH * g.KW * size, count,
+                               points - t.MH + 1)  # fmt: skip
     for tap in range(g.KH * g.KW):
         for c in range(last_c - first_c):
             add_run(taps, tap * size + c * columns, w, (tap * g.C + first_c + c) * g.K + first_k, columns)

@@ -40,6 +40,7 @@ SUITED = "kernels of up to three times the stride, without dilation and groups"
 SLAB = 8 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
 ROWS = 64  # tiles whose products stay in the L2 cache
+CHAIN = 64  # tiles that are summed one after the other: a sum of such sums rounds less
 LINE = 16  # elements between rows and planes: a power of two apart they would share a cache set
 TASKS = 8  # at least so many, where there is work for them
 
@@ -61,7 +62,7 @@ class Slab(NamedTuple):
 
 def suits(g) -> bool:
     """Whether minimal filtering can do this convolution."""
-    return g.DH == g.DW == g.G == 1 and g.KH <= TAPS[-1] * g.SH and g.KW <= TAPS[-1] * g.SW
+    return (g.DH, g.DW, g.G) == (1, 1, 1) and g.KH <= TAPS[-1] * g.SH and g.KW <= TAPS[-1] * g.SW
 
 
 @functools.lru_cache(maxsize=256)
@@ -259,9 +260,11 @@ def make_weights(images, plane, pitch, features, panels, rows, w, g, t, tiles, f
     line = min(g.SH, g.KH) * min(g.SW, g.KW) * channels * columns + LINE
     for q in range(t.NH * t.NW):
         for phase in range(phases_of(q, g, t)):
-            multiply(images, q * plane + t.at * pitch + phase * g.C + first_c, 1, pitch,
-                     features[q * panels + rows * first_k :], rows, t.at,
-                     products, q * line + phase * channels * columns, columns, channels, columns, tiles, False)  # fmt: skip
+            for first in range(0, tiles, CHAIN):
+                here = q * plane + (t.at + first) * pitch + phase * g.C + first_c
+                multiply(images, here, 1, pitch, features[q * panels + rows * first_k :], rows, t.at + first,
+                         products, q * line + phase * channels * columns, columns, channels, columns,
+                         min(CHAIN, tiles - first), first > 0)  # fmt: skip
     add_weights_from_points(products, line, w, g, t, first_c, last_c, first_k, last_k, taps, between)
 
 
