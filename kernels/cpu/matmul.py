@@ -19,17 +19,6 @@ DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a
 
 
 @kernel
-def multiply_block(a, a_row, a_depth, b, b_depth, b_column, out, out_stride, rows, columns, depth, panels):
-    """out[rows, columns] = a @ b for one block, packing b's part of it, DEPTH rows of depth at a time."""
-    (first, last), (left, right) = rows, columns
-    for k in range(0, depth, DEPTH):
-        deep = min(DEPTH, depth - k)
-        pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
-        multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
-                 out, first * out_stride + left, out_stride, last - first, right - left, deep, k > 0)  # fmt: skip
-
-
-@kernel
 def finish_block(out, out_stride, rows, columns, finish):
     """Add the bias to a block and activate it, while it lies in the cache. finish: the bias, and then the slope."""
     (first, last), (left, right), slope = rows, columns, finish[-1]
@@ -60,29 +49,30 @@ def share_product(board, slots, function, a, a_row, a_depth, b, b_depth, b_colum
     return share(board, function, -(-sizes[0] // sizes[3]) * -(-sizes[1] // sizes[4]), slots)
 
 
-@kernel
-def product_block(address, number, slot, dtype):
-    """A task of the product on the board at an address: a block of the result, those of the same columns in a row."""
-    board = array_at(address, WORDS, np.int64)
-    m, n = board[M], board[N]
-    across, down = divmod(number, -(-m // board[BLOCK_ROWS]))
-    first, left = down * board[BLOCK_ROWS], across * board[BLOCK_COLUMNS]
-    rows, columns = (first, min(first + board[BLOCK_ROWS], m)), (left, min(left + board[BLOCK_COLUMNS], n))
-    a, b = array_at(board[A], board[A_SIZE], dtype), array_at(board[B], board[B_SIZE], dtype)
-    out, finish = array_at(board[OUT], m * n, dtype), array_at(board[FINISH], board[FINISH_SIZE], dtype)
-    panels = array_at(board[PANELS] + slot * board[PANELS_SIZE] * out.itemsize, board[PANELS_SIZE], dtype)
-    multiply_block(a, board[A_ROW], board[A_DEPTH], b, board[B_DEPTH], board[B_COLUMN],
-                   out, n, rows, columns, board[K], panels)  # fmt: skip
-    if finish.size:
-        finish_block(out, n, rows, columns, finish)
+@functools.cache
+def product_block(dtype):
+    """The task of a product of arrays of this dtype: one function, since LLVM compiles what calls a tile with it."""
 
+    def block(address, number, slot):
+        """One block of the result, a task of the product on the board at an address."""
+        board = array_at(address, WORDS, np.int64)
+        m, n, depth = board[M], board[N], board[K]
+        across, down = divmod(number, -(-m // board[BLOCK_ROWS]))  # blocks of the same columns in a row
+        first, left = down * board[BLOCK_ROWS], across * board[BLOCK_COLUMNS]
+        last, right = min(first + board[BLOCK_ROWS], m), min(left + board[BLOCK_COLUMNS], n)
+        a, a_row, a_depth = array_at(board[A], board[A_SIZE], dtype), board[A_ROW], board[A_DEPTH]
+        b, b_depth, b_column = array_at(board[B], board[B_SIZE], dtype), board[B_DEPTH], board[B_COLUMN]
+        out, finish = array_at(board[OUT], m * n, dtype), array_at(board[FINISH], board[FINISH_SIZE], dtype)
+        panels = array_at(board[PANELS] + slot * board[PANELS_SIZE] * out.itemsize, board[PANELS_SIZE], dtype)
+        for k in range(0, depth, DEPTH):  # b's part of the block is packed, DEPTH rows of depth at a time
+            deep = min(DEPTH, depth - k)
+            pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
+            multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
+                     out, first * n + left, n, last - first, right - left, deep, k > 0)  # fmt: skip
+        if finish.size:
+            finish_block(out, n, (first, last), (left, right), finish)
 
-def product_block32(address, number, slot):
-    product_block(address, number, slot, np.float32)
-
-
-def product_block64(address, number, slot):
-    product_block(address, number, slot, np.float64)
+    return block
 
 
 def flat_with_strides(array):
@@ -126,7 +116,7 @@ def product(a, b, bias, slope):
     out = np.empty((m, n), a[0].dtype)
     finish = np.empty(0 if bias is None and slope == 1 else n + 1, out.dtype)
     finish[:-1], finish[-1:] = 0 if bias is None else bias, slope
-    function = task(product_block32 if out.dtype == np.float32 else product_block64).address
+    function = task(product_block(out.dtype.type)).address
     size = round_up(packed_size(min(DEPTH, depth), min(columns, n), out.itemsize), LINE_BYTES // out.itemsize)
 
     def job(board, slots):

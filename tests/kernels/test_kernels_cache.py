@@ -19,12 +19,12 @@ PRODUCT = """
 import numba, numpy as np
 from minigan.kernels import cpu
 from minigan.kernels.cpu import compile
-from minigan.kernels.cpu.matmul import product_block64, share_product
+from minigan.kernels.cpu.matmul import product_block, share_product
 a = np.arange(10_000.0).reshape(100, 100)
 assert (cpu.matmul(a, a.T) == a @ a.T).all()
 stats = share_product.stats
 hits, misses = sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
-print(compile.FOLDER, hits + compile.task(product_block64).cache_hits, misses, numba.config.CACHE_DIR)
+print(compile.FOLDER, hits + compile.task(product_block(np.float64)).cache_hits, misses, numba.config.CACHE_DIR)
 """
 
 
