@@ -48,7 +48,7 @@ def col2im(cols, g):
     return crop(padded, g)
 
 
-# Convolution: three contractions of T(x, w, y) = <y, conv2d(x, w)>
+# Convolution: three contractions of T(x, w, y) = <y, conv2d(x, w)>, by one algorithm whichever is asked for
 
 
 def by_group(array, g):
@@ -56,7 +56,7 @@ def by_group(array, g):
     return array.reshape(*array.shape[:-1], g.G, array.shape[-1] // g.G)
 
 
-def conv2d(x, w, g, bias=None, slope=1.0):
+def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
     """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K), add a bias (K,), and multiply what is then not
     positive by `slope`: (N, OH, OW, K)."""
     y = by_group(np.zeros(g.features, x.dtype), g)
@@ -67,7 +67,7 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     return leaky_relu(y if bias is None else y + bias, slope)
 
 
-def conv2d_transpose(y, w, g, bias=None):
+def conv2d_transpose(y, w, g, bias=None, algorithm=None):
     """The adjoint of conv2d in x, for y (N, OH, OW, K), and a bias (C,) added: (N, H, W, C)."""
     padded = pad(np.zeros(g.image, y.dtype), g)
     for tap, view in taps(padded, g):
@@ -77,7 +77,7 @@ def conv2d_transpose(y, w, g, bias=None):
     return x if bias is None else x + bias
 
 
-def conv2d_weight(x, y, g):
+def conv2d_weight(x, y, g, algorithm=None):
     """The adjoint of conv2d in w, for x (N, H, W, C) and y (N, OH, OW, K): (KH, KW, C // G, K)."""
     w = np.zeros(g.weight, x.dtype)
     for tap, view in taps(pad(x, g), g):
