@@ -70,9 +70,8 @@ def test_outputs_of_both_players_in_float64_agree_to_rounding(case, rng):
 
 
 def test_outputs_of_both_players_in_float32_are_as_near_to_the_exact_ones(case):
-    """An algorithm with fewer products may round five times as much as PyTorch's in one layer, on the same arrays: that
-    is tested there. What it rounds is alike all over a tile, so the layers that follow average less of it away than of
-    PyTorch's: twice that for a network. Draws differ by chance: their mean square counts."""
+    """Within the five times PyTorch's error that one layer's algorithm may have, on the same arrays. Draws differ by
+    chance: their mean square counts."""
     squares = np.zeros((len(PLAYERS), 2))
     for draw in range(4):
         exact, rounded = (outputs(case, dtype, np.random.default_rng(draw)) for dtype in ("float64", "float32"))
@@ -80,7 +79,7 @@ def test_outputs_of_both_players_in_float32_are_as_near_to_the_exact_ones(case):
             squares[player] += [distance(output, reference) ** 2 for output in pair]
     for player, (ours, theirs) in zip(PLAYERS, np.sqrt(squares / 4), strict=True):
         print(f"{player}: {ours:.1e} off, {ours / theirs:.1f} times PyTorch's")
-        assert ours <= 10 * theirs, player
+        assert ours <= 5 * theirs, player
 
 
 def test_gradients_of_the_rgan_agree(rng):
