@@ -19,7 +19,7 @@ import numpy as np
 from minigan.kernels.cpu.arrays import blocks, plain
 from minigan.kernels.cpu.blocked import begin
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run, scratch
+from minigan.kernels.cpu.threads import get_threads, run, scratch
 from minigan.kernels.cpu.tile import PEAK, multiply, packed_size
 from minigan.kernels.cpu.transforms import (
     DEPTH,
@@ -40,7 +40,6 @@ SUITED = "kernels of up to three times the stride, without dilation and groups"
 SLAB = 8 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
 ROWS = 64  # tiles whose products stay in the L2 cache
-CHAIN = 64  # tiles that are summed one after the other: a sum of such sums rounds less
 LINE = 16  # elements between rows and planes: a power of two apart they would share a cache set
 TASKS = 8  # at least so many, where there is work for them
 
@@ -50,7 +49,7 @@ class Slab(NamedTuple):
 
     first_image: int
     last_image: int
-    kinds: tuple[Tiles, ...]
+    kinds: np.ndarray  # its Tiles, int64 (kinds, 9)
     rows: int  # of a plane: the tiles of all kinds
     planes: int
 
@@ -62,7 +61,7 @@ class Slab(NamedTuple):
 
 def suits(g) -> bool:
     """Whether minimal filtering can do this convolution."""
-    return (g.DH, g.DW, g.G) == (1, 1, 1) and g.KH <= TAPS[-1] * g.SH and g.KW <= TAPS[-1] * g.SW
+    return (g.DH, g.DW, g.G) == (1, 1, 1) and max(-(-g.KH // g.SH), -(-g.KW // g.SW)) <= TAPS[-1]
 
 
 @functools.lru_cache(maxsize=256)
@@ -88,8 +87,8 @@ def slabs(g, size, bytes_of_tile):
     points_h, points_w = points_of(size, g.KH, g.SH), points_of(size, g.KW, g.SW)
     affordable = max(SLAB // (points_h * points_w * bytes_of_tile), 1)  # tiles
     down, across = -(-g.OH // size), -(-g.OW // size)
-    parts = -(-g.N * down * across // affordable)
-    images = max(-(-g.N // max(parts, 1)), 1)
+    parts = max(round(g.N * down * across / affordable), 1)
+    images = max(-(-g.N // parts), 1)
     strips = blocks(g.OH, max(affordable // across, 1) * size) if images == 1 else [(0, g.OH)]
     return [slab(g, size, *some, *strip) for some in blocks(g.N, images) for strip in strips]
 
@@ -101,12 +100,30 @@ def slab(g, size, first_image, last_image, top, bottom):
             points = points_of(m_h, g.KH, g.SH), points_of(m_w, g.KW, g.SW)
             kinds.append(Tiles(m_h, m_w, *points, start, left, down, across, rows))
             rows += (last_image - first_image) * down * across
-    return Slab(first_image, last_image, tuple(kinds), rows, max(t.NH * t.NW for t in kinds))
+    planes = max(t.NH * t.NW for t in kinds)
+    return Slab(first_image, last_image, np.array(kinds, np.int64), rows, planes)
 
 
-def tiles_of(t, images):
-    """The tiles of a kind in a range of images, counted like these."""
-    return images[0] * t.rows * t.columns, images[1] * t.rows * t.columns
+@kernel
+def kind(table, number, first_image, last_image):
+    """(tiles of a kind, the first and last that some images have)."""
+    r = table[number]
+    t = Tiles(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
+    return t, first_image * t.rows * t.columns, last_image * t.rows * t.columns
+
+
+@kernel
+def all_images(x, g, kinds, start, first_image, last_image, planes, plane, pitch, between):
+    for number in range(len(kinds)):
+        t, first, last = kind(kinds, number, first_image, last_image)
+        transform_images(x, g, t, start, first, last, planes, plane, pitch, between)
+
+
+@kernel
+def all_features(y, g, kinds, start, first_image, last_image, planes, plane, pitch, panels, between):
+    for number in range(len(kinds)):
+        t, first, last = kind(kinds, number, first_image, last_image)
+        transform_features(y, g, t, start, first, last, planes, plane, pitch, panels, between)
 
 
 def phases_in(g):
@@ -128,10 +145,9 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
         plane = slab.rows * pitch + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
 
-        def transform(task, slab=slab, V=V, plane=plane):
-            t, images = task
+        def transform(images, slab=slab, V=V, plane=plane):
             between = scratch("between", room(g, tile), x.dtype)
-            transform_images(flat_x, g, t, slab.first_image, *tiles_of(t, images), V, plane, pitch, between)
+            all_images(flat_x, g, slab.kinds, slab.first_image, *images, V, plane, pitch, between)
 
         def make(task, slab=slab, V=V, plane=plane):
             images, columns = task
@@ -139,29 +155,31 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
             U = scratch("weights", slab.planes * packed_size(depth, size, x.itemsize), x.dtype)
             M = scratch("products", slab.planes * (ROWS * size + LINE), x.dtype)
             between, taps = work_space(g, tile, x.dtype)
-            for t in slab.kinds:
-                make_features(V, plane, pitch, flat_w, flat_y, g, t, slab.first_image, *tiles_of(t, images), *columns,
-                              bias, slope, U, M, taps, between)  # fmt: skip
+            make_features(V, plane, pitch, flat_w, flat_y, g, slab.kinds, slab.first_image, *images, *columns,
+                          bias, slope, U, M, taps, between)  # fmt: skip
 
-        run(transform, [(t, images) for t in slab.kinds for images in slab.shares(TASKS)], seconds(g, tile))
-        shares = slab.shares(-(-TASKS // len(ranges)))
+        run(transform, slab.shares(TASKS), seconds(g, tile))
+        shares = slab.shares(-(-2 * get_threads() // len(ranges)))
         run(make, [(images, columns) for columns in ranges for images in shares], seconds(g, tile))
     return y
 
 
 @kernel
-def make_features(images, plane, pitch, w, y, g, t, first_image, first, last, first_k, last_k, bias, slope,
+def make_features(images, plane, pitch, w, y, g, kinds, start, first_image, last_image, first_k, last_k, bias, slope,
                   weights, products, taps, between):  # fmt: skip
+    """Features first_k to last_k of some images, which are counted from `start` on."""
     columns = last_k - first_k
     depth, line = min(g.SH, g.KH) * min(g.SW, g.KW) * g.C, ROWS * columns + LINE
     size = packed_size(depth, columns, w.itemsize)
-    transform_weights(w, g, t, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
-    for block in range(first, last, ROWS):
-        stop = min(block + ROWS, last)
-        for q in range(t.NH * t.NW):
-            multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0,
-                     products, q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
-        features_from_points(products, line, y, g, t, first_image, block, stop, first_k, last_k, bias, slope, between)
+    for number in range(len(kinds)):
+        t, first, last = kind(kinds, number, first_image, last_image)
+        transform_weights(w, g, t, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
+        for block in range(first, last, ROWS):
+            stop = min(block + ROWS, last)
+            for q in range(t.NH * t.NW):
+                multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
+                         q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
+            features_from_points(products, line, y, g, t, start, block, stop, first_k, last_k, bias, slope, between)
 
 
 def conv2d_transpose(y, w, g, bias=None, *, tile):
@@ -174,10 +192,9 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
         plane = slab.rows * pitch + LINE
         Z = scratch("features", slab.planes * plane, x.dtype)
 
-        def transform(task, slab=slab, Z=Z, plane=plane):
-            t, images = task
+        def transform(images, slab=slab, Z=Z, plane=plane):
             between = scratch("between", room(g, tile), x.dtype)
-            transform_features(flat_y, g, t, slab.first_image, *tiles_of(t, images), Z, plane, pitch, 0, between)
+            all_features(flat_y, g, slab.kinds, slab.first_image, *images, Z, plane, pitch, 0, between)
 
         def make(task, slab=slab, Z=Z, plane=plane):
             images, channels = task
@@ -185,38 +202,35 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
             U = scratch("weights", slab.planes * phases * packed_size(g.K, size, x.itemsize), x.dtype)
             M = scratch("products", slab.planes * (ROWS * phases * size + LINE), x.dtype)
             between, taps = work_space(g, tile, x.dtype)
-            if slab.kinds[0].top == 0:  # else an earlier strip of these images has begun them
-                begin_images(flat_x, bias, g, slab.first_image + images[0], slab.first_image + images[1], *channels)
-            for t in slab.kinds:
-                make_images(Z, plane, pitch, flat_w, flat_x, g, t, slab.first_image, *tiles_of(t, images), *channels,
-                            U, M, taps, between)  # fmt: skip
+            make_images(Z, plane, pitch, flat_w, flat_x, g, slab.kinds, slab.first_image, *images, *channels,
+                        bias, U, M, taps, between)  # fmt: skip
 
-        run(transform, [(t, images) for t in slab.kinds for images in slab.shares(TASKS)], seconds(g, tile))
-        shares = slab.shares(-(-TASKS // len(ranges)))
+        run(transform, slab.shares(TASKS), seconds(g, tile))
+        shares = slab.shares(-(-2 * get_threads() // len(ranges)))
         run(make, [(images, channels) for channels in ranges for images in shares], seconds(g, tile))
     return x
 
 
 @kernel
-def begin_images(x, bias, g, first_image, last_image, first_c, last_c):
-    for pixel in range(first_image * g.H * g.W, last_image * g.H * g.W):
-        begin(x, pixel * g.C + first_c, bias, first_c, last_c - first_c)
-
-
-@kernel
-def make_images(features, plane, pitch, w, x, g, t, first_image, first, last, first_c, last_c,
+def make_images(features, plane, pitch, w, x, g, kinds, start, first_image, last_image, first_c, last_c, bias,
                 weights, products, taps, between):  # fmt: skip
+    """Channels first_c to last_c of some images, which are counted from `start` on."""
     channels, phases = last_c - first_c, min(g.SH, g.KH) * min(g.SW, g.KW)
     size, line = phases * packed_size(g.K, channels, w.itemsize), ROWS * phases * channels + LINE
-    transform_weights(w, g, t, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
-    for block in range(first, last, ROWS):
-        stop = min(block + ROWS, last)
-        for q in range(t.NH * t.NW):
-            for phase in range(phases_of(q, g, t)):
-                multiply(features, q * plane + (t.at + block) * pitch, pitch, 1,
-                         weights[q * size :], phases * g.K, phase * g.K, products, q * line + phase * channels,
-                         phases * channels, stop - block, channels, g.K, False)  # fmt: skip
-        add_images_from_points(products, line, x, g, t, first_image, block, stop, first_c, last_c, between)
+    for number in range(len(kinds)):
+        t, first, last = kind(kinds, number, first_image, last_image)
+        if number == 0 and t.top == 0:  # else an earlier strip of these images has begun them
+            for pixel in range((start + first_image) * g.H * g.W, (start + last_image) * g.H * g.W):
+                begin(x, pixel * g.C + first_c, bias, first_c, channels)
+        transform_weights(w, g, t, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
+        for block in range(first, last, ROWS):
+            stop = min(block + ROWS, last)
+            for q in range(t.NH * t.NW):
+                for phase in range(phases_of(q, g, t)):
+                    multiply(features, q * plane + (t.at + block) * pitch, pitch, 1,
+                             weights[q * size :], phases * g.K, phase * g.K, products, q * line + phase * channels,
+                             phases * channels, stop - block, channels, g.K, False)  # fmt: skip
+            add_images_from_points(products, line, x, g, t, start, block, stop, first_c, last_c, between)
 
 
 def conv2d_weight(x, y, g, *, tile):
@@ -226,46 +240,50 @@ def conv2d_weight(x, y, g, *, tile):
     flat_x, flat_w, flat_y = x.reshape(-1), w.reshape(-1), y.reshape(-1)
     depth = phases_in(g) * g.C
     pitch = depth + LINE
-    parts = [(channels, columns) for channels in blocks(g.C, 2 * CHANNELS) for columns in blocks(g.K, CHANNELS)]
+    parts = [(channels, columns) for channels in blocks(g.C, CHANNELS) for columns in blocks(g.K, 2 * CHANNELS)]
     for slab in slabs(g, tile, (depth + g.K) * x.itemsize):
         plane, panels = slab.rows * pitch + LINE, packed_size(slab.rows, g.K, x.itemsize) + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
         Z = scratch("features", slab.planes * panels, x.dtype)
 
-        def transform(task, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
-            t, images = task
-            tiles, between = tiles_of(t, images), scratch("between", room(g, tile), x.dtype)
-            transform_images(flat_x, g, t, slab.first_image, *tiles, V, plane, pitch, between)
-            transform_features(flat_y, g, t, slab.first_image, *tiles, Z, panels, 0, slab.rows, between)
+        def transform(images, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
+            between = scratch("between", room(g, tile), x.dtype)
+            all_images(flat_x, g, slab.kinds, slab.first_image, *images, V, plane, pitch, between)
+            all_features(flat_y, g, slab.kinds, slab.first_image, *images, Z, panels, 0, slab.rows, between)
 
         def make(task, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
             channels, columns = task
             size = (channels[1] - channels[0]) * (columns[1] - columns[0])
             M = scratch("products", slab.planes * (phases_in(g) * size + LINE), x.dtype)
             between, taps = scratch("between", room(g, tile), x.dtype), scratch("taps", g.KH * g.KW * size, x.dtype)
-            for t in slab.kinds:
-                tiles = (slab.last_image - slab.first_image) * t.rows * t.columns
-                make_weights(V, plane, pitch, Z, panels, slab.rows, flat_w, g, t, tiles, *channels, *columns,
-                             M, taps, between)  # fmt: skip
+            images = slab.last_image - slab.first_image
+            make_weights(V, plane, pitch, Z, panels, slab.rows, flat_w, g, slab.kinds, images, *channels, *columns,
+                         32 * tile, M, taps, between)  # fmt: skip
 
-        run(transform, [(t, images) for t in slab.kinds for images in slab.shares(TASKS)], seconds(g, tile))
+        run(transform, slab.shares(TASKS), seconds(g, tile))
         run(make, parts, seconds(g, tile))
     return w
 
 
 @kernel
-def make_weights(images, plane, pitch, features, panels, rows, w, g, t, tiles, first_c, last_c, first_k, last_k,
-                 products, taps, between):  # fmt: skip
+def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, count, first_c, last_c, first_k, last_k,
+                 chain, products, taps, between):  # fmt: skip
+    """Rows first_c to last_c and columns first_k to last_k of w: the sum over the tiles of `count` images.
+
+    chain: how many tiles are summed one after the other; a sum of such sums rounds less
+    """
     channels, columns = last_c - first_c, last_k - first_k
     line = min(g.SH, g.KH) * min(g.SW, g.KW) * channels * columns + LINE
-    for q in range(t.NH * t.NW):
-        for phase in range(phases_of(q, g, t)):
-            for first in range(0, tiles, CHAIN):
-                here = q * plane + (t.at + first) * pitch + phase * g.C + first_c
-                multiply(images, here, 1, pitch, features[q * panels + rows * first_k :], rows, t.at + first,
-                         products, q * line + phase * channels * columns, columns, channels, columns,
-                         min(CHAIN, tiles - first), first > 0)  # fmt: skip
-    add_weights_from_points(products, line, w, g, t, first_c, last_c, first_k, last_k, taps, between)
+    for number in range(len(kinds)):
+        t, _, tiles = kind(kinds, number, 0, count)
+        for q in range(t.NH * t.NW):
+            for phase in range(phases_of(q, g, t)):
+                for first in range(0, tiles, chain):
+                    here = q * plane + (t.at + first) * pitch + phase * g.C + first_c
+                    multiply(images, here, 1, pitch, features[q * panels + rows * first_k :], rows, t.at + first,
+                             products, q * line + phase * channels * columns, columns, channels, columns,
+                             min(chain, tiles - first), first > 0)  # fmt: skip
+        add_weights_from_points(products, line, w, g, t, first_c, last_c, first_k, last_k, taps, between)
 
 
 def work_space(g, tile, dtype):
