@@ -69,6 +69,9 @@ def gathering_tile(vectors, bits):
                 builder.gep(here, [builder.load(builder.gep(numbers, [number]))]) for number in clamped(builder, rows)
             ]
             out_rows = clamped_rows(builder, to, out_stride, rows)
+            for row in out_rows:
+                for j in range(vectors):
+                    v.prefetch(builder.gep(row, [INDEX(j * v.width)]), for_writing=True)
             sums = walk(v, vectors, left_rows, depth_stride, there, panel_stride, depth)
             store(v, vectors, sums, out_rows, columns, accumulate)
             return context.get_dummy_value()

@@ -42,11 +42,13 @@ class Vectors:
         """The address of element `at` of a flat array."""
         return self.builder.gep(self.context.make_array(kind)(self.context, self.builder, array).data, [at])
 
-    def prefetch(self, pointer):
+    def prefetch(self, pointer, for_writing=False):
+        """Ask for a cache line: for reading into the L2 cache, for writing into the L1 cache."""
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, LANE, LANE, LANE])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [self.builder.bitcast(pointer, byte), LANE(0), LANE(2), LANE(1)])
+        line = self.builder.bitcast(pointer, byte)
+        self.builder.call(function, [line, LANE(int(for_writing)), LANE(3 if for_writing else 2), LANE(1)])
 
     def load(self, pointer, offset):
         return self.builder.load(self._address(pointer, offset), align=self.bytes)

@@ -219,9 +219,6 @@ def make_images(features, plane, pitch, w, x, g, kinds, start, first_image, last
     size, line = phases * packed_size(g.K, channels, w.itemsize), ROWS * phases * channels + LINE
     for number in range(len(kinds)):
         t, first, last = kind(kinds, number, first_image, last_image)
-        if number == 0 and t.top == 0:  # else an earlier strip of these images has begun them
-            for pixel in range((start + first_image) * g.H * g.W, (start + last_image) * g.H * g.W):
-                begin(x, pixel * g.C + first_c, bias, first_c, channels)
         transform_weights(w, g, t, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
         for block in range(first, last, ROWS):
             stop = min(block + ROWS, last)
@@ -230,6 +227,10 @@ def make_images(features, plane, pitch, w, x, g, kinds, start, first_image, last
                     multiply(features, q * plane + (t.at + block) * pitch, pitch, 1,
                              weights[q * size :], phases * g.K, phase * g.K, products, q * line + phase * channels,
                              phases * channels, stop - block, channels, g.K, False)  # fmt: skip
+            if number == 0 and t.top == 0:  # else another kind of tile, or an earlier strip, has begun these images
+                each = t.rows * t.columns
+                for pixel in range((start + -(-block // each)) * g.H * g.W, (start + -(-stop // each)) * g.H * g.W):
+                    begin(x, pixel * g.C + first_c, bias, first_c, channels)
             add_images_from_points(products, line, x, g, t, start, block, stop, first_c, last_c, between)
 
 
