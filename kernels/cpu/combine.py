@@ -1,182 +1,192 @@
 """Linear combinations of a few runs of numbers with constant coefficients: the transforms of minimal filtering.
 
-Each is a small matrix known when the kernel is compiled, so its zeros cost nothing and its ones no multiplication. Of
-a family of matrices one is chosen by number at run time, and all are compiled into one function.
+Each is a small matrix known when it is compiled, so its zeros cost nothing and its ones no multiplication. Written as
+LLVM vectors and compiled without Numba, within 20 ms when first asked for; kernels call them by address.
 """
 
+import hashlib
+import pickle
+import tempfile
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
+from minigan.kernels.cpu import compile as compiling
 from minigan.kernels.cpu.vectors import BITS, INDEX, Vectors, for_each_vector
 
 LONGEST = 256  # elements of a run of which some input lies outside the bounds
+REALS = {"float32": types.float32, "float64": types.float64}
+_libraries: dict[str, object] = {}  # what is compiled stays as long as its code can be called
 
 
-def combination(matrices):
-    """Make an intrinsic for matrices: a dict, number -> matrix (outputs, inputs)."""
+def combination(matrix: np.ndarray, ending: str, dtype) -> int:
+    """The address of compiled code for a matrix (outputs, inputs); `combine` calls it.
 
-    @intrinsic
-    def combine(typing, which, source, at, stride, step, low, high, to, to_at, to_stride, to_step, count, times):
-        """to[i] = sum over j of matrix[which][i, j] * source[j], for runs of `count` elements of flat arrays.
-
-        Run j of source is at + j * stride, and zeros unless low <= j < high; run i of to is at to_at + i * to_stride.
-        All of it is done `times` times, each time step further in source and to_step in to.
-        """
-
-        def emit(context, builder, signature, arguments):
-            v = Vectors(context, builder, source.dtype, BITS)
-            which, here, (stride, step) = arguments[0], v.pointer(source, *arguments[1:3]), arguments[3:5]
-            low, high, there = *arguments[5:7], v.pointer(to, *arguments[7:9])
-            to_stride, to_step, count, times = arguments[9:]
-            zeros = _zeros(builder, v)
-
-            def inputs_at(first, number):
-                runs = [_run(builder, first, j, stride) for j in range(number)]
-                return [builder.select(_within(builder, j, low, high), run, zeros) for j, run in enumerate(runs)]
-
-            def outputs_at(first, number):
-                return [_run(builder, first, i, to_stride) for i in range(number)]
-
-            def put(output, value, offset, mask):
-                if mask is None:
-                    v.save(value, output, offset)
-                else:
-                    v.save_some(value, output, offset, mask)
-
-            _repeat(v, matrices, which, here, step, inputs_at, there, to_step, outputs_at, put, count, times)
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(i, source, i, i, i, i, i, to, i, i, i, i, i), emit
-
-    return combine
+    ending: "store" the combinations, "add" them to what is there, or "activate": a bias and a leaky ReLU come first
+    """
+    dtype = np.dtype(dtype).name
+    key = f"{ending} {dtype} {BITS} {matrix.shape} {matrix.tolist()}"
+    symbol = "combination_" + hashlib.sha256(key.encode()).hexdigest()[:16]
+    with global_compiler_lock:
+        if symbol not in _libraries:
+            _libraries[symbol] = _cached(symbol) or _compiled(symbol, matrix, ending, dtype)
+        return _libraries[symbol].get_pointer_to_function(symbol)
 
 
-def addition(matrices):
-    """Make an intrinsic that adds to what is there."""
-
-    @intrinsic
-    def add_combination(
-        typing, which, source, at, stride, step, low, high, to, to_at, to_stride, to_step, count, times
-    ):
-        """to[i] += sum over j of matrix[which][i, j] * source[j], for low <= i < high only; otherwise like combine."""
-
-        def emit(context, builder, signature, arguments):
-            v = Vectors(context, builder, source.dtype, BITS)
-            which, here, (stride, step) = arguments[0], v.pointer(source, *arguments[1:3]), arguments[3:5]
-            low, high, there = *arguments[5:7], v.pointer(to, *arguments[7:9])
-            to_stride, to_step, count, times = arguments[9:]
-
-            def inputs_at(first, number):
-                return [_run(builder, first, j, stride) for j in range(number)]
-
-            def outputs_at(first, number):
-                return [(_run(builder, first, i, to_stride), _within(builder, i, low, high)) for i in range(number)]
-
-            def put(output, value, offset, mask):
-                pointer, inside = output
-                with builder.if_then(inside, likely=True):
-                    if mask is None:
-                        v.save(builder.fadd(v.load(pointer, offset), value), pointer, offset)
-                    else:
-                        v.save_some(builder.fadd(v.load_some(pointer, offset, mask), value), pointer, offset, mask)
-
-            _repeat(v, matrices, which, here, step, inputs_at, there, to_step, outputs_at, put, count, times)
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(i, source, i, i, i, i, i, to, i, i, i, i, i), emit
-
-    return add_combination
+def _cached(symbol):
+    file = compiling.FOLDER and Path(compiling.FOLDER) / symbol
+    if file and file.exists():
+        return cpu_target.target_context.codegen().unserialize_library(pickle.loads(file.read_bytes()))
+    return None
 
 
-def activation(matrices):
-    """Make an intrinsic that adds a bias and ends with a leaky ReLU."""
-
-    @intrinsic
-    def activate_combination(
-        typing, which, source, at, stride, step, bias, bias_at, slope, to, to_at, to_stride, to_step, count, times
-    ):
-        """to[i] = leaky_relu(bias + sum over j of matrix[which][i, j] * source[j], slope); otherwise like combine."""
-
-        def emit(context, builder, signature, arguments):
-            v = Vectors(context, builder, source.dtype, BITS)
-            which, here, (stride, step) = arguments[0], v.pointer(source, *arguments[1:3]), arguments[3:5]
-            shift, slope, there = v.pointer(bias, *arguments[5:7]), arguments[7], v.pointer(to, *arguments[8:10])
-            to_stride, to_step, count, times = arguments[10:]
-            flat = v.spread(builder.fcmp_ordered("==", slope, slope.type(0.0)), v.flags)
-            slope = v.spread(slope)
-
-            def inputs_at(first, number):
-                return [_run(builder, first, j, stride) for j in range(number)]
-
-            def outputs_at(first, number):
-                return [_run(builder, first, i, to_stride) for i in range(number)]
-
-            def bend(value):
-                number = builder.fcmp_ordered("ord", value, value)  # 0 * -inf would be NaN; a NaN itself must pass
-                below = builder.select(builder.and_(flat, number), v.zeros, builder.fmul(slope, value))
-                return builder.select(builder.fcmp_ordered(">", value, v.zeros), value, below)
-
-            def put(output, value, offset, mask):
-                if mask is None:
-                    v.save(bend(builder.fadd(value, v.load(shift, offset))), output, offset)
-                else:
-                    v.save_some(bend(builder.fadd(value, v.load_some(shift, offset, mask))), output, offset, mask)
-
-            _repeat(v, matrices, which, here, step, inputs_at, there, to_step, outputs_at, put, count, times)
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(i, source, i, i, i, bias, i, source.dtype, to, i, i, i, i, i), emit
-
-    return activate_combination
+def _compiled(symbol, matrix, ending, dtype):
+    library = cpu_target.target_context.codegen().create_library(symbol)
+    library.enable_object_caching()
+    library.add_ir_module(_module(symbol, matrix, ending, REALS[dtype]))
+    library.finalize()
+    if compiling.FOLDER:
+        with tempfile.NamedTemporaryFile(dir=compiling.FOLDER, delete=False) as file:
+            file.write(pickle.dumps(library.serialize_using_object_code()))
+        Path(file.name).replace(Path(compiling.FOLDER) / symbol)
+    return library
 
 
-def _repeat(v, matrices, which, here, step, inputs_at, there, to_step, outputs_at, put, count, times):
-    """For the matrix whose number is `which` (nothing for any other): its rows' combinations, over and over."""
-    builder = v.builder
-    after = builder.append_basic_block("combined")
-    choice = builder.switch(which, after)
-    for number, matrix in matrices.items():
-        block = builder.append_basic_block(f"matrix{number}")
-        choice.add_case(INDEX(number), block)
-        builder.position_at_end(block)
-        with cgutils.for_range(builder, times, intp=INDEX) as loop:
-            inputs = inputs_at(builder.gep(here, [builder.mul(loop.index, step)]), matrix.shape[1])
-            outputs = outputs_at(builder.gep(there, [builder.mul(loop.index, to_step)]), matrix.shape[0])
+# ------------------------------------------------------------------------------------------ calls
 
-            def whole(offset, matrix=matrix, inputs=inputs, outputs=outputs):
-                values = [v.load(pointer, offset) for pointer in inputs]
-                for row, output in zip(matrix, outputs, strict=True):
-                    put(output, _weighted_sum(v, row, values), offset, None)
 
-            def some(offset, mask, matrix=matrix, inputs=inputs, outputs=outputs):
-                values = [v.load_some(pointer, offset, mask) for pointer in inputs]
-                for row, output in zip(matrix, outputs, strict=True):
-                    put(output, _weighted_sum(v, row, values), offset, mask)
+def _function_type(real):
+    """(source, stride, step, low, high, to, to_stride, to_step, count, times, bias, slope)"""
+    index, pointer = INDEX, real.as_pointer()
+    return ir.FunctionType(ir.VoidType(), [pointer, *[index] * 4, pointer, *[index] * 4, pointer, real])
 
-            for_each_vector(v, count, whole, some)
-        builder.branch(after)
-    builder.position_at_end(after)
+
+@intrinsic
+def combine(typing, code, source, at, stride, step, low, high, to, to_at, to_stride, to_step, count, times):
+    """to[i] = sum over j of matrix[i, j] * source[j], for runs of `count` elements of flat arrays.
+
+    code: the combination's address; run j of source is at + j * stride, run i of to at to_at + i * to_stride. All of
+    it is done `times` times, each time step further in source and to_step in to.
+    low, high: runs outside low <= j < high are zeros; of "add", those that are written
+    """
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, source.dtype, BITS)
+        code, here, there = arguments[0], v.pointer(source, *arguments[1:3]), v.pointer(to, *arguments[7:9])
+        real = v.vector.element
+        function = builder.inttoptr(code, _function_type(real).as_pointer())
+        nothing = [ir.Constant(real.as_pointer(), None), real(0.0)]
+        builder.call(function, [here, *arguments[3:7], there, *arguments[9:], *nothing])
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(types.int64, source, i, i, i, i, i, to, i, i, i, i, i), emit
+
+
+@intrinsic
+def combine_activated(
+    typing, code, source, at, stride, step, bias, bias_at, slope, to, to_at, to_stride, to_step, count, times
+):
+    """to[i] = leaky_relu(bias + sum over j of matrix[i, j] * source[j], slope); otherwise like combine."""
+
+    def emit(context, builder, signature, arguments):
+        v = Vectors(context, builder, source.dtype, BITS)
+        here, shift, there = (
+            v.pointer(kind, *arguments[place : place + 2]) for kind, place in ((source, 1), (bias, 5), (to, 8))
+        )
+        function = builder.inttoptr(arguments[0], _function_type(v.vector.element).as_pointer())
+        bounds = [INDEX(0), INDEX(0)]
+        builder.call(function, [here, *arguments[3:5], *bounds, there, *arguments[10:], shift, arguments[7]])
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(types.int64, source, i, i, i, bias, i, source.dtype, to, i, i, i, i, i), emit
+
+
+# ------------------------------------------------------------------------------------------ code
+
+
+def _module(symbol, matrix, ending, dtype):
+    """The LLVM module of one combination."""
+    module = ir.Module(symbol)
+    module.triple, module.data_layout = llvm.get_process_triple(), str(cpu_target.target_context.target_data)
+    function = ir.Function(module, _function_type(cpu_target.target_context.get_data_type(dtype)), symbol)
+    builder = ir.IRBuilder(function.append_basic_block())
+    v = Vectors(cpu_target.target_context, builder, dtype, BITS)
+    source, stride, step, low, high, to, to_stride, to_step, count, times, bias, slope = function.args
+    put = _Endings(v, low, high, bias, slope, bounded_inputs=ending == "store")
+    with cgutils.for_range(builder, times, intp=INDEX) as loop:
+        first_in = builder.gep(source, [builder.mul(loop.index, step)])
+        first_out = builder.gep(to, [builder.mul(loop.index, to_step)])
+        inputs = [put.input(j, _run(builder, first_in, j, stride)) for j in range(matrix.shape[1])]
+        outputs = [_run(builder, first_out, i, to_stride) for i in range(matrix.shape[0])]
+
+        def body(offset, mask=None):
+            values = [_load(v, run, offset, mask) for run in inputs]
+            for i, row in enumerate(matrix):
+                getattr(put, ending)(i, outputs[i], _weighted_sum(v, row, values), offset, mask)
+
+        for_each_vector(v, count, body, body)
+    builder.ret_void()
+    return module
+
+
+class _Endings:
+    """What is done with a vector of an output, and where inputs out of bounds are read."""
+
+    def __init__(self, v, low, high, bias, slope, bounded_inputs):
+        self.v, self.low, self.high, self.bias = v, low, high, bias
+        self.zeros = self._zeros() if bounded_inputs else None
+        self.slope, self.flat = v.spread(slope), v.spread(v.builder.fcmp_ordered("==", slope, slope.type(0.0)), v.flags)
+
+    def input(self, number, run):
+        return self.v.builder.select(self._within(number), run, self.zeros) if self.zeros else run
+
+    def store(self, number, run, value, offset, mask):
+        _save(self.v, value, run, offset, mask)
+
+    def add(self, number, run, value, offset, mask):
+        with self.v.builder.if_then(self._within(number), likely=True):
+            _save(self.v, self.v.builder.fadd(_load(self.v, run, offset, mask), value), run, offset, mask)
+
+    def activate(self, number, run, value, offset, mask):
+        v, builder = self.v, self.v.builder
+        value = builder.fadd(value, _load(v, self.bias, offset, mask))
+        known = builder.fcmp_ordered("ord", value, value)  # 0 * -inf would be NaN; a NaN itself must pass
+        below = builder.select(builder.and_(self.flat, known), v.zeros, builder.fmul(self.slope, value))
+        _save(v, builder.select(builder.fcmp_ordered(">", value, v.zeros), value, below), run, offset, mask)
+
+    def _within(self, number):
+        builder, number = self.v.builder, INDEX(number)
+        return builder.and_(builder.icmp_signed("<=", self.low, number), builder.icmp_signed("<", number, self.high))
+
+    def _zeros(self):
+        """The address of as many zeros as the longest run has."""
+        kind = ir.ArrayType(self.v.vector.element, LONGEST)
+        zeros = cgutils.global_constant(self.v.builder, "zeros", ir.Constant(kind, None))
+        return self.v.builder.gep(zeros, [INDEX(0), INDEX(0)])
+
+
+def _load(v, run, offset, mask):
+    return v.load(run, offset) if mask is None else v.load_some(run, offset, mask)
+
+
+def _save(v, value, run, offset, mask):
+    if mask is None:
+        v.save(value, run, offset)
+    else:
+        v.save_some(value, run, offset, mask)
 
 
 def _run(builder, first, number, stride):
     return builder.gep(first, [builder.mul(stride, INDEX(number))])
-
-
-def _within(builder, number, low, high):
-    number = INDEX(number)
-    return builder.and_(builder.icmp_signed("<=", low, number), builder.icmp_signed("<", number, high))
-
-
-def _zeros(builder, v):
-    """The address of as many zeros as the longest run has."""
-    kind = ir.ArrayType(v.vector.element, LONGEST)
-    zeros = cgutils.global_constant(builder, f"zeros{8 * v.bytes}", ir.Constant(kind, None))
-    return builder.gep(zeros, [INDEX(0), INDEX(0)])
 
 
 def _weighted_sum(v, coefficients, values):

@@ -10,11 +10,15 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
+from numba.core import ccallback, dispatcher
+
+from minigan.kernels.cpu.outline import Cache, Outlined
 
 SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
 # error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
@@ -54,6 +58,11 @@ def kernel(function):
     return _in_folder(lambda caching: numba.njit(**caching, **OPTIONS)(function))
 
 
+def outlined(function):
+    """The same, compiled once for all kernels that call it: for what is long, and called for much work at a time."""
+    return Outlined(kernel(function))
+
+
 @functools.cache
 def task(function):
     """Compile a function of three integers, which returns nothing, now: its `.address` is what other code calls."""
@@ -65,7 +74,8 @@ def _in_folder(compile_it):
         return compile_it({})
     theirs = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
-    try:
-        return compile_it({"cache": True})
-    finally:
-        numba.config.CACHE_DIR = theirs
+    with mock.patch.object(dispatcher, "FunctionCache", Cache), mock.patch.object(ccallback, "FunctionCache", Cache):
+        try:
+            return compile_it({"cache": True})
+        finally:
+            numba.config.CACHE_DIR = theirs

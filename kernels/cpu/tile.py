@@ -8,7 +8,7 @@ It reaches the processor's peak, compiles in a tenth of a second and starts no t
 from numba import types
 from numba.extending import intrinsic
 
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.vectors import BITS, INDEX, ROWS, Vectors, clear_run, copy_run, transpose_square
 
 
@@ -202,7 +202,7 @@ def packed_size(depth, columns, item):
     return depth * (columns - rest + (panel_width(rest, item) if rest else 0))
 
 
-@kernel
+@outlined
 def pack(source, at, row_stride, column_stride, depth, first, last, panels):
     """Lay columns first to last (first a multiple of the wide tile's width) of a matrix of `depth` rows out as panels.
 
@@ -242,7 +242,7 @@ def pack_columns(source, origin, row_stride, column_stride, depth, columns, pane
             panel[k * width + j] = 0
 
 
-@kernel
+@outlined
 def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_depth, out, out_at, out_stride,
              rows, columns, depth, accumulate):  # fmt: skip
     """out[:rows, :columns] (+)= left @ right, right's rows from_depth to from_depth + depth of packed panels.
@@ -267,7 +267,7 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
                           depth, rows - i, columns - start, accumulate)  # fmt: skip
 
 
-@kernel
+@outlined
 def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
                       right, right_at, right_stride, out, out_at, out_stride, columns, accumulate):  # fmt: skip
     """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.

@@ -6,34 +6,50 @@ q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, p
 that have the point. Each transform goes along one axis after the other, by way of `between`, a buffer in the L1 cache.
 """
 
+import functools
 from typing import NamedTuple
 
-from minigan.kernels.cpu.combine import activation, addition, combination
-from minigan.kernels.cpu.compile import kernel
+import numpy as np
+
+from minigan.kernels.cpu.combine import combination, combine, combine_activated
+from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tile import WIDE_BYTES, pack, panel_width
 from minigan.kernels.cpu.toom_cook import matrices
 from minigan.kernels.cpu.vectors import add_run
 
-OUTPUTS, TAPS = range(1, 5), range(1, 4)  # of a tile and of a phase, along one axis
+OUTPUTS, TAPS = 4, 3  # of a tile and of a phase, at most, along one axis
 RUN = 64  # channels that are transformed at once
 DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
 
-# of tiles with m outputs and phases with so many taps, of which the longest has one more or none
-_filters = {
-    m * 16 + longest * 4 + taps: matrices(m, taps, longest)
-    for m in OUTPUTS
-    for longest in TAPS
-    for taps in (longest - 1, longest)
-    if taps
-}
-image_to_points = combination({key: B for key, (_, _, B) in _filters.items()})
-points_to_image = combination({key: B.T for key, (_, _, B) in _filters.items()})
-add_points_to_image = addition({key: B.T for key, (_, _, B) in _filters.items()})
-points_to_features = combination({key: A for key, (A, _, _) in _filters.items()})
-finish_features = activation({key: A for key, (A, _, _) in _filters.items()})
-features_to_points = combination({key: A.T for key, (A, _, _) in _filters.items()})
-taps_to_points = combination({key: G for key, (_, G, _) in _filters.items()})
-points_to_taps = combination({key: G.T for key, (_, G, _) in _filters.items()})
+# Families of combinations: which of the matrices A, G and B, transposed or not, and what is done with the results.
+FAMILIES = (
+    ("B", "store"),
+    ("B'", "store"),
+    ("B'", "add"),
+    ("A", "store"),
+    ("A", "activate"),
+    ("A'", "store"),
+    ("G", "store"),
+    ("G'", "store"),
+)
+(IMAGE_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE, POINTS_TO_FEATURES, FINISH_FEATURES, FEATURES_TO_POINTS,
+ TAPS_TO_POINTS, POINTS_TO_TAPS) = range(len(FAMILIES))  # fmt: skip
+
+
+@functools.lru_cache(maxsize=256)
+def combinations(families, sizes, g, dtype):
+    """The addresses of what transforms of these families call, int64 (families, numbers), for tiles of these sizes."""
+    codes = np.zeros((len(FAMILIES), (OUTPUTS + 1) * 16), np.int64)
+    for outputs in {size for size in sizes if size}:
+        for kernel_size, stride in ((g.KH, g.SH), (g.KW, g.SW)):
+            longest = taps_of(kernel_size, stride, 0)
+            for taps in {taps_of(kernel_size, stride, phase) for phase in range(min(stride, kernel_size))}:
+                found = dict(zip("AGB", matrices(outputs, taps, longest), strict=True))
+                for family in families:
+                    name, ending = FAMILIES[family]
+                    matrix = found[name[0]].T if name.endswith("'") else found[name]
+                    codes[family, outputs * 16 + longest * 4 + taps] = combination(matrix, ending, dtype)
+    return codes
 
 
 class Tiles(NamedTuple):
@@ -113,11 +129,11 @@ def bounds(start, stride, count, size):
 def room(g, size):
     """Elements that any transform needs between its two axes, for tiles of `size` outputs along each."""
     height, phases, points = (size - 1) * g.SH + g.KH, min(g.SW, g.KW), points_of(size, g.KW, g.SW)
-    return max(height * phases * points * RUN, g.KH * phases * points * PIECE, (size + TAPS[-1]) ** 2 * max(RUN, PIECE))
+    return max(height * phases * points * RUN, g.KH * phases * points * PIECE, (size + TAPS) ** 2 * max(RUN, PIECE))
 
 
-@kernel
-def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, between):
+@outlined
+def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pitch, between):
     """V of tiles first to last, counted from first_image on."""
     height, phases_h, phases_w = (t.MH - 1) * g.SH + g.KH, min(g.SH, g.KH), min(g.SW, g.KW)
     line = phases_w * t.NW * RUN  # of `between`: (row, phase along W, point along W, channel)
@@ -132,8 +148,8 @@ def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, be
                 which, points = filter_of(t.MW, g.KW, g.SW, phase)
                 low, high = bounds(left + phase, g.SW, points, g.W)
                 here, to = (pixel + phase) * g.C + c, first_h * line + phase * t.NW * RUN
-                image_to_points(which, x, here, g.SW * g.C, g.W * g.C, low, high,
-                                between, to, RUN, line, count, last_h - first_h)  # fmt: skip
+                combine(codes[IMAGE_TO_POINTS, which], x, here, g.SW * g.C, g.W * g.C, low, high,
+                        between, to, RUN, line, count, last_h - first_h)  # fmt: skip
             for phase in range(phases_h):
                 which, points = filter_of(t.MH, g.KH, g.SH, phase)
                 low, high = bounds(top + phase, g.SH, points, g.H)
@@ -143,13 +159,13 @@ def transform_images(x, g, t, first_image, first, last, planes, plane, pitch, be
                     for other in range(phases):
                         to = q * plane + (t.at + tile) * pitch + (phase * phases + other) * g.C + c
                         here = phase * line + (other * t.NW + q) * RUN
-                        image_to_points(which, between, here, g.SH * line, RUN, low, high,
-                                        planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
+                        combine(codes[IMAGE_TO_POINTS, which], between, here, g.SH * line, RUN, low, high,
+                                planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
                     q = next_q
 
 
-@kernel
-def transform_features(y, g, t, first_image, first, last, planes, plane, pitch, panels, between):
+@outlined
+def transform_features(y, g, t, codes, first_image, first, last, planes, plane, pitch, panels, between):
     """Z of tiles first to last, counted from first_image on: in rows, or in panels with so many rows (0: none)."""
     (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     wide = WIDE_BYTES // y.itemsize
@@ -164,14 +180,14 @@ def transform_features(y, g, t, first_image, first, last, planes, plane, pitch, 
                 to = panels * start + (t.at + tile) * panel_width(g.K - start, y.itemsize) + k - start
             else:
                 to = (t.at + tile) * pitch + k
-            features_to_points(which_w, y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
-                               between, 0, RUN, t.NW * RUN, count, t.MH)  # fmt: skip
-            features_to_points(which_h, between, 0, t.NW * RUN, RUN, 0, t.MH,
-                               planes, to, t.NW * plane, plane, count, t.NW)  # fmt: skip
+            combine(codes[FEATURES_TO_POINTS, which_w], y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
+                    between, 0, RUN, t.NW * RUN, count, t.MH)  # fmt: skip
+            combine(codes[FEATURES_TO_POINTS, which_h], between, 0, t.NW * RUN, RUN, 0, t.MH,
+                    planes, to, t.NW * plane, plane, count, t.NW)  # fmt: skip
 
 
-@kernel
-def transform_weights(w, g, t, at, row_stride, column_stride, depth, columns, planes, plane, taps, between):
+@outlined
+def transform_weights(w, g, t, codes, at, row_stride, column_stride, depth, columns, planes, plane, taps, between):
     """U of some columns, in panels of (phases, depth) rows.
 
     w: element (row, column) of a tap's matrix lies at + row * row_stride + column * column_stride after its beginning
@@ -191,8 +207,8 @@ def transform_weights(w, g, t, at, row_stride, column_stride, depth, columns, pl
                 count = min(PIECE, size - piece)
                 for phase in range(phases_w):
                     which, number = filter_of(t.MW, g.KW, g.SW, phase)
-                    taps_to_points(which, taps, phase * size + piece, g.SW * size, g.KW * size, 0, number,
-                                   between, phase * t.NW * PIECE, PIECE, line, count, g.KH)  # fmt: skip
+                    combine(codes[TAPS_TO_POINTS, which], taps, phase * size + piece, g.SW * size, g.KW * size,
+                            0, number, between, phase * t.NW * PIECE, PIECE, line, count, g.KH)  # fmt: skip
                 for phase in range(phases_h):
                     which, number = filter_of(t.MH, g.KH, g.SH, phase)
                     q = 0
@@ -200,14 +216,16 @@ def transform_weights(w, g, t, at, row_stride, column_stride, depth, columns, pl
                         phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
                         for other in range(phases):
                             to = q * plane + panel + ((phase * phases + other) * depth + first) * width + piece
-                            taps_to_points(which, between, phase * line + (other * t.NW + q) * PIECE,
-                                           g.SH * line, PIECE, 0, number, planes, to, t.NW * plane, plane, count,
-                                           next_q - q)  # fmt: skip
+                            combine(codes[TAPS_TO_POINTS, which], between, phase * line + (other * t.NW + q) * PIECE,
+                                    g.SH * line, PIECE, 0, number, planes, to, t.NW * plane, plane, count,
+                                    next_q - q)  # fmt: skip
                         q = next_q
 
 
-@kernel
-def features_from_points(planes, plane, y, g, t, first_image, first, last, first_k, last_k, bias, slope, between):
+@outlined
+def features_from_points(
+    planes, plane, y, g, t, codes, first_image, first, last, first_k, last_k, bias, slope, between
+):
     """Features first_k to last_k of tiles first to last, y = leaky_relu(A M + bias, slope)."""
     (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     for tile in range(first, last):
@@ -215,14 +233,14 @@ def features_from_points(planes, plane, y, g, t, first_image, first, last, first
         pixel = ((first_image + image) * g.OH + oh) * g.OW + ow
         for k in range(first_k, last_k, RUN):
             count, here = min(RUN, last_k - k), (tile - first) * (last_k - first_k) + k - first_k
-            points_to_features(which_w, planes, here, plane, t.NW * plane, 0, t.NW,
-                               between, 0, RUN, t.MW * RUN, count, t.NH)  # fmt: skip
-            finish_features(which_h, between, 0, t.MW * RUN, RUN, bias, k, slope,
-                            y, pixel * g.K + k, g.OW * g.K, g.K, count, t.MW)  # fmt: skip
+            combine(codes[POINTS_TO_FEATURES, which_w], planes, here, plane, t.NW * plane, 0, t.NW,
+                    between, 0, RUN, t.MW * RUN, count, t.NH)  # fmt: skip
+            combine_activated(codes[FINISH_FEATURES, which_h], between, 0, t.MW * RUN, RUN, bias, k, slope,
+                              y, pixel * g.K + k, g.OW * g.K, g.K, count, t.MW)  # fmt: skip
 
 
-@kernel
-def add_images_from_points(planes, plane, x, g, t, first_image, first, last, first_c, last_c, between):
+@outlined
+def add_images_from_points(planes, plane, x, g, t, codes, first_image, first, last, first_c, last_c, between):
     """Channels first_c to last_c of tiles first to last, x += B' M: neighbours overlap."""
     phases_h, phases_w, channels = min(g.SH, g.KH), min(g.SW, g.KW), last_c - first_c
     for tile in range(first, last):
@@ -242,17 +260,17 @@ def add_images_from_points(planes, plane, x, g, t, first_image, first, last, fir
                         here = (
                             q * plane + ((tile - first) * phases_h * phases_w + phase * phases + other) * channels + c
                         )
-                        points_to_image(which_h, planes, here, t.NW * plane, plane, 0, rows,
-                                        between, q * RUN, number * RUN, RUN, count, next_q - q)  # fmt: skip
+                        combine(codes[POINTS_TO_IMAGE, which_h], planes, here, t.NW * plane, plane, 0, rows,
+                                between, q * RUN, number * RUN, RUN, count, next_q - q)  # fmt: skip
                         q = next_q
                     pixel = ((first_image + image) * g.H + top + phase + first_row * g.SH) * g.W + left + other
-                    add_points_to_image(which_w, between, first_row * number * RUN, RUN, number * RUN, low, high,
-                                        x, pixel * g.C + first_c + c, g.SW * g.C, g.SH * g.W * g.C, count,
-                                        last_row - first_row)  # fmt: skip
+                    combine(codes[ADD_POINTS_TO_IMAGE, which_w], between, first_row * number * RUN, RUN, number * RUN,
+                            low, high, x, pixel * g.C + first_c + c, g.SW * g.C, g.SH * g.W * g.C, count,
+                            last_row - first_row)  # fmt: skip
 
 
-@kernel
-def add_weights_from_points(planes, plane, w, g, t, first_c, last_c, first_k, last_k, taps, between):
+@outlined
+def add_weights_from_points(planes, plane, w, g, t, codes, first_c, last_c, first_k, last_k, taps, between):
     """Rows first_c to last_c and columns first_k to last_k of every tap, w += G' M."""
     phases_h, phases_w, columns = min(g.SH, g.KH), min(g.SW, g.KW), last_k - first_k
     size = (last_c - first_c) * columns
@@ -266,13 +284,13 @@ def add_weights_from_points(planes, plane, w, g, t, first_c, last_c, first_k, la
                 while q < number:
                     phases, next_q = points_alike(q, number, t.MW, g.KW, g.SW)
                     here = q * plane + (phase * phases + other) * size + piece
-                    points_to_taps(which_h, planes, here, t.NW * plane, plane, 0, points,
-                                   between, q * PIECE, number * PIECE, PIECE, count, next_q - q)  # fmt: skip
+                    combine(codes[POINTS_TO_TAPS, which_h], planes, here, t.NW * plane, plane, 0, points,
+                            between, q * PIECE, number * PIECE, PIECE, count, next_q - q)  # fmt: skip
                     q = next_q
                 to = (phase * g.KW + other) * size + piece
-                points_to_taps(which, between, 0, PIECE, number * PIECE, 0, number,
-                               taps, to, g.SW * size, g.SH * g.KW * size, count,
-                               points - t.MH + 1)  # fmt: skip
+                combine(codes[POINTS_TO_TAPS, which], between, 0, PIECE, number * PIECE, 0, number,
+                        taps, to, g.SW * size, g.SH * g.KW * size, count,
+                        points - t.MH + 1)  # fmt: skip
     for tap in range(g.KH * g.KW):
         for c in range(last_c - first_c):
             add_run(taps, tap * size + c * columns, w, (tap * g.C + first_c + c) * g.K + first_k, columns)

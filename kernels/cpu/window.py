@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.threads import run
 from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
 
@@ -90,7 +90,7 @@ def in_one_piece(region, g):
     return region.right - region.left == g.OW and region.bottom - region.top == g.OH
 
 
-@kernel
+@outlined
 def gather_columns(x, g, channel, channels, image, region, first, last, columns, stride):
     """Fill the rows of a region's pixels first to last, from x (flat), image `image` on: `channels` channels of each
     tap. Where they are all of the image's, and taps lie side by side, a kernel row is copied in one run.
@@ -123,7 +123,7 @@ def gather_columns(x, g, channel, channels, image, region, first, last, columns,
             n, oh, ow = locate(pixel + 1, region)
 
 
-@kernel
+@outlined
 def scatter_columns(columns, stride, g, channel, channels, image, region, first, last, x):
     """Add the columns of a region's pixels first to last to the pixels of x (flat) that they are read from.
 
@@ -163,7 +163,7 @@ def add_few(columns, source, stride, x, to, step, channels, count):
             x[to + c + i * step] += columns[source + c + i * stride]
 
 
-@kernel
+@outlined
 def gather_pixels(y, g, channel, channels, image, region, first, last, out, stride):
     """Copy channels of a region's pixels first to last of y (flat) into rows of out."""
     n, oh, ow = locate(first, region)
@@ -175,7 +175,7 @@ def gather_pixels(y, g, channel, channels, image, region, first, last, out, stri
             n, oh, ow = locate(pixel + 1, region)
 
 
-@kernel
+@outlined
 def place_pixels(results, stride, g, channel, channels, image, region, first, last, y):
     """The inverse of gather_pixels."""
     n, oh, ow = locate(first, region)

@@ -22,11 +22,20 @@ from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.threads import get_threads, run, scratch
 from minigan.kernels.cpu.tile import PEAK, multiply, packed_size
 from minigan.kernels.cpu.transforms import (
+    ADD_POINTS_TO_IMAGE,
     DEPTH,
+    FEATURES_TO_POINTS,
+    FINISH_FEATURES,
+    IMAGE_TO_POINTS,
+    POINTS_TO_FEATURES,
+    POINTS_TO_IMAGE,
+    POINTS_TO_TAPS,
     TAPS,
+    TAPS_TO_POINTS,
     Tiles,
     add_images_from_points,
     add_weights_from_points,
+    combinations,
     features_from_points,
     phases_of,
     points_of,
@@ -61,7 +70,7 @@ class Slab(NamedTuple):
 
 def suits(g) -> bool:
     """Whether minimal filtering can do this convolution."""
-    return (g.DH, g.DW, g.G) == (1, 1, 1) and max(-(-g.KH // g.SH), -(-g.KW // g.SW)) <= TAPS[-1]
+    return (g.DH, g.DW, g.G) == (1, 1, 1) and max(-(-g.KH // g.SH), -(-g.KW // g.SW)) <= TAPS
 
 
 @functools.lru_cache(maxsize=256)
@@ -113,17 +122,22 @@ def kind(table, number, first_image, last_image):
 
 
 @kernel
-def all_images(x, g, kinds, start, first_image, last_image, planes, plane, pitch, between):
+def all_images(x, g, kinds, codes, start, first_image, last_image, planes, plane, pitch, between):
     for number in range(len(kinds)):
         t, first, last = kind(kinds, number, first_image, last_image)
-        transform_images(x, g, t, start, first, last, planes, plane, pitch, between)
+        transform_images(x, g, t, codes, start, first, last, planes, plane, pitch, between)
 
 
 @kernel
-def all_features(y, g, kinds, start, first_image, last_image, planes, plane, pitch, panels, between):
+def all_features(y, g, kinds, codes, start, first_image, last_image, planes, plane, pitch, panels, between):
     for number in range(len(kinds)):
         t, first, last = kind(kinds, number, first_image, last_image)
-        transform_features(y, g, t, start, first, last, planes, plane, pitch, panels, between)
+        transform_features(y, g, t, codes, start, first, last, planes, plane, pitch, panels, between)
+
+
+def codes_for(g, tile, dtype, *families):
+    """What the transforms of these families call: for whole tiles, and for the rest of each axis."""
+    return combinations(families, (tile, g.OH % tile, g.OW % tile), g, dtype)
 
 
 def phases_in(g):
@@ -141,13 +155,14 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
     flat_x, flat_w, flat_y, slope = x.reshape(-1), w.reshape(-1), y.reshape(-1), x.dtype.type(slope)
     depth = phases_in(g) * g.C
     pitch, ranges = depth + LINE, blocks(g.K, CHANNELS)
+    codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_FEATURES, FINISH_FEATURES)
     for slab in slabs(g, tile, depth * x.itemsize):
         plane = slab.rows * pitch + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
 
         def transform(images, slab=slab, V=V, plane=plane):
             between = scratch("between", room(g, tile), x.dtype)
-            all_images(flat_x, g, slab.kinds, slab.first_image, *images, V, plane, pitch, between)
+            all_images(flat_x, g, slab.kinds, codes, slab.first_image, *images, V, plane, pitch, between)
 
         def make(task, slab=slab, V=V, plane=plane):
             images, columns = task
@@ -155,7 +170,7 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
             U = scratch("weights", slab.planes * packed_size(depth, size, x.itemsize), x.dtype)
             M = scratch("products", slab.planes * (ROWS * size + LINE), x.dtype)
             between, taps = work_space(g, tile, x.dtype)
-            make_features(V, plane, pitch, flat_w, flat_y, g, slab.kinds, slab.first_image, *images, *columns,
+            make_features(V, plane, pitch, flat_w, flat_y, g, slab.kinds, codes, slab.first_image, *images, *columns,
                           bias, slope, U, M, taps, between)  # fmt: skip
 
         run(transform, slab.shares(TASKS), seconds(g, tile))
@@ -165,21 +180,23 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
 
 
 @kernel
-def make_features(images, plane, pitch, w, y, g, kinds, start, first_image, last_image, first_k, last_k, bias, slope,
-                  weights, products, taps, between):  # fmt: skip
+def make_features(images, plane, pitch, w, y, g, kinds, codes, start, first_image, last_image, first_k, last_k,
+                  bias, slope, weights, products, taps, between):  # fmt: skip
     """Features first_k to last_k of some images, which are counted from `start` on."""
     columns = last_k - first_k
     depth, line = min(g.SH, g.KH) * min(g.SW, g.KW) * g.C, ROWS * columns + LINE
     size = packed_size(depth, columns, w.itemsize)
     for number in range(len(kinds)):
         t, first, last = kind(kinds, number, first_image, last_image)
-        transform_weights(w, g, t, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
+        transform_weights(w, g, t, codes, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
         for block in range(first, last, ROWS):
             stop = min(block + ROWS, last)
             for q in range(t.NH * t.NW):
                 multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
                          q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
-            features_from_points(products, line, y, g, t, start, block, stop, first_k, last_k, bias, slope, between)
+            features_from_points(
+                products, line, y, g, t, codes, start, block, stop, first_k, last_k, bias, slope, between
+            )
 
 
 def conv2d_transpose(y, w, g, bias=None, *, tile):
@@ -188,13 +205,14 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
     x = np.empty(g.image, y.dtype)
     flat_x, flat_w, flat_y = x.reshape(-1), w.reshape(-1), y.reshape(-1)
     phases, pitch, ranges = phases_in(g), g.K + LINE, blocks(g.C, CHANNELS)
+    codes = codes_for(g, tile, x.dtype, FEATURES_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE)
     for slab in slabs(g, tile, max(phases * CHANNELS, g.K) * x.itemsize):
         plane = slab.rows * pitch + LINE
         Z = scratch("features", slab.planes * plane, x.dtype)
 
         def transform(images, slab=slab, Z=Z, plane=plane):
             between = scratch("between", room(g, tile), x.dtype)
-            all_features(flat_y, g, slab.kinds, slab.first_image, *images, Z, plane, pitch, 0, between)
+            all_features(flat_y, g, slab.kinds, codes, slab.first_image, *images, Z, plane, pitch, 0, between)
 
         def make(task, slab=slab, Z=Z, plane=plane):
             images, channels = task
@@ -202,7 +220,7 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
             U = scratch("weights", slab.planes * phases * packed_size(g.K, size, x.itemsize), x.dtype)
             M = scratch("products", slab.planes * (ROWS * phases * size + LINE), x.dtype)
             between, taps = work_space(g, tile, x.dtype)
-            make_images(Z, plane, pitch, flat_w, flat_x, g, slab.kinds, slab.first_image, *images, *channels,
+            make_images(Z, plane, pitch, flat_w, flat_x, g, slab.kinds, codes, slab.first_image, *images, *channels,
                         bias, U, M, taps, between)  # fmt: skip
 
         run(transform, slab.shares(TASKS), seconds(g, tile))
@@ -212,14 +230,14 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
 
 
 @kernel
-def make_images(features, plane, pitch, w, x, g, kinds, start, first_image, last_image, first_c, last_c, bias,
+def make_images(features, plane, pitch, w, x, g, kinds, codes, start, first_image, last_image, first_c, last_c, bias,
                 weights, products, taps, between):  # fmt: skip
     """Channels first_c to last_c of some images, which are counted from `start` on."""
     channels, phases = last_c - first_c, min(g.SH, g.KH) * min(g.SW, g.KW)
     size, line = phases * packed_size(g.K, channels, w.itemsize), ROWS * phases * channels + LINE
     for number in range(len(kinds)):
         t, first, last = kind(kinds, number, first_image, last_image)
-        transform_weights(w, g, t, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
+        transform_weights(w, g, t, codes, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
         for block in range(first, last, ROWS):
             stop = min(block + ROWS, last)
             for q in range(t.NH * t.NW):
@@ -231,7 +249,7 @@ def make_images(features, plane, pitch, w, x, g, kinds, start, first_image, last
                 each = t.rows * t.columns
                 for pixel in range((start + -(-block // each)) * g.H * g.W, (start + -(-stop // each)) * g.H * g.W):
                     begin(x, pixel * g.C + first_c, bias, first_c, channels)
-            add_images_from_points(products, line, x, g, t, start, block, stop, first_c, last_c, between)
+            add_images_from_points(products, line, x, g, t, codes, start, block, stop, first_c, last_c, between)
 
 
 def conv2d_weight(x, y, g, *, tile):
@@ -241,6 +259,7 @@ def conv2d_weight(x, y, g, *, tile):
     flat_x, flat_w, flat_y = x.reshape(-1), w.reshape(-1), y.reshape(-1)
     depth = phases_in(g) * g.C
     pitch = depth + LINE
+    codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, FEATURES_TO_POINTS, POINTS_TO_TAPS)
     parts = [(channels, columns) for channels in blocks(g.C, CHANNELS) for columns in blocks(g.K, 2 * CHANNELS)]
     for slab in slabs(g, tile, (depth + g.K) * x.itemsize):
         plane, panels = slab.rows * pitch + LINE, packed_size(slab.rows, g.K, x.itemsize) + LINE
@@ -249,8 +268,8 @@ def conv2d_weight(x, y, g, *, tile):
 
         def transform(images, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
             between = scratch("between", room(g, tile), x.dtype)
-            all_images(flat_x, g, slab.kinds, slab.first_image, *images, V, plane, pitch, between)
-            all_features(flat_y, g, slab.kinds, slab.first_image, *images, Z, panels, 0, slab.rows, between)
+            all_images(flat_x, g, slab.kinds, codes, slab.first_image, *images, V, plane, pitch, between)
+            all_features(flat_y, g, slab.kinds, codes, slab.first_image, *images, Z, panels, 0, slab.rows, between)
 
         def make(task, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
             channels, columns = task
@@ -258,8 +277,8 @@ def conv2d_weight(x, y, g, *, tile):
             M = scratch("products", slab.planes * (phases_in(g) * size + LINE), x.dtype)
             between, taps = scratch("between", room(g, tile), x.dtype), scratch("taps", g.KH * g.KW * size, x.dtype)
             images = slab.last_image - slab.first_image
-            make_weights(V, plane, pitch, Z, panels, slab.rows, flat_w, g, slab.kinds, images, *channels, *columns,
-                         32 * tile, M, taps, between)  # fmt: skip
+            make_weights(V, plane, pitch, Z, panels, slab.rows, flat_w, g, slab.kinds, codes, images, *channels,
+                         *columns, 32 * tile, M, taps, between)  # fmt: skip
 
         run(transform, slab.shares(TASKS), seconds(g, tile))
         run(make, parts, seconds(g, tile))
@@ -267,8 +286,8 @@ def conv2d_weight(x, y, g, *, tile):
 
 
 @kernel
-def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, count, first_c, last_c, first_k, last_k,
-                 chain, products, taps, between):  # fmt: skip
+def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, codes, count, first_c, last_c,
+                 first_k, last_k, chain, products, taps, between):  # fmt: skip
     """Rows first_c to last_c and columns first_k to last_k of w: the sum over the tiles of `count` images.
 
     chain: how many tiles are summed one after the other; a sum of such sums rounds less
@@ -284,7 +303,7 @@ def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, coun
                     multiply(images, here, 1, pitch, features[q * panels + rows * first_k :], rows, t.at + first,
                              products, q * line + phase * channels * columns, columns, channels, columns,
                              min(chain, tiles - first), first > 0)  # fmt: skip
-        add_weights_from_points(products, line, w, g, t, first_c, last_c, first_k, last_k, taps, between)
+        add_weights_from_points(products, line, w, g, t, codes, first_c, last_c, first_k, last_k, taps, between)
 
 
 def work_space(g, tile, dtype):

@@ -1,0 +1,108 @@
+"""Kernels that are compiled once, apart from those that call them.
+
+Numba links what a kernel calls into it and optimises everything again, at every level: fine for a line or two, but a
+tile that ten kernels call would be compiled ten times. A call of an outlined kernel is one of a symbol instead, whose
+address is known before a caller is loaded: a caller's place in the cache names the symbols that it needs.
+"""
+
+import hashlib
+import importlib
+
+import llvmlite.binding as llvm
+from numba.core import caching, cgutils, types
+from numba.core.imputils import lower_constant
+from numba.core.typing.templates import Signature
+from numba.extending import lower_builtin, models, register_model, typeof_impl
+
+PREFIX = "minigan."
+_known: dict[str, tuple[str, str, tuple]] = {}  # symbol -> module and name of the kernel, types of its arguments
+
+
+class Outlined:
+    """A kernel that other kernels call by a symbol; called from Python it is the kernel itself."""
+
+    def __init__(self, dispatcher):
+        self.dispatcher, function = dispatcher, dispatcher.py_func
+        self.__doc__, self.__name__, self.__module__ = function.__doc__, function.__name__, function.__module__
+        self.__wrapped__ = function
+        self._type = OutlinedType(self)
+        lower_builtin(self, types.VarArg(types.Any))(self._lower)
+
+    def __call__(self, *arguments):
+        return self.dispatcher(*arguments)
+
+    def provide(self, kinds: tuple) -> tuple:
+        """(symbol, compiled kernel) for these types of arguments: compiled or loaded, and known to the linker."""
+        self.dispatcher.compile(kinds)
+        compiled = self.dispatcher.overloads[kinds]
+        symbol = f"{PREFIX}{self.__name__}.{hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]}"
+        if symbol not in _known:
+            address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+            llvm.add_symbol(symbol, address)
+            _known[symbol] = self.__module__, self.__name__, kinds
+        return symbol, compiled
+
+    def _lower(self, context, builder, signature, arguments):
+        symbol, compiled = self.provide(signature.args)
+        result, kinds = compiled.fndesc.restype, compiled.fndesc.argtypes
+        function_type = context.call_conv.get_function_type(result, kinds)
+        function = cgutils.get_or_insert_function(builder.module, function_type, symbol)
+        status, value = context.call_conv.call_function(builder, function, result, kinds, arguments)
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return value
+
+
+class OutlinedType(types.Callable):
+    """What Numba takes an outlined kernel for."""
+
+    def __init__(self, outlined):
+        self.outlined = outlined
+        super().__init__(f"outlined({outlined.__module__}.{outlined.__name__})")
+
+    def get_call_type(self, context, args, kws):
+        kinds = tuple(types.unliteral(kind) for kind in args)  # one copy, whatever is constant in a call
+        _, compiled = self.outlined.provide(kinds)
+        return Signature(compiled.signature.return_type, kinds, None)
+
+    def get_call_signatures(self):
+        return [], True
+
+    def get_impl_key(self, sig):
+        return self.outlined
+
+
+register_model(OutlinedType)(models.OpaqueModel)  # a value that holds nothing
+
+
+@lower_constant(OutlinedType)
+def _(context, builder, kind, value):
+    return context.get_dummy_value()
+
+
+@typeof_impl.register(Outlined)
+def _(value, context):
+    return value._type
+
+
+class _Implementation(caching.CompileResultCacheImpl):
+    """What is cached of a kernel, with the symbols that its code calls."""
+
+    def reduce(self, cres):
+        return needed_symbols(cres.library), super().reduce(cres)
+
+    def rebuild(self, target_context, payload):
+        symbols, compiled = payload
+        for module, name, kinds in symbols:
+            getattr(importlib.import_module(module), name).provide(kinds)
+        return super().rebuild(target_context, compiled)
+
+
+class Cache(caching.FunctionCache):
+    _impl_class = _Implementation
+
+
+def needed_symbols(library) -> list[tuple[str, str, tuple]]:
+    """The outlined kernels that a library calls."""
+    names = (function.name for function in library._final_module.functions if function.is_declaration)
+    return [_known[name] for name in names if name.startswith(PREFIX)]
