@@ -23,11 +23,11 @@ CHANNELS = 32  # from here on transforms cost little beside the products that th
 WORK = 1 << 24  # multiplications from which it pays to transform
 
 
-def algorithm_for(g, dtype, adjoint: bool = False) -> str:
-    """The algorithm that does this convolution, or its adjoint in the images, in the least time."""
+def algorithm_for(g, dtype) -> str:
+    """The algorithm that does this convolution, and its two gradients, in the least time."""
     if product.suits(g):
         return "product"
-    if g.C <= FEW_CHANNELS and direct.suits(g) and not adjoint:
+    if g.C <= FEW_CHANNELS and direct.suits(g):
         return "direct"
     multiplications = g.N * g.OH * g.OW * g.K * g.C * g.KH * g.KW
     if (
@@ -41,9 +41,9 @@ def algorithm_for(g, dtype, adjoint: bool = False) -> str:
     return "im2col"
 
 
-def chosen(g, dtype, algorithm: str | None, adjoint: bool = False) -> tuple[ModuleType, dict]:
+def chosen(g, dtype, algorithm: str | None) -> tuple[ModuleType, dict]:
     """The module of an algorithm, and what its functions want to know besides."""
-    name = algorithm or algorithm_for(g, dtype, adjoint)
+    name = algorithm or algorithm_for(g, dtype)
     if name not in ALGORITHMS:
         raise UnknownNameError("convolution algorithm", name, ALGORITHMS)
     module = {"product": product, "im2col": blocked, "direct": direct}.get(name, winograd)
@@ -58,7 +58,7 @@ def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
 
 
 def conv2d_transpose(y, w, g, bias=None, algorithm=None):
-    module, how = chosen(g, y.dtype, algorithm, adjoint=True)
+    module, how = chosen(g, y.dtype, algorithm)
     return module.conv2d_transpose(y, w, g, bias, **how)
 
 

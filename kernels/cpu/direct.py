@@ -17,6 +17,7 @@ from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, multiply_gather
 from minigan.kernels.cpu.vectors import clear_run, copy_run
 
 SUITED = "kernels without dilation along the width and without groups"
+LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 TASKS = 16  # at least so many, where there are images for them
 ROWS = 256  # output pixels, about, whose features stay in the L2 cache
 
@@ -125,8 +126,10 @@ def conv2d_transpose(y, w, g, bias=None):
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
     x = np.empty(g.image, y.dtype)
     height, width = _padded(g)
-    size = packed_size(g.K, g.C, w.itemsize)
-    panels = scratch("weights", g.KH * g.KW * size, w.dtype)
+    # the products of a thin image's pixel fill a tile together, those of a thick one tap by tap
+    taps, thin = g.KH * g.KW, g.C * y.itemsize < WIDE_BYTES
+    size, stride = packed_size(g.K, g.C, w.itemsize), taps * g.C + LINE
+    panels = scratch("weights", packed_size(g.K, taps * g.C, w.itemsize) if thin else taps * size, w.dtype)
     flat_y, flat_w, flat_x = y.reshape(-1), w.reshape(-1), x.reshape(-1)
 
     def fill(tap):
@@ -134,25 +137,54 @@ def conv2d_transpose(y, w, g, bias=None):
 
     def spread(images):
         padded = scratch("padded", height * width * g.C, y.dtype)
-        spread_images(flat_y, panels, size, bias, flat_x, g, *images, height, width, padded)
+        if thin:
+            columns = scratch("columns", g.OH * g.OW * stride, y.dtype)
+            spread_thin_images(flat_y, panels, bias, flat_x, g, *images, height, width, padded, columns, stride)
+        else:
+            spread_images(flat_y, panels, size, bias, flat_x, g, *images, height, width, padded)
 
-    run(fill, range(g.KH * g.KW), w.size * 0.2e-9)
-    run(spread, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * g.KH * g.KW * g.C / PEAK)
+    if thin:
+        pack(flat_w, 0, 1, g.K, g.K, 0, taps * g.C, panels)
+    else:
+        run(fill, range(taps), w.size * 0.2e-9)
+    run(spread, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * taps * g.C / PEAK)
     return x
+
+
+@kernel
+def begin_image(padded, pixels, bias, channels):
+    if len(bias):
+        for pixel in range(pixels):
+            copy_run(bias, 0, padded, pixel * channels, channels)
+    else:
+        clear_run(padded, 0, pixels * channels)
 
 
 @kernel
 def spread_images(y, panels, size, bias, x, g, first_image, last_image, height, width, padded):
     """Some images: each tap's products with a row of features, added to the pixels that the tap meets."""
     for image in range(first_image, last_image):
-        if len(bias):
-            for pixel in range(height * width):
-                begin(padded, pixel * g.C, bias, 0, g.C)
-        else:
-            clear_run(padded, 0, height * width * g.C)
+        begin_image(padded, height * width, bias, g.C)
         for tap in range(g.KH * g.KW):
             for oh in range(g.OH):
                 at = ((oh * g.SH + tap // g.KW * g.DH) * width + tap % g.KW) * g.C
                 multiply(y, (image * g.OH + oh) * g.OW * g.K, g.K, 1, panels[tap * size :], g.K, 0,
                          padded, at, g.SW * g.C, g.OW, g.C, g.K, True)  # fmt: skip
+        place_image(x, g, image, height, width, padded, False)
+
+
+@kernel
+def spread_thin_images(y, panels, bias, x, g, first_image, last_image, height, width, padded, columns, stride):
+    """Some images: the products of all taps with all features at once, then each to the pixel that its tap meets."""
+    for image in range(first_image, last_image):
+        begin_image(padded, height * width, bias, g.C)
+        multiply(y, image * g.OH * g.OW * g.K, g.K, 1, panels, g.K, 0,
+                 columns, 0, stride, g.OH * g.OW, g.KH * g.KW * g.C, g.K, False)  # fmt: skip
+        for oh in range(g.OH):
+            for kh in range(g.KH):
+                row = (oh * g.SH + kh * g.DH) * width * g.C
+                for element in range(g.KW * g.C):  # (kw, c)
+                    source = oh * g.OW * stride + kh * g.KW * g.C + element
+                    for ow in range(g.OW):
+                        padded[row + element + ow * g.SW * g.C] += columns[source + ow * stride]
         place_image(x, g, image, height, width, padded, False)
