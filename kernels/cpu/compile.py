@@ -16,7 +16,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import ccallback, dispatcher
+from numba.core import ccallback, dispatcher, types
 
 from minigan.kernels.cpu.outline import Cache, Outlined
 
@@ -55,7 +55,11 @@ FOLDER = cache_folder()
 
 def kernel(function):
     """Compile a function for arrays and numbers when it is first called with their types."""
-    return _in_folder(lambda caching: numba.njit(**caching, **OPTIONS)(function))
+    compiled = _in_folder(lambda caching: numba.njit(**caching, **OPTIONS)(function))
+    resolve = compiled.get_call_template
+    # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
+    compiled.get_call_template = lambda args, kws: resolve([types.unliteral(kind) for kind in args], kws)
+    return compiled
 
 
 def outlined(function):
