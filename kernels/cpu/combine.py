@@ -4,10 +4,11 @@ Each is a small matrix known when it is compiled, so its zeros cost nothing and 
 LLVM vectors and compiled without Numba, within 20 ms when first asked for; kernels call them by address.
 """
 
+import contextlib
 import hashlib
+import os
 import pickle
 import tempfile
-from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -41,10 +42,13 @@ def combination(matrix: np.ndarray, ending: str, dtype) -> int:
 
 
 def _cached(symbol):
-    file = compiling.FOLDER and Path(compiling.FOLDER) / symbol
-    if file and file.exists():
-        return cpu_target.target_context.codegen().unserialize_library(pickle.loads(file.read_bytes()))
-    return None
+    if compiling.FOLDER is None:
+        return None
+    try:
+        code = pickle.loads((compiling.FOLDER / symbol).read_bytes())
+    except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
+        return None
+    return cpu_target.target_context.codegen().unserialize_library(code)
 
 
 def _compiled(symbol, matrix, ending, dtype):
@@ -52,10 +56,11 @@ def _compiled(symbol, matrix, ending, dtype):
     library.enable_object_caching()
     library.add_ir_module(_module(symbol, matrix, ending, REALS[dtype]))
     library.finalize()
-    if compiling.FOLDER:
-        with tempfile.NamedTemporaryFile(dir=compiling.FOLDER, delete=False) as file:
+    if compiling.FOLDER is not None:
+        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=compiling.FOLDER, delete=False) as file:
             file.write(pickle.dumps(library.serialize_using_object_code()))
-        Path(file.name).replace(Path(compiling.FOLDER) / symbol)
+            file.flush()
+            os.replace(file.name, compiling.FOLDER / symbol)
     return library
 
 

@@ -53,6 +53,41 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     assert run(PRODUCT, **environment)[1:3] == ["2", "0"]
 
 
+CONVOLUTION = """
+import numpy as np
+from numba.core import event
+from minigan.kernels import cpu, reference
+from minigan.kernels.geometry import ConvGeometry
+rng = np.random.default_rng(0)
+x, w = rng.standard_normal((2, 9, 9, 5)), rng.standard_normal((4, 4, 5, 6))
+g = ConvGeometry.of_conv(x.shape, w.shape, stride=2, padding=1)
+with event.install_recorder("numba:compile") as compiled:
+    y = cpu.conv2d(x, w, g, algorithm="winograd4")
+np.testing.assert_allclose(y, reference.conv2d(x, w, g), rtol=1e-10, atol=1e-10)
+names = {e.data["dispatcher"].py_func.__name__ for _, e in compiled.buffer if e.is_start}
+print(*sorted(names), "end")
+"""
+
+
+def test_a_loaded_kernel_finds_those_that_it_calls_also_when_theirs_are_gone(tmp_path):
+    environment = {"MINIGAN_CACHE": str(tmp_path)}
+    assert {"make_features", "multiply", "pack"} <= set(run(CONVOLUTION, **environment))
+    assert run(CONVOLUTION, **environment) == ["end"]  # nothing is compiled again
+    gone = [file for name in ("pack", "combination_") for file in tmp_path.rglob(f"*{name}*")]
+    assert len(gone) > 4
+    for file in gone:
+        file.unlink()
+    assert set(run(CONVOLUTION, **environment)) & {"make_features", "multiply", "pack"} == {"pack"}
+
+
+def test_a_damaged_combination_is_made_again(tmp_path):
+    environment = {"MINIGAN_CACHE": str(tmp_path)}
+    run(CONVOLUTION, **environment)
+    for file in tmp_path.rglob("combination_*"):
+        file.write_bytes(file.read_bytes()[:100])
+    assert run(CONVOLUTION, **environment) == ["end"]
+
+
 def test_kernels_work_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     folder, hits, *_ = run(PRODUCT, MINIGAN_CACHE=str(tmp_path / "file" / "folder"))
