@@ -263,6 +263,16 @@ def _drop_unsaved(node):
                     node.args = (*node.args[:position], stand_in, *node.args[position + 1 :])
 
 
+def drop_result(node):
+    """Let go of what a node returned, where it is large, once nobody needs more of it than its shape."""
+    out = node.out
+    if out.__class__ is ndarray:
+        if out.nbytes >= LARGE:
+            node.out = _shell(out)
+    else:
+        node.out = tuple(_shell(part) for part in out)
+
+
 def _shell(array):
     """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
     if array.__class__ is not ndarray or array.dtype.kind != "f":

@@ -146,6 +146,7 @@ class Pass:
                 self._add(place, part)
         if not self.retain:
             node.args = node.arrays = node.static = None
+            graph.drop_result(node)
 
     def _keep_wanted(self, node, g, found):
         """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""

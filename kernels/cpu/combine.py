@@ -20,6 +20,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from minigan.kernels.cpu import compile as compiling
+from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.vectors import BITS, INDEX, Vectors, for_each_vector
 
 LONGEST = 256  # elements of a run of which some input lies outside the bounds
@@ -48,7 +49,9 @@ def _cached(symbol):
         code = pickle.loads((compiling.FOLDER / symbol).read_bytes())
     except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
         return None
-    return cpu_target.target_context.codegen().unserialize_library(code)
+    library = cpu_target.target_context.codegen().unserialize_library(code)
+    drop_module(library, code)
+    return library
 
 
 def _compiled(symbol, matrix, ending, dtype):

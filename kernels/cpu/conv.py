@@ -20,7 +20,7 @@ from minigan.kernels.cpu import blocked, direct, product, winograd
 ALGORITHMS = ("product", "im2col", "direct", "winograd2", "winograd3", "winograd4")
 FEW_CHANNELS = 4  # up to here columns are copied for more time than they are multiplied
 CHANNELS = 32  # from here on transforms cost little beside the products that they save
-WORK = 1 << 24  # multiplications from which it pays to transform
+WORK = 1 << 26  # multiplications from which it pays to transform
 
 
 def algorithm_for(g, dtype) -> str:

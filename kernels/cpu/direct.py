@@ -31,20 +31,23 @@ def _padded(g):
     return g.H + g.PT + g.PB, g.W + g.PL + g.PR
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
+def places(rows, row_step, columns, column_step, channels):
+    """Where rows x columns x channels begin in a flat image, in order, int64."""
+    pixels = np.arange(rows)[:, None] * row_step + np.arange(columns) * column_step
+    return (pixels[:, :, None] + np.arange(channels)).reshape(-1)
+
+
 def windows(g):
-    """Where the window of each output pixel begins in a padded image, int64 (OH * OW,)."""
+    """Where the window of each output pixel begins in a padded image, (OH * OW,)."""
     _, width = _padded(g)
-    rows, columns = np.arange(g.OH) * g.SH * width, np.arange(g.OW) * g.SW
-    return ((rows[:, None] + columns) * g.C).reshape(-1)
+    return places(g.OH, g.SH * width * g.C, g.OW, g.SW * g.C, 1)
 
 
-@functools.lru_cache(maxsize=256)
 def elements(g):
-    """Where each element of the kernel begins in a padded image, int64 (KH * KW * C,)."""
+    """Where each element of the kernel begins in a padded image, (KH * KW * C,)."""
     _, width = _padded(g)
-    pixels = np.arange(g.KH)[:, None] * g.DH * width + np.arange(g.KW)
-    return (pixels[:, :, None] * g.C + np.arange(g.C)).reshape(-1)
+    return places(g.KH, g.DH * width * g.C, g.KW, g.C, g.C)
 
 
 @kernel

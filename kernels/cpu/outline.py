@@ -14,6 +14,8 @@ from numba.core.imputils import lower_constant
 from numba.core.typing.templates import Signature
 from numba.extending import lower_builtin, models, register_model, typeof_impl
 
+from minigan.kernels.cpu.loading import drop_module
+
 PREFIX = "minigan."
 _known: dict[str, tuple[str, str, tuple]] = {}  # symbol -> module and name of the kernel, types of its arguments
 
@@ -95,7 +97,9 @@ class _Implementation(caching.CompileResultCacheImpl):
         symbols, compiled = payload
         for module, name, kinds in symbols:
             getattr(importlib.import_module(module), name).provide(kinds)
-        return super().rebuild(target_context, compiled)
+        result = super().rebuild(target_context, compiled)
+        drop_module(result.library, compiled[0])
+        return result
 
 
 class Cache(caching.FunctionCache):

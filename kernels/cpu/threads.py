@@ -180,6 +180,7 @@ def _serve(slot, jobs, asleep, board):
             if asleep:
                 asleep.pop()
             job.help()
+        job = None  # and its arrays, which would stay until the next one comes
 
 
 def _looks(seconds):

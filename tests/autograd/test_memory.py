@@ -177,3 +177,25 @@ def test_no_grad_is_of_its_own_thread():
         thread.start()
         thread.join()
     assert seen == {"recording": True}
+
+
+def test_results_are_free_as_soon_as_their_rule_has_run(no_collector):
+    alive, results = [], []
+
+    @mg.primitive
+    def first(x):
+        return x.copy()
+
+    @first.vjp(0)
+    def _(g, y, x):
+        alive.append(sum(result() is not None for result in results))
+        return g
+
+    x = leaf(100, 100)
+    y = first(x)
+    for _ in range(4):
+        y = mg.tanh(y)
+        results.append(weakref.ref(y.data))
+    y = y.sum()
+    mg.grad(y, x)
+    assert alive == [0]

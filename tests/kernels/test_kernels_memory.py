@@ -1,5 +1,6 @@
 """Memory that was freed is used again without page faults, where malloc can be told to; anyone can switch that off."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -47,3 +48,47 @@ def test_large_arrays_come_back_without_page_faults():
 def test_the_environment_has_the_last_word(setting):
     kept, _ = run(**setting)
     assert not kept
+
+
+def test_kernels_from_the_cache_come_without_their_modules_and_can_still_be_inlined(tmp_path):
+    program = """
+import numba, numpy as np
+from minigan.kernels.cpu import norm
+from minigan.kernels.cpu.loading import Bitcode
+x, total = np.ones((4, 3), np.float32), np.zeros(3, np.float32)
+norm.add_columns(x, 0, 4, total)
+(compiled,) = norm.add_columns.overloads.values()
+
+@numba.njit
+def sums(x, total):
+    norm.add_columns(x, 0, 4, total)
+    return total
+
+print(isinstance(compiled.library._shared_module, Bitcode), sums(x, total).tolist() == [4, 4, 4])
+"""
+    environment = os.environ | {"MINIGAN_CACHE": str(tmp_path)}
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert found == ["False True\n", "True True\n"]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("scipy"), reason="SciPy is not there anyway")
+def test_kernels_do_not_import_scipy_and_other_compiled_code_finds_it():
+    program = """
+import sys, numba, numpy as np
+from minigan.kernels import cpu
+cpu.leaky_relu(np.ones((4, 4)), 0.1)
+print("scipy.linalg" in sys.modules)
+
+@numba.njit
+def products(a, b):
+    return np.dot(a, b).sum() + np.convolve(b, b).sum()
+
+print(products(np.ones((3, 3)), np.ones(3)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "False\n18.0\n", done.stderr

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -245,3 +246,19 @@ def test_scratch_is_kept_grows_and_belongs_to_its_thread():
     thread.start()
     thread.join()
     assert not np.shares_memory(others[0], threads.scratch("test", 10, np.float32))
+
+
+def test_helpers_keep_nothing_of_work_that_is_done():
+    before = threads.get_threads()
+    threads.set_threads(3)
+    try:
+        array = np.ones(10)
+        kept = weakref.ref(array)
+        threads.run(lambda task, array=array: time.sleep(1e-3), range(8))
+        del array
+        deadline = time.monotonic() + 5
+        while kept() is not None and time.monotonic() < deadline:
+            time.sleep(1e-3)
+        assert kept() is None
+    finally:
+        threads.set_threads(before)
