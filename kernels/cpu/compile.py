@@ -19,6 +19,7 @@ import numpy as np
 from numba.core import ccallback, dispatcher, types
 
 from minigan.kernels.cpu.outline import Cache, Outlined
+from minigan.kernels.cpu.vectors import BITS, ROWS
 
 SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
 # error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
@@ -32,9 +33,10 @@ def fingerprint(sources: Path = SOURCES) -> str:
     for file in sorted(sources.rglob("*.py")):
         state.update(str(file.relative_to(sources)).encode() + b"\0" + file.read_bytes() + b"\0")
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    settings = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.OPT
+    settings = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.ENABLE_AVX, numba.config.OPT
+    vectors = BITS, ROWS  # and importing them has narrowed Numba's settings, where that is wanted
     versions = numba.__version__, llvmlite.__version__, np.__version__
-    state.update(repr((processor, settings, versions)).encode())
+    state.update(repr((processor, settings, vectors, versions)).encode())
     return state.hexdigest()[:16]
 
 

@@ -4,25 +4,88 @@ Numba's own loops over runs like these are not vectorised: it cannot see that in
 do not overlap. Here both are promised by the caller, and the last, incomplete vector of a run is masked.
 """
 
+import os
+
 import llvmlite.binding as llvm
+import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+
+from minigan.errors import MiniganError
 
 INDEX, LANE = ir.IntType(64), ir.IntType(32)
 
 
+# bits of a vector, rows of a tile: two vectors a row, and room for the operands
+KINDS = {"avx512": (512, 8), "avx2": (256, 6), "neon": (128, 8), "128": (128, 6)}
+CONTAINED = {"avx512": ("avx2", "128"), "avx2": ("128",), "neon": ("128",), "128": ()}
+WITHOUT_WIDER = {"avx2": "haswell", "128": "nehalem"}  # x86 processors, as LLVM calls them
+
+
 def vector_registers():
-    """(bits of a vector, rows of a tile) that suit this processor: two vectors a row, and room for the operands."""
+    """(bits of a vector, rows of a tile) that suit this processor, or as MINIGAN_VECTORS narrows them.
+
+    Narrowed, all that Numba compiles in this process is for a processor without the wider vectors; but where the user
+    has told Numba which processor to compile for (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES), that stays.
+    raises MiniganError where MINIGAN_VECTORS is no name in KINDS, or one that the processor lacks
+    """
+    theirs = numba.config.CPU_NAME or numba.config.CPU_FEATURES is not None or not numba.config.ENABLE_AVX
+    widest = vectors_of_target() if theirs else vectors_of_host()
+    wanted = os.environ.get("MINIGAN_VECTORS") or widest
+    if wanted not in KINDS:
+        raise MiniganError(f"MINIGAN_VECTORS is {wanted!r}, but it is one of {', '.join(KINDS)}, or not set")
+    if wanted != widest:
+        if wanted not in CONTAINED[widest]:
+            able = ", ".join((widest, *CONTAINED[widest]))
+            raise MiniganError(f"MINIGAN_VECTORS is {wanted}, but this processor can do {able} only")
+        if not theirs and widest != "neon":
+            _compile_for(WITHOUT_WIDER[wanted])
+    return KINDS[wanted]
+
+
+def vectors_of_host():
+    """The widest kind that this processor has."""
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
-        return 512, 8
+        return "avx512"
     if features.get("avx2") and features.get("fma"):
-        return 256, 6
-    if features.get("neon") or features.get("asimd"):
-        return 128, 8
-    return 128, 6
+        return "avx2"
+    return "neon" if features.get("neon") or features.get("asimd") else "128"
+
+
+def vectors_of_target():
+    """The widest kind of the processor that Numba's settings name: what LLVM makes of one long vector."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name = numba.config.CPU_NAME or llvm.get_host_cpu_name()
+    features = numba.config.CPU_FEATURES
+    features = get_host_cpu_features() if features is None else features  # Numba's, which heeds NUMBA_ENABLE_AVX
+    machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features)
+    code = """
+        declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x float>)
+        define <16 x float> @f(<16 x float> %a, <16 x float> %b) {
+            %c = call <16 x float> @llvm.fmuladd.v16f32(<16 x float> %a, <16 x float> %b, <16 x float> %a)
+            ret <16 x float> %c
+        }"""
+    assembly = machine.emit_assembly(llvm.parse_assembly(code))
+    if "zmm" in assembly:
+        return "avx512"
+    if "ymm" in assembly and "vfmadd" in assembly:
+        return "avx2"
+    return "neon" if "fmla" in assembly else "128"
+
+
+def _compile_for(processor):
+    if "_toplevel_target_context" in vars(cpu_target):
+        raise MiniganError(
+            "MINIGAN_VECTORS narrows all that Numba compiles, but in this process Numba was at work before minigan's "
+            "kernels were first used; call mg.get_threads() first, or set NUMBA_CPU_NAME and NUMBA_CPU_FEATURES"
+        )
+    numba.config.CPU_NAME, numba.config.CPU_FEATURES = processor, ""
 
 
 BITS, ROWS = vector_registers()
@@ -75,8 +138,9 @@ class Vectors:
         return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, LANE), lanes))
 
     def multiply_add(self, a, b, c):
+        """a * b + c, rounded once where the processor can."""
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        return self.builder.call(self._intrinsic("fma", kind), [a, b, c])
+        return self.builder.call(self._intrinsic("fmuladd", kind), [a, b, c])  # llvm.fma would be a call without FMA
 
     def spread(self, scalar, vector=None):
         """The scalar in every lane."""
