@@ -10,7 +10,6 @@ import hashlib
 import os
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -78,10 +77,10 @@ def task(function):
 def _in_folder(compile_it):
     if FOLDER is None:
         return compile_it({})
-    theirs = numba.config.CACHE_DIR
+    theirs = numba.config.CACHE_DIR, dispatcher.FunctionCache, ccallback.FunctionCache
     numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
-    with mock.patch.object(dispatcher, "FunctionCache", Cache), mock.patch.object(ccallback, "FunctionCache", Cache):
-        try:
-            return compile_it({"cache": True})
-        finally:
-            numba.config.CACHE_DIR = theirs
+    dispatcher.FunctionCache = ccallback.FunctionCache = Cache
+    try:
+        return compile_it({"cache": True})
+    finally:
+        numba.config.CACHE_DIR, dispatcher.FunctionCache, ccallback.FunctionCache = theirs
