@@ -19,7 +19,7 @@ from minigan.kernels.cpu import crew
 WORTH_SHARING = 150e-6  # seconds of work; handing some over and waiting for its end costs about half of that
 WORTH_SHARING_COMPILED = 25e-6  # the same where the work is compiled
 LOST, ALONE = 500e-6, 50e-3  # seconds a helper is late if others use its core, and seconds they are left it then
-PATIENCE = 200e-6  # seconds for which a helper without work looks out for more before it sleeps
+PATIENCE = 1e-3  # seconds for which a helper without work looks out for more before it sleeps
 
 
 def available_cores() -> int:
