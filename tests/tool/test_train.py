@@ -87,7 +87,7 @@ def test_an_existing_folder_needs_force(tool):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["dcgn"], "no model is called 'dcgn'; did you mean dcgan?"),
+        (["dcgn"], "no model is called 'dcgn'; did you mean dcgan"),
         (["--data", "mnits"], "no data source is called 'mnits'; did you mean mnist?"),
         (["--data", "./nowhere"], "no such folder"),
         (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
