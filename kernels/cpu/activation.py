@@ -2,38 +2,38 @@
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain
+from minigan.kernels.cpu.arrays import plain
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run
+from minigan.kernels.cpu.tasks import Tasks
+from minigan.kernels.cpu.threads import share
 
-BLOCK = 1 << 16  # elements of a task
+BLOCK = 1 << 14  # elements of a task
 
 
 def leaky_relu(x, slope):
     (x,) = plain(x)
     y = np.empty_like(x)
-    run_flat(activate, (x, y), x.dtype.type(slope))
+    share_elements(activate_block, x, y, x.dtype.type(slope))
     return y
 
 
 def leaky_relu_vjp(g, x, slope):
     g, x = plain(g, x)
     gx = np.empty_like(x)
-    run_flat(activate_vjp, (g, x, gx), x.dtype.type(slope))
+    share_elements(activate_vjp_block, g, x, gx, x.dtype.type(slope))
     return gx
 
 
-def run_flat(function, arrays, *numbers):
-    """Call function(*pieces of the arrays, *numbers) on pieces that lie at the same places, in parallel."""
-    flat = [array.reshape(-1) for array in arrays]
-    if flat[0].size <= BLOCK:
-        function(*flat, *numbers)
-        return
+def share_elements(kernel, first, *others):
+    """Do a kernel's tasks, BLOCK elements of its first argument each."""
+    arrays = 1 + sum(isinstance(other, np.ndarray) for other in others)
+    share(kernel, -(-first.size // BLOCK), first.size * arrays * 0.3e-9, first, *others)
 
-    def piece(block):
-        function(*(array[slice(*block)] for array in flat), *numbers)
 
-    run(piece, blocks(flat[0].size, BLOCK), flat[0].size * len(flat) * 0.3e-9)
+@kernel
+def part(array, number):
+    """The elements of a task."""
+    return array[number * BLOCK : (number + 1) * BLOCK]
 
 
 @kernel
@@ -45,8 +45,14 @@ def activate(x, y, slope):
         y[i] = value if value > 0 else below
 
 
-@kernel
-def activate_vjp(g, x, gx, slope):
+@Tasks
+def activate_block(number, x, y, slope):
+    activate(part(x, number), part(y, number), slope)
+
+
+@Tasks
+def activate_vjp_block(number, g, x, gx, slope):
+    g, x, gx = part(g, number), part(x, number), part(gx, number)
     for i in range(x.size):
         value = x[i]
         below = value if np.isnan(value) else g[i] * slope

@@ -4,28 +4,20 @@ Each is a small matrix known when it is compiled, so its zeros cost nothing and 
 LLVM vectors and compiled without Numba, within 20 ms when first asked for; kernels call them by address.
 """
 
-import contextlib
 import hashlib
-import os
-import pickle
-import tempfile
 
-import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from minigan.kernels.cpu import compile as compiling
-from minigan.kernels.cpu.loading import drop_module
+from minigan.kernels.cpu.compile import machine_code, new_module
 from minigan.kernels.cpu.vectors import BITS, INDEX, Vectors, for_each_vector
 
 LONGEST = 256  # elements of a run of which some input lies outside the bounds
 REALS = {"float32": types.float32, "float64": types.float64}
-_libraries: dict[str, object] = {}  # what is compiled stays as long as its code can be called
 
 
 def combination(matrix: np.ndarray, ending: str, dtype) -> int:
@@ -36,35 +28,7 @@ def combination(matrix: np.ndarray, ending: str, dtype) -> int:
     dtype = np.dtype(dtype).name
     key = f"{ending} {dtype} {BITS} {matrix.shape} {matrix.tolist()}"
     symbol = "combination_" + hashlib.sha256(key.encode()).hexdigest()[:16]
-    with global_compiler_lock:
-        if symbol not in _libraries:
-            _libraries[symbol] = _cached(symbol) or _compiled(symbol, matrix, ending, dtype)
-        return _libraries[symbol].get_pointer_to_function(symbol)
-
-
-def _cached(symbol):
-    if compiling.FOLDER is None:
-        return None
-    try:
-        code = pickle.loads((compiling.FOLDER / symbol).read_bytes())
-    except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
-        return None
-    library = cpu_target.target_context.codegen().unserialize_library(code)
-    drop_module(library, code)
-    return library
-
-
-def _compiled(symbol, matrix, ending, dtype):
-    library = cpu_target.target_context.codegen().create_library(symbol)
-    library.enable_object_caching()
-    library.add_ir_module(_module(symbol, matrix, ending, REALS[dtype]))
-    library.finalize()
-    if compiling.FOLDER is not None:
-        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=compiling.FOLDER, delete=False) as file:
-            file.write(pickle.dumps(library.serialize_using_object_code()))
-            file.flush()
-            os.replace(file.name, compiling.FOLDER / symbol)
-    return library
+    return machine_code(symbol, lambda: _module(symbol, matrix, ending, REALS[dtype]))
 
 
 # ------------------------------------------------------------------------------------------ calls
@@ -123,8 +87,7 @@ def combine_activated(
 
 def _module(symbol, matrix, ending, dtype):
     """The LLVM module of one combination."""
-    module = ir.Module(symbol)
-    module.triple, module.data_layout = llvm.get_process_triple(), str(cpu_target.target_context.target_data)
+    module = new_module(symbol)
     function = ir.Function(module, _function_type(cpu_target.target_context.get_data_type(dtype)), symbol)
     builder = ir.IRBuilder(function.append_basic_block())
     v = Vectors(cpu_target.target_context, builder, dtype, BITS)

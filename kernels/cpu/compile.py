@@ -5,18 +5,24 @@ So the folder's name carries a hash of every kernel source, of the versions that
 a folder is only ever filled by one state of the code.
 """
 
-import functools
+import contextlib
 import hashlib
 import os
+import pickle
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import ccallback, dispatcher, types
+from llvmlite import ir
+from numba.core import dispatcher, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 
+from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.outline import Cache, Outlined
 from minigan.kernels.cpu.vectors import BITS, ROWS
 
@@ -54,9 +60,9 @@ def cache_folder() -> Path | None:
 FOLDER = cache_folder()
 
 
-def kernel(function):
+def kernel(function, **options):
     """Compile a function for arrays and numbers when it is first called with their types."""
-    compiled = _in_folder(lambda caching: numba.njit(**caching, **OPTIONS)(function))
+    compiled = _in_folder(lambda caching: numba.njit(**caching, **OPTIONS, **options)(function))
     resolve = compiled.get_call_template
     # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
     compiled.get_call_template = lambda args, kws: resolve([types.unliteral(kind) for kind in args], kws)
@@ -68,19 +74,59 @@ def outlined(function):
     return Outlined(kernel(function))
 
 
-@functools.cache
-def task(function):
-    """Compile a function of three integers, which returns nothing, now: its `.address` is what other code calls."""
-    return _in_folder(lambda caching: numba.cfunc("void(intp, intp, intp)", **caching, **OPTIONS)(function))
+def machine_code(symbol: str, module: Callable) -> int:
+    """The address of a function that is written in LLVM: compiled without Numba, unless the folder has it.
+
+    symbol: its name, which says all that its code depends on; module: a function that makes the LLVM module with it
+    """
+    with global_compiler_lock:
+        if symbol not in _libraries:
+            _libraries[symbol] = _saved_code(symbol) or _new_code(symbol, module())
+        return _libraries[symbol].get_pointer_to_function(symbol)
+
+
+_libraries: dict[str, object] = {}  # what is compiled stays as long as its code can be called
+
+
+def _saved_code(symbol):
+    if FOLDER is None:
+        return None
+    try:
+        code = pickle.loads((FOLDER / symbol).read_bytes())
+    except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
+        return None
+    library = cpu_target.target_context.codegen().unserialize_library(code)
+    drop_module(library, code)
+    return library
+
+
+def _new_code(symbol, module):
+    library = cpu_target.target_context.codegen().create_library(symbol)
+    library.enable_object_caching()
+    library.add_ir_module(module)
+    library.finalize()
+    if FOLDER is not None:
+        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
+            file.write(pickle.dumps(library.serialize_using_object_code()))
+            file.flush()
+            os.replace(file.name, FOLDER / symbol)
+    return library
+
+
+def new_module(name: str) -> ir.Module:
+    """An LLVM module for this processor, still empty."""
+    module = ir.Module(name)
+    module.triple, module.data_layout = llvm.get_process_triple(), str(cpu_target.target_context.target_data)
+    return module
 
 
 def _in_folder(compile_it):
     if FOLDER is None:
         return compile_it({})
-    theirs = numba.config.CACHE_DIR, dispatcher.FunctionCache, ccallback.FunctionCache
+    theirs = numba.config.CACHE_DIR, dispatcher.FunctionCache
     numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
-    dispatcher.FunctionCache = ccallback.FunctionCache = Cache
+    dispatcher.FunctionCache = Cache
     try:
         return compile_it({"cache": True})
     finally:
-        numba.config.CACHE_DIR, dispatcher.FunctionCache, ccallback.FunctionCache = theirs
+        numba.config.CACHE_DIR, dispatcher.FunctionCache = theirs

@@ -1,7 +1,7 @@
-"""Compiled work, shared within a microsecond.
+"""Work shared within a microsecond.
 
-To wake a thread takes 50 us, and Python work waits for the GIL besides. So a helper without work watches for a while,
-in compiled code and without the GIL, for work that is compiled too: the address of a function that it calls itself.
+To wake a thread takes 50 us, and the GIL, when several want it, as long again. So a helper without work watches for a
+while, in compiled code and without the GIL, for a job that is compiled too: the address of a function for its tasks.
 
 The board is what all threads see: words on cache lines of their own, and the arguments of the job. A caller writes a
 job, opens it, takes tasks as everyone does, closes it, and waits until nobody is inside. A helper steps inside before
@@ -12,7 +12,6 @@ late, or never, costs nothing.
 
 import platform
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -22,10 +21,9 @@ from numba.extending import intrinsic
 from minigan.kernels.cpu.compile import kernel
 
 LINE_BYTES, LINE = 64, 8  # of a cache line, and its words
-# the job's number while it is open, else 0; the helpers inside; the next task; Python work that was given out so far
-OPEN, INSIDE, NEXT, CALLS = 0, LINE, 2 * LINE, 3 * LINE
-COUNT, FUNCTION, TASKS, THREADS = range(4 * LINE, 4 * LINE + 4)  # jobs so far, and what is written before one opens
-ARGUMENTS, WORDS = 5 * LINE, 9 * LINE
+OPEN, INSIDE, NEXT = 0, LINE, 2 * LINE  # the job's number while it is open, else 0; the helpers inside; the next task
+COUNT, FUNCTION, TASKS, THREADS = range(3 * LINE, 3 * LINE + 4)  # jobs so far, and what is written before one opens
+ARGUMENTS, WORDS = 4 * LINE, 16 * LINE
 LOOKS_BEFORE_YIELDING = 2000  # some 50 us: a helper that is not out by then has lost its core, perhaps to the caller
 
 
@@ -50,10 +48,10 @@ def share(board, function, tasks, threads):
 
 
 @kernel
-def watch(board, slot, calls, looks):
-    """Take part in jobs until none has come for so many looks, or there is more Python work than `calls`."""
+def watch(board, slot, looks):
+    """Take part in jobs until none has come for so many looks."""
     last = left = 0
-    while left < looks and read(board, CALLS) == calls:
+    while left < looks:
         job = read(board, OPEN)
         if job == 0 or job == last:
             left += 1
@@ -72,12 +70,6 @@ def take_tasks(board, slot):
     while task < board[TASKS]:
         call(board[FUNCTION], board.ctypes.data, task, slot)
         task = add(board, NEXT, 1)
-
-
-@kernel
-def array_at(address, size, dtype):
-    """The flat array that begins at an address."""
-    return numba.carray(pointer(address), size, dtype)
 
 
 # ------------------------------------------------------------------------------------------ instructions
@@ -130,14 +122,6 @@ def pause(typing):
 
 PAUSES = dict.fromkeys(("x86_64", "AMD64"), ("llvm.x86.sse2.pause", []))
 PAUSES |= dict.fromkeys(("aarch64", "arm64"), ("llvm.aarch64.hint", [ir.IntType(32)(1)]))  # yield
-
-
-@intrinsic
-def pointer(typing, address):
-    def emit(context, builder, signature, arguments):
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(types.intp), emit
 
 
 @intrinsic

@@ -1,21 +1,32 @@
 """The matrix product: small ones by NumPy, larger ones block by block on the register tile."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from minigan.kernels.cpu.activation import leaky_relu
 from minigan.kernels.cpu.arrays import plain, round_up
-from minigan.kernels.cpu.compile import kernel, task
-from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES, WORDS, array_at, share
-from minigan.kernels.cpu.threads import run_compiled, scratch
+from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
 from minigan.kernels.cpu.vectors import ROWS
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
 MOST_ROWS = 512  # of a block of the result
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
+
+
+class Sizes(NamedTuple):
+    """Of a product and of a block of it."""
+
+    rows: int
+    columns: int
+    depth: int
+    block_rows: int
+    block_columns: int
 
 
 @kernel
@@ -31,48 +42,20 @@ def finish_block(out, out_stride, rows, columns, finish):
             row[j] = value if value > 0 else below
 
 
-# where a product's arguments are on the board
-A, A_SIZE, A_ROW, A_DEPTH, B, B_SIZE, B_DEPTH, B_COLUMN, OUT, FINISH, FINISH_SIZE, PANELS, PANELS_SIZE = range(
-    ARGUMENTS, ARGUMENTS + 13
-)
-M, N, K, BLOCK_ROWS, BLOCK_COLUMNS = range(ARGUMENTS + 13, ARGUMENTS + 18)
-
-
-@kernel
-def share_product(board, slots, function, a, a_row, a_depth, b, b_depth, b_column, out, finish, panels, sizes):
-    """Put a product on the board and share it. panels: for all slots; sizes: m, n, depth and those of a block."""
-    board[A], board[A_SIZE], board[A_ROW], board[A_DEPTH] = a.ctypes.data, a.size, a_row, a_depth
-    board[B], board[B_SIZE], board[B_DEPTH], board[B_COLUMN] = b.ctypes.data, b.size, b_depth, b_column
-    board[OUT], board[FINISH], board[FINISH_SIZE] = out.ctypes.data, finish.ctypes.data, finish.size
-    board[PANELS], board[PANELS_SIZE] = panels.ctypes.data, panels.size // slots
-    board[M], board[N], board[K], board[BLOCK_ROWS], board[BLOCK_COLUMNS] = sizes
-    return share(board, function, -(-sizes[0] // sizes[3]) * -(-sizes[1] // sizes[4]), slots)
-
-
-@functools.cache
-def product_block(dtype):
-    """The task of a product of arrays of this dtype: one function, since LLVM compiles what calls a tile with it."""
-
-    def block(address, number, slot):
-        """One block of the result, a task of the product on the board at an address."""
-        board = array_at(address, WORDS, np.int64)
-        m, n, depth = board[M], board[N], board[K]
-        across, down = divmod(number, -(-m // board[BLOCK_ROWS]))  # blocks of the same columns in a row
-        first, left = down * board[BLOCK_ROWS], across * board[BLOCK_COLUMNS]
-        last, right = min(first + board[BLOCK_ROWS], m), min(left + board[BLOCK_COLUMNS], n)
-        a, a_row, a_depth = array_at(board[A], board[A_SIZE], dtype), board[A_ROW], board[A_DEPTH]
-        b, b_depth, b_column = array_at(board[B], board[B_SIZE], dtype), board[B_DEPTH], board[B_COLUMN]
-        out, finish = array_at(board[OUT], m * n, dtype), array_at(board[FINISH], board[FINISH_SIZE], dtype)
-        panels = array_at(board[PANELS] + slot * board[PANELS_SIZE] * out.itemsize, board[PANELS_SIZE], dtype)
-        for k in range(0, depth, DEPTH):  # b's part of the block is packed, DEPTH rows of depth at a time
-            deep = min(DEPTH, depth - k)
-            pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
-            multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
-                     out, first * n + left, n, last - first, right - left, deep, k > 0)  # fmt: skip
-        if finish.size:
-            finish_block(out, n, (first, last), (left, right), finish)
-
-    return block
+@Tasks
+def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, finish, panels, sizes):
+    """One block of out (m, n). finish: nothing, or the bias and then the slope."""
+    m, n, depth = sizes.rows, sizes.columns, sizes.depth
+    across, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns in a row
+    first, left = down * sizes.block_rows, across * sizes.block_columns
+    last, right = min(first + sizes.block_rows, m), min(left + sizes.block_columns, n)
+    for k in range(0, depth, DEPTH):  # b's part of the block is packed, DEPTH rows of depth at a time
+        deep = min(DEPTH, depth - k)
+        pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
+        multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
+                 out, first * n + left, n, last - first, right - left, deep, k > 0)  # fmt: skip
+    if finish.size:
+        finish_block(out, n, (first, last), (left, right), finish)
 
 
 def flat_with_strides(array):
@@ -116,13 +99,8 @@ def product(a, b, bias, slope):
     out = np.empty((m, n), a[0].dtype)
     finish = np.empty(0 if bias is None and slope == 1 else n + 1, out.dtype)
     finish[:-1], finish[-1:] = 0 if bias is None else bias, slope
-    function = task(product_block(out.dtype.type)).address
-    size = round_up(packed_size(min(DEPTH, depth), min(columns, n), out.itemsize), LINE_BYTES // out.itemsize)
-
-    def job(board, slots):
-        panels = scratch("panels", slots * size, out.dtype)
-        sizes = m, n, depth, rows, columns
-        return share_product(board, slots, function, *a, *b, out.reshape(-1), finish, panels, sizes)
-
-    run_compiled(job, down * -(-n // columns), 2 * m * n * depth / PEAK)
+    size = packed_size(min(DEPTH, depth), min(columns, n), out.itemsize)
+    sizes = Sizes(m, n, depth, rows, columns)
+    share(product_block, down * -(-n // columns), 2 * m * n * depth / PEAK, *a, *b, out, finish,
+          Own("panels", size, out.dtype), sizes)  # fmt: skip
     return out

@@ -2,9 +2,9 @@
 
 import math
 
-from minigan.kernels.cpu.activation import run_flat
+from minigan.kernels.cpu.activation import part, share_elements
 from minigan.kernels.cpu.arrays import plain
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.tasks import Tasks
 
 
 def sgd_update(p, g, velocity, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
@@ -27,22 +27,24 @@ def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step
     update(adam, (p, m, v), g, *map(p.dtype.type, numbers))
 
 
-def update(function, states, g, *numbers):
+def update(kernel, states, g, *numbers):
     for state in states:
         if not state.flags.carray:
             raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
     (g,) = plain(g)
-    run_flat(function, (*states, g), *numbers)
+    share_elements(kernel, *states, g, *numbers)
 
 
-@kernel
-def sgd(p, g, lr, weight_decay):
+@Tasks
+def sgd(number, p, g, lr, weight_decay):
+    p, g = part(p, number), part(g, number)
     for i in range(p.size):
         p[i] -= lr * (g[i] + weight_decay * p[i])
 
 
-@kernel
-def sgd_momentum(p, velocity, g, lr, weight_decay, momentum, nesterov):
+@Tasks
+def sgd_momentum(number, p, velocity, g, lr, weight_decay, momentum, nesterov):
+    p, velocity, g = part(p, number), part(velocity, number), part(g, number)
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         speed = momentum * velocity[i] + gradient
@@ -50,8 +52,9 @@ def sgd_momentum(p, velocity, g, lr, weight_decay, momentum, nesterov):
         p[i] -= lr * (gradient + momentum * speed if nesterov else speed)
 
 
-@kernel
-def rmsprop(p, square, g, lr, decay, rest, eps, weight_decay):
+@Tasks
+def rmsprop(number, p, square, g, lr, decay, rest, eps, weight_decay):
+    p, square, g = part(p, number), part(square, number), part(g, number)
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean_square = decay * square[i] + rest * gradient * gradient
@@ -59,9 +62,10 @@ def rmsprop(p, square, g, lr, decay, rest, eps, weight_decay):
         p[i] -= lr * gradient / (math.sqrt(mean_square) + eps)
 
 
-@kernel
-def adam(p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, unbiased):
+@Tasks
+def adam(number, p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, unbiased):
     """rate: lr / (1 - beta1^step); unbiased: (1 - beta2^step)^-0.5; keep: what decoupled weight decay leaves of p."""
+    p, m, v, g = part(p, number), part(m, number), part(v, number), part(g, number)
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean = beta1 * m[i] + rest1 * gradient

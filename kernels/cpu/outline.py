@@ -37,7 +37,8 @@ class Outlined:
         """(symbol, compiled kernel) for these types of arguments: compiled or loaded, and known to the linker."""
         self.dispatcher.compile(kinds)
         compiled = self.dispatcher.overloads[kinds]
-        symbol = f"{PREFIX}{self.__name__}.{hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]}"
+        state = hashlib.sha256(f"{self.__module__} {kinds}".encode())
+        symbol = f"{PREFIX}{self.__name__}.{state.hexdigest()[:16]}"
         if symbol not in _known:
             address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
             llvm.add_symbol(symbol, address)

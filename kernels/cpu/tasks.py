@@ -1,0 +1,141 @@
+"""Kernels whose work is cut into tasks: compiled functions that any thread can call for a task's number.
+
+What a thread is given is a board, the task's number and its own slot (`crew`), all in words. `entry` is the code
+between them and a kernel: it makes arrays, numbers and records of the words, and calls the kernel with them. It is
+written in LLVM, within 10 ms and once for each combination of types.
+"""
+
+import hashlib
+import struct
+from ctypes import addressof, c_char
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.core.registry import cpu_target
+from numba.np.arrayobj import populate_array
+
+from minigan.kernels.cpu.arrays import round_up
+from minigan.kernels.cpu.compile import kernel, machine_code, new_module
+from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES
+from minigan.kernels.cpu.outline import Outlined
+from minigan.kernels.cpu.vectors import INDEX
+
+
+DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
+
+
+class Own(NamedTuple):
+    """An argument that is another array in each slot: scratch memory of at least `size` elements."""
+
+    name: str
+    size: int
+    dtype: np.dtype
+
+
+class Tasks(Outlined):
+    """A kernel that does one of its tasks: function(number, *arguments), for flat arrays, integers, tuples of them
+    with names, floats and `Own` arrays. Kernels call it, and `share`; from Python it cannot be called."""
+
+    def __init__(self, function):
+        super().__init__(kernel(function, no_cpython_wrapper=True))
+        self._entries = {}
+
+    def prepare(self, arguments, slots, scratch):
+        """(address of the code for these arguments, the words that it finds them in).
+
+        arguments: contiguous arrays are taken as flat, whatever their shape
+        scratch: the function that has memory for all slots' own arrays
+        """
+        words, kinds = [], []
+        for argument in arguments:
+            kind = type(argument)
+            if kind is np.ndarray:
+                # the buffer's address; an empty array has no buffer
+                words.append(addressof(c_char.from_buffer(argument)) if argument.size else 0)
+                words.append(argument.size)
+                kinds.append(argument.dtype)
+            elif kind is int:
+                words.append(argument)
+                kinds.append(int)
+            elif kind is Own:
+                dtype = np.dtype(argument.dtype)
+                size = round_up(argument.size, LINE_BYTES // dtype.itemsize)
+                words += (addressof(c_char.from_buffer(scratch(argument.name, slots * size + 1, dtype))), size)
+                kinds.append((Own, dtype))
+            elif issubclass(kind, tuple):
+                words += argument
+                kinds.append(kind)
+            else:
+                words.append(WORD.unpack(DOUBLE.pack(argument))[0])
+                kinds.append(kind)
+        kinds = tuple(kinds)
+        if kinds not in self._entries:
+            self._entries[kinds] = self._entry(kinds)
+        return self._entries[kinds], words
+
+    def _entry(self, kinds):
+        callee, compiled = self.provide((types.intp, *map(type_of, kinds)))
+        symbol = f"tasks_{hashlib.sha256(f'{callee} {kinds}'.encode()).hexdigest()[:16]}"
+        return machine_code(symbol, lambda: entry(symbol, callee, compiled.fndesc, kinds))
+
+
+def type_of(kind):
+    """What Numba takes an argument of some kind for."""
+    if kind is int:
+        return types.intp
+    if isinstance(kind, np.dtype):
+        return types.Array(from_dtype(kind), 1, "C")
+    if isinstance(kind, tuple):
+        return types.Array(from_dtype(kind[1]), 1, "C")
+    if issubclass(kind, tuple):
+        return types.NamedUniTuple(types.int64, len(kind._fields), kind)
+    return from_dtype(np.dtype(kind))
+
+
+def entry(symbol, callee, descriptor, kinds):
+    """The LLVM module of a function (board's address, number, slot) that calls a kernel by its symbol."""
+    context = cpu_target.target_context
+    module = new_module(symbol)
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [INDEX] * 3), symbol)
+    builder = ir.IRBuilder(function.append_basic_block())
+    board, number, slot = function.args
+    words = builder.gep(builder.inttoptr(board, INDEX.as_pointer()), [INDEX(ARGUMENTS)])
+    read = 0
+
+    def word():
+        nonlocal read
+        read += 1
+        return builder.load(builder.gep(words, [INDEX(read - 1)]))
+
+    values = [number]
+    for kind in kinds:
+        of_numba = type_of(kind)
+        if isinstance(of_numba, types.Array):
+            address, size = word(), word()
+            item = INDEX(context.get_abi_sizeof(context.get_data_type(of_numba.dtype)))
+            if isinstance(kind, tuple):  # the slot's own part
+                address = builder.add(address, builder.mul(slot, builder.mul(size, item)))
+            values.append(flat_array(context, builder, of_numba, address, size, item))
+        elif isinstance(of_numba, types.BaseTuple):
+            values.append(context.make_tuple(builder, of_numba, [word() for _ in range(len(of_numba))]))
+        elif isinstance(of_numba, types.Float):
+            value = builder.bitcast(word(), ir.DoubleType())
+            values.append(context.cast(builder, value, types.float64, of_numba))
+        else:
+            values.append(word())
+    convention = context.call_conv
+    kind = convention.get_function_type(descriptor.restype, descriptor.argtypes)
+    code = cgutils.get_or_insert_function(module, kind, callee)
+    convention.call_function(builder, code, descriptor.restype, descriptor.argtypes, values)
+    builder.ret_void()
+    return module
+
+
+def flat_array(context, builder, kind, address, size, item):
+    array = context.make_array(kind)(context, builder)
+    data = builder.inttoptr(address, array.data.type)
+    populate_array(array, data=data, shape=[size], strides=[item], itemsize=item, meminfo=None)
+    return array._getvalue()
