@@ -163,13 +163,12 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
     return tuple(array.astype(x.dtype) for array in (leaky_relu(y, slope), mean, inverse))
 
 
-def batch_norm_vjp(g, x, scale, mean, inverse_deviation, y, slope=1.0):
+def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     """Gradients of batch_norm's y for the upstream gradient g (M, C): of x (M, C), scale (C,) and shift (C,).
 
-    y is positive where the activation's argument was, as slope is not negative. The statistics depend on x, and the
-    gradient of x goes through them.
+    The statistics depend on x, and the gradient of x goes through them.
     """
-    g = leaky_relu_vjp(g, y, slope)
+    g = leaky_relu_vjp(g, (x - mean) * (inverse_deviation * scale) + shift, slope)
     normal = (x.astype(np.float64) - mean) * inverse_deviation
     gscale, gshift = (g * normal).sum(axis=0), g.sum(axis=0, dtype=np.float64)
     gx = scale * inverse_deviation * (g - gshift / len(x) - normal * (gscale / len(x)))

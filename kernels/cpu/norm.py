@@ -1,163 +1,256 @@
 """Batch normalisation and sums over columns.
 
-Rows are taken in blocks small enough for the L1 cache, summed in the arrays' own dtype; the blocks' sums are combined
-in float64, in order. So the error does not grow with the number of rows, nor the result change with the threads.
+A task is a range of rows, taken in blocks small enough for the L1 cache and summed in the arrays' own dtype; the
+blocks' and the tasks' sums are joined in float64, in order. So the error does not grow with the number of rows, nor
+the result change with the threads. Short rows are taken several at a time, as lines: what belongs to a column is
+repeated along a line, and loops are long whatever the number of channels.
 """
+
+import math
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain
+from minigan.kernels.cpu.arrays import plain
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import share
 
-TASK = 1 << 16  # elements of a task
-CACHED = 1 << 12  # elements of a block, unless ROWS rows are fewer
-ROWS, FEW_ROWS = 64, 8  # of a block, where columns are few and where they are many
-
-
-def reduce_rows(function, arrays, results, *others):
-    """Call function(*row ranges of the arrays, *others, out) for ranges of rows; out: (ranges, results, C) float64."""
-    m, channels = arrays[0].shape
-    ranges = blocks(m, max(TASK // max(channels, 1), 1))
-    partial = np.zeros((len(ranges), results, channels))
-
-    def reduce(task):
-        number, rows = task
-        function(*(array[slice(*rows)] for array in arrays), *others, partial[number])
-
-    run(reduce, enumerate(ranges), arrays[0].size * len(arrays) * 0.3e-9)
-    return ranges, partial
+TASK = 1 << 15  # elements of a task, about
+WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
 
 
-def map_rows(function, arrays, out, *others):
-    """Call function(*row ranges of the arrays, same range of out, *others) in parallel."""
-    ranges = blocks(len(out), max(TASK // max(out.shape[1], 1), 1))
+@kernel
+def rows_of_task(channels):
+    return max(TASK // channels, 1)
 
-    def fill(rows):
-        function(*(array[slice(*rows)] for array in arrays), out[slice(*rows)], *others)
 
-    run(fill, ranges, out.size * (len(arrays) + 1) * 0.3e-9)
+@kernel
+def line_of(channels):
+    """Elements of a line: 1, 2, 4, ... whole rows, as many as fit."""
+    size = channels
+    while 2 * size <= WIDTH:
+        size *= 2
+    return size
+
+
+def share_rows(kernel, x, arrays, *arguments):
+    """Do a kernel's tasks, ranges of the rows of x, of which it reads and writes so many arrays."""
+    tasks = -(-len(x) // rows_of_task.py_func(x.shape[1]))
+    share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
+
+
+def sums_of(x, count):
+    """(what each task has to say of each channel, (tasks, count, C) float64; lines to sum in)."""
+    m, channels = x.shape
+    tasks, width = -(-m // rows_of_task.py_func(channels)), line_of.py_func(channels)
+    return np.empty((tasks, count, channels)), Own("sums", width, x.dtype), Own("more sums", width, x.dtype)
 
 
 def batch_norm(x, scale, shift, eps, slope=1.0):
     x, scale, shift = plain(x, scale, shift)
-    ranges, partial = reduce_rows(moments, [x], 2)
-    # Chan, Golub & LeVeque 1983: means and sums of squared deviations of the parts give those of the whole
-    counts = np.array([last - first for first, last in ranges], float)[:, None]
-    means, squares = partial[:, 0], partial[:, 1]
-    mean = (counts * means).sum(axis=0) / len(x)
-    variance = (squares + counts * np.square(means - mean)).sum(axis=0) / len(x)
-    inverse = 1 / np.sqrt(variance + eps)
-    y = np.empty_like(x)
-    mean, inverse = mean.astype(x.dtype), inverse.astype(x.dtype)
-    map_rows(normalise, [x], y, mean, inverse * scale, shift, x.dtype.type(slope))
+    m, channels = x.shape
+    y, mean, inverse = np.empty_like(x), np.empty_like(scale), np.empty_like(scale)
+    partial, *sums = sums_of(x, 2)
+    share_rows(moments, x, 1, x, channels, partial, *sums)
+    share(join_moments, 1, 0, partial, m, np.float64(eps), mean, inverse)
+    share_rows(normalise, x, 2, x, *lines(mean, inverse * scale, shift), channels, x.dtype.type(slope), y)
     return y, mean, inverse
 
 
-def batch_norm_vjp(g, x, scale, mean, inverse_deviation, y, slope=1.0):
-    g, x, scale, mean, inverse_deviation, y = plain(g, x, scale, mean, inverse_deviation, y)
-    slope = x.dtype.type(slope)
-    y = g if slope == 1 else y  # which then is not looked at: nothing else has to come into the cache
-    _, partial = reduce_rows(gradient_sums, [g, x, y], 2, mean, slope)
-    gshift, products = partial.sum(axis=0)
-    gscale = products * inverse_deviation
-    gx = np.empty_like(x)
-    # gx = scale * inverse * (g - gshift / M - normal * gscale / M), normal = (x - mean) * inverse
-    factor = scale * inverse_deviation
-    incline = (factor * inverse_deviation * (gscale / len(x))).astype(x.dtype)
-    constant = (factor * (gshift / len(x))).astype(x.dtype)
-    map_rows(normalise_vjp, [g, x, y], gx, mean, factor, incline, constant, slope)
-    return gx, gscale.astype(x.dtype), gshift.astype(x.dtype)
+def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
+    g, x, scale, shift, mean, inverse_deviation = plain(g, x, scale, shift, mean, inverse_deviation)
+    m, channels = x.shape
+    gx, gscale, gshift = np.empty_like(x), np.empty_like(scale), np.empty_like(scale)
+    incline, constant = np.empty_like(scale), np.empty_like(scale)
+    line, slope = lines(mean, inverse_deviation * scale, shift), x.dtype.type(slope)
+    partial, *sums = sums_of(x, 2)
+    share_rows(gradient_sums, x, 2, g, x, *line, channels, slope, partial, *sums)
+    share(join_gradients, 1, 0, partial, m, scale, inverse_deviation, gscale, gshift, incline, constant)
+    share_rows(normalise_vjp, x, 3, g, x, *line, *lines(incline, constant), channels, slope, gx)
+    return gx, gscale, gshift
 
 
 def bias_sum(g):
     (g,) = plain(g)
-    _, partial = reduce_rows(column_sums, [g], 1)
+    partial, sums, _ = sums_of(g, 1)
+    share_rows(column_sums, g, 1, g, g.shape[1], partial, sums)
     return partial[:, 0].sum(axis=0).astype(g.dtype)
 
 
-@kernel
-def block_rows(channels):
-    return max(min(CACHED // channels, ROWS), FEW_ROWS)
+def lines(*columns):
+    """What belongs to the columns, (C,), repeated along a line."""
+    return [np.tile(column, line_of.py_func(len(column)) // len(column)) for column in columns]
+
+
+# ------------------------------------------------------------------------------------------ sums
 
 
 @kernel
-def add_columns(x, first, last, total):
-    """total (C,) = sums of rows first to last."""
-    total[:] = 0
-    for i in range(first, last):
-        for c in range(total.size):
-            total[c] += x[i, c]
+def range_of(number, x, channels):
+    """The first and the last element of a task."""
+    size = rows_of_task(channels) * channels
+    return number * size, min((number + 1) * size, x.size)
 
 
 @kernel
-def column_sums(x, out):
-    m, channels = x.shape
-    total = np.empty(channels, x.dtype)
-    block = block_rows(channels)
-    for first in range(0, m, block):
-        add_columns(x, first, min(first + block, m), total)
+def place_of(number, partial, count, channels):
+    """What a task has to say: zeros, to begin with."""
+    here = partial[number * count * channels : (number + 1) * count * channels]
+    here[:] = 0
+    return here
+
+
+@kernel
+def fold(sums, channels):
+    """Add the rows of a line up, into its first: in pairs, which rounds less than one after the other."""
+    size = sums.size // 2
+    while size >= channels:
+        left, right = sums[:size], sums[size : 2 * size]
+        for i in range(size):
+            left[i] += right[i]
+        size //= 2
+
+
+@kernel
+def repeat(line, channels):
+    """Write the first row of a line into its others."""
+    while channels < line.size:
+        line[channels : 2 * channels] = line[:channels]
+        channels *= 2
+
+
+@kernel
+def add_lines(block, sums):
+    """sums = the sum of a block's lines."""
+    sums[:] = 0
+    for start in range(0, block.size, sums.size):
+        line = block[start : start + sums.size]
+        for i in range(line.size):
+            sums[i] += line[i]
+
+
+@Tasks
+def column_sums(number, x, channels, partial, sums):
+    out, sums = place_of(number, partial, 1, channels), sums[: line_of(channels)]
+    first, last = range_of(number, x, channels)
+    for start in range(first, last, LINES * sums.size):
+        add_lines(x[start : min(start + LINES * sums.size, last)], sums)
+        fold(sums, channels)
         for c in range(channels):
-            out[0, c] += total[c]
+            out[c] += sums[c]
 
 
-@kernel
-def moments(x, out):
-    """out[0], out[1] (C,) = mean and sum of squared deviations from it, over the rows of x."""
-    m, channels = x.shape
-    total, mean = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-    block = block_rows(channels)
-    for first in range(0, m, block):
-        last = min(first + block, m)
-        count = last - first
-        add_columns(x, first, last, total)
+@Tasks
+def moments(number, x, channels, partial, sums, means):
+    """Of each channel: the mean, and the sum of squared deviations from it.
+
+    source: Chan, Golub & LeVeque 1983, for how those of parts give those of the whole
+    """
+    out, width = place_of(number, partial, 2, channels), line_of(channels)
+    mean, squares, sums, means = out[:channels], out[channels:], sums[:width], means[:width]
+    first, last = range_of(number, x, channels)
+    for start in range(first, last, LINES * width):
+        block = x[start : min(start + LINES * width, last)]
+        before, count = (start - first) // channels, block.size // channels
+        add_lines(block, sums)
+        fold(sums, channels)
         for c in range(channels):
-            mean[c] = total[c] / count
-            total[c] = 0
-        for i in range(first, last):
-            for c in range(channels):
-                deviation = x[i, c] - mean[c]
-                total[c] += deviation * deviation
-        for c in range(channels):  # join this block to those before it
-            distance = mean[c] - out[0, c]
-            out[0, c] += distance * count / last
-            out[1, c] += total[c] + distance * distance * first * count / last
-
-
-@kernel
-def normalise(x, y, mean, factor, shift, slope):
-    m, channels = x.shape
-    for i in range(m):
+            means[c] = sums[c] / count
+        repeat(means, channels)
+        sums[:] = 0
+        for at in range(0, block.size, width):
+            line = block[at : at + width]
+            for i in range(line.size):
+                deviation = line[i] - means[i]
+                sums[i] += deviation * deviation
+        fold(sums, channels)
         for c in range(channels):
-            value = (x[i, c] - mean[c]) * factor[c] + shift[c]
+            distance = means[c] - mean[c]
+            mean[c] += distance * count / (before + count)
+            squares[c] += sums[c] + distance * distance * before * count / (before + count)
+
+
+@Tasks
+def join_moments(number, partial, rows, eps, mean, inverse):
+    """The moments of all rows: the mean of each channel and its inverse deviation."""
+    channels = mean.size
+    size, tasks = rows_of_task(channels), partial.size // (2 * channels)
+    for c in range(channels):
+        total = squares = 0.0
+        for task in range(tasks):
+            total += partial[2 * task * channels + c] * min(size, rows - task * size)
+        average = total / rows
+        for task in range(tasks):
+            distance = partial[2 * task * channels + c] - average
+            squares += partial[(2 * task + 1) * channels + c] + distance * distance * min(size, rows - task * size)
+        mean[c] = average
+        inverse[c] = 1 / math.sqrt(squares / rows + eps)
+
+
+@Tasks
+def gradient_sums(number, g, x, mean, factor, shift, channels, slope, partial, sums, products):
+    """Of each channel: the sums of h and of h * (x - mean), h being g before the activation."""
+    out, width = place_of(number, partial, 2, channels), mean.size
+    sums, products = sums[:width], products[:width]
+    first, last = range_of(number, x, channels)
+    for start in range(first, last, LINES * width):
+        sums[:] = 0
+        products[:] = 0
+        for at in range(start, min(start + LINES * width, last), width):
+            line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
+            for i in range(line.size):
+                deviation = line[i] - mean[i]
+                h = gradient[i] if deviation * factor[i] + shift[i] > 0 else gradient[i] * slope
+                sums[i] += h
+                products[i] += h * deviation
+        fold(sums, channels)
+        fold(products, channels)
+        for c in range(channels):
+            out[c] += sums[c]
+            out[channels + c] += products[c]
+
+
+@Tasks
+def join_gradients(number, partial, rows, scale, inverse, gscale, gshift, incline, constant):
+    """The gradients of scale and shift, and what those of x subtract: incline * (x - mean) + constant.
+
+    gx = scale * inverse * (h - gshift / M - normal * gscale / M), normal = (x - mean) * inverse
+    """
+    channels = scale.size
+    for c in range(channels):
+        total = products = 0.0
+        for start in range(0, partial.size, 2 * channels):
+            total += partial[start + c]
+            products += partial[start + channels + c]
+        factor, products = np.float64(scale[c]) * inverse[c], products * inverse[c]
+        gscale[c] = products
+        gshift[c] = total
+        incline[c] = factor * inverse[c] * products / rows
+        constant[c] = factor * total / rows
+
+
+# ------------------------------------------------------------------------------------------ rows
+
+
+@Tasks
+def normalise(number, x, mean, factor, shift, channels, slope, y):
+    first, last = range_of(number, x, channels)
+    for at in range(first, last, mean.size):
+        line, out = x[at : min(at + mean.size, last)], y[at : min(at + mean.size, last)]
+        for i in range(line.size):
+            value = (line[i] - mean[i]) * factor[i] + shift[i]
             # 0 * -inf would be NaN; a NaN itself must pass
             below = slope * value if slope != 0 or np.isnan(value) else slope
-            y[i, c] = value if value > 0 else below
+            out[i] = value if value > 0 else below
 
 
-@kernel
-def gradient_sums(g, x, y, mean, slope, out):
-    """out[0], out[1] (C,) += sums over rows of h and of h * (x - mean), h being g before the activation."""
-    m, channels = x.shape
-    total, products = np.empty(channels, x.dtype), np.empty(channels, x.dtype)
-    block = block_rows(channels)
-    for first in range(0, m, block):
-        total[:] = 0
-        products[:] = 0
-        for i in range(first, min(first + block, m)):
-            for c in range(channels):
-                h = g[i, c] if y[i, c] > 0 else g[i, c] * slope
-                total[c] += h
-                products[c] += h * (x[i, c] - mean[c])
-        for c in range(channels):
-            out[0, c] += total[c]
-            out[1, c] += products[c]
-
-
-@kernel
-def normalise_vjp(g, x, y, gx, mean, factor, incline, constant, slope):
-    m, channels = x.shape
-    for i in range(m):
-        for c in range(channels):
-            h = g[i, c] if y[i, c] > 0 else g[i, c] * slope
-            gx[i, c] = factor[c] * h - incline[c] * (x[i, c] - mean[c]) - constant[c]
+@Tasks
+def normalise_vjp(number, g, x, mean, factor, shift, incline, constant, channels, slope, gx):
+    first, last = range_of(number, x, channels)
+    for at in range(first, last, mean.size):
+        line, gradient = x[at : min(at + mean.size, last)], g[at : min(at + mean.size, last)]
+        out = gx[at : at + line.size]
+        for i in range(line.size):
+            deviation = line[i] - mean[i]
+            h = gradient[i] if deviation * factor[i] + shift[i] > 0 else gradient[i] * slope
+            out[i] = factor[i] * h - incline[i] * deviation - constant[i]

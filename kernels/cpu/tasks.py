@@ -57,7 +57,7 @@ class Tasks(Outlined):
                 words.append(addressof(c_char.from_buffer(argument)) if argument.size else 0)
                 words.append(argument.size)
                 kinds.append(argument.dtype)
-            elif kind is int:
+            elif kind is int or kind is bool:
                 words.append(argument)
                 kinds.append(int)
             elif kind is Own:

@@ -44,10 +44,10 @@ def batch_norm(x, scale, shift, *, eps=1e-5, slope=1.0):
 @batch_norm.vjp(...)
 def _(g, outputs, x, scale, shift, *, eps=1e-5, slope=1.0, wanted):
     g_y, g_mean, g_inverse = g
-    y, mean, inverse = outputs
+    _, mean, inverse = outputs
     gradients = (None, None, None)
     if g_y is not None:
-        gradients = batch_norm_vjp(g_y, x, scale, mean, inverse, y, slope=slope)
+        gradients = batch_norm_vjp(g_y, x, scale, shift, mean, inverse, slope=slope)
     if (g_mean is None and g_inverse is None) or not wanted[0]:
         return gradients
     through = 0 if g_mean is None else g_mean
@@ -58,19 +58,19 @@ def _(g, outputs, x, scale, shift, *, eps=1e-5, slope=1.0, wanted):
 
 
 @primitive
-def batch_norm_vjp(g, x, scale, mean, inverse, y, *, slope):
-    """Gradients of batch_norm's y with respect to x, scale and shift, from what it returned."""
-    gx, g_scale, g_shift = kernels.of(x).batch_norm_vjp(_rows(g), _rows(x), scale, mean, inverse, _rows(y), slope)
+def batch_norm_vjp(g, x, scale, shift, mean, inverse, *, slope):
+    """Gradients of batch_norm's y with respect to x, scale and shift, from the statistics that it returned."""
+    gx, g_scale, g_shift = kernels.of(x).batch_norm_vjp(_rows(g), _rows(x), scale, shift, mean, inverse, slope)
     return gx.reshape(x.shape), g_scale, g_shift
 
 
 @batch_norm_vjp.vjp(...)
 @vjp_of
-def _(g, x, scale, mean, inverse, y, *, slope):
-    if slope != 1:
-        g = leaky_relu_vjp(g, y, slope=slope)
+def _(g, x, scale, shift, mean, inverse, *, slope):
     axes = tuple(range(x.ndim - 1))
     normal = (x - mean) * inverse
+    if slope != 1:
+        g = leaky_relu_vjp(g, normal * scale + shift, slope=slope)
     g_shift = sum(g, axis=axes)
     g_scale = sum(g * normal, axis=axes)
     gx = (g - (g_shift + normal * g_scale) * (1 / _count(x))) * (scale * inverse)

@@ -54,9 +54,9 @@ def test_batch_norm(m, channels, slope, make):
     expected = reference.batch_norm(x, scale, shift, eps, slope)
     for array, same in zip(cpu.batch_norm(x, scale, shift, eps, slope), expected, strict=True):
         assert_near(array, same, 1000)
-    y, mean, inverse = expected
-    theirs = reference.batch_norm_vjp(g, x, scale, mean, inverse, y, slope)
-    for array, same in zip(cpu.batch_norm_vjp(g, x, scale, mean, inverse, y, slope), theirs, strict=True):
+    _, mean, inverse = expected
+    theirs = reference.batch_norm_vjp(g, x, scale, shift, mean, inverse, slope)
+    for array, same in zip(cpu.batch_norm_vjp(g, x, scale, shift, mean, inverse, slope), theirs, strict=True):
         assert_near(array, same, 1000 * m)
 
 

@@ -40,7 +40,7 @@ def everything(seed=0):
         cpu.matmul(a, b),
         cpu.matmul(b.T, a.T),
         *normal,
-        *cpu.batch_norm_vjp(columns, columns, channel, *normal[1:], normal[0], 0.2),
+        *cpu.batch_norm_vjp(columns, columns, channel, channel, *normal[1:], 0.2),
         cpu.bias_sum(columns),
         indices,
         cpu.pool_gather(x, indices, window),
