@@ -19,7 +19,8 @@ import numpy as np
 from minigan.kernels.cpu.arrays import blocks, plain
 from minigan.kernels.cpu.blocked import begin
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import get_threads, run, scratch
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, multiply, packed_size
 from minigan.kernels.cpu.transforms import (
     ADD_POINTS_TO_IMAGE,
@@ -50,22 +51,18 @@ SLAB = 8 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes: a power of two apart they would share a cache set
-TASKS = 8  # at least so many, where there is work for them
+TASKS = 16  # at least so many, where there is work for them
+PARTS = 4  # parts of the images times channels, in which the adjoint's result is made
 
 
 class Slab(NamedTuple):
     """Some images, or strips of them, whose transforms are made together."""
 
-    first_image: int
-    last_image: int
+    start: int  # the first image
+    images: int
     kinds: np.ndarray  # its Tiles, int64 (kinds, 9)
     rows: int  # of a plane: the tiles of all kinds
     planes: int
-
-    def shares(self, count):
-        """The images, counted from the first, in about `count` parts."""
-        images = self.last_image - self.first_image
-        return blocks(images, -(-images // count))
 
 
 def suits(g) -> bool:
@@ -110,27 +107,30 @@ def slab(g, size, first_image, last_image, top, bottom):
             kinds.append(Tiles(m_h, m_w, *points, start, left, down, across, rows))
             rows += (last_image - first_image) * down * across
     planes = max(t.NH * t.NW for t in kinds)
-    return Slab(first_image, last_image, np.array(kinds, np.int64), rows, planes)
+    return Slab(first_image, last_image - first_image, np.array(kinds, np.int64), rows, planes)
 
 
 @kernel
 def kind(table, number, first_image, last_image):
     """(tiles of a kind, the first and last that some images have)."""
-    r = table[number]
+    r = table[number * 9 : (number + 1) * 9]
     t = Tiles(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
     return t, first_image * t.rows * t.columns, last_image * t.rows * t.columns
 
 
-@kernel
-def all_images(x, g, kinds, codes, start, first_image, last_image, planes, plane, pitch, between):
-    for number in range(len(kinds)):
+@Tasks
+def all_images(number, x, g, kinds, codes, start, images, each, planes, plane, pitch, between):
+    """Transform `each` images, which are counted from `start` on."""
+    first_image, last_image = number * each, min((number + 1) * each, images)
+    for number in range(len(kinds) // 9):
         t, first, last = kind(kinds, number, first_image, last_image)
         transform_images(x, g, t, codes, start, first, last, planes, plane, pitch, between)
 
 
-@kernel
-def all_features(y, g, kinds, codes, start, first_image, last_image, planes, plane, pitch, panels, between):
-    for number in range(len(kinds)):
+@Tasks
+def all_features(number, y, g, kinds, codes, start, images, each, planes, plane, pitch, panels, between):
+    first_image, last_image = number * each, min((number + 1) * each, images)
+    for number in range(len(kinds) // 9):
         t, first, last = kind(kinds, number, first_image, last_image)
         transform_features(y, g, t, codes, start, first, last, planes, plane, pitch, panels, between)
 
@@ -152,45 +152,36 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
     """y = A (V U), bias and activation added in the last pass."""
     x, w, bias = plain(x, w, np.zeros(g.K, x.dtype) if bias is None else bias)
     y = np.empty(g.features, x.dtype)
-    flat_x, flat_w, flat_y, slope = x.reshape(-1), w.reshape(-1), y.reshape(-1), x.dtype.type(slope)
-    depth = phases_in(g) * g.C
-    pitch, ranges = depth + LINE, blocks(g.K, CHANNELS)
+    depth, columns = phases_in(g) * g.C, min(CHANNELS, g.K)
+    pitch, time = depth + LINE, seconds(g, tile)
     codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_FEATURES, FINISH_FEATURES)
     for slab in slabs(g, tile, depth * x.itemsize):
         plane = slab.rows * pitch + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
-
-        def transform(images, slab=slab, V=V, plane=plane):
-            between = scratch("between", room(g, tile), x.dtype)
-            all_images(flat_x, g, slab.kinds, codes, slab.first_image, *images, V, plane, pitch, between)
-
-        def make(task, slab=slab, V=V, plane=plane):
-            images, columns = task
-            size = columns[1] - columns[0]
-            U = scratch("weights", slab.planes * packed_size(depth, size, x.itemsize), x.dtype)
-            M = scratch("products", slab.planes * (ROWS * size + LINE), x.dtype)
-            between, taps = work_space(g, tile, x.dtype)
-            make_features(V, plane, pitch, flat_w, flat_y, g, slab.kinds, codes, slab.first_image, *images, *columns,
-                          bias, slope, U, M, taps, between)  # fmt: skip
-
-        run(transform, slab.shares(TASKS), seconds(g, tile))
-        shares = slab.shares(-(-2 * get_threads() // len(ranges)))
-        run(make, [(images, columns) for columns in ranges for images in shares], seconds(g, tile))
+        between, taps = work_space(g, tile, x.dtype)
+        U = Own("weights", slab.planes * packed_size(depth, columns, x.itemsize), x.dtype)
+        M = Own("products", slab.planes * (ROWS * columns + LINE), x.dtype)
+        each = -(-slab.images // TASKS)
+        share(all_images, -(-slab.images // each), time, x, g, slab.kinds, codes, slab.start, slab.images, each,
+              V, plane, pitch, between)  # fmt: skip
+        share(make_features, -(-g.K // columns), time, V, plane, pitch, w, y, g, slab.kinds, codes, slab.start,
+              slab.images, columns, bias, x.dtype.type(slope), U, M, taps, between)  # fmt: skip
     return y
 
 
-@kernel
-def make_features(images, plane, pitch, w, y, g, kinds, codes, start, first_image, last_image, first_k, last_k,
-                  bias, slope, weights, products, taps, between):  # fmt: skip
-    """Features first_k to last_k of some images, which are counted from `start` on."""
+@Tasks
+def make_features(number, images, plane, pitch, w, y, g, kinds, codes, start, count, columns, bias, slope,
+                  weights, products, taps, between):  # fmt: skip
+    """Some columns of the features of `count` images, which are counted from `start` on."""
+    first_k, last_k = number * columns, min((number + 1) * columns, g.K)
     columns = last_k - first_k
     depth, line = min(g.SH, g.KH) * min(g.SW, g.KW) * g.C, ROWS * columns + LINE
     size = packed_size(depth, columns, w.itemsize)
-    for number in range(len(kinds)):
-        t, first, last = kind(kinds, number, first_image, last_image)
+    for number in range(len(kinds) // 9):
+        t, _, tiles = kind(kinds, number, 0, count)
         transform_weights(w, g, t, codes, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
-        for block in range(first, last, ROWS):
-            stop = min(block + ROWS, last)
+        for block in range(0, tiles, ROWS):
+            stop = min(block + ROWS, tiles)
             for q in range(t.NH * t.NW):
                 multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
                          q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
@@ -203,39 +194,33 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
     """x = B' (Z U')."""
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
     x = np.empty(g.image, y.dtype)
-    flat_x, flat_w, flat_y = x.reshape(-1), w.reshape(-1), y.reshape(-1)
-    phases, pitch, ranges = phases_in(g), g.K + LINE, blocks(g.C, CHANNELS)
+    phases, pitch, channels, time = phases_in(g), g.K + LINE, min(CHANNELS, g.C), seconds(g, tile)
     codes = codes_for(g, tile, x.dtype, FEATURES_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE)
     for slab in slabs(g, tile, max(phases * CHANNELS, g.K) * x.itemsize):
         plane = slab.rows * pitch + LINE
         Z = scratch("features", slab.planes * plane, x.dtype)
-
-        def transform(images, slab=slab, Z=Z, plane=plane):
-            between = scratch("between", room(g, tile), x.dtype)
-            all_features(flat_y, g, slab.kinds, codes, slab.first_image, *images, Z, plane, pitch, 0, between)
-
-        def make(task, slab=slab, Z=Z, plane=plane):
-            images, channels = task
-            size = channels[1] - channels[0]
-            U = scratch("weights", slab.planes * phases * packed_size(g.K, size, x.itemsize), x.dtype)
-            M = scratch("products", slab.planes * (ROWS * phases * size + LINE), x.dtype)
-            between, taps = work_space(g, tile, x.dtype)
-            make_images(Z, plane, pitch, flat_w, flat_x, g, slab.kinds, codes, slab.first_image, *images, *channels,
-                        bias, U, M, taps, between)  # fmt: skip
-
-        run(transform, slab.shares(TASKS), seconds(g, tile))
-        shares = slab.shares(-(-2 * get_threads() // len(ranges)))
-        run(make, [(images, channels) for channels in ranges for images in shares], seconds(g, tile))
+        between, taps = work_space(g, tile, x.dtype)
+        U = Own("weights", slab.planes * phases * packed_size(g.K, channels, x.itemsize), x.dtype)
+        M = Own("products", slab.planes * (ROWS * phases * channels + LINE), x.dtype)
+        each = -(-slab.images // TASKS)
+        share(all_features, -(-slab.images // each), time, y, g, slab.kinds, codes, slab.start, slab.images, each,
+              Z, plane, pitch, 0, between)  # fmt: skip
+        parts = -(-PARTS // -(-g.C // channels))
+        share(make_images, -(-g.C // channels) * parts, time, Z, plane, pitch, w, x, g, slab.kinds, codes, slab.start,
+              slab.images, -(-slab.images // parts), channels, bias, U, M, taps, between)  # fmt: skip
     return x
 
 
-@kernel
-def make_images(features, plane, pitch, w, x, g, kinds, codes, start, first_image, last_image, first_c, last_c, bias,
+@Tasks
+def make_images(number, features, plane, pitch, w, x, g, kinds, codes, start, count, each, channels, bias,
                 weights, products, taps, between):  # fmt: skip
-    """Channels first_c to last_c of some images, which are counted from `start` on."""
+    """Some channels of `each` of `count` images, which are counted from `start` on."""
+    parts = -(-count // each)
+    first_c, last_c = number // parts * channels, min((number // parts + 1) * channels, g.C)
+    first_image, last_image = number % parts * each, min((number % parts + 1) * each, count)
     channels, phases = last_c - first_c, min(g.SH, g.KH) * min(g.SW, g.KW)
     size, line = phases * packed_size(g.K, channels, w.itemsize), ROWS * phases * channels + LINE
-    for number in range(len(kinds)):
+    for number in range(len(kinds) // 9):
         t, first, last = kind(kinds, number, first_image, last_image)
         transform_weights(w, g, t, codes, first_c * g.K, 1, g.K, g.K, channels, weights, size, taps, between)
         for block in range(first, last, ROWS):
@@ -246,8 +231,8 @@ def make_images(features, plane, pitch, w, x, g, kinds, codes, start, first_imag
                              weights[q * size :], phases * g.K, phase * g.K, products, q * line + phase * channels,
                              phases * channels, stop - block, channels, g.K, False)  # fmt: skip
             if number == 0 and t.top == 0:  # else another kind of tile, or an earlier strip, has begun these images
-                each = t.rows * t.columns
-                for pixel in range((start + -(-block // each)) * g.H * g.W, (start + -(-stop // each)) * g.H * g.W):
+                tiles = t.rows * t.columns
+                for pixel in range((start + -(-block // tiles)) * g.H * g.W, (start + -(-stop // tiles)) * g.H * g.W):
                     begin(x, pixel * g.C + first_c, bias, first_c, channels)
             add_images_from_points(products, line, x, g, t, codes, start, block, stop, first_c, last_c, between)
 
@@ -256,45 +241,37 @@ def conv2d_weight(x, y, g, *, tile):
     """w = G' (V' Z)."""
     x, y = plain(x, y)
     w = np.zeros(g.weight, x.dtype)
-    flat_x, flat_w, flat_y = x.reshape(-1), w.reshape(-1), y.reshape(-1)
-    depth = phases_in(g) * g.C
-    pitch = depth + LINE
+    depth, time = phases_in(g) * g.C, seconds(g, tile)
+    pitch, channels, columns = depth + LINE, min(CHANNELS, g.C), min(2 * CHANNELS, g.K)
     codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, FEATURES_TO_POINTS, POINTS_TO_TAPS)
-    parts = [(channels, columns) for channels in blocks(g.C, CHANNELS) for columns in blocks(g.K, 2 * CHANNELS)]
     for slab in slabs(g, tile, (depth + g.K) * x.itemsize):
         plane, panels = slab.rows * pitch + LINE, packed_size(slab.rows, g.K, x.itemsize) + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
         Z = scratch("features", slab.planes * panels, x.dtype)
-
-        def transform(images, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
-            between = scratch("between", room(g, tile), x.dtype)
-            all_images(flat_x, g, slab.kinds, codes, slab.first_image, *images, V, plane, pitch, between)
-            all_features(flat_y, g, slab.kinds, codes, slab.first_image, *images, Z, panels, 0, slab.rows, between)
-
-        def make(task, slab=slab, V=V, Z=Z, plane=plane, panels=panels):
-            channels, columns = task
-            size = (channels[1] - channels[0]) * (columns[1] - columns[0])
-            M = scratch("products", slab.planes * (phases_in(g) * size + LINE), x.dtype)
-            between, taps = scratch("between", room(g, tile), x.dtype), scratch("taps", g.KH * g.KW * size, x.dtype)
-            images = slab.last_image - slab.first_image
-            make_weights(V, plane, pitch, Z, panels, slab.rows, flat_w, g, slab.kinds, codes, images, *channels,
-                         *columns, 32 * tile, M, taps, between)  # fmt: skip
-
-        run(transform, slab.shares(TASKS), seconds(g, tile))
-        run(make, parts, seconds(g, tile))
+        between, taps = Own("between", room(g, tile), x.dtype), Own("taps", g.KH * g.KW * channels * columns, x.dtype)
+        M = Own("products", slab.planes * (phases_in(g) * channels * columns + LINE), x.dtype)
+        each = -(-slab.images // TASKS)
+        some = slab.kinds, codes, slab.start, slab.images
+        share(all_images, -(-slab.images // each), time, x, g, *some, each, V, plane, pitch, between)
+        share(all_features, -(-slab.images // each), time, y, g, *some, each, Z, panels, 0, slab.rows, between)
+        share(make_weights, -(-g.C // channels) * -(-g.K // columns), time, V, plane, pitch, Z, panels, slab.rows, w, g,
+              slab.kinds, codes, slab.images, channels, columns, 32 * tile, M, taps, between)  # fmt: skip
     return w
 
 
-@kernel
-def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, codes, count, first_c, last_c,
-                 first_k, last_k, chain, products, taps, between):  # fmt: skip
-    """Rows first_c to last_c and columns first_k to last_k of w: the sum over the tiles of `count` images.
+@Tasks
+def make_weights(number, images, plane, pitch, features, panels, rows, w, g, kinds, codes, count, channels, columns,
+                 chain, products, taps, between):  # fmt: skip
+    """Some rows and columns of w: the sum over the tiles of `count` images.
 
     chain: how many tiles are summed one after the other; a sum of such sums rounds less
     """
+    parts = -(-g.K // columns)
+    first_c, last_c = number // parts * channels, min((number // parts + 1) * channels, g.C)
+    first_k, last_k = number % parts * columns, min((number % parts + 1) * columns, g.K)
     channels, columns = last_c - first_c, last_k - first_k
     line = min(g.SH, g.KH) * min(g.SW, g.KW) * channels * columns + LINE
-    for number in range(len(kinds)):
+    for number in range(len(kinds) // 9):
         t, _, tiles = kind(kinds, number, 0, count)
         for q in range(t.NH * t.NW):
             for phase in range(phases_of(q, g, t)):
@@ -309,6 +286,6 @@ def make_weights(images, plane, pitch, features, panels, rows, w, g, kinds, code
 def work_space(g, tile, dtype):
     """Buffers of a task: between the axes of a transform, and for some rows of weights."""
     return (
-        scratch("between", room(g, tile), dtype),
-        scratch("taps", g.KH * g.KW * DEPTH * CHANNELS, dtype),
+        Own("between", room(g, tile), dtype),
+        Own("taps", g.KH * g.KW * DEPTH * CHANNELS, dtype),
     )
