@@ -9,10 +9,11 @@ import functools
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain, round_up
+from minigan.kernels.cpu.arrays import plain, round_up
 from minigan.kernels.cpu.blocked import begin, bend, pack_weights
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run, scratch
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, multiply_gathered, pack, packed_size
 from minigan.kernels.cpu.vectors import clear_run, copy_run
 
@@ -65,23 +66,18 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
     y = np.empty(g.features, x.dtype)
     height, width = _padded(g)
-    panels = pack_weights(w, g)
-    flat_x, flat_y, table = x.reshape(-1), y.reshape(-1), windows(g)
-
-    def convolve(images):
-        padded = scratch("padded", height * width * g.C, x.dtype)
-        convolve_images(flat_x, panels, bias, x.dtype.type(slope), flat_y, g, *images, height, width, table, padded)
-
-    run(convolve, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * g.KH * g.KW * g.C / PEAK)
+    each, padded = images_of_task(g), Own("padded", height * width * g.C, x.dtype)
+    share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, x, pack_weights(w, g), bias,
+          x.dtype.type(slope), y, g, each, height, width, windows(g), padded)  # fmt: skip
     return y
 
 
-@kernel
-def convolve_images(x, panels, bias, slope, y, g, first_image, last_image, height, width, table, padded):
-    """All features of some images, some of their pixels at a time."""
+@Tasks
+def convolve_images(number, x, panels, bias, slope, y, g, each, height, width, table, padded):
+    """All features of `each` images, some of their pixels at a time."""
     clear_run(padded, 0, height * width * g.C)
     pixels = g.OH * g.OW
-    for image in range(first_image, last_image):
+    for image in range(number * each, min((number + 1) * each, g.N)):
         place_image(x, g, image, height, width, padded, True)
         for first in range(0, pixels, ROWS):
             rows, at = min(ROWS, pixels - first), (image * pixels + first) * g.K
@@ -102,24 +98,21 @@ def conv2d_weight(x, y, g):
     if line != g.K:
         y = np.concatenate([y, np.zeros((*y.shape[:3], line - g.K), y.dtype)], axis=-1)
     w = np.empty(g.weight, x.dtype)
-    spans = blocks(g.N, max(-(-g.N // (TASKS // 2)), 1))
-    partial = scratch("partial", len(spans) * w.size, w.dtype).reshape(len(spans), w.size)
-    flat_x, flat_y, table = x.reshape(-1), y.reshape(-1), elements(g)
-
-    def contract(number):
-        padded = scratch("padded", height * width * g.C, x.dtype)
-        contract_images(flat_x, flat_y, line, partial[number], g, *spans[number], height, width, table, padded)
-
-    run(contract, range(len(spans)), 2 * g.N * g.OH * g.OW * w.size / PEAK)
-    return np.add.reduce(partial, axis=0, out=w.reshape(-1)).reshape(g.weight)
+    each = images_of_task(g)
+    tasks = -(-g.N // each)
+    partial = scratch("partial", tasks * w.size, w.dtype)
+    share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, x, y, line, partial, g, each, height, width,
+          elements(g), Own("padded", height * width * g.C, x.dtype))  # fmt: skip
+    return np.add.reduce(partial.reshape(tasks, w.size), axis=0, out=w.reshape(-1)).reshape(g.weight)
 
 
-@kernel
-def contract_images(x, y, line, w, g, first_image, last_image, height, width, table, padded):
-    """The sum over the pixels of some images."""
+@Tasks
+def contract_images(number, x, y, line, partial, g, each, height, width, table, padded):
+    """The sum over the pixels of `each` images."""
+    w = partial[number * len(table) * g.K : (number + 1) * len(table) * g.K]
     clear_run(w, 0, len(w))
     clear_run(padded, 0, height * width * g.C)
-    for image in range(first_image, last_image):
+    for image in range(number * each, min((number + 1) * each, g.N)):
         place_image(x, g, image, height, width, padded, True)
         multiply_gathered(padded, 0, table, 0, len(table), g.SW * g.C, g.OH, g.SH * width * g.C, g.OW,
                           y, image * g.OH * g.OW * line, line, w, 0, g.K, g.K, True)  # fmt: skip
@@ -129,29 +122,34 @@ def conv2d_transpose(y, w, g, bias=None):
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
     x = np.empty(g.image, y.dtype)
     height, width = _padded(g)
+    taps, each = g.KH * g.KW, images_of_task(g)
+    tasks, time = -(-g.N // each), 2 * y.size * taps * g.C / PEAK
+    padded = Own("padded", height * width * g.C, y.dtype)
     # the products of a thin image's pixel fill a tile together, those of a thick one tap by tap
-    taps, thin = g.KH * g.KW, g.C * y.itemsize < WIDE_BYTES
-    size, stride = packed_size(g.K, g.C, w.itemsize), taps * g.C + LINE
-    panels = scratch("weights", packed_size(g.K, taps * g.C, w.itemsize) if thin else taps * size, w.dtype)
-    flat_y, flat_w, flat_x = y.reshape(-1), w.reshape(-1), x.reshape(-1)
-
-    def fill(tap):
-        pack(flat_w, tap * g.C * g.K, 1, g.K, g.K, 0, g.C, panels[tap * size :])
-
-    def spread(images):
-        padded = scratch("padded", height * width * g.C, y.dtype)
-        if thin:
-            columns = scratch("columns", g.OH * g.OW * stride, y.dtype)
-            spread_thin_images(flat_y, panels, bias, flat_x, g, *images, height, width, padded, columns, stride)
-        else:
-            spread_images(flat_y, panels, size, bias, flat_x, g, *images, height, width, padded)
-
-    if thin:
-        pack(flat_w, 0, 1, g.K, g.K, 0, taps * g.C, panels)
+    if g.C * y.itemsize < WIDE_BYTES:
+        panels, stride = scratch("weights", packed_size(g.K, taps * g.C, w.itemsize), w.dtype), taps * g.C + LINE
+        share(pack_taps, 1, 0, w, g, panels)
+        share(spread_thin_images, tasks, time, y, panels, bias, x, g, each, height, width, stride, padded,
+              Own("columns", g.OH * g.OW * stride, y.dtype))  # fmt: skip
     else:
-        run(fill, range(taps), w.size * 0.2e-9)
-    run(spread, blocks(g.N, max(-(-g.N // TASKS), 1)), 2 * y.size * taps * g.C / PEAK)
+        panels = scratch("weights", taps * packed_size(g.K, g.C, w.itemsize), w.dtype)
+        share(pack_tap, taps, w.size * 0.2e-9, w, g, panels)
+        share(spread_images, tasks, time, y, panels, bias, x, g, each, height, width, padded)
     return x
+
+
+def images_of_task(g):
+    return max(-(-g.N // TASKS), 1)
+
+
+@Tasks
+def pack_taps(number, w, g, panels):
+    pack(w, 0, 1, g.K, g.K, 0, g.KH * g.KW * g.C, panels)
+
+
+@Tasks
+def pack_tap(tap, w, g, panels):
+    pack(w, tap * g.C * g.K, 1, g.K, g.K, 0, g.C, panels[tap * packed_size(g.K, g.C, w.itemsize) :])
 
 
 @kernel
@@ -163,10 +161,11 @@ def begin_image(padded, pixels, bias, channels):
         clear_run(padded, 0, pixels * channels)
 
 
-@kernel
-def spread_images(y, panels, size, bias, x, g, first_image, last_image, height, width, padded):
-    """Some images: each tap's products with a row of features, added to the pixels that the tap meets."""
-    for image in range(first_image, last_image):
+@Tasks
+def spread_images(number, y, panels, bias, x, g, each, height, width, padded):
+    """`each` images: each tap's products with a row of features, added to the pixels that the tap meets."""
+    size = packed_size(g.K, g.C, y.itemsize)
+    for image in range(number * each, min((number + 1) * each, g.N)):
         begin_image(padded, height * width, bias, g.C)
         for tap in range(g.KH * g.KW):
             for oh in range(g.OH):
@@ -176,10 +175,10 @@ def spread_images(y, panels, size, bias, x, g, first_image, last_image, height, 
         place_image(x, g, image, height, width, padded, False)
 
 
-@kernel
-def spread_thin_images(y, panels, bias, x, g, first_image, last_image, height, width, padded, columns, stride):
-    """Some images: the products of all taps with all features at once, then each to the pixel that its tap meets."""
-    for image in range(first_image, last_image):
+@Tasks
+def spread_thin_images(number, y, panels, bias, x, g, each, height, width, stride, padded, columns):
+    """`each` images: the products of all taps with all features at once, then each to the pixel that its tap meets."""
+    for image in range(number * each, min((number + 1) * each, g.N)):
         begin_image(padded, height * width, bias, g.C)
         multiply(y, image * g.OH * g.OW * g.K, g.K, 1, panels, g.K, 0,
                  columns, 0, stride, g.OH * g.OW, g.KH * g.KW * g.C, g.K, False)  # fmt: skip

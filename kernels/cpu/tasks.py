@@ -23,7 +23,6 @@ from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES
 from minigan.kernels.cpu.outline import Outlined
 from minigan.kernels.cpu.vectors import INDEX
 
-
 DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
 
 

@@ -18,11 +18,13 @@ from minigan.kernels.cpu.toom_cook import matrices
 from minigan.kernels.cpu.vectors import add_run
 
 OUTPUTS, TAPS = 4, 3  # of a tile and of a phase, at most, along one axis
-NUMBERS = (OUTPUTS + 1) * 16  # of the matrices: 16 * outputs + 4 * longest taps + taps
 RUN = 64  # channels that are transformed at once
 DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
 
+NUMBERS = (OUTPUTS + 1) * 16  # of a family's matrices: 16 * outputs + 4 * longest taps + taps
+
 # Families of combinations: which of the matrices A, G and B, transposed or not, and what is done with the results.
+# Their names say where their addresses begin in the table of all.
 FAMILIES = (
     ("B", "store"),
     ("B'", "store"),
@@ -34,22 +36,22 @@ FAMILIES = (
     ("G'", "store"),
 )
 (IMAGE_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE, POINTS_TO_FEATURES, FINISH_FEATURES, FEATURES_TO_POINTS,
- TAPS_TO_POINTS, POINTS_TO_TAPS) = range(len(FAMILIES))  # fmt: skip
+ TAPS_TO_POINTS, POINTS_TO_TAPS) = range(0, len(FAMILIES) * NUMBERS, NUMBERS)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=256)
 def combinations(families, sizes, g, dtype):
-    """The addresses of what transforms of these families call, int64 (families, NUMBERS), for tiles of these sizes."""
-    codes = np.zeros((len(FAMILIES), NUMBERS), np.int64)
+    """The addresses of what transforms of these families call, int64, for tiles of these sizes."""
+    codes = np.zeros(len(FAMILIES) * NUMBERS, np.int64)
     for outputs in {size for size in sizes if size}:
         for kernel_size, stride in ((g.KH, g.SH), (g.KW, g.SW)):
             longest = taps_of(kernel_size, stride, 0)
             for taps in {taps_of(kernel_size, stride, phase) for phase in range(min(stride, kernel_size))}:
                 found = dict(zip("AGB", matrices(outputs, taps, longest), strict=True))
                 for family in families:
-                    name, ending = FAMILIES[family]
+                    name, ending = FAMILIES[family // NUMBERS]
                     matrix = found[name[0]].T if name.endswith("'") else found[name]
-                    codes[family, outputs * 16 + longest * 4 + taps] = combination(matrix, ending, dtype)
+                    codes[family + outputs * 16 + longest * 4 + taps] = combination(matrix, ending, dtype)
     return codes
 
 
@@ -149,7 +151,7 @@ def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pi
                 which, points = filter_of(t.MW, g.KW, g.SW, phase)
                 low, high = bounds(left + phase, g.SW, points, g.W)
                 here, to = (pixel + phase) * g.C + c, first_h * line + phase * t.NW * RUN
-                combine(codes[IMAGE_TO_POINTS * NUMBERS + which], x, here, g.SW * g.C, g.W * g.C, low, high,
+                combine(codes[IMAGE_TO_POINTS + which], x, here, g.SW * g.C, g.W * g.C, low, high,
                         between, to, RUN, line, count, last_h - first_h)  # fmt: skip
             for phase in range(phases_h):
                 which, points = filter_of(t.MH, g.KH, g.SH, phase)
@@ -160,7 +162,7 @@ def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pi
                     for other in range(phases):
                         to = q * plane + (t.at + tile) * pitch + (phase * phases + other) * g.C + c
                         here = phase * line + (other * t.NW + q) * RUN
-                        combine(codes[IMAGE_TO_POINTS * NUMBERS + which], between, here, g.SH * line, RUN, low, high,
+                        combine(codes[IMAGE_TO_POINTS + which], between, here, g.SH * line, RUN, low, high,
                                 planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
                     q = next_q
 
@@ -181,9 +183,9 @@ def transform_features(y, g, t, codes, first_image, first, last, planes, plane, 
                 to = panels * start + (t.at + tile) * panel_width(g.K - start, y.itemsize) + k - start
             else:
                 to = (t.at + tile) * pitch + k
-            combine(codes[FEATURES_TO_POINTS * NUMBERS + which_w], y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
+            combine(codes[FEATURES_TO_POINTS + which_w], y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
                     between, 0, RUN, t.NW * RUN, count, t.MH)  # fmt: skip
-            combine(codes[FEATURES_TO_POINTS * NUMBERS + which_h], between, 0, t.NW * RUN, RUN, 0, t.MH,
+            combine(codes[FEATURES_TO_POINTS + which_h], between, 0, t.NW * RUN, RUN, 0, t.MH,
                     planes, to, t.NW * plane, plane, count, t.NW)  # fmt: skip
 
 
@@ -208,7 +210,7 @@ def transform_weights(w, g, t, codes, at, row_stride, column_stride, depth, colu
                 count = min(PIECE, size - piece)
                 for phase in range(phases_w):
                     which, number = filter_of(t.MW, g.KW, g.SW, phase)
-                    combine(codes[TAPS_TO_POINTS * NUMBERS + which], taps, phase * size + piece, g.SW * size, g.KW * size,
+                    combine(codes[TAPS_TO_POINTS + which], taps, phase * size + piece, g.SW * size, g.KW * size,
                             0, number, between, phase * t.NW * PIECE, PIECE, line, count, g.KH)  # fmt: skip
                 for phase in range(phases_h):
                     which, number = filter_of(t.MH, g.KH, g.SH, phase)
@@ -217,7 +219,7 @@ def transform_weights(w, g, t, codes, at, row_stride, column_stride, depth, colu
                         phases, next_q = points_alike(q, t.NW, t.MW, g.KW, g.SW)
                         for other in range(phases):
                             to = q * plane + panel + ((phase * phases + other) * depth + first) * width + piece
-                            combine(codes[TAPS_TO_POINTS * NUMBERS + which], between, phase * line + (other * t.NW + q) * PIECE,
+                            combine(codes[TAPS_TO_POINTS + which], between, phase * line + (other * t.NW + q) * PIECE,
                                     g.SH * line, PIECE, 0, number, planes, to, t.NW * plane, plane, count,
                                     next_q - q)  # fmt: skip
                         q = next_q
@@ -234,9 +236,9 @@ def features_from_points(
         pixel = ((first_image + image) * g.OH + oh) * g.OW + ow
         for k in range(first_k, last_k, RUN):
             count, here = min(RUN, last_k - k), (tile - first) * (last_k - first_k) + k - first_k
-            combine(codes[POINTS_TO_FEATURES * NUMBERS + which_w], planes, here, plane, t.NW * plane, 0, t.NW,
+            combine(codes[POINTS_TO_FEATURES + which_w], planes, here, plane, t.NW * plane, 0, t.NW,
                     between, 0, RUN, t.MW * RUN, count, t.NH)  # fmt: skip
-            combine_activated(codes[FINISH_FEATURES * NUMBERS + which_h], between, 0, t.MW * RUN, RUN, bias, k, slope,
+            combine_activated(codes[FINISH_FEATURES + which_h], between, 0, t.MW * RUN, RUN, bias, k, slope,
                               y, pixel * g.K + k, g.OW * g.K, g.K, count, t.MW)  # fmt: skip
 
 
@@ -261,11 +263,11 @@ def add_images_from_points(planes, plane, x, g, t, codes, first_image, first, la
                         here = (
                             q * plane + ((tile - first) * phases_h * phases_w + phase * phases + other) * channels + c
                         )
-                        combine(codes[POINTS_TO_IMAGE * NUMBERS + which_h], planes, here, t.NW * plane, plane, 0, rows,
+                        combine(codes[POINTS_TO_IMAGE + which_h], planes, here, t.NW * plane, plane, 0, rows,
                                 between, q * RUN, number * RUN, RUN, count, next_q - q)  # fmt: skip
                         q = next_q
                     pixel = ((first_image + image) * g.H + top + phase + first_row * g.SH) * g.W + left + other
-                    combine(codes[ADD_POINTS_TO_IMAGE * NUMBERS + which_w], between, first_row * number * RUN, RUN, number * RUN,
+                    combine(codes[ADD_POINTS_TO_IMAGE + which_w], between, first_row * number * RUN, RUN, number * RUN,
                             low, high, x, pixel * g.C + first_c + c, g.SW * g.C, g.SH * g.W * g.C, count,
                             last_row - first_row)  # fmt: skip
 
@@ -285,11 +287,11 @@ def add_weights_from_points(planes, plane, w, g, t, codes, first_c, last_c, firs
                 while q < number:
                     phases, next_q = points_alike(q, number, t.MW, g.KW, g.SW)
                     here = q * plane + (phase * phases + other) * size + piece
-                    combine(codes[POINTS_TO_TAPS * NUMBERS + which_h], planes, here, t.NW * plane, plane, 0, points,
+                    combine(codes[POINTS_TO_TAPS + which_h], planes, here, t.NW * plane, plane, 0, points,
                             between, q * PIECE, number * PIECE, PIECE, count, next_q - q)  # fmt: skip
                     q = next_q
                 to = (phase * g.KW + other) * size + piece
-                combine(codes[POINTS_TO_TAPS * NUMBERS + which], between, 0, PIECE, number * PIECE, 0, number,
+                combine(codes[POINTS_TO_TAPS + which], between, 0, PIECE, number * PIECE, 0, number,
                         taps, to, g.SW * size, g.SH * g.KW * size, count,
                         points - t.MH + 1)  # fmt: skip
     for tap in range(g.KH * g.KW):

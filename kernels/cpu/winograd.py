@@ -205,9 +205,10 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
         each = -(-slab.images // TASKS)
         share(all_features, -(-slab.images // each), time, y, g, slab.kinds, codes, slab.start, slab.images, each,
               Z, plane, pitch, 0, between)  # fmt: skip
-        parts = -(-PARTS // -(-g.C // channels))
-        share(make_images, -(-g.C // channels) * parts, time, Z, plane, pitch, w, x, g, slab.kinds, codes, slab.start,
-              slab.images, -(-slab.images // parts), channels, bias, U, M, taps, between)  # fmt: skip
+        ranges = -(-g.C // channels)
+        each = -(-slab.images // -(-PARTS // ranges))
+        share(make_images, ranges * -(-slab.images // each), time, Z, plane, pitch, w, x, g, slab.kinds, codes,
+              slab.start, slab.images, each, channels, bias, U, M, taps, between)  # fmt: skip
     return x
 
 
