@@ -3,15 +3,14 @@
 import os
 import threading
 import time
-import weakref
 
 import numpy as np
 import pytest
 from geometries import geometry
 
 from minigan.kernels import cpu
-from minigan.kernels.cpu import crew, threads
-from minigan.kernels.cpu.compile import kernel, task
+from minigan.kernels.cpu import threads
+from minigan.kernels.cpu.tasks import Own, Tasks
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +57,7 @@ def bits(arrays):
 @pytest.fixture
 def eager(monkeypatch):
     """Share whatever can be shared, on more threads than there are cores."""
-    for name in ("WORTH_SHARING", "WORTH_SHARING_COMPILED"):
-        monkeypatch.setattr(threads, name, 0)
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
     monkeypatch.setattr(threads, "_cores", 16)
     monkeypatch.setattr(threads, "ALONE", 0)
 
@@ -88,58 +86,33 @@ def test_several_callers_at_once_do_not_disturb_each_other(eager):
     assert results == expected
 
 
-def test_every_task_is_done_once_by_several_threads():
-    cpu.set_threads(3)
-    done, names = [], set()
-    together = threading.Barrier(3, timeout=20)
-
-    def work(task):
-        if task < 3:
-            together.wait()  # passes only when three threads are at work at the same time
-        done.append(task)
-        names.add(threading.current_thread().name)
-
-    threads.run(work, range(100))
-    assert sorted(done) == list(range(100))
-    assert threading.current_thread().name in names
-
-
-@kernel
-def share_tallies(board, slots, function, tallies, rounds):
-    board[crew.ARGUMENTS], board[crew.ARGUMENTS + 1] = tallies.ctypes.data, len(tallies)
-    board[crew.ARGUMENTS + 2] = rounds
-    return crew.share(board, function, len(tallies), slots)
-
-
-def tally(address, number, slot):
-    """Count the task in the column of the slot that does it, after some work."""
-    board = crew.array_at(address, crew.WORDS, np.int64)
-    count, rounds = board[crew.ARGUMENTS + 1], board[crew.ARGUMENTS + 2]
-    tallies = crew.array_at(board[crew.ARGUMENTS], count * 8, np.int64).reshape(count, 8)
+@Tasks
+def tally(number, tallies, rounds, mine):
+    """Count the task in the column of the thread that does it, after some work."""
     value = 1.0
     for i in range(rounds):
         value = np.sqrt(value + i)
-    tallies[number, slot] += 1 if value else 0
+    tallies[number * 8 + mine[0]] += 1 if value else 0
 
 
 def tallies_of(tasks, rounds=200):
-    """How often each task was done (rows), and by which slot (columns)."""
+    """How often each task was done (rows), and by which thread (columns)."""
     tallies = np.zeros((tasks, 8), np.int64)
-    address = task(tally).address
-    threads.run_compiled(lambda board, slots: share_tallies(board, slots, address, tallies, rounds), tasks, 1.0)
+    threads.scratch("tally", 8 * 8 + 1, np.int64)[:64:8] = range(8)  # what each thread finds in its own array
+    threads.share(tally, tasks, 1.0, tallies, rounds, Own("tally", 8, np.int64))
     return tallies
 
 
-def test_every_compiled_task_is_done_once(eager):
+def test_every_task_is_done_once(eager):
     for count in (3, 1, 2, 5, 2):
         cpu.set_threads(count)
-        for tasks in (1, 2, 3, 40) * 50:
+        for tasks in (0, 1, 2, 3, 40) * 50:
             tallies = tallies_of(tasks)
             assert (tallies.sum(axis=1) == 1).all()
             assert not tallies[:, count:].any()
 
 
-def test_helpers_wake_for_compiled_tasks(eager):
+def test_helpers_wake_for_work(eager):
     cpu.set_threads(3)
     for _ in range(200):
         time.sleep(0.01)  # longer than a helper watches
@@ -157,15 +130,14 @@ def test_idle_helpers_sleep(eager):
     assert time.process_time() - before < 0.1
 
 
-def test_compiled_tasks_of_several_callers_and_python_work_at_once(eager):
+def test_tasks_of_several_callers_at_once(eager):
     cpu.set_threads(3)
-    done, failures = [], []
+    failures = []
 
     def call():
         for _ in range(300):
             if (tallies_of(20).sum(axis=1) != 1).any():
-                failures.append("compiled tasks")
-        threads.run(lambda i: done.append(tallies_of(5).sum()), range(20))
+                failures.append(threading.current_thread().name)
 
     callers = [threading.Thread(target=call) for _ in range(4)]
     for caller in callers:
@@ -173,7 +145,6 @@ def test_compiled_tasks_of_several_callers_and_python_work_at_once(eager):
     for caller in callers:
         caller.join()
     assert not failures
-    assert done == [5] * 80
 
 
 def test_a_helper_is_waited_for_also_when_it_has_lost_its_core(eager):
@@ -183,35 +154,39 @@ def test_a_helper_is_waited_for_also_when_it_has_lost_its_core(eager):
         assert (tallies.sum(axis=1) == 1).all()
 
 
-def test_little_work_stays_on_the_calling_thread():
+def test_little_work_stays_on_the_calling_thread(monkeypatch):
+    monkeypatch.setattr(threads, "_cores", 16)
     cpu.set_threads(3)
-    names = set()
-    threads.run(lambda _: names.add(threading.current_thread()), range(50), seconds=1e-6)
-    assert names == {threading.current_thread()}
+    tallies = np.zeros((50, 8), np.int64)
+    threads.scratch("tally", 8 * 8 + 1, np.int64)[:64:8] = range(8)
+    threads.share(tally, 50, 1e-6, tallies, 100_000, Own("tally", 8, np.int64))
+    assert (tallies[:, 0] == 1).all()
 
 
-@pytest.mark.parametrize("error", [ValueError, IndexError, KeyboardInterrupt])
-def test_an_error_reaches_the_caller_and_ends_the_work(error):
+def test_an_error_before_the_work_begins_leaves_threads_fit_for_more(eager):
     cpu.set_threads(2)
-    done = []
-
-    def work(task):
-        if task == 3:
-            raise error("task three")
-        done.append(task)
-
-    with pytest.raises(error, match="task three"):
-        threads.run(work, range(1_000_000))
-    assert len(done) < 1_000_000
-    threads.run(done.append, ["afterwards"])
-    assert done[-1] == "afterwards"
+    with pytest.raises(MemoryError):
+        threads.share(tally, 4, 1.0, np.zeros(32, np.int64), 1, Own("tally", 1 << 44, np.int64))
+    assert (tallies_of(20).sum(axis=1) == 1).all()
 
 
-def test_work_may_share_work_of_its_own():
+@Tasks
+def describe(number, words, empty, singles, flag, half, g, own, out):
+    """Everything that a task can be given, as numbers."""
+    own[0] = number
+    row = out[8 * number : 8 * number + 8]
+    row[0], row[1], row[2], row[3] = words.sum(), empty.size, singles[1], flag
+    row[4], row[5], row[6], row[7] = half * 2, g.K, own[0], own.size
+
+
+def test_arguments_of_every_kind_arrive(eager):
     cpu.set_threads(2)
-    done = []
-    threads.run(lambda i: threads.run(lambda j: done.append((i, j)), range(4)), range(4))
-    assert sorted(done) == [(i, j) for i in range(4) for j in range(4)]
+    g = geometry(2, (5, 3, 3, 2, 1, 1, 1), (5, 3, 3, 2, 1, 1, 1), 6, 7, 1)
+    out = np.zeros((3, 8))
+    words, singles = np.arange(4, dtype=np.int64).reshape(2, 2), np.array([1, 2.5], np.float32)
+    own = Own("own", 5, np.float64)
+    threads.share(describe, 3, 1.0, words, np.empty(0, np.float32), singles, True, np.float32(0.5), g, own, out)
+    np.testing.assert_array_equal(out, [[6, 0, 2.5, 1, 1, 7, number, 8] for number in range(3)])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -246,19 +221,3 @@ def test_scratch_is_kept_grows_and_belongs_to_its_thread():
     thread.start()
     thread.join()
     assert not np.shares_memory(others[0], threads.scratch("test", 10, np.float32))
-
-
-def test_helpers_keep_nothing_of_work_that_is_done():
-    before = threads.get_threads()
-    threads.set_threads(3)
-    try:
-        array = np.ones(10)
-        kept = weakref.ref(array)
-        threads.run(lambda task, array=array: time.sleep(1e-3), range(8))
-        del array
-        deadline = time.monotonic() + 5
-        while kept() is not None and time.monotonic() < deadline:
-            time.sleep(1e-3)
-        assert kept() is None
-    finally:
-        threads.set_threads(before)
