@@ -5,14 +5,17 @@ the whole column matrix never exists. Tasks are shares of the images; what they 
 are runs of channels, done one after another.
 """
 
+import functools
+
 import numpy as np
 
 from minigan.kernels.cpu.activation import activate, leaky_relu
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run, scratch
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS, clear_run, copy_run
+from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
 from minigan.kernels.cpu.window import (
     Region,
     gather_columns,
@@ -29,15 +32,43 @@ BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 PIXELS = 48 * 5  # at most, in a block, whatever ROWS is
 DEPTH = 1024  # elements of a row of columns, about: whole rows of the kernel
-TASKS = 16  # at least so many, where there is work for them
+SUMS = 1 << 12  # weights whose partial sums one task adds
+TASKS = 32  # at least so many, where there is work for them
 
 
-def shares(g, count, least=ROWS):
-    """About `count` tasks (first image, last image, regions): images `least` at a time or more, and strips of rows
-    where images are few."""
-    images = blocks(g.N, round_up(max(-(-g.N // count), min(least, g.N)), ROWS))
+def images_that_suit(g):
+    """Tasks have a multiple of it: regions of small images have few pixels of each, and tiles take ROWS at a time."""
+    return min(-(-2 * PIXELS // (g.OH * g.OW)), ROWS)
+
+
+def images_of_tasks(g, count):
+    """All images as ranges (first, last) of `count` or a few more."""
+    return blocks(g.N, round_up(count, images_that_suit(g)))
+
+
+@functools.lru_cache(maxsize=256)
+def shares(g, count, least=1):
+    """About `count` tasks: images, `least` times as many as suit or more, and strips of rows where images are few.
+
+    returns: the tasks, int64 (tasks, 4): first and last image, and where their regions begin and end in the other
+        table; the regions, int64 (regions, 8)
+    """
+    images = images_of_tasks(g, max(-(-g.N // count), least * images_that_suit(g)))
     strips = blocks(g.OH, -(-g.OH // max(count // len(images), 1)))
-    return [(first, last, regions(g, last - first, *strip)) for first, last in images for strip in strips]
+    return tables(g, [(some, strip) for some in images for strip in strips])
+
+
+def tables(g, tasks):
+    """What `shares` returns, for tasks ((first image, last image), (top row, bottom row))."""
+    rows, cut, places = [], [], {}  # as many images have the same regions
+    for (first, last), strip in tasks:
+        images = last - first
+        if (images, strip) not in places:
+            start = len(cut)
+            cut += regions(g, images, *strip)
+            places[images, strip] = start, len(cut)
+        rows.append((first, last, *places[images, strip]))
+    return np.array(rows, np.int64), np.array(cut, np.int64)
 
 
 def block_of(stride):
@@ -55,35 +86,35 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     kernel_rows = min(max(DEPTH * g.KH // depth, 1), g.KH)
     stride = depth // g.KH * kernel_rows + LINE
     block = block_of(stride)
-    panels = pack_weights(w, g)
-    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
-
-    def convolve(task):
-        columns = scratch("columns", block * stride, x.dtype)
-        results = scratch("results", block * filters, x.dtype)
-        convolve_share(
-            flat_x, panels, bias, x.dtype.type(slope), flat_y, g, *task, kernel_rows, block, columns, stride, results
-        )
-
     # weights beyond the L2 cache come from the next one for each block: more images make blocks of few pixels longer
-    run(convolve, shares(g, TASKS, ROWS if w.size < 2 * BLOCK else 4 * ROWS), 2 * y.size * depth / PEAK)
+    tasks, table = shares(g, TASKS, 1 if w.size < 2 * BLOCK else 4)
+    share(convolve_share, len(tasks), 2 * y.size * depth / PEAK, x, pack_weights(w, g), bias, x.dtype.type(slope), y, g,
+          tasks, table, kernel_rows, block, stride,
+          Own("columns", block * stride, x.dtype), Own("results", block * filters, x.dtype))  # fmt: skip
     return y
 
 
 def pack_weights(w, g):
     """Each group's weights, (depth, K // G), as panels, one group after the other."""
-    depth, filters = w.size // g.K, g.K // g.G
-    size = packed_size(depth, filters, w.itemsize)
-    panels = scratch("weights", g.G * size, w.dtype)
-    flat = w.reshape(-1)
-
-    def fill(task):
-        group, (first, last) = task
-        pack(flat, group * filters, g.K, 1, depth, first, last, panels[group * size :])
-
-    parts = blocks(filters, WIDE_BYTES // w.itemsize)
-    run(fill, [(group, part) for group in range(g.G) for part in parts], w.size * 0.2e-9)
+    filters = g.K // g.G
+    panels = scratch("weights", g.G * packed_size(w.size // g.K, filters, w.itemsize), w.dtype)
+    share(pack_panel, g.G * -(-filters // (WIDE_BYTES // w.itemsize)), w.size * 0.2e-9, w, g, panels)
     return panels
+
+
+@Tasks
+def pack_panel(number, w, g, panels):
+    depth, filters, wide = w.size // g.K, g.K // g.G, WIDE_BYTES // w.itemsize
+    group, panel = divmod(number, -(-filters // wide))
+    first, size = panel * wide, packed_size(depth, filters, w.itemsize)
+    pack(w, group * filters, g.K, 1, depth, first, min(first + wide, filters), panels[group * size :])
+
+
+@kernel
+def share_at(tasks, number):
+    """A task of `shares`: its first and last image, its first and last region."""
+    row = tasks[4 * number : 4 * number + 4]
+    return row[0], row[1], row[2], row[3]
 
 
 @kernel
@@ -120,18 +151,17 @@ def bend(out, at, line, rows, columns, slope):
         activate(run, run, slope)
 
 
-@kernel
-def convolve_share(
-    x, panels, bias, slope, y, g, first_image, last_image, table, kernel_rows, block, columns, stride, results
-):
+@Tasks
+def convolve_share(number, x, panels, bias, slope, y, g, tasks, table, kernel_rows, block, stride, columns, results):
     """All K channels of a share's pixels, `block` of them and `kernel_rows` rows of the kernel at a time."""
+    first_image, last_image, first_region, last_region = share_at(tasks, number)
     channels, filters = g.C // g.G, g.K // g.G
     depth = g.KH * g.KW * channels
     size, biased = packed_size(depth, filters, x.itemsize), len(bias) > 0
     for group in range(g.G):
         weights = panels[group * size : (group + 1) * size]
-        for number in range(len(table)):
-            region = region_at(table, number)
+        for place in range(first_region, last_region):
+            region = region_at(table, place)
             pixels, height, width = counts(region, first_image, last_image)
             direct = in_one_piece(region, g)
             out, to, line = (y, group * filters, g.K) if direct else (results, 0, filters)
@@ -167,43 +197,47 @@ def conv2d_weight(x, y, g):
     kernel_rows = min(max(2 * BLOCK // (g.KW * channels * filters), 1), g.KH)
     kernel_columns = min(max(2 * BLOCK // (channels * filters), 1), g.KW)
     parts = [(*a, *b) for a in blocks(g.KH, kernel_rows) for b in blocks(g.KW, kernel_columns)]
-    spans = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 512), 1))
+    spans, table = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 512), 1))
     rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # of the kernel, if used whole
     stride = rows_at_once * kernel_columns * channels + LINE
     block = max(block_of(stride), 64)
     w = np.empty(g.weight, x.dtype)
-    partial = scratch("partial", len(spans) * w.size, w.dtype).reshape(len(spans), w.size)
-    flat_x, flat_y = x.reshape(-1), y.reshape(-1)
-
-    def contract(task):
-        number, group, part = task
-        columns = scratch("columns", block * stride, x.dtype)
-        rows = scratch("results", block * filters, x.dtype)
-        panels = scratch("panels", packed_size(block, filters, x.itemsize), x.dtype)
-        contract_share(flat_x, flat_y, partial[number], g, group, part, *spans[number], rows_at_once,
-                       block, columns, stride, rows, panels)  # fmt: skip
-
-    def add_up(piece):
-        np.add.reduce(partial[:, slice(*piece)], axis=0, out=w.reshape(-1)[slice(*piece)])
-
-    tasks = [(number, group, part) for number in range(len(spans)) for group in range(g.G) for part in parts]
-    run(contract, tasks, 2 * pixels * w.size / PEAK)
-    run(add_up, blocks(w.size, BLOCK), partial.size * 0.3e-9)
+    partial = scratch("partial", len(spans) * w.size, w.dtype) if len(spans) > 1 else w
+    share(contract_share, len(spans) * g.G * len(parts), 2 * pixels * w.size / PEAK, x, y, partial, g,
+          np.array(parts, np.int64), spans, table, rows_at_once, block, stride, Own("columns", block * stride, x.dtype),
+          Own("results", block * filters, x.dtype),
+          Own("panels", packed_size(block, filters, x.itemsize), x.dtype))  # fmt: skip
+    if len(spans) > 1:
+        share(add_up, -(-w.size // SUMS), partial.size * 0.3e-9, partial, w)
     return w
 
 
-@kernel
-def contract_share(x, y, w, g, group, part, first_image, last_image, table, rows_at_once, block, columns, stride,
-                   rows, panels):  # fmt: skip
+@Tasks
+def add_up(number, partial, w):
+    """Some elements of w, the sum of all partial ones, in order."""
+    first = number * SUMS
+    count = min(SUMS, w.size - first)
+    copy_run(partial, first, w, first, count)
+    for start in range(w.size, partial.size, w.size):
+        add_run(partial, start + first, w, first, count)
+
+
+@Tasks
+def contract_share(number, x, y, partial, g, parts, spans, table, rows_at_once, block, stride, columns, rows, panels):
     """One group's part of the kernel: the sum over a share's pixels, a block and some kernel rows at a time."""
+    span, part = divmod(number, g.G * (parts.size // 4))
+    group, part = divmod(part, parts.size // 4)
+    first_kh, last_kh, first_kw, last_kw = share_at(parts, part)  # a table of the same form
+    first_image, last_image, first_region, last_region = share_at(spans, span)
+    size = g.KH * g.KW * (g.C // g.G) * g.K
+    w = partial[span * size : (span + 1) * size]
     channels, filters = g.C // g.G, g.K // g.G
-    first_kh, last_kh, first_kw, last_kw = part
     for tap in range(first_kh * g.KW, last_kh * g.KW):
         if first_kw <= tap % g.KW < last_kw:
             for c in range(channels):
                 clear_run(w, (tap * channels + c) * g.K + group * filters, filters)
-    for number in range(len(table)):
-        region = part_of(region_at(table, number), first_kh, last_kh, first_kw, last_kw)
+    for place in range(first_region, last_region):
+        region = part_of(region_at(table, place), first_kh, last_kh, first_kw, last_kw)
         pixels, height, width = counts(region, first_image, last_image)
         if height <= 0 or width <= 0:
             continue
@@ -231,63 +265,65 @@ def conv2d_transpose(y, w, g, bias=None):
         x[...] = bias if bias.size else 0
         return x
     channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
-    thin = channels * y.itemsize < WIDE_BYTES
     # a task owns a run of channels in some images: all of a thin group's, whose taps share panels, or one panel's
-    parts = [(0, channels)] if thin else blocks(channels, WIDE_BYTES // y.itemsize)
-    each = [(group, number) for group in range(g.G) for number in range(len(parts))]
-    images = blocks(g.N, round_up(-(-g.N * len(each) // TASKS), ROWS))
-    stride = (taps if thin else g.KW) * parts[0][1] + LINE
+    wide = WIDE_BYTES // y.itemsize
+    thin = int(channels < wide)
+    parts = g.G * -(-channels // wide)
+    tasks, table = image_shares(g, parts, thin)
+    stride = (taps if thin else g.KW) * min(channels, wide) + LINE
     block = block_of(stride)
-    room = packed_size(filters, taps * parts[0][1], y.itemsize)
-    panels = scratch("weights", len(each) * room, y.dtype)
-    flat_w, flat_y, flat_x = w.reshape(-1), y.reshape(-1), x.reshape(-1)
-
-    def panels_of(group, number):
-        start = (group * len(parts) + number) * room
-        return panels[start : start + room]
-
-    def fill(part):
-        group, number = part
-        pack_transposed(flat_w, g, group, *parts[number], thin, panels_of(*part))
-
-    def spread(task):
-        (first, last), (group, number) = task
-        columns = scratch("columns", block * stride, y.dtype)
-        rows = scratch("results", block * (filters + LINE), y.dtype)
-        table = np.array([whole(g)]) if thin else regions(g, last - first, 0, g.OH)
-        spread_share(flat_y, panels_of(group, number), bias, flat_x, g, first, last, table, group, *parts[number],
-                     thin, block, columns, stride, rows)  # fmt: skip
-
-    run(fill, each, w.size * 0.2e-9)
-    run(spread, [(some, part) for part in each for some in images], 2 * y.size * channels * taps / PEAK)
+    room = packed_size(filters, taps * min(channels, wide), y.itemsize)
+    panels = scratch("weights", parts * room, y.dtype)
+    share(pack_transposed, parts * (1 if thin else taps), w.size * 0.2e-9, w, g, thin, panels, room)
+    share(spread_share, parts * len(tasks), 2 * y.size * channels * taps / PEAK, y, panels, room, bias, x, g,
+          tasks, table, thin, block, stride, Own("columns", block * stride, y.dtype),
+          Own("results", block * (filters + LINE), y.dtype))  # fmt: skip
     return x
 
 
-@kernel
-def pack_transposed(w, g, group, first, last, thin, panels):
-    """Channels first to last of one group at every tap, as panels of depth K // G: one for each tap, or shared."""
-    channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
+@functools.lru_cache(maxsize=256)
+def image_shares(g, parts, thin):
+    """Like `shares`, of whole images, for so many parts of the channels; thin: not cut, as all taps share panels."""
+    images = images_of_tasks(g, -(-g.N * parts // TASKS))
     if thin:
-        pack(w, group * filters, 1, g.K, filters, 0, taps * channels, panels)
-        return
-    size = packed_size(filters, last - first, w.itemsize)
-    for tap in range(taps):
-        at = (tap * channels + first) * g.K + group * filters
-        pack(w, at, 1, g.K, filters, 0, last - first, panels[tap * size :])
+        return np.array([(*some, 0, 1) for some in images], np.int64), np.array([whole(g)], np.int64)
+    return tables(g, [(some, (0, g.OH)) for some in images])
 
 
 @kernel
-def spread_share(y, panels, bias, x, g, first_image, last_image, table, group, first_channel, last_channel, thin, block,
-                 columns, stride, rows):  # fmt: skip
+def part_at(number, g, wide):
+    """(group, its first and last channel) of a part of the image's channels."""
+    channels = g.C // g.G
+    group, panel = divmod(number, -(-channels // wide))
+    return group, panel * wide, min((panel + 1) * wide, channels)
+
+
+@Tasks
+def pack_transposed(number, w, g, thin, panels, room):
+    """A part of the channels, as panels of depth K // G: all taps in shared ones, or one tap in its own."""
+    filters, taps = g.K // g.G, g.KH * g.KW
+    part, tap = (number, 0) if thin else divmod(number, taps)
+    group, first, last = part_at(part, g, WIDE_BYTES // w.itemsize)
+    at = (tap * (g.C // g.G) + first) * g.K + group * filters
+    to = part * room + tap * packed_size(filters, last - first, w.itemsize)
+    pack(w, at, 1, g.K, filters, 0, (taps if thin else 1) * (last - first), panels[to:])
+
+
+@Tasks
+def spread_share(number, y, weights, room, bias, x, g, tasks, table, thin, block, stride, columns, rows):
     """Some channels of one group in some images: `block` pixels of features at a time, columns = y @ weights for a
     kernel row (for all of a thin group's), and each column to the pixel that it would be read from."""
+    part, images = divmod(number, tasks.size // 4)
+    group, first_channel, last_channel = part_at(part, g, WIDE_BYTES // y.itemsize)
+    first_image, last_image, first_region, last_region = share_at(tasks, images)
+    panels = weights[part * room : (part + 1) * room]
     filters, channels = g.K // g.G, last_channel - first_channel
     channel = group * (g.C // g.G) + first_channel
     size, line = packed_size(filters, channels, y.itemsize), filters + LINE
     for pixel in range(first_image * g.H * g.W, last_image * g.H * g.W):
         begin(x, pixel * g.C + channel, bias, channel, channels)
-    for number in range(len(table)):
-        region = region_at(table, number)
+    for place in range(first_region, last_region):
+        region = region_at(table, place)
         pixels, height, width = counts(region, first_image, last_image)
         for first in range(0, pixels, block):
             last = min(first + block, pixels)

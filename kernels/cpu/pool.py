@@ -1,75 +1,94 @@
-"""Pooling: windows that slide over each channel by itself. A task owns whole images, or rows of outputs."""
+"""Pooling: windows that slide over each channel by itself.
+
+Pixels are runs of channels in flat arrays. A task owns rows of outputs, or what it adds to: images, or their rows.
+"""
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain
+from minigan.kernels.cpu.arrays import plain
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.threads import run
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import share
+from minigan.kernels.cpu.vectors import add_run, clear_run
+from minigan.kernels.cpu.window import FEW
 
-BLOCK = 1 << 16  # elements of a task
+BLOCK = 1 << 15  # elements of a task
 
 
-def run_rows(function, rows, length, *arguments):
-    """Call function(first, last, *arguments) for ranges of rows, each row of about `length` elements of work."""
-    run(
-        lambda block: function(*block, *arguments),
-        blocks(rows, max(BLOCK // max(length, 1), 1)),
-        rows * length * 1e-9,
-    )
+def share_rows(tasks, rows, length, *arguments):
+    """Do a kernel's tasks, `size` rows each. length: elements that one row reads, about"""
+    size = max(BLOCK // max(length, 1), 1)
+    share(tasks, -(-rows // size), rows * length * 1e-9, rows, size, *arguments)
+
+
+@kernel
+def rows_of(number, rows, size):
+    """The rows of a task."""
+    return range(number * size, min((number + 1) * size, rows))
+
+
+@kernel
+def image_of(x, n, g):
+    """An image, flat."""
+    return x[n * g.H * g.W * g.C : (n + 1) * g.H * g.W * g.C]
+
+
+@kernel
+def add_pixel(source, pixel, to, to_pixel, channels):
+    """Add a pixel of one flat array to one of another."""
+    if channels < FEW:
+        for c in range(channels):
+            to[to_pixel * channels + c] += source[pixel * channels + c]
+    else:
+        add_run(source, pixel * channels, to, to_pixel * channels, channels)
 
 
 def max_pool_indices(x, g):
     (x,) = plain(x)
     indices = np.empty((g.N, g.OH, g.OW, g.C), np.int32)
-    run_rows(find_maxima, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, indices, g)
+    share_rows(find_maxima, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, indices, g, Own("best", g.C, x.dtype))
     return indices
 
 
 def pool_gather(x, indices, g):
     (x,) = plain(x)
     y = np.empty(indices.shape, x.dtype)
-    image, features = flat_shapes(g)
-    run_rows(gather, g.N, indices[:1].size, x.reshape(image), places(indices, g), y.reshape(features))
+    share_rows(gather, g.N * g.OH, g.OW * g.C, x, plain_indices(indices), y, g)
     return y
 
 
 def pool_scatter(y, indices, g):
     (y,) = plain(y)
-    x = np.zeros(g.image, y.dtype)
-    image, features = flat_shapes(g)
-    run_rows(scatter, g.N, indices[:1].size, y.reshape(features), places(indices, g), x.reshape(image))
+    x = np.empty(g.image, y.dtype)
+    share_rows(scatter, g.N, g.OH * g.OW * g.C, y, plain_indices(indices), x, g)
     return x
 
 
-def flat_shapes(g):
-    return (g.N, g.H * g.W, g.C), (g.N, g.OH * g.OW, g.C)
-
-
-def places(indices, g):
-    return np.require(indices, np.int32, ["C", "A", "W"]).reshape(flat_shapes(g)[1])
+def plain_indices(indices):
+    return np.require(indices, np.int32, ["C", "A", "W"])
 
 
 def window_sum(x, g):
     (x,) = plain(x)
     y = np.empty((g.N, g.OH, g.OW, g.C), x.dtype)
-    run_rows(sum_windows, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, y, g)
+    share_rows(sum_windows, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, y, g)
     return y
 
 
 def window_spread(y, g):
     (y,) = plain(y)
     x = np.empty(g.image, y.dtype)
-    run_rows(spread_windows, g.N * g.H, g.W * g.C, y, x, g)
+    share_rows(spread_windows, g.N * g.H, y[:1].size * g.KH * g.KW // g.H, y, x, g)
     return x
 
 
-@kernel
-def find_maxima(first, last, x, indices, g):
-    best = np.empty(g.C, x.dtype)
-    for row in range(first, last):
+@Tasks
+def find_maxima(number, rows, size, x, indices, g, best):
+    x, indices = x.reshape(g.N * g.H * g.W, g.C), indices.reshape(rows * g.OW, g.C)
+    for row in rows_of(number, rows, size):
         n, oh = row // g.OH, row % g.OH
         for ow in range(g.OW):
-            found = indices[n, oh, ow]
+            found = indices[row * g.OW + ow]
             found[:] = -1
             for kh in range(g.KH):
                 h = oh * g.SH - g.PT + kh * g.DH
@@ -80,40 +99,45 @@ def find_maxima(first, last, x, indices, g):
                     if w < 0 or w >= g.W:
                         continue
                     here = np.int32(h * g.W + w)
+                    pixel = n * g.H * g.W + here
                     for c in range(g.C):
-                        value = x[n, h, w, c]
-                        greater = value > best[c] or (np.isnan(value) and not np.isnan(best[c]))
-                        if greater or found[c] < 0:
-                            best[c] = value
-                            found[c] = here
+                        value, most, place = x[pixel, c], best[c], found[c]
+                        greater = (not value <= most and most == most) or place < 0  # NaN is greater than any number
+                        best[c] = value if greater else most
+                        found[c] = here if greater else place
 
 
-@kernel
-def gather(first, last, x, indices, y):
-    for n in range(first, last):
-        for pixel in range(y.shape[1]):
-            for c in range(y.shape[2]):
-                place = indices[n, pixel, c]
-                y[n, pixel, c] = x[n, place, c] if place >= 0 else 0
+@Tasks
+def gather(number, rows, size, x, indices, y, g):
+    indices, y = indices.reshape(rows * g.OW, g.C), y.reshape(rows * g.OW, g.C)
+    for row in rows_of(number, rows, size):
+        image = image_of(x, row // g.OH, g)
+        for pixel in range(row * g.OW, (row + 1) * g.OW):
+            for c in range(g.C):
+                place = indices[pixel, c]
+                y[pixel, c] = image[place * g.C + c] if place >= 0 else 0
 
 
-@kernel
-def scatter(first, last, y, indices, x):
-    for n in range(first, last):
-        for pixel in range(y.shape[1]):
-            for c in range(y.shape[2]):
-                place = indices[n, pixel, c]
+@Tasks
+def scatter(number, images, size, y, indices, x, g):
+    pixels = g.OH * g.OW
+    indices, y = indices.reshape(images * pixels, g.C), y.reshape(images * pixels, g.C)
+    for n in rows_of(number, images, size):
+        image = image_of(x, n, g)
+        image[:] = 0
+        for pixel in range(n * pixels, (n + 1) * pixels):
+            for c in range(g.C):
+                place = indices[pixel, c]
                 if place >= 0:
-                    x[n, place, c] += y[n, pixel, c]
+                    image[place * g.C + c] += y[pixel, c]
 
 
-@kernel
-def sum_windows(first, last, x, y, g):
-    for row in range(first, last):
+@Tasks
+def sum_windows(number, rows, size, x, y, g):
+    for row in rows_of(number, rows, size):
         n, oh = row // g.OH, row % g.OH
+        clear_run(y, row * g.OW * g.C, g.OW * g.C)
         for ow in range(g.OW):
-            total = y[n, oh, ow]
-            total[:] = 0
             for kh in range(g.KH):
                 h = oh * g.SH - g.PT + kh * g.DH
                 if h < 0 or h >= g.H:
@@ -121,17 +145,15 @@ def sum_windows(first, last, x, y, g):
                 for kw in range(g.KW):
                     w = ow * g.SW - g.PL + kw * g.DW
                     if 0 <= w < g.W:
-                        for c in range(g.C):
-                            total[c] += x[n, h, w, c]
+                        add_pixel(x, (n * g.H + h) * g.W + w, y, row * g.OW + ow, g.C)
 
 
-@kernel
-def spread_windows(first, last, y, x, g):
-    """As a gather: a task owns rows of the image, and each pixel sums the windows that cover it."""
-    for row in range(first, last):
+@Tasks
+def spread_windows(number, rows, size, y, x, g):
+    """As a gather: each pixel of the task's rows of the image sums the windows that cover it."""
+    for row in rows_of(number, rows, size):
         n, h = row // g.H, row % g.H
-        here = x[n, h]
-        here[:] = 0
+        clear_run(x, row * g.W * g.C, g.W * g.C)
         for kh in range(g.KH):
             top = h + g.PT - kh * g.DH
             if top < 0 or top % g.SH or top // g.SH >= g.OH:
@@ -140,5 +162,4 @@ def spread_windows(first, last, y, x, g):
                 for ow in range(g.OW):
                     w = ow * g.SW - g.PL + kw * g.DW
                     if 0 <= w < g.W:
-                        for c in range(g.C):
-                            here[w, c] += y[n, top // g.SH, ow, c]
+                        add_pixel(y, (n * g.OH + top // g.SH) * g.OW + ow, x, row * g.W + w, g.C)

@@ -5,17 +5,17 @@ a region no product with padding is computed. A region's pixels are numbered ima
 columns holds one row per pixel, `stride` elements apart in a flat buffer, ordered (kh, kw, c) over the region's taps.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain, round_up
+from minigan.kernels.cpu.arrays import plain, round_up
 from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.threads import run
+from minigan.kernels.cpu.tasks import Tasks
+from minigan.kernels.cpu.threads import share
 from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
 
-BLOCK = 1 << 16  # elements of a task of im2col
+BLOCK = 1 << 15  # elements of a task of im2col
 FEW = 4  # channels, of which a masked vector is slower than each alone
 SHORT = 64  # elements of a kernel row
 
@@ -33,9 +33,8 @@ class Region(NamedTuple):
     last_kw: int
 
 
-@functools.lru_cache(maxsize=1024)
 def regions(g, images, top, bottom):
-    """Output rows top to bottom of so many images as regions, an int64 array (regions, 8).
+    """Output rows top to bottom of so many images as a list of regions.
 
     One region for all, padding included, where cutting would save little: tiles take ROWS pixels at a time, and a
     walk down a few elements costs less than its beginning and end.
@@ -53,7 +52,7 @@ def regions(g, images, top, bottom):
         return round_up(pixels, ROWS) * taps
 
     saves = g.KW * g.C // g.G >= SHORT and sum(map(cost, cut)) < 0.98 * cost(everything)
-    return np.array(cut if saves else [everything], np.int64)
+    return cut if saves else [everything]
 
 
 def stretches(first, last, kernel_size, stride, dilation, padding, size):
@@ -72,7 +71,8 @@ def stretches(first, last, kernel_size, stride, dilation, padding, size):
 
 @kernel
 def region_at(table, number):
-    r = table[number]
+    """A region of an int64 table of them, as flat as kernels take it."""
+    r = table[8 * number : 8 * number + 8]
     return Region(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
 
 
@@ -192,29 +192,31 @@ def im2col(x, g):
     cols = np.empty(g.columns, x.dtype)
     if not cols.size:
         return cols
-    flat, to, everything = x.reshape(-1), cols.reshape(-1), whole(g)
-    rows, width = cols.shape
-
-    def gather(block):
-        first, last = block
-        gather_columns(flat, g, 0, g.C, 0, everything, first, last, to[first * width :], width)
-
-    run(gather, blocks(rows, max(BLOCK // width, 1)), cols.size * 1e-9)
+    rows = max(BLOCK // cols.shape[1], 1)
+    share(gather_rows, -(-len(cols) // rows), cols.size * 1e-9, x, g, whole(g), cols, rows)
     return cols
+
+
+@Tasks
+def gather_rows(number, x, g, everything, cols, rows):
+    """im2col's rows, `rows` of them."""
+    first, width = number * rows, g.KH * g.KW * g.C
+    last = min(first + rows, g.N * g.OH * g.OW)
+    gather_columns(x, g, 0, g.C, 0, everything, first, last, cols[first * width :], width)
 
 
 def col2im(cols, g):
     (cols,) = plain(cols)
-    x = np.zeros(g.image, cols.dtype)
-    flat, to, everything = cols.reshape(-1), x.reshape(-1), whole(g)
-    pixels, width = g.OH * g.OW, g.KH * g.KW * g.C
-
-    def scatter(n):
-        here = flat[n * pixels * width :]
-        scatter_columns(here, width, g, 0, g.C, n, everything, 0, pixels, to)
-
-    run(scatter, range(g.N), cols.size * 1e-9)
+    x = np.empty(g.image, cols.dtype)
+    share(scatter_image, g.N, cols.size * 1e-9, cols, g, whole(g), x)
     return x
+
+
+@Tasks
+def scatter_image(number, cols, g, everything, x):
+    pixels, width = g.OH * g.OW, g.KH * g.KW * g.C
+    clear_run(x, number * g.H * g.W * g.C, g.H * g.W * g.C)
+    scatter_columns(cols[number * pixels * width :], width, g, 0, g.C, number, everything, 0, pixels, x)
 
 
 def whole(g):
