@@ -9,8 +9,8 @@ from minigan.kernels.cpu.arrays import plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import add_run, clear_run
-from minigan.kernels.cpu.window import FEW
+from minigan.kernels.cpu.vectors import clear_run
+from minigan.kernels.cpu.window import add_pixels
 
 BLOCK = 1 << 15  # elements of a task
 
@@ -34,13 +34,10 @@ def image_of(x, n, g):
 
 
 @kernel
-def add_pixel(source, pixel, to, to_pixel, channels):
-    """Add a pixel of one flat array to one of another."""
-    if channels < FEW:
-        for c in range(channels):
-            to[to_pixel * channels + c] += source[pixel * channels + c]
-    else:
-        add_run(source, pixel * channels, to, to_pixel * channels, channels)
+def windows_inside(kw, g):
+    """(left, first, last): tap kw of windows first to last of a row reads pixel ow * SW + left, inside the image."""
+    left = kw * g.DW - g.PL
+    return left, max(-(left // g.SW), 0), min((g.W - 1 - left) // g.SW + 1, g.OW)
 
 
 def max_pool_indices(x, g):
@@ -137,15 +134,14 @@ def sum_windows(number, rows, size, x, y, g):
     for row in rows_of(number, rows, size):
         n, oh = row // g.OH, row % g.OH
         clear_run(y, row * g.OW * g.C, g.OW * g.C)
-        for ow in range(g.OW):
-            for kh in range(g.KH):
-                h = oh * g.SH - g.PT + kh * g.DH
-                if h < 0 or h >= g.H:
-                    continue
-                for kw in range(g.KW):
-                    w = ow * g.SW - g.PL + kw * g.DW
-                    if 0 <= w < g.W:
-                        add_pixel(x, (n * g.H + h) * g.W + w, y, row * g.OW + ow, g.C)
+        for kh in range(g.KH):
+            h = oh * g.SH - g.PT + kh * g.DH
+            if h < 0 or h >= g.H:
+                continue
+            for kw in range(g.KW):
+                left, first, last = windows_inside(kw, g)
+                source = ((n * g.H + h) * g.W + left + first * g.SW) * g.C
+                add_pixels(x, source, g.SW * g.C, y, (row * g.OW + first) * g.C, g.C, g.C, last - first)
 
 
 @Tasks
@@ -159,7 +155,6 @@ def spread_windows(number, rows, size, y, x, g):
             if top < 0 or top % g.SH or top // g.SH >= g.OH:
                 continue
             for kw in range(g.KW):
-                for ow in range(g.OW):
-                    w = ow * g.SW - g.PL + kw * g.DW
-                    if 0 <= w < g.W:
-                        add_pixel(y, (n * g.OH + top // g.SH) * g.OW + ow, x, row * g.W + w, g.C)
+                left, first, last = windows_inside(kw, g)
+                source = ((n * g.OH + top // g.SH) * g.OW + first) * g.C
+                add_pixels(y, source, g.C, x, (row * g.W + left + first * g.SW) * g.C, g.SW * g.C, g.C, last - first)

@@ -144,23 +144,23 @@ def scatter_columns(columns, stride, g, channel, channels, image, region, first,
                     end = min((g.W - 1 - w) // g.SW + 1, length)
                     source = (start - first + begin) * stride + (tap + kw - region.first_kw) * channels
                     to = (row + w + begin * g.SW) * g.C + channel
-                    if channels < FEW:
-                        add_few(columns, source, stride, x, to, g.SW * g.C, channels, end - begin)
-                        continue
-                    for _ in range(begin, end):
-                        add_run(columns, source, x, to, channels)
-                        source += stride
-                        to += g.SW * g.C
+                    add_pixels(columns, source, stride, x, to, g.SW * g.C, channels, end - begin)
             tap += region.last_kw - region.first_kw
         start += length
 
 
-@kernel
-def add_few(columns, source, stride, x, to, step, channels, count):
-    """Add `count` short runs, channel by channel: a masked vector would wait for the one before it to be stored."""
-    for c in range(channels):
-        for i in range(count):
-            x[to + c + i * step] += columns[source + c + i * stride]
+@outlined
+def add_pixels(source, at, stride, to, to_at, to_stride, channels, count):
+    """Add `count` runs of channels, their strides apart, to others."""
+    if channels < FEW:  # channel by channel: a masked vector would wait for the one before it to be stored
+        for c in range(channels):
+            for i in range(count):
+                to[to_at + c + i * to_stride] += source[at + c + i * stride]
+        return
+    for _ in range(count):
+        add_run(source, at, to, to_at, channels)
+        at += stride
+        to_at += to_stride
 
 
 @outlined
