@@ -160,8 +160,3 @@ def scratch(name: str, size: int, dtype) -> np.ndarray:
         start = -raw.ctypes.data % 64
         buffer = _own.buffers[name] = raw[start : start + needed // 64 * 64 + 64][:needed]
     return buffer[:needed].view(dtype)
-
-
-def run(work, tasks, seconds=1.0):
-    for task in tasks:
-        work(task)
