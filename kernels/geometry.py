@@ -5,6 +5,7 @@ side, K its channels; KH KW kernel. SH SW strides, DH DW dilations, PT PB PL PR 
 top, bottom, left and right, G groups. The record is all integers: "same" and "valid" are resolved before it is made.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,20 @@ from minigan.errors import ShapeError
 
 Padding = int | str | Sequence  # 1, (1, 2), ((1, 2), (0, 1)), "same" or "valid"
 Size = int | tuple[int, int]
+
+
+def remembered(function):
+    """The function, which works out the same thing once: a training step asks for the same geometry again and again."""
+    known = functools.lru_cache(maxsize=1024, typed=True)(function)
+
+    @functools.wraps(function)
+    def call(*args, **settings):
+        try:
+            return known(*args, **settings)
+        except TypeError:  # a list, which cannot be looked up
+            return function(*args, **settings)
+
+    return call
 
 
 class ConvGeometry(NamedTuple):
@@ -55,6 +70,7 @@ class ConvGeometry(NamedTuple):
         return self.N * self.OH * self.OW, self.KH * self.KW * self.C
 
     @classmethod
+    @remembered
     def of_conv(cls, x, w, *, stride=1, padding=0, dilation=1, groups=1, call="conv2d"):
         """The geometry of `conv2d(x, w)` for shapes x (N, H, W, C) and w (KH, KW, C // groups, K)."""
         _rank(call, "x", x, "(N, H, W, C)")
@@ -71,6 +87,7 @@ class ConvGeometry(NamedTuple):
         return cls(*x, *window.slide(x[1:3], pads), w[3], *window.record(pads), groups)
 
     @classmethod
+    @remembered
     def of_transpose(
         cls,
         y,
@@ -100,6 +117,7 @@ class ConvGeometry(NamedTuple):
         return cls(y[0], *size, channels, *y[1:], *window.record(pads), groups)
 
     @classmethod
+    @remembered
     def of_weight(cls, x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=1, call="conv2d_weight"):
         """The geometry of `conv2d_weight(x, y)` for shapes x (N, H, W, C) and y (N, OH, OW, K)."""
         _rank(call, "x", x, "(N, H, W, C)")
@@ -113,6 +131,7 @@ class ConvGeometry(NamedTuple):
         return cls(*x, *y[1:], *window.record(pads), groups)
 
     @classmethod
+    @remembered
     def of_window(cls, x, *, kernel_size, stride=1, padding=0, dilation=1, call="im2col"):
         """The geometry of a window that slides over each channel of x (N, H, W, C) by itself: K = C = G."""
         _rank(call, "x", x, "(N, H, W, C)")

@@ -277,4 +277,10 @@ def _shell(array):
     """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
     if array.__class__ is not ndarray or array.dtype.kind != "f":
         return array
-    return np.ndarray(array.shape, array.dtype, np.full(1, np.nan, array.dtype), strides=(0,) * array.ndim)
+    nan = _NANS.get(array.dtype)
+    if nan is None:
+        nan = _NANS[array.dtype] = np.full(1, np.nan, array.dtype)
+    return np.ndarray(array.shape, array.dtype, nan, strides=(0,) * array.ndim)
+
+
+_NANS = {}

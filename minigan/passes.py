@@ -194,7 +194,7 @@ class Pass:
         elif (
             before.__class__ is ndarray
             and getrefcount(before) == ALONE + 1  # `pending` holds it too
-            and before.base is None
+            and _owns_memory(before)
             and g.dtype == before.dtype
         ):
             before += g
@@ -217,7 +217,7 @@ class Pass:
             g = Tensor(np.asarray(g))
         if g.__class__ is Tensor:
             return g if g.dtype == dtype else g.astype(dtype)
-        if alone and g.__class__ is ndarray and g.base is None and g.dtype == dtype:
+        if alone and g.__class__ is ndarray and _owns_memory(g) and g.dtype == dtype:
             return g
         return np.array(g, dtype)
 
@@ -226,6 +226,18 @@ def _array_at(place):
     if place.__class__ is Tensor:
         return place.data
     return place[0].out[place[1]] if place.__class__ is tuple else place.out
+
+
+def _owns_memory(array):
+    """Whether nobody else can see its memory: it is its own, or it is all of an array that only this view holds."""
+    base = array.base
+    return base is None or (
+        base.__class__ is ndarray
+        and base.base is None
+        and base.size == array.size
+        and array.flags.writeable
+        and getrefcount(base) == ALONE + 1  # the view holds it too
+    )
 
 
 def _references_to_one_holder():

@@ -12,10 +12,11 @@ import numpy as np
 from minigan.kernels.cpu.activation import activate, leaky_relu
 from minigan.kernels.cpu.arrays import blocks, plain, round_up
 from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.matmul import add_parts
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
+from minigan.kernels.cpu.vectors import ROWS, clear_run, copy_run
 from minigan.kernels.cpu.window import (
     Region,
     gather_columns,
@@ -32,7 +33,6 @@ BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 PIXELS = 48 * 5  # at most, in a block, whatever ROWS is
 DEPTH = 1024  # elements of a row of columns, about: whole rows of the kernel
-SUMS = 1 << 12  # weights whose partial sums one task adds
 TASKS = 32  # at least so many, where there is work for them
 
 
@@ -208,18 +208,8 @@ def conv2d_weight(x, y, g):
           Own("results", block * filters, x.dtype),
           Own("panels", packed_size(block, filters, x.itemsize), x.dtype))  # fmt: skip
     if len(spans) > 1:
-        share(add_up, -(-w.size // SUMS), partial.size * 0.3e-9, partial, w)
+        add_parts(partial, w)
     return w
-
-
-@Tasks
-def add_up(number, partial, w):
-    """Some elements of w, the sum of all partial ones, in order."""
-    first = number * SUMS
-    count = min(SUMS, w.size - first)
-    copy_run(partial, first, w, first, count)
-    for start in range(w.size, partial.size, w.size):
-        add_run(partial, start + first, w, first, count)
 
 
 @Tasks

@@ -10,6 +10,7 @@
 Each computes all three convolutions. The geometry decides, unless the caller names one.
 """
 
+import functools
 from types import ModuleType
 
 import numpy as np
@@ -23,6 +24,7 @@ CHANNELS = 32  # from here on transforms cost little beside the products that th
 WORK = 1 << 26  # multiplications from which it pays to transform
 
 
+@functools.lru_cache(maxsize=1024)
 def algorithm_for(g, dtype) -> str:
     """The algorithm that does this convolution, and its two gradients, in the least time."""
     if product.suits(g):

@@ -12,6 +12,7 @@ import numpy as np
 from minigan.kernels.cpu.arrays import plain, round_up
 from minigan.kernels.cpu.blocked import begin, bend, pack_weights
 from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.matmul import add_parts
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, multiply_gathered, pack, packed_size
@@ -103,7 +104,8 @@ def conv2d_weight(x, y, g):
     partial = scratch("partial", tasks * w.size, w.dtype)
     share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, x, y, line, partial, g, each, height, width,
           elements(g), Own("padded", height * width * g.C, x.dtype))  # fmt: skip
-    return np.add.reduce(partial.reshape(tasks, w.size), axis=0, out=w.reshape(-1)).reshape(g.weight)
+    add_parts(partial, w)
+    return w
 
 
 @Tasks

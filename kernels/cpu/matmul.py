@@ -4,29 +4,32 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from minigan.kernels.cpu.activation import leaky_relu
 from minigan.kernels.cpu.arrays import plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import share
+from minigan.kernels.cpu.threads import scratch, share
 from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS
+from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
 MOST_ROWS = 512  # of a block of the result
+TASKS = 16  # at least so many, where there is work for them
+COLUMNS, SHORT = 1024, 64  # of a task that adds rows up, and rows of a short sum
+BLOCK = 1 << 14  # elements that a task reads
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
 
 
 class Sizes(NamedTuple):
-    """Of a product and of a block of it."""
+    """Of a product, and of a task's block of it."""
 
     rows: int
     columns: int
     depth: int
     block_rows: int
     block_columns: int
+    block_depth: int
 
 
 @kernel
@@ -43,64 +46,146 @@ def finish_block(out, out_stride, rows, columns, finish):
 
 
 @Tasks
+def finish_rows(number, out, finish):
+    """A bias and an activation of all rows."""
+    columns = finish.size - 1
+    finish_block(out, columns, (0, out.size // columns), (0, columns), finish)
+
+
+@Tasks
 def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, finish, panels, sizes):
-    """One block of out (m, n). finish: nothing, or the bias and then the slope."""
-    m, n, depth = sizes.rows, sizes.columns, sizes.depth
-    across, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns in a row
-    first, left = down * sizes.block_rows, across * sizes.block_columns
+    """One block of out, (parts of the depth, m, n). finish: nothing, or the bias and then the slope."""
+    m, n = sizes.rows, sizes.columns
+    number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns in a row
+    part, across = divmod(number, -(-n // sizes.block_columns))
+    first, left, start = down * sizes.block_rows, across * sizes.block_columns, part * sizes.block_depth
     last, right = min(first + sizes.block_rows, m), min(left + sizes.block_columns, n)
-    for k in range(0, depth, DEPTH):  # b's part of the block is packed, DEPTH rows of depth at a time
-        deep = min(DEPTH, depth - k)
+    stop = min(start + sizes.block_depth, sizes.depth)
+    for k in range(start, stop, DEPTH):  # b's part of the block is packed, DEPTH rows of depth at a time
+        deep = min(DEPTH, stop - k)
         pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
         multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
-                 out, first * n + left, n, last - first, right - left, deep, k > 0)  # fmt: skip
+                 out, (part * m + first) * n + left, n, last - first, right - left, deep, k > start)  # fmt: skip
     if finish.size:
         finish_block(out, n, (first, last), (left, right), finish)
 
 
+@Tasks
+def rows_by_vector(number, a, x, y):
+    """Some of y = a @ x, for a (M, K)."""
+    depth, each = x.size, rows_of_task(x.size)
+    for i in range(number * each, min((number + 1) * each, y.size)):
+        row, total = a[i * depth : (i + 1) * depth], y.dtype.type(0)
+        for k in range(depth):
+            total += row[k] * x[k]
+        y[i] = total
+
+
+@Tasks
+def vector_by_rows(number, x, a, y, sums):
+    """Some of y = x @ a, for a (K, N): sums of short sums, which round less."""
+    n, left = y.size, number * COLUMNS
+    right = min(left + COLUMNS, n)
+    out, sums = y[left:right], sums[: right - left]
+    out[:] = 0
+    for first in range(0, x.size, SHORT):
+        sums[:] = 0
+        for i in range(first, min(first + SHORT, x.size)):
+            row, factor = a[i * n + left : i * n + right], x[i]
+            for j in range(row.size):
+                sums[j] += factor * row[j]
+        for j in range(sums.size):
+            out[j] += sums[j]
+
+
+@kernel
+def rows_of_task(depth):
+    return max(BLOCK // max(depth, 1), 1)
+
+
+def add_parts(parts, out):
+    """out = the sum of the parts, each as large as it, in order."""
+    share(add_block, -(-out.size // BLOCK), parts.size * 0.2e-9, parts, out)
+
+
+@Tasks
+def add_block(number, parts, out):
+    first, last = number * BLOCK, min((number + 1) * BLOCK, out.size)
+    clear_run(out, first, last - first)
+    for start in range(0, parts.size, out.size):
+        add_run(parts, start + first, out, first, last - first)
+
+
 def flat_with_strides(array):
-    """(flat, row stride, column stride) of a matrix in C or Fortran order, as it lies; of a copy of any other."""
-    if array.T.flags.carray and not array.flags.carray:
-        return array.T.reshape(-1), 1, array.shape[0]
-    (array,) = plain(array)
-    return array.reshape(-1), array.shape[1], 1
-
-
-@functools.cache
-def blas():
-    """NumPy's BLAS, whose own threads would spin for the cores that ours need."""
-    return ThreadpoolController().select(user_api="blas")
+    """(array as it lies, row stride, column stride) of a matrix in C or Fortran order; of a copy of any other."""
+    if not array.flags.carray:
+        turned = array.T
+        if turned.flags.carray:
+            return turned, 1, array.shape[0]
+        (array,) = plain(array)
+    return array, array.shape[1], 1
 
 
 def matmul(a, b, bias=None, slope=1.0):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,)."""
     (m, depth), n = a.shape, b.shape[1]
-    if m * n * depth > SMALL and min(m, n) > 1:
-        return product(a, b, bias, slope)
-    if m * n * depth <= SMALL:
+    if m * n * depth > SMALL:
+        if min(m, n) > 1:
+            return product(a, b, bias, slope)
+        y = (by_vector(a, b) if n == 1 else by_vector(b.T, a.T)).reshape(m, n)
+    else:
         y = np.matmul(a, b)
-    else:  # bound by memory, and nothing to fill a tile with
-        with blas().limit(limits=1):
-            y = np.matmul(a, b)
     if bias is not None:
         y += bias
     return y if slope == 1 else leaky_relu(y, slope)
 
 
+def by_vector(a, x):
+    """a @ x for a vector, which fills no tile: a is read once, as it lies."""
+    (a, _, column), (x,) = flat_with_strides(a), plain(x)
+    if column == 1:
+        y = np.empty(len(a), a.dtype)
+        share(rows_by_vector, -(-y.size // rows_of_task(x.size)), a.size * 0.2e-9, a, x, y)
+    else:
+        y = np.empty(a.shape[1], a.dtype)
+        share(vector_by_rows, -(-y.size // COLUMNS), a.size * 0.2e-9, x, a, y, Own("sums", COLUMNS, y.dtype))
+    return y
+
+
 def product(a, b, bias, slope):
     """`matmul` on the register tile."""
-    (m, depth), n = a.shape, b.shape[1]
-    down = -(-m // MOST_ROWS)
-    rows = round_up(-(-m // down), ROWS)
-    # enough columns to reuse what is packed, few enough to give several threads work
-    wide = WIDE_BYTES // a.itemsize
-    columns = min(4, max(1, n * down // (8 * wide))) * wide
-    a, b = flat_with_strides(a), flat_with_strides(b)
-    out = np.empty((m, n), a[0].dtype)
-    finish = np.empty(0 if bias is None and slope == 1 else n + 1, out.dtype)
-    finish[:-1], finish[-1:] = 0 if bias is None else bias, slope
-    size = packed_size(min(DEPTH, depth), min(columns, n), out.itemsize)
-    sizes = Sizes(m, n, depth, rows, columns)
-    share(product_block, down * -(-n // columns), 2 * m * n * depth / PEAK, *a, *b, out, finish,
-          Own("panels", size, out.dtype), sizes)  # fmt: skip
+    (m, depth), n, dtype = a.shape, b.shape[1], a.dtype
+    sizes, tasks, parts, panels, seconds = plan(m, n, depth, dtype)
+    out = np.empty((m, n), dtype)
+    finish = none = np.empty(0, dtype)
+    if bias is not None or slope != 1:
+        finish = np.empty(n + 1, dtype)
+        finish[:-1], finish[-1:] = 0 if bias is None else bias, slope
+    if parts == 1:
+        share(product_block, tasks, seconds, *flat_with_strides(a), *flat_with_strides(b), out, finish, panels, sizes)
+        return out
+    sums = scratch("partial", parts * out.size, dtype)
+    share(product_block, tasks, seconds, *flat_with_strides(a), *flat_with_strides(b), sums, none, panels, sizes)
+    add_parts(sums, out)
+    if finish.size:
+        share(finish_rows, 1, 0, out, finish)
     return out
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(m, n, depth, dtype):
+    """(Sizes, tasks, parts of the depth, a task's own panels, seconds) of a product."""
+    wide = WIDE_BYTES // dtype.itemsize
+    down = -(-m // MOST_ROWS)
+    # enough columns to reuse what is packed, few enough to give several threads work
+    columns = min(4, max(1, n * down // (8 * wide))) * wide
+    across = -(-n // columns)
+    if depth <= DEPTH:  # each block of rows packs all of its columns again
+        down = min(down, max(-(-TASKS // across), -(-m // (8 * MOST_ROWS))))
+    rows = round_up(-(-m // down), ROWS)
+    down = -(-m // rows)
+    parts = min(-(-TASKS // (2 * down * across)), max(depth // (4 * DEPTH), 1))
+    deep = round_up(-(-depth // parts), DEPTH) if parts > 1 else depth
+    parts = -(-depth // deep)
+    panels = Own("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
+    return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, 2 * m * n * depth / PEAK

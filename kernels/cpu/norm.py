@@ -53,7 +53,7 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
     partial, *sums = sums_of(x, 2)
     share_rows(moments, x, 1, x, channels, partial, *sums)
     share(join_moments, 1, 0, partial, m, np.float64(eps), mean, inverse)
-    share_rows(normalise, x, 2, x, *lines(mean, inverse * scale, shift), channels, x.dtype.type(slope), y)
+    share_rows(normalise, x, 2, x, lines(mean, inverse * scale, shift), channels, x.dtype.type(slope), y)
     return y, mean, inverse
 
 
@@ -64,9 +64,9 @@ def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     incline, constant = np.empty_like(scale), np.empty_like(scale)
     line, slope = lines(mean, inverse_deviation * scale, shift), x.dtype.type(slope)
     partial, *sums = sums_of(x, 2)
-    share_rows(gradient_sums, x, 2, g, x, *line, channels, slope, partial, *sums)
+    share_rows(gradient_sums, x, 2, g, x, line, channels, slope, partial, *sums)
     share(join_gradients, 1, 0, partial, m, scale, inverse_deviation, gscale, gshift, incline, constant)
-    share_rows(normalise_vjp, x, 3, g, x, *line, *lines(incline, constant), channels, slope, gx)
+    share_rows(normalise_vjp, x, 3, g, x, line, lines(incline, constant), channels, slope, gx)
     return gx, gscale, gshift
 
 
@@ -78,8 +78,12 @@ def bias_sum(g):
 
 
 def lines(*columns):
-    """What belongs to the columns, (C,), repeated along a line."""
-    return [np.tile(column, line_of.py_func(len(column)) // len(column)) for column in columns]
+    """Arrays (C,), of what belongs to the columns, each repeated along a line."""
+    channels = len(columns[0])
+    repeated = np.empty((len(columns), line_of.py_func(channels) // channels, channels), columns[0].dtype)
+    for line, column in zip(repeated, columns, strict=True):
+        line[:] = column
+    return repeated
 
 
 # ------------------------------------------------------------------------------------------ sums
@@ -188,9 +192,10 @@ def join_moments(number, partial, rows, eps, mean, inverse):
 
 
 @Tasks
-def gradient_sums(number, g, x, mean, factor, shift, channels, slope, partial, sums, products):
+def gradient_sums(number, g, x, lines, channels, slope, partial, sums, products):
     """Of each channel: the sums of h and of h * (x - mean), h being g before the activation."""
-    out, width = place_of(number, partial, 2, channels), mean.size
+    out, width = place_of(number, partial, 2, channels), line_of(channels)
+    mean, factor, shift = lines[:width], lines[width : 2 * width], lines[2 * width :]
     sums, products = sums[:width], products[:width]
     first, last = range_of(number, x, channels)
     for start in range(first, last, LINES * width):
@@ -233,10 +238,12 @@ def join_gradients(number, partial, rows, scale, inverse, gscale, gshift, inclin
 
 
 @Tasks
-def normalise(number, x, mean, factor, shift, channels, slope, y):
+def normalise(number, x, lines, channels, slope, y):
+    width = line_of(channels)
+    mean, factor, shift = lines[:width], lines[width : 2 * width], lines[2 * width :]
     first, last = range_of(number, x, channels)
-    for at in range(first, last, mean.size):
-        line, out = x[at : min(at + mean.size, last)], y[at : min(at + mean.size, last)]
+    for at in range(first, last, width):
+        line, out = x[at : min(at + width, last)], y[at : min(at + width, last)]
         for i in range(line.size):
             value = (line[i] - mean[i]) * factor[i] + shift[i]
             # 0 * -inf would be NaN; a NaN itself must pass
@@ -245,10 +252,13 @@ def normalise(number, x, mean, factor, shift, channels, slope, y):
 
 
 @Tasks
-def normalise_vjp(number, g, x, mean, factor, shift, incline, constant, channels, slope, gx):
+def normalise_vjp(number, g, x, lines, more_lines, channels, slope, gx):
+    width = line_of(channels)
+    mean, factor, shift = lines[:width], lines[width : 2 * width], lines[2 * width :]
+    incline, constant = more_lines[:width], more_lines[width:]
     first, last = range_of(number, x, channels)
-    for at in range(first, last, mean.size):
-        line, gradient = x[at : min(at + mean.size, last)], g[at : min(at + mean.size, last)]
+    for at in range(first, last, width):
+        line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
         out = gx[at : at + line.size]
         for i in range(line.size):
             deviation = line[i] - mean[i]

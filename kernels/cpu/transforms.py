@@ -129,6 +129,7 @@ def bounds(start, stride, count, size):
     return low, max(min((size - 1 - start) // stride + 1, count), low)
 
 
+@functools.lru_cache(maxsize=256)
 def room(g, size):
     """Elements that any transform needs between its two axes, for tiles of `size` outputs along each."""
     height, phases, points = (size - 1) * g.SH + g.KH, min(g.SW, g.KW), points_of(size, g.KW, g.SW)

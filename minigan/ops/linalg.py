@@ -35,8 +35,9 @@ def matmul(a, b):
         or a.dtype.type not in FLOATS
     ):
         return np.matmul(a, b)
-    product = kernels.of(a).matmul(a.reshape(-1, a.shape[-1]) if a.ndim > 2 else a, b)
-    return product.reshape(*a.shape[:-1], b.shape[1])
+    if a.ndim == 2:
+        return kernels.of(a).matmul(a, b)
+    return kernels.of(a).matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
 
 
 @matmul.vjp(0)
