@@ -55,13 +55,13 @@ def test_kernels_from_the_cache_come_without_their_modules_and_can_still_be_inli
 import numba, numpy as np
 from minigan.kernels.cpu import norm
 from minigan.kernels.cpu.loading import Bitcode
-x, total = np.ones((4, 3), np.float32), np.zeros(3, np.float32)
-norm.add_columns(x, 0, 4, total)
-(compiled,) = norm.add_columns.overloads.values()
+x, total = np.ones(12, np.float32), np.zeros(3, np.float32)
+norm.add_lines(x, total)
+(compiled,) = norm.add_lines.overloads.values()
 
 @numba.njit
 def sums(x, total):
-    norm.add_columns(x, 0, 4, total)
+    norm.add_lines(x, total)
     return total
 
 print(isinstance(compiled.library._shared_module, Bitcode), sums(x, total).tolist() == [4, 4, 4])
