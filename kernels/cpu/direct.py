@@ -11,7 +11,7 @@ import numpy as np
 
 from minigan.kernels.cpu.arrays import plain, round_up
 from minigan.kernels.cpu.blocked import begin, bend, pack_weights
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.matmul import add_parts
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
@@ -52,7 +52,7 @@ def elements(g):
     return places(g.KH, g.DH * width * g.C, g.KW, g.C, g.C)
 
 
-@kernel
+@outlined
 def place_image(x, g, image, height, width, to, inwards):
     """Copy an image of x (flat) into the middle of a padded one, or back."""
     for h in range(g.H):

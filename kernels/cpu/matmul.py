@@ -87,9 +87,9 @@ def vector_by_rows(number, x, a, y, sums):
     n, left = y.size, number * COLUMNS
     right = min(left + COLUMNS, n)
     out, sums = y[left:right], sums[: right - left]
-    out[:] = 0
+    clear_run(out, 0, out.size)
     for first in range(0, x.size, SHORT):
-        sums[:] = 0
+        clear_run(sums, 0, sums.size)
         for i in range(first, min(first + SHORT, x.size)):
             row, factor = a[i * n + left : i * n + right], x[i]
             for j in range(row.size):

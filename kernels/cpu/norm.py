@@ -11,9 +11,10 @@ import math
 import numpy as np
 
 from minigan.kernels.cpu.arrays import plain
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
+from minigan.kernels.cpu.vectors import clear_run, copy_run
 
 TASK = 1 << 15  # elements of a task, about
 WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
@@ -100,11 +101,11 @@ def range_of(number, x, channels):
 def place_of(number, partial, count, channels):
     """What a task has to say: zeros, to begin with."""
     here = partial[number * count * channels : (number + 1) * count * channels]
-    here[:] = 0
+    clear_run(here, 0, here.size)
     return here
 
 
-@kernel
+@outlined
 def fold(sums, channels):
     """Add the rows of a line up, into its first: in pairs, which rounds less than one after the other."""
     size = sums.size // 2
@@ -119,14 +120,14 @@ def fold(sums, channels):
 def repeat(line, channels):
     """Write the first row of a line into its others."""
     while channels < line.size:
-        line[channels : 2 * channels] = line[:channels]
+        copy_run(line, 0, line, channels, channels)
         channels *= 2
 
 
-@kernel
+@outlined
 def add_lines(block, sums):
     """sums = the sum of a block's lines."""
-    sums[:] = 0
+    clear_run(sums, 0, sums.size)
     for start in range(0, block.size, sums.size):
         line = block[start : start + sums.size]
         for i in range(line.size):
@@ -161,7 +162,7 @@ def moments(number, x, channels, partial, sums, means):
         for c in range(channels):
             means[c] = sums[c] / count
         repeat(means, channels)
-        sums[:] = 0
+        clear_run(sums, 0, width)
         for at in range(0, block.size, width):
             line = block[at : at + width]
             for i in range(line.size):
@@ -199,8 +200,8 @@ def gradient_sums(number, g, x, lines, channels, slope, partial, sums, products)
     sums, products = sums[:width], products[:width]
     first, last = range_of(number, x, channels)
     for start in range(first, last, LINES * width):
-        sums[:] = 0
-        products[:] = 0
+        clear_run(sums, 0, width)
+        clear_run(products, 0, width)
         for at in range(start, min(start + LINES * width, last), width):
             line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
             for i in range(line.size):
