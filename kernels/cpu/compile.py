@@ -21,6 +21,7 @@ from llvmlite import ir
 from numba.core import dispatcher, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+from numba.core.runtime import nrtdynmod
 
 from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.outline import Cache, Outlined
@@ -86,6 +87,17 @@ def machine_code(symbol: str, module: Callable) -> int:
 
 
 _libraries: dict[str, object] = {}  # what is compiled stays as long as its code can be called
+
+
+def _runtime(context):
+    """Numba's own runtime, which it compiles in every process: 20 MB for a few instructions."""
+    if RUNTIME not in _libraries:
+        _libraries[RUNTIME] = _saved_code(RUNTIME) or _new_code(RUNTIME, nrtdynmod.create_nrt_module(context)[0])
+    return _libraries[RUNTIME]
+
+
+RUNTIME = "numba_runtime"
+nrtdynmod.compile_nrt_functions = _runtime
 
 
 def _saved_code(symbol):

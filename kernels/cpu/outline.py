@@ -11,6 +11,7 @@ import importlib
 import llvmlite.binding as llvm
 from numba.core import caching, cgutils, types
 from numba.core.imputils import lower_constant
+from numba.core.runtime import rtsys
 from numba.core.typing.templates import Signature
 from numba.extending import lower_builtin, models, register_model, typeof_impl
 
@@ -105,6 +106,12 @@ class _Implementation(caching.CompileResultCacheImpl):
 
 class Cache(caching.FunctionCache):
     _impl_class = _Implementation
+
+    def load_overload(self, sig, target_context):
+        """As Numba's, which would first make ready all that it can compile: 8 MB that a loaded kernel does not need."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 def needed_symbols(library) -> list[tuple[str, str, tuple]]:
