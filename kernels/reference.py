@@ -192,38 +192,41 @@ def bias_sum(g):
     return g.sum(axis=0, dtype=np.float64).astype(g.dtype)
 
 
-# Optimisers: each changes p and its state in place
+# Optimisers: each changes parameters and their states, lists of arrays of one dtype, in place
 
 
-def sgd_update(p, g, velocity, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
-    """Gradient descent; velocity is None where momentum is 0.
+def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    """Gradient descent; velocities are not looked at where momentum is 0.
 
     source: Sutskever et al. 2013, with the learning rate outside the velocity, as in PyTorch
     """
-    g = g + weight_decay * p
-    if velocity is not None:
-        velocity[...] = momentum * velocity + g
-        g = g + momentum * velocity if nesterov else velocity
-    p -= (lr * g).astype(p.dtype)
+    for p, g, velocity in zip(ps, gs, velocities, strict=True):
+        g = g + weight_decay * p
+        if momentum:
+            velocity[...] = momentum * velocity + g
+            g = g + momentum * velocity if nesterov else velocity
+        p -= (lr * g).astype(p.dtype)
 
 
-def rmsprop_update(p, g, square, lr, decay, eps, weight_decay=0.0):
+def rmsprop_update(ps, gs, squares, lr, decay, eps, weight_decay=0.0):
     """Divide by a running root mean square. source: Hinton 2012, lecture 6e; eps outside the root, as in PyTorch"""
-    g = g + weight_decay * p
-    square[...] = decay * square + (1 - decay) * g * g
-    p -= (lr * g / (np.sqrt(square) + eps)).astype(p.dtype)
+    for p, g, square in zip(ps, gs, squares, strict=True):
+        g = g + weight_decay * p
+        square[...] = decay * square + (1 - decay) * g * g
+        p -= (lr * g / (np.sqrt(square) + eps)).astype(p.dtype)
 
 
-def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
+def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, decoupled, step):
     """Adam at step 1, 2, ...; decoupled weight decay makes it AdamW.
 
     source: Kingma & Ba, arXiv:1412.6980, algorithm 1; Loshchilov & Hutter, arXiv:1711.05101, algorithm 2
     """
-    if decoupled:
-        p *= p.dtype.type(1 - lr * weight_decay)
-    else:
-        g = g + weight_decay * p
-    m[...] = beta1 * m + (1 - beta1) * g
-    v[...] = beta2 * v + (1 - beta2) * g * g
-    mean, square = m / (1 - beta1**step), v / (1 - beta2**step)
-    p -= (lr * mean / (np.sqrt(square) + eps)).astype(p.dtype)
+    for p, g, m, v in zip(ps, gs, means, squares, strict=True):
+        if decoupled:
+            p *= p.dtype.type(1 - lr * weight_decay)
+        else:
+            g = g + weight_decay * p
+        m[...] = beta1 * m + (1 - beta1) * g
+        v[...] = beta2 * v + (1 - beta2) * g * g
+        mean, square = m / (1 - beta1**step), v / (1 - beta2**step)
+        p -= (lr * mean / (np.sqrt(square) + eps)).astype(p.dtype)

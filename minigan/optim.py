@@ -6,7 +6,7 @@ An optimiser takes a list of parameters, or a list of groups that override its s
     SGD([{"parameters": body}, {"parameters": head, "lr": 0.1}], lr=0.01)
 
 `step(gradients)` takes what `mg.grad` returned; `step()` uses what `backward()` left in `.grad`. Each update is one
-pass over a parameter. The state of an optimiser is kept in the order of its parameters and can be saved.
+pass over all parameters. The state of an optimiser is kept in the order of its parameters and can be saved.
 """
 
 from __future__ import annotations
@@ -65,27 +65,35 @@ class Optimiser:
             raise ShapeError(
                 f"{type(self).__name__}.step: {len(gradients)} gradients for {len(self.parameters)} parameters"
             )
-        self.steps += 1
+        together = {}  # what one call of a kernel can update
         for parameter, gradient, state, group in zip(
             self.parameters, gradients, self.state, self._group_of, strict=True
         ):
             if gradient is not None:
-                self._step_one(parameter, gradient, state, group)
+                data = parameter.data
+                gradient = gradient.data if gradient.__class__ is Tensor else gradient
+                if gradient.shape != data.shape:
+                    raise ShapeError(
+                        f"{type(self).__name__}.step: a gradient has shape {gradient.shape}, its parameter {data.shape}"
+                    )
+                if gradient.dtype != data.dtype:
+                    gradient = gradient.astype(data.dtype)
+                key = id(group), state.get("step", 0), data.dtype
+                together.setdefault(key, (group, []))[1].append((data, gradient, state))
+        self.steps += 1
+        for (_, step, _), (group, updates) in together.items():
+            for data, _, state in updates:
+                if not state:
+                    state.update(step=0, **{name: np.zeros_like(data) for name in self.moments})
+                state["step"] = step + 1
+            parameters, gradients, states = zip(*updates, strict=True)
+            moments = [[state[name] for state in states] for name in self.moments]
+            self._update(kernels.of(parameters[0]), parameters, gradients, *moments, group, step + 1)
+            for data in parameters:
+                writes.note(data)
 
-    def _step_one(self, parameter, gradient, state, group):
-        data = parameter.data
-        gradient = gradient.data if isinstance(gradient, Tensor) else gradient
-        if gradient.shape != data.shape:
-            raise ShapeError(
-                f"{type(self).__name__}.step: a gradient has shape {gradient.shape}, its parameter {data.shape}"
-            )
-        if not state:
-            state.update(step=0, **{name: np.zeros_like(data) for name in self.moments})
-        state["step"] += 1
-        self._update(kernels.of(data), data, gradient.astype(data.dtype, copy=False), state, group)
-        writes.note(data)
-
-    def _update(self, kernel, data, gradient, state, group):
+    def _update(self, kernel, parameters, gradients, *moments_group_step):
+        """Update parameters of one group and dtype in place: arrays, their gradients and moments, as lists."""
         raise NotImplementedError
 
     def zero_grad(self) -> None:
@@ -138,11 +146,11 @@ class SGD(Optimiser):
         if group["nesterov"] and not group["momentum"]:
             raise MiniganError("SGD: nesterov=True needs a momentum above 0")
 
-    def _update(self, kernel, data, gradient, state, group):
+    def _update(self, kernel, parameters, gradients, velocities, group, step):
         kernel.sgd_update(
-            data,
-            gradient,
-            state["velocity"],
+            parameters,
+            gradients,
+            velocities,
             group["lr"],
             group["momentum"],
             group["nesterov"],
@@ -158,9 +166,9 @@ class RMSprop(Optimiser):
     def __init__(self, parameters, lr: float = 0.01, *, decay=0.99, eps=1e-8, weight_decay=0.0):
         super().__init__(parameters, lr=lr, decay=decay, eps=eps, weight_decay=weight_decay)
 
-    def _update(self, kernel, data, gradient, state, group):
+    def _update(self, kernel, parameters, gradients, squares, group, step):
         kernel.rmsprop_update(
-            data, gradient, state["square"], group["lr"], group["decay"], group["eps"], group["weight_decay"]
+            parameters, gradients, squares, group["lr"], group["decay"], group["eps"], group["weight_decay"]
         )
 
 
@@ -181,18 +189,18 @@ class Adam(Optimiser):
         if not all(0 <= beta < 1 for beta in group["betas"]):
             raise MiniganError(f"{type(self).__name__}: betas are {group['betas']}, but each is from 0 to below 1")
 
-    def _update(self, kernel, data, gradient, state, group):
+    def _update(self, kernel, parameters, gradients, means, squares, group, step):
         kernel.adam_update(
-            data,
-            gradient,
-            state["mean"],
-            state["square"],
+            parameters,
+            gradients,
+            means,
+            squares,
             group["lr"],
             *group["betas"],
             group["eps"],
             group["weight_decay"],
             self.decoupled,
-            state["step"],
+            step,
         )
 
 

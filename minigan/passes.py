@@ -53,8 +53,9 @@ class Pass:
                     self._visit(node, g, edges[node], found)
         for place in list(pending):
             g = pending.pop(place)
+            alone = getrefcount(g) == ALONE  # asked before g is also an argument of a call
             if self.wanted is None or place in self.wanted:
-                found[place] = self._finished(place, g, getrefcount(g) == ALONE)
+                found[place] = self._finished(place, g, alone)
         if self.zero:
             self._fill_with_zeros(edges, found)
         return found

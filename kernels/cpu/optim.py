@@ -1,50 +1,84 @@
-"""Optimiser updates, each in one pass over the parameter and its state, in place, with PyTorch's formulas."""
+"""Optimiser updates, each in one pass over all parameters and their states, in place, with PyTorch's formulas.
+
+Parameters are many, and most are small. So all of them are one list of blocks: a table has a row for each parameter,
+(blocks, elements, the addresses of its arrays), and a task finds its block there.
+"""
 
 import math
 
-from minigan.kernels.cpu.activation import part, share_elements
+import numpy as np
+
 from minigan.kernels.cpu.arrays import plain
-from minigan.kernels.cpu.tasks import Tasks
+from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.tasks import Tasks, address_of, array_at
+from minigan.kernels.cpu.threads import share
+
+BLOCK = 1 << 14  # elements of a task
 
 
-def sgd_update(p, g, velocity, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
-    number = p.dtype.type
-    if velocity is None:
-        update(sgd, (p,), g, number(lr), number(weight_decay))
+def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    if momentum:
+        update(sgd_momentum, (ps, velocities), gs, (lr, weight_decay, momentum, nesterov))
     else:
-        update(sgd_momentum, (p, velocity), g, number(lr), number(weight_decay), number(momentum), bool(nesterov))
+        update(sgd, (ps,), gs, (lr, weight_decay))
 
 
-def rmsprop_update(p, g, square, lr, decay, eps, weight_decay=0.0):
-    numbers = (lr, decay, 1 - decay, eps, weight_decay)
-    update(rmsprop, (p, square), g, *map(p.dtype.type, numbers))
+def rmsprop_update(ps, gs, squares, lr, decay, eps, weight_decay=0.0):
+    update(rmsprop, (ps, squares), gs, (lr, decay, 1 - decay, eps, weight_decay))
 
 
-def adam_update(p, g, m, v, lr, beta1, beta2, eps, weight_decay, decoupled, step):
+def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, decoupled, step):
     keep, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
     rate, unbiased = lr / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
-    numbers = (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, unbiased)
-    update(adam, (p, m, v), g, *map(p.dtype.type, numbers))
+    update(adam, (ps, means, squares), gs, (rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, unbiased))
 
 
-def update(kernel, states, g, *numbers):
-    for state in states:
-        if not state.flags.carray:
+def update(kernel, states, gs, numbers):
+    """Do a kernel's tasks for lists of parameters and what belongs to them."""
+    table, tasks, elements = [], 0, 0
+    gs = plain(*gs)
+    for arrays in zip(*states, gs, strict=True):
+        if not all(array.flags.carray for array in arrays):
             raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
-    (g,) = plain(g)
-    share_elements(kernel, *states, g, *numbers)
+        if arrays[0].size:
+            blocks = -(-arrays[0].size // BLOCK)
+            table += (blocks, arrays[0].size, *map(address_of, arrays))
+            tasks, elements = tasks + blocks, elements + arrays[0].size * len(arrays)
+    share(kernel, tasks, elements * 0.3e-9, np.array(table, np.int64), np.array(numbers, gs[0].dtype))
+
+
+@kernel
+def find(number, table, arrays):
+    """(where the row of a task's parameter begins, the number of its block there)."""
+    at = 0
+    while number >= table[at]:
+        number -= table[at]
+        at += 2 + arrays
+    return at, number
+
+
+@kernel
+def part(table, at, number, array, numbers):
+    """The elements that a task has of one of the arrays."""
+    whole = array_at(numbers, table[at + 2 + array], table[at + 1])
+    return whole[number * BLOCK : (number + 1) * BLOCK]
 
 
 @Tasks
-def sgd(number, p, g, lr, weight_decay):
-    p, g = part(p, number), part(g, number)
+def sgd(number, table, numbers):
+    at, number = find(number, table, 2)
+    p, g = part(table, at, number, 0, numbers), part(table, at, number, 1, numbers)
+    lr, weight_decay = numbers[0], numbers[1]
     for i in range(p.size):
         p[i] -= lr * (g[i] + weight_decay * p[i])
 
 
 @Tasks
-def sgd_momentum(number, p, velocity, g, lr, weight_decay, momentum, nesterov):
-    p, velocity, g = part(p, number), part(velocity, number), part(g, number)
+def sgd_momentum(number, table, numbers):
+    at, number = find(number, table, 3)
+    p, velocity = part(table, at, number, 0, numbers), part(table, at, number, 1, numbers)
+    g = part(table, at, number, 2, numbers)
+    lr, weight_decay, momentum, nesterov = numbers[0], numbers[1], numbers[2], numbers[3] != 0
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         speed = momentum * velocity[i] + gradient
@@ -53,8 +87,11 @@ def sgd_momentum(number, p, velocity, g, lr, weight_decay, momentum, nesterov):
 
 
 @Tasks
-def rmsprop(number, p, square, g, lr, decay, rest, eps, weight_decay):
-    p, square, g = part(p, number), part(square, number), part(g, number)
+def rmsprop(number, table, numbers):
+    at, number = find(number, table, 3)
+    p, square = part(table, at, number, 0, numbers), part(table, at, number, 1, numbers)
+    g = part(table, at, number, 2, numbers)
+    lr, decay, rest, eps, weight_decay = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean_square = decay * square[i] + rest * gradient * gradient
@@ -63,9 +100,14 @@ def rmsprop(number, p, square, g, lr, decay, rest, eps, weight_decay):
 
 
 @Tasks
-def adam(number, p, m, v, g, rate, beta1, rest1, beta2, rest2, eps, keep, weight_decay, unbiased):
-    """rate: lr / (1 - beta1^step); unbiased: (1 - beta2^step)^-0.5; keep: what decoupled weight decay leaves of p."""
-    p, m, v, g = part(p, number), part(m, number), part(v, number), part(g, number)
+def adam(number, table, numbers):
+    """numbers: lr / (1 - beta1^step), beta1, 1 - beta1, beta2, 1 - beta2, eps, what decoupled weight decay leaves of
+    p, weight decay, (1 - beta2^step)^-0.5"""
+    at, number = find(number, table, 4)
+    p, m = part(table, at, number, 0, numbers), part(table, at, number, 1, numbers)
+    v, g = part(table, at, number, 2, numbers), part(table, at, number, 3, numbers)
+    rate, beta1, rest1, beta2, rest2 = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    eps, keep, weight_decay, unbiased = numbers[5], numbers[6], numbers[7], numbers[8]
     for i in range(p.size):
         gradient = g[i] + weight_decay * p[i]
         mean = beta1 * m[i] + rest1 * gradient

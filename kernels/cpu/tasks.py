@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
+from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from minigan.kernels.cpu.arrays import round_up
@@ -24,6 +25,11 @@ from minigan.kernels.cpu.outline import Outlined
 from minigan.kernels.cpu.vectors import INDEX
 
 DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
+
+
+def address_of(array):
+    """Where the elements of a contiguous, writable array begin; it has at least one."""
+    return addressof(c_char.from_buffer(array))
 
 
 class Own(NamedTuple):
@@ -52,9 +58,7 @@ class Tasks(Outlined):
         for argument in arguments:
             kind = type(argument)
             if kind is np.ndarray:
-                # the buffer's address; an empty array has no buffer
-                words.append(addressof(c_char.from_buffer(argument)) if argument.size else 0)
-                words.append(argument.size)
+                words += (address_of(argument) if argument.size else 0, argument.size)
                 kinds.append(argument.dtype)
             elif kind is int or kind is bool:
                 words.append(argument)
@@ -62,7 +66,7 @@ class Tasks(Outlined):
             elif kind is Own:
                 dtype = np.dtype(argument.dtype)
                 size = round_up(argument.size, LINE_BYTES // dtype.itemsize)
-                words += (addressof(c_char.from_buffer(scratch(argument.name, slots * size + 1, dtype))), size)
+                words += (address_of(scratch(argument.name, slots * size + 1, dtype)), size)
                 kinds.append((Own, dtype))
             elif issubclass(kind, tuple):
                 words += argument
@@ -138,3 +142,15 @@ def flat_array(context, builder, kind, address, size, item):
     data = builder.inttoptr(address, array.data.type)
     populate_array(array, data=data, shape=[size], strides=[item], itemsize=item, meminfo=None)
     return array._getvalue()
+
+
+@intrinsic
+def array_at(typing, like, address, size):
+    """The flat array of so many elements, of the dtype of `like`, that begins at an address."""
+    kind = types.Array(like.dtype, 1, "C")
+
+    def emit(context, builder, signature, arguments):
+        item = INDEX(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        return flat_array(context, builder, kind, *arguments[1:], item)
+
+    return kind(like, types.intp, types.intp), emit

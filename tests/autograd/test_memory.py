@@ -199,3 +199,38 @@ def test_results_are_free_as_soon_as_their_rule_has_run(no_collector):
     y = y.sum()
     mg.grad(y, x)
     assert alive == [0]
+
+
+def test_gradients_that_nobody_else_holds_are_not_copied():
+    made = []
+
+    @mg.primitive
+    def twice(x):
+        return 2 * x
+
+    @twice.vjp(0)
+    def _(g, y, x):
+        part = 2 * np.ravel(g)
+        made.append(part.ctypes.data)
+        return part.reshape(x.shape)  # a view, whose base only it knows
+
+    x, other = leaf(3, 4), leaf(3, 4)
+    gradients = mg.grad((twice(x) * twice(other)).sum(), [x, other])
+    assert sorted(np.asarray(g).ctypes.data for g in gradients) == sorted(made)
+
+
+def test_gradients_that_somebody_else_holds_are_copied():
+    kept = []
+
+    @mg.primitive
+    def same(x):
+        return 1 * x
+
+    @same.vjp(0)
+    def _(g, y, x):
+        kept.append(g)
+        return g
+
+    x = leaf(3)
+    (gradient,) = mg.grad(same(x).sum(), [x])
+    assert not np.shares_memory(np.asarray(gradient), kept[0])

@@ -1,5 +1,7 @@
 """Matrix products, normalisation, activations, sums and optimisers: the CPU's are the reference's."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from geometries import DTYPES, assert_near, inner, makers
@@ -7,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minigan.kernels import cpu, reference
+from minigan.kernels.cpu import optim
 
 IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
 SIZES = st.sampled_from([1, 3, 8, 31, 64, 100, 129])
@@ -100,38 +103,49 @@ def test_leaky_relu_at_the_edges(kernels, dtype):
 
 
 OPTIMISERS = {
-    "sgd": (0, lambda k, p, g: k.sgd_update(p, g, None, 0.1, weight_decay=0.01)),
-    "momentum": (1, lambda k, p, g, v: k.sgd_update(p, g, v, 0.1, 0.9, False, 0.01)),
-    "nesterov": (1, lambda k, p, g, v: k.sgd_update(p, g, v, 0.1, 0.9, True, 0.01)),
-    "rmsprop": (1, lambda k, p, g, s: k.rmsprop_update(p, g, s, 0.1, 0.9, 1e-8, 0.01)),
-    "adam": (2, lambda k, p, g, m, v: k.adam_update(p, g, m, v, 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)),
-    "adamw": (2, lambda k, p, g, m, v: k.adam_update(p, g, m, v, 0.1, 0.5, 0.999, 1e-8, 0.01, True, 3)),
+    "sgd": (1, lambda k, *lists: k.sgd_update(*lists, 0.1, weight_decay=0.01)),
+    "momentum": (1, lambda k, *lists: k.sgd_update(*lists, 0.1, 0.9, False, 0.01)),
+    "nesterov": (1, lambda k, *lists: k.sgd_update(*lists, 0.1, 0.9, True, 0.01)),
+    "rmsprop": (1, lambda k, *lists: k.rmsprop_update(*lists, 0.1, 0.9, 1e-8, 0.01)),
+    "adam": (2, lambda k, *lists: k.adam_update(*lists, 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)),
+    "adamw": (2, lambda k, *lists: k.adam_update(*lists, 0.1, 0.5, 0.999, 1e-8, 0.01, True, 3)),
 }
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-@given(st.lists(st.integers(0, 9), max_size=3), makers())
-def test_optimisers_change_parameter_and_state_in_place(name, shape, make):
+@given(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=4), makers())
+def test_optimisers_change_parameters_and_states_in_place(name, shapes, make):
     count, update = OPTIMISERS[name]
-    g = make(*shape)
-    arrays = [np.array(make(*shape), order="C")] + [np.array(make(*shape) ** 2, order="C") for _ in range(count)]
-    expected = [array.copy() for array in arrays]
-    before = g.tobytes()
-    update(cpu, arrays[0], g, *arrays[1:])
-    update(reference, expected[0], g, *expected[1:])
-    for array, same in zip(arrays, expected, strict=True):
+    gradients = [make(*shape) for shape in shapes]
+    lists = [[np.array(make(*shape) ** power, order="C") for shape in shapes] for power in (1, 2, 2)[: 1 + count]]
+    expected = [[array.copy() for array in arrays] for arrays in lists]
+    before = [g.tobytes() for g in gradients]
+    update(cpu, lists[0], gradients, *lists[1:])
+    update(reference, expected[0], gradients, *expected[1:])
+    for array, same in zip(chain(*lists), chain(*expected), strict=True):
         assert_near(array, same, 100)
-    assert g.tobytes() == before
+    assert [g.tobytes() for g in gradients] == before
+
+
+def test_parameters_of_several_blocks_are_updated_once():
+    rng = np.random.default_rng(0)
+    shapes = [(3,), (optim.BLOCK,), (0,), (2 * optim.BLOCK + 5,), (7, 9)]
+    ps, gs, ms, vs = ([rng.standard_normal(shape) ** power for shape in shapes] for power in (1, 1, 1, 2))
+    expected = [[array.copy() for array in arrays] for arrays in (ps, ms, vs)]
+    cpu.adam_update(ps, gs, ms, vs, 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)
+    reference.adam_update(expected[0], gs, *expected[1:], 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)
+    for array, same in zip(chain(ps, ms, vs), chain(*expected), strict=True):
+        np.testing.assert_allclose(array, same, rtol=1e-12)
 
 
 def test_an_update_of_what_is_not_contiguous_is_refused():
     p = np.ones((4, 4))[:, ::2]
     with pytest.raises(ValueError, match="contiguous"):
-        cpu.sgd_update(p, np.ones((4, 2)), None, 0.1)
+        cpu.sgd_update([p], [np.ones((4, 2))], [np.ones((4, 2))], 0.1)
 
 
 def test_adam_first_step_is_the_learning_rate():
     """With both moments corrected, the first step is lr in the direction of the gradient's sign."""
     p, g = np.zeros(3), np.array([5.0, -0.01, 2e3])
-    cpu.adam_update(p, g, np.zeros(3), np.zeros(3), 0.1, 0.9, 0.999, 1e-12, 0.0, False, 1)
+    cpu.adam_update([p], [g], [np.zeros(3)], [np.zeros(3)], 0.1, 0.9, 0.999, 1e-12, 0.0, False, 1)
     np.testing.assert_allclose(p, -0.1 * np.sign(g), rtol=1e-9)
