@@ -175,17 +175,15 @@ def product(a, b, bias, slope):
 @functools.lru_cache(maxsize=1024)
 def plan(m, n, depth, dtype):
     """(Sizes, tasks, parts of the depth, a task's own panels, seconds) of a product."""
-    wide = WIDE_BYTES // dtype.itemsize
-    down = -(-m // MOST_ROWS)
-    # enough columns to reuse what is packed, few enough to give several threads work
-    columns = min(4, max(1, n * down // (8 * wide))) * wide
-    across = -(-n // columns)
+    wide, down = WIDE_BYTES // dtype.itemsize, -(-m // MOST_ROWS)
+    columns = 4 * wide * max(DEPTH // max(depth, 1), 1)  # as many as the L2 cache has room for
     if depth <= DEPTH:  # each block of rows packs all of its columns again
-        down = min(down, max(-(-TASKS // across), -(-m // (8 * MOST_ROWS))))
-    rows = round_up(-(-m // down), ROWS)
-    down = -(-m // rows)
-    parts = min(-(-TASKS // (2 * down * across)), max(depth // (4 * DEPTH), 1))
-    deep = round_up(-(-depth // parts), DEPTH) if parts > 1 else depth
-    parts = -(-depth // deep)
+        down = min(down, max(-(-TASKS // -(-n // columns)), -(-m // (8 * MOST_ROWS))))
+    # long sums are in parts where there are few blocks, else fewer columns give several threads work
+    parts = min(-(-TASKS // (down * -(-n // columns))), max(depth // (4 * DEPTH), 1))
+    if parts == 1:
+        columns = min(columns, max(1, n * down // (8 * wide)) * wide)
+    across, rows, deep = -(-n // columns), round_up(-(-m // down), ROWS), round_up(-(-depth // parts), DEPTH)
+    down, parts = -(-m // rows), -(-depth // deep)
     panels = Own("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
     return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, 2 * m * n * depth / PEAK

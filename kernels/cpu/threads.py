@@ -16,7 +16,8 @@ from minigan.kernels.cpu import crew
 from minigan.kernels.cpu.tasks import Tasks
 
 WORTH_SHARING = 25e-6  # seconds of work
-LOST, ALONE = 500e-6, 50e-3  # seconds a helper is late if others use its core, and seconds they are left it then
+LOST, ALONE = 500e-6, 50e-3  # seconds a helper is late if others use its core, and seconds they are left it then,
+LONG = 2e-3  # but for work that takes longer than waiting for a core does
 PATIENCE = 1e-3  # seconds for which a helper without work looks out for more before it sleeps
 
 
@@ -40,7 +41,7 @@ _board = crew.new_board()
 _turn = threading.Lock()  # of the caller whose job is on the board
 _asleep: list[int] = []  # one for each helper that has to be woken; which one it is, nobody knows
 _cores = available_cores()
-_alone_until = 0.0  # until then work is not shared
+_alone_until = 0.0  # until then only long work is shared
 
 
 def get_threads() -> int:
@@ -63,7 +64,7 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     arguments: those that follow the task's number; each thread has its own array for an `Own`
     """
     slots = min(_count, _cores, tasks)  # threads that wait for a core would be waited for
-    if slots < 2 or seconds < WORTH_SHARING or _alone() or not _turn.acquire(blocking=False):
+    if slots < 2 or seconds < WORTH_SHARING or _alone(seconds) or not _turn.acquire(blocking=False):
         function, words = kernel.prepare(arguments, 1, scratch)
         _own.board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
         crew.share(_own.board, function, tasks, 1)
@@ -93,8 +94,9 @@ def _wait_for_stragglers(seconds):
         _alone_until = end + ALONE
 
 
-def _alone():
-    return _alone_until and time.perf_counter() < _alone_until
+def _alone(seconds):
+    """Whether work of so many seconds stays on its thread, because a helper has just lost its core to others."""
+    return _alone_until and seconds < LONG and time.perf_counter() < _alone_until
 
 
 def _start(helpers):

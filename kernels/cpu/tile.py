@@ -251,11 +251,11 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
     of out at out_at + i * out_stride + j. panel_depth: the depth the panels were packed with.
     """
     wide = WIDE_BYTES // panels.itemsize
-    for start in range(0, columns, wide):
-        width = panel_width(columns - start, panels.itemsize)
-        panel_at = panel_depth * start + from_depth * width
-        for i in range(0, rows, ROWS):
-            here, to = left_at + i * row_stride, out_at + i * out_stride + start
+    for i in range(0, rows, ROWS):  # rows of left stay in the L1 cache, all panels in the L2 cache
+        here = left_at + i * row_stride
+        for start in range(0, columns, wide):
+            width, to = panel_width(columns - start, panels.itemsize), out_at + i * out_stride + start
+            panel_at = panel_depth * start + from_depth * width
             if width == wide:
                 wide_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
                           depth, rows - i, columns - start, accumulate)  # fmt: skip
