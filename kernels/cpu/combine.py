@@ -115,7 +115,7 @@ class _Endings:
     def __init__(self, v, low, high, bias, slope, bounded_inputs):
         self.v, self.low, self.high, self.bias = v, low, high, bias
         self.zeros = self._zeros() if bounded_inputs else None
-        self.slope, self.flat = v.spread(slope), v.spread(v.builder.fcmp_ordered("==", slope, slope.type(0.0)), v.flags)
+        self.bend = v.leaky_relu(slope)
 
     def input(self, number, run):
         return self.v.builder.select(self._within(number), run, self.zeros) if self.zeros else run
@@ -128,11 +128,8 @@ class _Endings:
             _save(self.v, self.v.builder.fadd(_load(self.v, run, offset, mask), value), run, offset, mask)
 
     def activate(self, number, run, value, offset, mask):
-        v, builder = self.v, self.v.builder
-        value = builder.fadd(value, _load(v, self.bias, offset, mask))
-        known = builder.fcmp_ordered("ord", value, value)  # 0 * -inf would be NaN; a NaN itself must pass
-        below = builder.select(builder.and_(self.flat, known), v.zeros, builder.fmul(self.slope, value))
-        _save(v, builder.select(builder.fcmp_ordered(">", value, v.zeros), value, below), run, offset, mask)
+        value = self.v.builder.fadd(value, _load(self.v, self.bias, offset, mask))
+        _save(self.v, self.bend(value), run, offset, mask)
 
     def _within(self, number):
         builder, number = self.v.builder, INDEX(number)

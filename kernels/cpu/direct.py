@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from minigan.kernels.cpu.arrays import plain, round_up
-from minigan.kernels.cpu.blocked import begin, bend, pack_weights
+from minigan.kernels.cpu.blocked import pack_weights
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.matmul import add_parts
 from minigan.kernels.cpu.tasks import Own, Tasks
@@ -64,11 +64,13 @@ def place_image(x, g, image, height, width, to, inwards):
 
 
 def conv2d(x, w, g, bias=None, slope=1.0):
-    x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
-    y = np.empty(g.features, x.dtype)
+    x, w = plain(x, w)
+    y, shifts = np.empty(g.features, x.dtype), np.zeros(round_up(g.K, WIDE_BYTES // x.itemsize), x.dtype)
+    if bias is not None:
+        shifts[: g.K] = bias
     height, width = _padded(g)
     each, padded = images_of_task(g), Own("padded", height * width * g.C, x.dtype)
-    share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, x, pack_weights(w, g), bias,
+    share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, x, pack_weights(w, g), shifts,
           x.dtype.type(slope), y, g, each, height, width, windows(g), padded)  # fmt: skip
     return y
 
@@ -81,14 +83,9 @@ def convolve_images(number, x, panels, bias, slope, y, g, each, height, width, t
     for image in range(number * each, min((number + 1) * each, g.N)):
         place_image(x, g, image, height, width, padded, True)
         for first in range(0, pixels, ROWS):
-            rows, at = min(ROWS, pixels - first), (image * pixels + first) * g.K
-            if len(bias):
-                for row in range(rows):
-                    begin(y, at + row * g.K, bias, 0, g.K)
-            multiply_gathered(padded, 0, table, first, rows, 1, g.KH, g.DH * width * g.C, g.KW * g.C,
-                              panels, 0, 0, y, at, g.K, g.K, len(bias) > 0)  # fmt: skip
-            if slope != 1:
-                bend(y, at, g.K, rows, g.K, slope)
+            multiply_gathered(padded, 0, table, first, min(ROWS, pixels - first), 1, g.KH, g.DH * width * g.C,
+                              g.KW * g.C, panels, 0, 0, y, (image * pixels + first) * g.K, g.K, g.K, False,
+                              bias, slope)  # fmt: skip
 
 
 def conv2d_weight(x, y, g):
@@ -117,7 +114,8 @@ def contract_images(number, x, y, line, partial, g, each, height, width, table, 
     for image in range(number * each, min((number + 1) * each, g.N)):
         place_image(x, g, image, height, width, padded, True)
         multiply_gathered(padded, 0, table, 0, len(table), g.SW * g.C, g.OH, g.SH * width * g.C, g.OW,
-                          y, image * g.OH * g.OW * line, line, w, 0, g.K, g.K, True)  # fmt: skip
+                          y, image * g.OH * g.OW * line, line, w, 0, g.K, g.K, True,
+                          w, w.dtype.type(1))  # fmt: skip
 
 
 def conv2d_transpose(y, w, g, bias=None):

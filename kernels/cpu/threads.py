@@ -16,7 +16,8 @@ from minigan.kernels.cpu import crew
 from minigan.kernels.cpu.tasks import Tasks
 
 WORTH_SHARING = 25e-6  # seconds of work
-LOST, ALONE = 500e-6, 50e-3  # seconds a helper is late if others use its core, and seconds they are left it then,
+LOST = 500e-6  # seconds a helper is late if others use its core
+ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds they are left it then, twice as many each time that they still use it,
 LONG = 2e-3  # but for work that takes longer than waiting for a core does
 PATIENCE = 1e-3  # seconds for which a helper without work looks out for more before it sleeps
 
@@ -41,7 +42,7 @@ _board = crew.new_board()
 _turn = threading.Lock()  # of the caller whose job is on the board
 _asleep: list[int] = []  # one for each helper that has to be woken; which one it is, nobody knows
 _cores = available_cores()
-_alone_until = 0.0  # until then only long work is shared
+_alone_until, _alone_for = 0.0, 0.0  # until then only long work is shared, and for how long in all
 
 
 def get_threads() -> int:
@@ -85,13 +86,15 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
 
 def _wait_for_stragglers(seconds):
     """Let the helpers finish their last tasks, of so many seconds each; one that takes far longer lost its core."""
-    global _alone_until
+    global _alone_until, _alone_for
     start = time.perf_counter()
     while _board[crew.INSIDE]:
         time.sleep(0)  # perhaps it needs this core
     end = time.perf_counter()
     if end - start > 2 * seconds + LOST:
-        _alone_until = end + ALONE
+        soon = start < _alone_until + 2 * _alone_for
+        _alone_for = min(2 * _alone_for, LONGEST_ALONE) if soon else ALONE
+        _alone_until = end + _alone_for
 
 
 def _alone(seconds):

@@ -51,12 +51,13 @@ def gathering_tile(vectors, bits):
     """Make a tile whose left rows begin wherever a table says, and are in pieces: a convolution reads its image so."""
 
     @intrinsic
-    def tile(typing, left, left_at, table, table_at, depth_stride, pieces, piece_stride, length,
-             panel, panel_at, panel_stride, out, out_at, out_stride, rows, columns, accumulate):  # fmt: skip
-        """Like the tile of `register_tile`, with depth pieces * length.
+    def tile(typing, left, left_at, table, table_at, depth_stride, pieces, piece_stride, length, panel, panel_at,
+             panel_stride, out, out_at, out_stride, rows, columns, accumulate, bias, bias_at, slope):  # fmt: skip
+        """Like the tile of `register_tile`, with depth pieces * length; what does not accumulate is finished,
+        out = leaky_relu(left @ panel + bias, slope).
 
         Row i of left begins at left_at + table[table_at + i], and its next piece piece_stride further; the panel's
-        rows are panel_stride apart.
+        rows are panel_stride apart. bias: as wide as the panel
         """
 
         def emit(context, builder, signature, arguments):
@@ -64,7 +65,8 @@ def gathering_tile(vectors, bits):
             here, there = v.pointer(left, *arguments[:2]), v.pointer(panel, *arguments[8:10])
             numbers, to = v.pointer(table, *arguments[2:4]), v.pointer(out, *arguments[11:13])
             depth_stride, depth, panel_stride = arguments[4], arguments[5:8], arguments[10]
-            out_stride, rows, columns, accumulate = arguments[13:]
+            out_stride, rows, columns, accumulate = arguments[13:17]
+            shift, slope = v.pointer(bias, *arguments[17:19]), arguments[19]
             left_rows = [
                 builder.gep(here, [builder.load(builder.gep(numbers, [number]))]) for number in clamped(builder, rows)
             ]
@@ -73,11 +75,18 @@ def gathering_tile(vectors, bits):
                 for j in range(vectors):
                     v.prefetch(builder.gep(row, [INDEX(j * v.width)]), for_writing=True)
             sums = walk(v, vectors, left_rows, depth_stride, there, panel_stride, depth)
-            store(v, vectors, sums, out_rows, columns, accumulate)
+            with builder.if_else(accumulate) as (add, finish):
+                with add:
+                    store(v, vectors, sums, out_rows, columns, True)
+                with finish:
+                    bend = v.leaky_relu(slope)
+                    shifts = [v.load(shift, INDEX(j * v.width)) for j in range(vectors)]
+                    finished = [[bend(builder.fadd(x, b)) for x, b in zip(row, shifts, strict=True)] for row in sums]
+                    store(v, vectors, finished, out_rows, columns, False)
             return context.get_dummy_value()
 
-        i, flag = types.intp, types.boolean
-        return types.void(left, i, table, i, i, i, i, i, panel, i, i, out, i, i, i, i, flag), emit
+        i, flag, number = types.intp, types.boolean, out.dtype
+        return types.void(left, i, table, i, i, i, i, i, panel, i, i, out, i, i, i, i, flag, bias, i, number), emit
 
     return tile
 
@@ -152,6 +161,8 @@ def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=
 def store(v, vectors, sums, out_rows, columns, accumulate):
     """Write the sums or add them to what is there: whole vectors, or masked ones at the right edge.
 
+    accumulate: a flag of the code that is written, or True or False if that is known already
+
     All loads of a vector's column come before its stores: a row that is there several times is not added twice.
     """
     builder = v.builder
@@ -159,21 +170,36 @@ def store(v, vectors, sums, out_rows, columns, accumulate):
     for j in range(vectors):
         offset = INDEX(j * v.width)
         values = [row[j] for row in sums]
-        with builder.if_else(whole) as (then, otherwise):
-            with then, builder.if_else(accumulate) as (add, replace):
-                with add:
+        mask = v.mask(builder.sub(columns, offset))
+
+        def add(offset=offset, values=values, mask=mask):
+            with builder.if_else(whole) as (then, otherwise):
+                with then:
                     olds = [v.load(row, offset) for row in out_rows]
                     for row, old, value in zip(out_rows, olds, values, strict=True):
                         v.save(builder.fadd(old, value), row, offset)
-                with replace:
+                with otherwise:
+                    olds = [v.load_some(row, offset, mask) for row in out_rows]
+                    for row, old, value in zip(out_rows, olds, values, strict=True):
+                        v.save_some(builder.fadd(old, value), row, offset, mask)
+
+        def replace(offset=offset, values=values, mask=mask):
+            with builder.if_else(whole) as (then, otherwise):
+                with then:
                     for row, value in zip(out_rows, values, strict=True):
                         v.save(value, row, offset)
-            with otherwise:
-                mask = v.mask(builder.sub(columns, offset))
-                to_add = v.mask(builder.sub(builder.select(accumulate, columns, INDEX(0)), offset))
-                olds = [v.load_some(row, offset, to_add) for row in out_rows]
-                for row, old, value in zip(out_rows, olds, values, strict=True):
-                    v.save_some(builder.fadd(old, value), row, offset, mask)
+                with otherwise:
+                    for row, value in zip(out_rows, values, strict=True):
+                        v.save_some(value, row, offset, mask)
+
+        if accumulate is True or accumulate is False:
+            (add if accumulate else replace)()
+        else:
+            with builder.if_else(accumulate) as (then, otherwise):
+                with then:
+                    add()
+                with otherwise:
+                    replace()
 
 
 wide_tile, single_tile, thin_tile = register_tile(2, BITS), register_tile(1, BITS), register_tile(1, BITS // 2)
@@ -269,24 +295,29 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
 
 @outlined
 def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
-                      right, right_at, right_stride, out, out_at, out_stride, columns, accumulate):  # fmt: skip
+                      right, right_at, right_stride, out, out_at, out_stride, columns, accumulate, bias,
+                      slope):  # fmt: skip
     """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.
 
     right_stride: between rows of the right operand, which is read where it lies, whole panels wide; 0 for packed panels
+    bias, slope: of what does not accumulate, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
     """
     wide = WIDE_BYTES // right.itemsize
-    for start in range(0, columns, wide):
-        width = panel_width(columns - start, right.itemsize)
-        stride = right_stride if right_stride else width
-        panel_at = right_at + (start if right_stride else pieces * length * start)
-        for i in range(0, rows, ROWS):
+    for i in range(0, rows, ROWS):
+        for start in range(0, columns, wide):
+            width = panel_width(columns - start, right.itemsize)
+            stride = right_stride if right_stride else width
+            panel_at = right_at + (start if right_stride else pieces * length * start)
             to, down, across = out_at + i * out_stride + start, rows - i, columns - start
             if width == wide:
                 wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                               right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                               bias, start, slope)  # fmt: skip
             elif width * 2 == wide:
                 single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                                 right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip
+                                 right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                                 bias, start, slope)  # fmt: skip
             else:
                 thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                               right, panel_at, stride, out, to, out_stride, down, across, accumulate)  # fmt: skip
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                               bias, start, slope)  # fmt: skip

@@ -150,6 +150,18 @@ class Vectors:
         first_lane = ir.Constant(ir.VectorType(LANE, self.width), [0] * self.width)
         return self.builder.shuffle_vector(one, undefined, first_lane)
 
+    def leaky_relu(self, slope):
+        """A function that writes leaky_relu(value) for a slope; 0 * -inf would be NaN, but a NaN itself must pass."""
+        builder, slopes = self.builder, self.spread(slope)
+        flat = self.spread(builder.fcmp_ordered("==", slope, slope.type(0.0)), self.flags)
+
+        def bend(value):
+            known = builder.fcmp_ordered("ord", value, value)
+            below = builder.select(builder.and_(flat, known), self.zeros, builder.fmul(slopes, value))
+            return builder.select(builder.fcmp_ordered(">", value, self.zeros), value, below)
+
+        return bend
+
     def transpose(self, rows):
         """The columns of a square of `width` vectors: at each distance, halves of the rows change places."""
         numbers = ir.VectorType(LANE, self.width)
