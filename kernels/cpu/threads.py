@@ -5,6 +5,8 @@ each owns what it writes, and partial results are combined in a fixed order afte
 bit whatever the number of threads.
 """
 
+import contextlib
+import ctypes
 import os
 import threading
 import time
@@ -40,8 +42,12 @@ _helpers: list[threading.Thread] = []
 _starting = threading.Lock()
 _board = crew.new_board()
 _turn = threading.Lock()  # of the caller whose job is on the board
-_asleep: list[int] = []  # one for each helper that has to be woken; which one it is, nobody knows
+_asleep: list[int] = []  # the system's numbers of the helpers that have to be woken
 _cores = available_cores()
+try:
+    _sched_getcpu = ctypes.CDLL(None).sched_getcpu
+except (AttributeError, OSError, TypeError):  # not on this system
+    _sched_getcpu = None
 _alone_until, _alone_for = 0.0, 0.0  # until then only long work is shared, and for how long in all
 
 
@@ -74,14 +80,35 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
         function, words = kernel.prepare(arguments, slots, scratch)
         _board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
         _start(slots - 1)
-        while _asleep:
-            _asleep.pop()  # before it wakes: it is woken once
-            _wake.put(None)
+        if _asleep:
+            _wake_helpers()
         crew.share(_board, function, tasks, slots)
     finally:
         if _board[crew.INSIDE]:
             _wait_for_stragglers(seconds / tasks)
         _turn.release()
+
+
+def _wake_helpers():
+    core = _this_core()
+    while _asleep:
+        helper = _asleep.pop()  # before it wakes: it is woken once
+        _keep_off(helper, core)
+        _wake.put(None)
+
+
+def _keep_off(helper, core):
+    """Let a helper have all cores but one, the caller's: where others are busy, the system might wake it just there,
+    to take turns with the thread that it should help."""
+    with contextlib.suppress(OSError, AttributeError):  # AttributeError: not on this system
+        others = os.sched_getaffinity(0) - {core}
+        if others:
+            os.sched_setaffinity(helper, others)
+
+
+def _this_core():
+    """The number of the core that this thread is on; -1 where the system does not say."""
+    return _sched_getcpu() if _sched_getcpu else -1
 
 
 def _wait_for_stragglers(seconds):
@@ -115,8 +142,8 @@ def _serve(slot, wake, asleep, board):
     """A helper's life: it sleeps until it is woken, and then watches the board for a while."""
     looks = _looks(PATIENCE)
     while True:
-        asleep.append(slot)
-        wake.get()  # whoever woke it has taken a helper off the list
+        asleep.append(threading.get_native_id())
+        wake.get()  # whoever woke it has taken it off the list
         crew.watch(board, slot, looks)
 
 

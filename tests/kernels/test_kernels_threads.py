@@ -121,6 +121,20 @@ def test_helpers_wake_for_work(eager):
     pytest.fail("a helper never took part")
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system places threads as it likes")
+def test_helpers_are_kept_off_the_callers_core(eager):
+    everywhere = os.sched_getaffinity(0)
+    cpu.set_threads(2)
+    tallies_of(40)
+    (helper, *_) = threads._helpers
+    time.sleep(0.1)  # it sleeps
+    tallies_of(40)
+    allowed = os.sched_getaffinity(helper.native_id)
+    assert allowed <= everywhere
+    assert len(allowed) == max(len(everywhere) - 1, 1)
+    assert os.sched_getaffinity(0) == everywhere
+
+
 def test_idle_helpers_sleep(eager):
     cpu.set_threads(3)
     tallies_of(40)
