@@ -20,7 +20,7 @@ from minigan.kernels.cpu.vectors import clear_run, copy_run
 
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
-TASKS = 16  # at least so many, where there are images for them
+TASKS = 64  # at least so many, where there are images for them
 ROWS = 256  # output pixels, about, whose features stay in the L2 cache
 
 
