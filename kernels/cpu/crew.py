@@ -21,9 +21,11 @@ from numba.extending import intrinsic
 from minigan.kernels.cpu.compile import kernel
 
 LINE_BYTES, LINE = 64, 8  # of a cache line, and its words
-OPEN, INSIDE, NEXT = 0, LINE, 2 * LINE  # the job's number while it is open, else 0; the helpers inside; the next task
-COUNT, FUNCTION, TASKS, THREADS = range(3 * LINE, 3 * LINE + 4)  # jobs so far, and what is written before one opens
-ARGUMENTS, WORDS = 4 * LINE, 16 * LINE
+OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
+COUNT, FUNCTION, TASKS, THREADS = range(2 * LINE, 2 * LINE + 4)  # jobs so far, and what is written before one opens
+ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64
+NEXT = ARGUMENTS + MOST_ARGUMENTS  # the next task of each thread's share
+WORDS = NEXT + MOST_THREADS * LINE
 LOOKS_BEFORE_YIELDING = 2000  # some 50 us: a helper that is not out by then has lost its core, perhaps to the caller
 
 
@@ -36,7 +38,8 @@ def share(board, function, tasks, threads):
     """Do all tasks of the job whose arguments are on the board; whether every helper has come out of it again."""
     board[COUNT] += 1
     board[FUNCTION], board[TASKS], board[THREADS] = function, tasks, threads
-    write(board, NEXT, 0)
+    for slot in range(threads):
+        write(board, NEXT + slot * LINE, first_task(slot, tasks, threads))
     write(board, OPEN, board[COUNT])
     take_tasks(board, 0)
     write(board, OPEN, 0)
@@ -65,11 +68,25 @@ def watch(board, slot, looks):
 
 
 @kernel
+def first_task(slot, tasks, threads):
+    return slot * tasks // threads
+
+
+@kernel
 def take_tasks(board, slot):
-    task = add(board, NEXT, 1)
-    while task < board[TASKS]:
-        call(board[FUNCTION], board.ctypes.data, task, slot)
-        task = add(board, NEXT, 1)
+    """A thread's own share of the tasks, one after the other, and then what others have left of theirs.
+
+    The tasks of one job after the other are parts of the same batch, in order. So each thread mostly finds what it
+    has written itself, in its own caches.
+    """
+    threads = board[THREADS]
+    for turn in range(threads):
+        whose = (slot + turn) % threads
+        end = first_task(whose + 1, board[TASKS], threads)
+        task = add(board, NEXT + whose * LINE, 1)
+        while task < end:
+            call(board[FUNCTION], board.ctypes.data, task, slot)
+            task = add(board, NEXT + whose * LINE, 1)
 
 
 # ------------------------------------------------------------------------------------------ instructions

@@ -70,7 +70,7 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     seconds: what all of it should take on one thread; little work stays on the calling thread
     arguments: those that follow the task's number; each thread has its own array for an `Own`
     """
-    slots = min(_count, _cores, tasks)  # threads that wait for a core would be waited for
+    slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # threads that wait for a core would be waited for
     if slots < 2 or seconds < WORTH_SHARING or _alone(seconds) or not _turn.acquire(blocking=False):
         function, words = kernel.prepare(arguments, 1, scratch)
         _own.board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
