@@ -23,7 +23,8 @@ REALS = {"float32": types.float32, "float64": types.float64}
 def combination(matrix: np.ndarray, ending: str, dtype) -> int:
     """The address of compiled code for a matrix (outputs, inputs); `combine` calls it.
 
-    ending: "store" the combinations, "add" them to what is there, or "activate": a bias and a leaky ReLU come first
+    ending: "store" the combinations, "add" them to what is there, or "activate": a bias and a leaky ReLU come first;
+        "stream" stores whole vectors at multiples of their size past the caches
     """
     dtype = np.dtype(dtype).name
     key = f"{ending} {dtype} {BITS} {matrix.shape} {matrix.tolist()}"
@@ -92,7 +93,7 @@ def _module(symbol, matrix, ending, dtype):
     builder = ir.IRBuilder(function.append_basic_block())
     v = Vectors(cpu_target.target_context, builder, dtype, BITS)
     source, stride, step, low, high, to, to_stride, to_step, count, times, bias, slope = function.args
-    put = _Endings(v, low, high, bias, slope, bounded_inputs=ending == "store")
+    put = _Endings(v, low, high, bias, slope, bounded_inputs=ending in ("store", "stream"))
     with cgutils.for_range(builder, times, intp=INDEX) as loop:
         first_in = builder.gep(source, [builder.mul(loop.index, step)])
         first_out = builder.gep(to, [builder.mul(loop.index, to_step)])
@@ -122,6 +123,10 @@ class _Endings:
 
     def store(self, number, run, value, offset, mask):
         _save(self.v, value, run, offset, mask)
+
+    def stream(self, number, run, value, offset, mask):
+        if mask is None:  # else it is code that is never reached
+            self.v.save(value, run, offset, streamed=True)
 
     def add(self, number, run, value, offset, mask):
         with self.v.builder.if_then(self._within(number), likely=True):

@@ -15,10 +15,11 @@ from minigan.kernels.cpu.combine import combination, combine, combine_activated
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tile import WIDE_BYTES, pack, panel_width
 from minigan.kernels.cpu.toom_cook import matrices
-from minigan.kernels.cpu.vectors import add_run
+from minigan.kernels.cpu.vectors import BITS, add_run
 
 OUTPUTS, TAPS = 4, 3  # of a tile and of a phase, at most, along one axis
 RUN = 64  # channels that are transformed at once
+LINE_BITS = 512  # of a cache line
 DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
 
 NUMBERS = (OUTPUTS + 1) * 16  # of a family's matrices: 16 * outputs + 4 * longest taps + taps
@@ -27,16 +28,19 @@ NUMBERS = (OUTPUTS + 1) * 16  # of a family's matrices: 16 * outputs + 4 * longe
 # Their names say where their addresses begin in the table of all.
 FAMILIES = (
     ("B", "store"),
+    ("B", "stream"),
     ("B'", "store"),
     ("B'", "add"),
     ("A", "store"),
     ("A", "activate"),
     ("A'", "store"),
+    ("A'", "stream"),
     ("G", "store"),
     ("G'", "store"),
 )
-(IMAGE_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE, POINTS_TO_FEATURES, FINISH_FEATURES, FEATURES_TO_POINTS,
- TAPS_TO_POINTS, POINTS_TO_TAPS) = range(0, len(FAMILIES) * NUMBERS, NUMBERS)  # fmt: skip
+(IMAGE_TO_POINTS, IMAGE_TO_PLANES, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE, POINTS_TO_FEATURES, FINISH_FEATURES,
+ FEATURES_TO_POINTS, FEATURES_TO_PLANES, TAPS_TO_POINTS,
+ POINTS_TO_TAPS) = range(0, len(FAMILIES) * NUMBERS, NUMBERS)  # fmt: skip
 
 
 @functools.lru_cache(maxsize=256)
@@ -50,9 +54,20 @@ def combinations(families, sizes, g, dtype):
                 found = dict(zip("AGB", matrices(outputs, taps, longest), strict=True))
                 for family in families:
                     name, ending = FAMILIES[family // NUMBERS]
+                    if ending == "stream" and not streams(g.C if name == "B" else g.K, dtype):
+                        ending = "store"
                     matrix = found[name[0]].T if name.endswith("'") else found[name]
                     codes[family + outputs * 16 + longest * 4 + taps] = combination(matrix, ending, dtype)
     return codes
+
+
+def streams(channels, dtype):
+    """Whether a transform is written past the caches, as whole lines of them.
+
+    All threads read what one has written, and the next transform is written there. Where cores have caches apart, to
+    write what others hold in theirs takes far longer than to write it to memory.
+    """
+    return BITS == LINE_BITS and channels * np.dtype(dtype).itemsize * 8 % LINE_BITS == 0
 
 
 class Tiles(NamedTuple):
@@ -163,7 +178,7 @@ def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pi
                     for other in range(phases):
                         to = q * plane + (t.at + tile) * pitch + (phase * phases + other) * g.C + c
                         here = phase * line + (other * t.NW + q) * RUN
-                        combine(codes[IMAGE_TO_POINTS + which], between, here, g.SH * line, RUN, low, high,
+                        combine(codes[IMAGE_TO_PLANES + which], between, here, g.SH * line, RUN, low, high,
                                 planes, to, t.NW * plane, plane, count, next_q - q)  # fmt: skip
                     q = next_q
 
@@ -186,7 +201,7 @@ def transform_features(y, g, t, codes, first_image, first, last, planes, plane, 
                 to = (t.at + tile) * pitch + k
             combine(codes[FEATURES_TO_POINTS + which_w], y, pixel * g.K + k, g.K, g.OW * g.K, 0, t.MW,
                     between, 0, RUN, t.NW * RUN, count, t.MH)  # fmt: skip
-            combine(codes[FEATURES_TO_POINTS + which_h], between, 0, t.NW * RUN, RUN, 0, t.MH,
+            combine(codes[FEATURES_TO_PLANES + which_h], between, 0, t.NW * RUN, RUN, 0, t.MH,
                     planes, to, t.NW * plane, plane, count, t.NW)  # fmt: skip
 
 

@@ -116,8 +116,13 @@ class Vectors:
     def load(self, pointer, offset):
         return self.builder.load(self._address(pointer, offset), align=self.bytes)
 
-    def save(self, value, pointer, offset):
-        self.builder.store(value, self._address(pointer, offset), align=self.bytes)
+    def save(self, value, pointer, offset, streamed=False):
+        """Write a vector. streamed: past the caches, to a multiple of the vector's size; others see it after the next
+        atomic instruction of this thread."""
+        store = self.builder.store(value, self._address(pointer, offset), align=self.bytes)
+        if streamed:
+            store.align = self.width * self.bytes
+            store.set_metadata("nontemporal", self.builder.module.add_metadata([LANE(1)]))
 
     def load_some(self, pointer, offset, mask):
         """The masked lanes; zeros in the others, which are not read."""

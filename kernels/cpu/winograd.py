@@ -25,8 +25,10 @@ from minigan.kernels.cpu.tile import PEAK, multiply, packed_size
 from minigan.kernels.cpu.transforms import (
     ADD_POINTS_TO_IMAGE,
     DEPTH,
+    FEATURES_TO_PLANES,
     FEATURES_TO_POINTS,
     FINISH_FEATURES,
+    IMAGE_TO_PLANES,
     IMAGE_TO_POINTS,
     POINTS_TO_FEATURES,
     POINTS_TO_IMAGE,
@@ -50,7 +52,7 @@ SUITED = "kernels of up to three times the stride, without dilation and groups"
 SLAB = 8 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
 ROWS = 64  # tiles whose products stay in the L2 cache
-LINE = 16  # elements between rows and planes: a power of two apart they would share a cache set
+LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
 TASKS = 16  # at least so many, where there is work for them
 PARTS = 4  # parts of the images times channels, in which the adjoint's result is made
 
@@ -154,7 +156,8 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
     y = np.empty(g.features, x.dtype)
     depth, columns = phases_in(g) * g.C, min(CHANNELS, g.K)
     pitch, time = depth + LINE, seconds(g, tile)
-    codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_FEATURES, FINISH_FEATURES)
+    families = IMAGE_TO_POINTS, IMAGE_TO_PLANES, TAPS_TO_POINTS, POINTS_TO_FEATURES, FINISH_FEATURES
+    codes = codes_for(g, tile, x.dtype, *families)
     for slab in slabs(g, tile, depth * x.itemsize):
         plane = slab.rows * pitch + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
@@ -195,7 +198,8 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
     x = np.empty(g.image, y.dtype)
     phases, pitch, channels, time = phases_in(g), g.K + LINE, min(CHANNELS, g.C), seconds(g, tile)
-    codes = codes_for(g, tile, x.dtype, FEATURES_TO_POINTS, TAPS_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE)
+    families = FEATURES_TO_POINTS, FEATURES_TO_PLANES, TAPS_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE
+    codes = codes_for(g, tile, x.dtype, *families)
     for slab in slabs(g, tile, max(phases * CHANNELS, g.K) * x.itemsize):
         plane = slab.rows * pitch + LINE
         Z = scratch("features", slab.planes * plane, x.dtype)
@@ -244,7 +248,8 @@ def conv2d_weight(x, y, g, *, tile):
     w = np.zeros(g.weight, x.dtype)
     depth, time = phases_in(g) * g.C, seconds(g, tile)
     pitch, channels, columns = depth + LINE, min(CHANNELS, g.C), min(2 * CHANNELS, g.K)
-    codes = codes_for(g, tile, x.dtype, IMAGE_TO_POINTS, FEATURES_TO_POINTS, POINTS_TO_TAPS)
+    families = IMAGE_TO_POINTS, IMAGE_TO_PLANES, FEATURES_TO_POINTS, FEATURES_TO_PLANES, POINTS_TO_TAPS
+    codes = codes_for(g, tile, x.dtype, *families)
     for slab in slabs(g, tile, (depth + g.K) * x.itemsize):
         plane, panels = slab.rows * pitch + LINE, packed_size(slab.rows, g.K, x.itemsize) + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
