@@ -187,6 +187,11 @@ def leaky_relu_vjp(g, x, slope):
     return np.where(np.isnan(x), x, g * factor)
 
 
+def tanh_vjp(g, y):
+    """The gradient of y = tanh(x): g * (1 - y^2)."""
+    return g - g * (y * y)
+
+
 def bias_sum(g):
     """Sums of the columns of g (M, C): (C,)."""
     return g.sum(axis=0, dtype=np.float64).astype(g.dtype)

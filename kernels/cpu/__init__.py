@@ -1,7 +1,7 @@
 """The kernels for ndarrays, compiled by Numba, on threads of our own."""
 
 from minigan.kernels.cpu import memory
-from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp
+from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
 from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight
 from minigan.kernels.cpu.matmul import matmul
 from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum
@@ -30,6 +30,7 @@ __all__ = [
     "rmsprop_update",
     "set_threads",
     "sgd_update",
+    "tanh_vjp",
     "window_spread",
     "window_sum",
 ]

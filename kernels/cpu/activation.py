@@ -24,6 +24,13 @@ def leaky_relu_vjp(g, x, slope):
     return gx
 
 
+def tanh_vjp(g, y):
+    g, y = plain(g, y)
+    gx = np.empty_like(y)
+    share(tanh_vjp_block, -(-y.size // BLOCK), y.size * 0.6e-9, g, y, gx)
+    return gx
+
+
 @kernel
 def part(array, number):
     """The elements of a task."""
@@ -51,3 +58,10 @@ def activate_vjp_block(number, g, x, gx, slope):
         value = x[i]
         below = value if np.isnan(value) else g[i] * slope
         gx[i] = g[i] if value > 0 else below
+
+
+@Tasks
+def tanh_vjp_block(number, g, y, gx):
+    g, y, gx = part(g, number), part(y, number), part(gx, number)
+    for i in range(y.size):
+        gx[i] = g[i] - g[i] * (y[i] * y[i])

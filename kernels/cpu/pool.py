@@ -121,7 +121,7 @@ def scatter(number, images, size, y, indices, x, g):
     indices, y = indices.reshape(images * pixels, g.C), y.reshape(images * pixels, g.C)
     for n in rows_of(number, images, size):
         image = image_of(x, n, g)
-        image[:] = 0
+        clear_run(image, 0, image.size)
         for pixel in range(n * pixels, (n + 1) * pixels):
             for c in range(g.C):
                 place = indices[pixel, c]

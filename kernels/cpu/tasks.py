@@ -20,7 +20,7 @@ from numba.np.arrayobj import populate_array
 
 from minigan.kernels.cpu.arrays import round_up
 from minigan.kernels.cpu.compile import kernel, machine_code, new_module
-from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES
+from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES, MOST_ARGUMENTS
 from minigan.kernels.cpu.outline import Outlined
 from minigan.kernels.cpu.vectors import INDEX
 
@@ -76,6 +76,8 @@ class Tasks(Outlined):
                 kinds.append(kind)
         kinds = tuple(kinds)
         if kinds not in self._entries:
+            if len(words) > MOST_ARGUMENTS:
+                raise ValueError(f"{self.__name__} has {len(words)} words of arguments; a board holds {MOST_ARGUMENTS}")
             self._entries[kinds] = self._entry(kinds)
         return self._entries[kinds], words
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from minigan.gan.errors import RunError
 
-PACKAGES = ("numpy", "numba", "llvmlite", "threadpoolctl")
-TOOL = ("click", "rich")  # what the command line needs besides
+PACKAGES = ("numpy", "numba", "llvmlite")
+TOOL = ("click", "rich", "threadpoolctl")  # what the command line needs besides
 REPORTING = ("pillow", "matplotlib", "jinja2", "safetensors")  # what a run folder needs besides
 
 

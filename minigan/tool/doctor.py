@@ -46,8 +46,10 @@ def _machine():
 
 
 def _blas():
-    import threadpoolctl
-
+    try:
+        import threadpoolctl
+    except ImportError:  # named among what is missing
+        return
     for library in threadpoolctl.threadpool_info():
         if library["user_api"] == "blas":
             version = library.get("version") or ""

@@ -102,6 +102,12 @@ def test_leaky_relu_at_the_edges(kernels, dtype):
     np.testing.assert_array_equal(gradient, [np.nan, 1, 0.5, 0.5, 0.5])
 
 
+@given(st.lists(st.integers(0, 20), max_size=3), makers())
+def test_the_gradient_of_tanh(shape, make):
+    g, y = make(*shape), np.tanh(make(*shape))
+    assert_near(cpu.tanh_vjp(g, y), reference.tanh_vjp(g, y))
+
+
 OPTIMISERS = {
     "sgd": (1, lambda k, *lists: k.sgd_update(*lists, 0.1, weight_decay=0.01)),
     "momentum": (1, lambda k, *lists: k.sgd_update(*lists, 0.1, 0.9, False, 0.01)),
