@@ -220,9 +220,9 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
 def make_images(number, features, plane, pitch, w, x, g, kinds, codes, start, count, each, channels, bias,
                 weights, products, taps, between):  # fmt: skip
     """Some channels of `each` of `count` images, which are counted from `start` on."""
-    parts = -(-count // each)
-    first_c, last_c = number // parts * channels, min((number // parts + 1) * channels, g.C)
-    first_image, last_image = number % parts * each, min((number % parts + 1) * each, count)
+    part, number = divmod(number, -(-g.C // channels))
+    first_c, last_c = number * channels, min((number + 1) * channels, g.C)
+    first_image, last_image = part * each, min((part + 1) * each, count)
     channels, phases = last_c - first_c, min(g.SH, g.KH) * min(g.SW, g.KW)
     size, line = phases * packed_size(g.K, channels, w.itemsize), ROWS * phases * channels + LINE
     for number in range(len(kinds) // 9):
