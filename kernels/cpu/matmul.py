@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.kernels.cpu.activation import leaky_relu
-from minigan.kernels.cpu.arrays import plain, round_up
+from minigan.kernels.cpu.arrays import DTYPES, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
@@ -33,28 +33,29 @@ class Sizes(NamedTuple):
 
 
 @kernel
-def finish_block(out, out_stride, rows, columns, finish):
-    """Add the bias to a block and activate it, while it lies in the cache. finish: the bias, and then the slope."""
-    (first, last), (left, right), slope = rows, columns, finish[-1]
+def finish_block(out, out_stride, rows, columns, bias, slope):
+    """Add the bias, if there is one, to a block and activate it, while it lies in the cache."""
+    (first, last), (left, right) = rows, columns
     for i in range(first, last):
         row = out[i * out_stride + left : i * out_stride + right]
+        if bias.size:
+            add_run(bias, left, out, i * out_stride + left, right - left)
         for j in range(right - left):
-            value = row[j] + finish[left + j]
+            value = row[j]
             # 0 * -inf would be NaN; a NaN itself must pass
             below = slope * value if slope != 0 or np.isnan(value) else slope
             row[j] = value if value > 0 else below
 
 
 @Tasks
-def finish_rows(number, out, finish):
+def finish_rows(number, out, columns, bias, slope):
     """A bias and an activation of all rows."""
-    columns = finish.size - 1
-    finish_block(out, columns, (0, out.size // columns), (0, columns), finish)
+    finish_block(out, columns, (0, out.size // columns), (0, columns), bias, slope)
 
 
 @Tasks
-def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, finish, panels, sizes):
-    """One block of out, (parts of the depth, m, n). finish: nothing, or the bias and then the slope."""
+def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, bias, slope, panels, sizes):
+    """One block of out, (parts of the depth, m, n), with bias (n or 0) and activation."""
     m, n = sizes.rows, sizes.columns
     number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns in a row
     part, across = divmod(number, -(-n // sizes.block_columns))
@@ -66,8 +67,8 @@ def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, finish, 
         pack(b, k * b_depth + left * b_column, b_depth, b_column, deep, 0, right - left, panels)
         multiply(a, first * a_row + k * a_depth, a_row, a_depth, panels, deep, 0,
                  out, (part * m + first) * n + left, n, last - first, right - left, deep, k > start)  # fmt: skip
-    if finish.size:
-        finish_block(out, n, (first, last), (left, right), finish)
+    if bias.size or slope != 1:
+        finish_block(out, n, (first, last), (left, right), bias, slope)
 
 
 @Tasks
@@ -130,6 +131,8 @@ def matmul(a, b, bias=None, slope=1.0):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,)."""
     (m, depth), n = a.shape, b.shape[1]
     if m * n * depth > SMALL:
+        if a.dtype != b.dtype or a.dtype not in NOTHING:
+            plain(a, b)  # says what kernels take
         if min(m, n) > 1:
             return product(a, b, bias, slope)
         y = (by_vector(a, b) if n == 1 else by_vector(b.T, a.T)).reshape(m, n)
@@ -156,20 +159,21 @@ def product(a, b, bias, slope):
     """`matmul` on the register tile."""
     (m, depth), n, dtype = a.shape, b.shape[1], a.dtype
     sizes, tasks, parts, panels, seconds = plan(m, n, depth, dtype)
-    out = np.empty((m, n), dtype)
-    finish = none = np.empty(0, dtype)
-    if bias is not None or slope != 1:
-        finish = np.empty(n + 1, dtype)
-        finish[:-1], finish[-1:] = 0 if bias is None else bias, slope
+    out, slope = np.empty((m, n), dtype), dtype.type(slope)
+    (bias,) = plain(NOTHING[dtype] if bias is None else bias)
+    operands = *flat_with_strides(a), *flat_with_strides(b)
     if parts == 1:
-        share(product_block, tasks, seconds, *flat_with_strides(a), *flat_with_strides(b), out, finish, panels, sizes)
+        share(product_block, tasks, seconds, *operands, out, bias, slope, panels, sizes)
         return out
     sums = scratch("partial", parts * out.size, dtype)
-    share(product_block, tasks, seconds, *flat_with_strides(a), *flat_with_strides(b), sums, none, panels, sizes)
+    share(product_block, tasks, seconds, *operands, sums, NOTHING[dtype], dtype.type(1), panels, sizes)
     add_parts(sums, out)
-    if finish.size:
-        share(finish_rows, 1, 0, out, finish)
+    if bias.size or slope != 1:
+        share(finish_rows, 1, 0, out, n, bias, slope)
     return out
+
+
+NOTHING = {np.dtype(kind): np.empty(0, kind) for kind in DTYPES}
 
 
 @functools.lru_cache(maxsize=1024)

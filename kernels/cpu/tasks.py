@@ -8,7 +8,6 @@ written in LLVM, within 10 ms and once for each combination of types.
 import hashlib
 import struct
 from ctypes import addressof, c_char
-from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -17,6 +16,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
+from numpy import ndarray
 
 from minigan.kernels.cpu.arrays import round_up
 from minigan.kernels.cpu.compile import kernel, machine_code, new_module
@@ -25,19 +25,21 @@ from minigan.kernels.cpu.outline import Outlined
 from minigan.kernels.cpu.vectors import INDEX
 
 DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
+buffer_of = c_char.from_buffer
 
 
 def address_of(array):
     """Where the elements of a contiguous, writable array begin; it has at least one."""
-    return addressof(c_char.from_buffer(array))
+    return addressof(buffer_of(array))
 
 
-class Own(NamedTuple):
-    """An argument that is another array in each slot: scratch memory of at least `size` elements."""
+class Own:
+    """An argument that is another array in each slot: scratch memory of at least `size` elements, in whole cache
+    lines."""
 
-    name: str
-    size: int
-    dtype: np.dtype
+    def __init__(self, name: str, size: int, dtype):
+        self.name, self.dtype = name, np.dtype(dtype)
+        self.size, self.kind = round_up(size, LINE_BYTES // self.dtype.itemsize), "own " + self.dtype.char
 
 
 class Tasks(Outlined):
@@ -57,29 +59,29 @@ class Tasks(Outlined):
         words, kinds = [], []
         for argument in arguments:
             kind = type(argument)
-            if kind is np.ndarray:
-                words += (address_of(argument) if argument.size else 0, argument.size)
-                kinds.append(argument.dtype)
+            if kind is ndarray:
+                size = argument.size
+                words.append(addressof(buffer_of(argument)) if size else 0)
+                words.append(size)
+                kind = argument.dtype.char
             elif kind is int or kind is bool:
                 words.append(argument)
-                kinds.append(int)
+                kind = int
             elif kind is Own:
-                dtype = np.dtype(argument.dtype)
-                size = round_up(argument.size, LINE_BYTES // dtype.itemsize)
-                words += (address_of(scratch(argument.name, slots * size + 1, dtype)), size)
-                kinds.append((Own, dtype))
+                words += (address_of(scratch(argument.name, slots * argument.size + 1, argument.dtype)), argument.size)
+                kind = argument.kind
             elif issubclass(kind, tuple):
                 words += argument
-                kinds.append(kind)
             else:
                 words.append(WORD.unpack(DOUBLE.pack(argument))[0])
-                kinds.append(kind)
+            kinds.append(kind)
         kinds = tuple(kinds)
-        if kinds not in self._entries:
+        address = self._entries.get(kinds)
+        if address is None:
             if len(words) > MOST_ARGUMENTS:
                 raise ValueError(f"{self.__name__} has {len(words)} words of arguments; a board holds {MOST_ARGUMENTS}")
-            self._entries[kinds] = self._entry(kinds)
-        return self._entries[kinds], words
+            address = self._entries[kinds] = self._entry(kinds)
+        return address, words
 
     def _entry(self, kinds):
         callee, compiled = self.provide((types.intp, *map(type_of, kinds)))
@@ -88,13 +90,11 @@ class Tasks(Outlined):
 
 
 def type_of(kind):
-    """What Numba takes an argument of some kind for."""
+    """What Numba takes an argument of some kind for: a type, or the character of an array's dtype."""
+    if isinstance(kind, str):
+        return types.Array(from_dtype(np.dtype(kind[-1])), 1, "C")
     if kind is int:
         return types.intp
-    if isinstance(kind, np.dtype):
-        return types.Array(from_dtype(kind), 1, "C")
-    if isinstance(kind, tuple):
-        return types.Array(from_dtype(kind[1]), 1, "C")
     if issubclass(kind, tuple):
         return types.NamedUniTuple(types.int64, len(kind._fields), kind)
     return from_dtype(np.dtype(kind))
@@ -121,7 +121,7 @@ def entry(symbol, callee, descriptor, kinds):
         if isinstance(of_numba, types.Array):
             address, size = word(), word()
             item = INDEX(context.get_abi_sizeof(context.get_data_type(of_numba.dtype)))
-            if isinstance(kind, tuple):  # the slot's own part
+            if kind.startswith("own"):  # the slot's own part
                 address = builder.add(address, builder.mul(slot, builder.mul(size, item)))
             values.append(flat_array(context, builder, of_numba, address, size, item))
         elif isinstance(of_numba, types.BaseTuple):

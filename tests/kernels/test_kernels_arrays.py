@@ -8,6 +8,7 @@ from geometries import DTYPES, assert_near, inner, makers
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from minigan.errors import DtypeError
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import optim
 
@@ -155,3 +156,11 @@ def test_adam_first_step_is_the_learning_rate():
     p, g = np.zeros(3), np.array([5.0, -0.01, 2e3])
     cpu.adam_update([p], [g], [np.zeros(3)], [np.zeros(3)], 0.1, 0.9, 0.999, 1e-12, 0.0, False, 1)
     np.testing.assert_allclose(p, -0.1 * np.sign(g), rtol=1e-9)
+
+
+@pytest.mark.parametrize("dtypes", [("int64", "int64"), ("float32", "float64"), ("float16", "float16")])
+@pytest.mark.parametrize("columns", [1, 200])
+def test_large_products_of_other_dtypes_are_refused(dtypes, columns):
+    a, b = np.ones((2000, 200), dtypes[0]), np.ones((200, columns), dtypes[1])
+    with pytest.raises(DtypeError, match="float32 or float64"):
+        cpu.matmul(a, b)
