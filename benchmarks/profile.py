@@ -29,7 +29,7 @@ PARTS = {  # what the pictures and tables say, and the kernels that belong to it
     "conv2d_weight": ["conv2d_weight"],
     "dense": ["matmul"],
     "batch norm": ["batch_norm", "batch_norm_vjp"],
-    "activation, bias": ["leaky_relu", "leaky_relu_vjp", "tanh_vjp", "bias_sum"],
+    "activation, bias": ["leaky_relu", "leaky_relu_vjp", "leaky_relu_vjp_sum", "tanh_vjp", "bias_sum"],
     "optimiser": ["adam_update"],
 }
 REST = "the rest"

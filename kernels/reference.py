@@ -187,6 +187,12 @@ def leaky_relu_vjp(g, x, slope):
     return np.where(np.isnan(x), x, g * factor)
 
 
+def leaky_relu_vjp_sum(g, x, slope):
+    """leaky_relu_vjp of g and x (M, C), and the sums of its columns, (C,)."""
+    gx = leaky_relu_vjp(g, x, slope)
+    return gx, bias_sum(gx)
+
+
 def tanh_vjp(g, y):
     """The gradient of y = tanh(x): g * (1 - y^2)."""
     return g - g * (y * y)

@@ -4,7 +4,7 @@ from minigan.kernels.cpu import memory
 from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
 from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight
 from minigan.kernels.cpu.matmul import matmul
-from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum
+from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cpu.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
 from minigan.kernels.cpu.threads import get_threads, set_threads
@@ -23,6 +23,7 @@ __all__ = [
     "im2col",
     "leaky_relu",
     "leaky_relu_vjp",
+    "leaky_relu_vjp_sum",
     "matmul",
     "max_pool_indices",
     "pool_gather",

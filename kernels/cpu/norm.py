@@ -1,4 +1,4 @@
-"""Batch normalisation and sums over columns.
+"""Batch normalisation, and sums over columns.
 
 A task is a range of rows, taken in blocks small enough for the L1 cache and summed in the arrays' own dtype; the
 blocks' and the tasks' sums are joined in float64, in order. So the error does not grow with the number of rows, nor
@@ -78,6 +78,14 @@ def bias_sum(g):
     return partial[:, 0].sum(axis=0).astype(g.dtype)
 
 
+def leaky_relu_vjp_sum(g, x, slope):
+    g, x = plain(g, x)
+    gx = np.empty_like(x)
+    partial, sums, _ = sums_of(g, 1)
+    share_rows(activate_vjp_sums, x, 3, g, x, x.shape[1], x.dtype.type(slope), gx, partial, sums)
+    return gx, partial[:, 0].sum(axis=0).astype(g.dtype)
+
+
 def lines(*columns):
     """Arrays (C,), of what belongs to the columns, each repeated along a line."""
     channels = len(columns[0])
@@ -140,6 +148,27 @@ def column_sums(number, x, channels, partial, sums):
     first, last = range_of(number, x, channels)
     for start in range(first, last, LINES * sums.size):
         add_lines(x[start : min(start + LINES * sums.size, last)], sums)
+        fold(sums, channels)
+        for c in range(channels):
+            out[c] += sums[c]
+
+
+@Tasks
+def activate_vjp_sums(number, g, x, channels, slope, gx, partial, sums):
+    """Some rows of leaky_relu_vjp, and the sums of their columns."""
+    out, width = place_of(number, partial, 1, channels), line_of(channels)
+    sums = sums[:width]
+    first, last = range_of(number, x, channels)
+    for start in range(first, last, LINES * width):
+        clear_run(sums, 0, width)
+        for at in range(start, min(start + LINES * width, last), width):
+            line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
+            result = gx[at : at + line.size]
+            for i in range(line.size):
+                below = line[i] if np.isnan(line[i]) else gradient[i] * slope
+                h = gradient[i] if line[i] > 0 else below
+                result[i] = h
+                sums[i] += h
         fold(sums, channels)
         for c in range(channels):
             out[c] += sums[c]

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.ops.elementwise import broadcast_to
 
 
 @primitive(saves="x")
@@ -33,6 +34,28 @@ def _(gg, y, g, x, *, slope):
 
 @leaky_relu_vjp.vjp(1)
 def _(gg, y, g, x, *, slope):
+    return None  # piecewise constant in x
+
+
+@primitive(saves="x")
+def leaky_relu_vjp_sum(g, x, *, slope):
+    """leaky_relu_vjp, and its sums over all axes but the last, in one pass: the gradient of a bias before it."""
+    rows = -1, x.shape[-1]
+    gx, sums = kernels.of(x).leaky_relu_vjp_sum(g.reshape(rows), x.reshape(rows), slope)
+    return gx.reshape(x.shape), sums
+
+
+@leaky_relu_vjp_sum.vjp(0)
+def _(gg, outputs, g, x, *, slope):
+    total, of_sums = gg
+    if of_sums is not None:
+        spread = broadcast_to(of_sums, shape=x.shape)
+        total = spread if total is None else total + spread
+    return leaky_relu_vjp(total, x, slope=slope)
+
+
+@leaky_relu_vjp_sum.vjp(1)
+def _(gg, outputs, g, x, *, slope):
     return None  # piecewise constant in x
 
 

@@ -17,7 +17,7 @@ from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry
-from minigan.ops.activation import leaky_relu_vjp
+from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
 
@@ -69,10 +69,16 @@ def activated_conv2d(x, w, bias=None, *, slope, algorithm=None, **how):
 
 @activated_conv2d.vjp(...)
 def _(g, y, x, w, bias=None, *, slope, wanted, **how):
-    g = leaky_relu_vjp(g, y, slope=slope)  # y is positive where the convolution was
+    g_bias = None  # y is positive where the convolution was
+    if wanted[2:] == (True,) and y.size:
+        g, g_bias = leaky_relu_vjp_sum(g, y, slope=slope)
+    else:
+        g = leaky_relu_vjp(g, y, slope=slope)
     gx = conv2d_transpose(g, w, output_size=x.shape[1:3], **how) if wanted[0] else None
     gw = conv2d_weight(x, g, kernel_size=w.shape[:2], **how) if wanted[1] else None
-    return gx, gw, bias_sum(g) if wanted[2:] == (True,) else None
+    if wanted[2:] == (True,) and g_bias is None:
+        g_bias = bias_sum(g)
+    return gx, gw, g_bias
 
 
 @primitive(saves="y w")

@@ -8,7 +8,7 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
-from minigan.ops.activation import leaky_relu_vjp
+from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.checks import FLOATS
 from minigan.ops.elementwise import broadcast_to, sum_to, unbroadcast
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
@@ -97,7 +97,10 @@ def activated_linear(x, w, bias=None, *, slope):
 @activated_linear.vjp(...)
 def _(g, y, x, w, bias=None, *, slope, wanted):
     # y is positive where the product was
-    return _affine_gradients(leaky_relu_vjp(g, y, slope=slope), x, w, wanted)
+    if wanted[2:] != (True,) or not y.size:
+        return _affine_gradients(leaky_relu_vjp(g, y, slope=slope), x, w, wanted)
+    g, g_bias = leaky_relu_vjp_sum(g, y, slope=slope)
+    return *_affine_gradients(g, x, w, wanted[:2])[:2], g_bias
 
 
 def _affine(x, w, bias, slope):

@@ -93,6 +93,15 @@ def test_leaky_relu(shape, make, slope):
     assert inner(x, cpu.leaky_relu_vjp(g, x, slope)) == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+@given(st.sampled_from([1, 2, 7, 700]), st.sampled_from([1, 3, 64, 300]), makers(), SLOPES)
+def test_the_gradient_of_leaky_relu_and_its_sums(m, channels, make, slope):
+    g, x = make(m, channels), make(m, channels)
+    expected, sums = reference.leaky_relu_vjp_sum(g, x, slope)
+    gx, ours = cpu.leaky_relu_vjp_sum(g, x, slope)
+    np.testing.assert_array_equal(gx, expected)
+    assert_near(ours, sums, m)
+
+
 @IMPLEMENTATIONS
 @given(DTYPES)
 def test_leaky_relu_at_the_edges(kernels, dtype):
