@@ -21,7 +21,7 @@ WORTH_SHARING = 25e-6  # seconds of work
 LOST = 500e-6  # seconds a helper is late if others use its core
 ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds they are left it then, twice as many each time that they still use it,
 LONG = 2e-3  # but for work that takes longer than waiting for a core does
-PATIENCE = 1e-3  # seconds for which a helper without work looks out for more before it sleeps
+PATIENCE = 5e-3  # seconds for which a helper without work looks out for more before it sleeps
 
 
 def available_cores() -> int:
