@@ -204,3 +204,12 @@ def test_python_numbers_never_widen(dtype):
         assert mg.grad(y.sum(), x, retain_graph=True).dtype == dtype, number
         if g.requires_grad:
             assert mg.grad(mg.square(g).sum(), x).dtype == dtype, number
+
+
+def test_tanh_of_many_elements_to_the_second_order():
+    x = mg.tensor(np.linspace(-3, 3, 5000), requires_grad=True)
+    first = mg.grad(mg.tanh(x).sum(), x, create_graph=True)
+    second = mg.grad((first * first).sum(), x)
+    y = np.tanh(x.numpy())
+    np.testing.assert_allclose(first.numpy(), 1 - y * y, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(second, -4 * y * (1 - y * y) ** 2, rtol=0, atol=1e-14)
