@@ -69,15 +69,14 @@ def activated_conv2d(x, w, bias=None, *, slope, algorithm=None, **how):
 
 @activated_conv2d.vjp(...)
 def _(g, y, x, w, bias=None, *, slope, wanted, **how):
-    g_bias = None  # y is positive where the convolution was
-    if wanted[2:] == (True,) and y.size:
+    biased = wanted[2:] == (True,)
+    if biased and y.size:  # y is positive where the convolution was
         g, g_bias = leaky_relu_vjp_sum(g, y, slope=slope)
     else:
         g = leaky_relu_vjp(g, y, slope=slope)
+        g_bias = bias_sum(g) if biased else None
     gx = conv2d_transpose(g, w, output_size=x.shape[1:3], **how) if wanted[0] else None
     gw = conv2d_weight(x, g, kernel_size=w.shape[:2], **how) if wanted[1] else None
-    if wanted[2:] == (True,) and g_bias is None:
-        g_bias = bias_sum(g)
     return gx, gw, g_bias
 
 
