@@ -147,7 +147,7 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
         if g is None:
             if y.data.size != 1:
                 raise ShapeError(f"{caller}: y has shape {y.shape}; sum it to a scalar or pass its gradient")
-            g = np.ones_like(y.data)
+            g = np.ones(y.shape, y.dtype)
         elif g.__class__ is not Tensor:
             g = np.asarray(g, y.dtype)
         if g.shape != y.shape:

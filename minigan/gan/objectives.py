@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from minigan.errors import UnknownNameError
-from minigan.ops import mean, softplus
+from minigan.ops import binary_cross_entropy_with_logits
 from minigan.tensor import Tensor
 
 
@@ -26,10 +26,9 @@ class Objective:
 def cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
     """-log sigmoid(real) - log(1 - sigmoid(fake)), averaged over each batch.
 
-    Written with softplus, -log sigmoid(x) = softplus(-x), so that no logit is too large.
     source: Goodfellow et al., arXiv:1406.2661, equation 1
     """
-    return mean(softplus(-real)) + mean(softplus(fake))
+    return binary_cross_entropy_with_logits(real, 1) + binary_cross_entropy_with_logits(fake, 0)
 
 
 def taken_for_real(fake: Tensor) -> Tensor:
@@ -37,7 +36,7 @@ def taken_for_real(fake: Tensor) -> Tensor:
 
     source: Goodfellow et al., arXiv:1406.2661, section 3
     """
-    return mean(softplus(-fake))
+    return binary_cross_entropy_with_logits(fake, 1)
 
 
 OBJECTIVES = {

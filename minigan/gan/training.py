@@ -86,19 +86,19 @@ class Trainer:
         fake_logits = gan.discriminator(fake.detach())
         discriminator_loss = objective.discriminator(real_logits, fake_logits)
         self._check("discriminator", discriminator_loss, images, noise)
-        gradients = autograd.grad(discriminator_loss, gan.discriminator.parameters())
+        gradients = autograd.grad(discriminator_loss, self.discriminator_optimiser.parameters)
         self.discriminator_optimiser.step(gradients)
 
         # Naming the generator's parameters keeps the discriminator's gradients from being computed at all.
         generator_loss = objective.generator(gan.discriminator(fake))
         self._check("generator", generator_loss, images, noise)
-        gradients = autograd.grad(generator_loss, gan.generator.parameters())
+        gradients = autograd.grad(generator_loss, self.generator_optimiser.parameters)
         self.generator_optimiser.step(gradients)
         return {
             "discriminator_loss": discriminator_loss.item(),
             "generator_loss": generator_loss.item(),
-            "real_accuracy": float(np.mean(real_logits.numpy() > 0)),
-            "fake_accuracy": float(np.mean(fake_logits.numpy() < 0)),
+            "real_accuracy": _share(real_logits.numpy() > 0),
+            "fake_accuracy": _share(fake_logits.numpy() < 0),
         }
 
     def run(self) -> None:
@@ -169,3 +169,8 @@ class Trainer:
     def _check(self, player, loss, images, noise):
         if not math.isfinite(loss.item()):
             raise explain(self, player, loss.item(), images, noise)
+
+
+def _share(hits: np.ndarray) -> float:
+    """How many of these truth values hold, as a part of all."""
+    return np.count_nonzero(hits) / hits.size

@@ -1,22 +1,55 @@
 """Losses, averaged over the batch and everything in it."""
 
+import math
+
 import numpy as np
 
+from minigan.autograd import primitive
 from minigan.errors import ShapeError
-from minigan.ops.activation import softplus
+from minigan.ops.activation import sigmoid
 from minigan.ops.elementwise import abs, square
 from minigan.ops.reduce import log_softmax, mean
 from minigan.tensor import Tensor
 
 
+@primitive(saves="logits targets")
 def binary_cross_entropy_with_logits(logits, targets):
     """-log of the probability given to the targets, sigmoid(logits) being that of 1.
 
     targets: probabilities in [0, 1], a number or of the logits' shape
-    Written with softplus, so that no logit is too large.
+    log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), so that no logit is too large and no loss too small.
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
-    return mean(softplus(logits) - targets * logits)
+    losses = np.log1p(np.exp(-np.abs(logits)))
+    losses += np.maximum((1 - targets) * logits, -targets * logits)  # the first where logits are positive
+    return losses.sum() * _weight(logits)
+
+
+@binary_cross_entropy_with_logits.vjp(0)
+def _(g, y, logits, targets):
+    return _excess(logits, targets) * (g * _weight(logits))
+
+
+@binary_cross_entropy_with_logits.vjp(1)
+def _(g, y, logits, targets):
+    return -logits * (g * _weight(logits))
+
+
+@primitive(saves="logits")
+def _excess(logits, targets):
+    """sigmoid(logits) - targets, without cancellation where the targets are 0 or 1."""
+    e = np.exp(-np.abs(logits))
+    return np.where(logits > 0, 1 - targets - targets * e, e * (1 - targets) - targets) / (1 + e)
+
+
+@_excess.vjp(0)
+def _(g, y, logits, targets):
+    return g * (sigmoid(logits) * sigmoid(-logits))
+
+
+@_excess.vjp(1)
+def _(g, y, logits, targets):
+    return -g
 
 
 def cross_entropy(logits, labels):
@@ -45,6 +78,11 @@ def mean_absolute_error(predictions, targets):
     """The mean of absolute differences."""
     _same_shape("mean_absolute_error", predictions, targets)
     return mean(abs(predictions - targets))
+
+
+def _weight(logits):
+    """What one of them counts for in their mean."""
+    return 1 / logits.size if logits.size else math.nan
 
 
 def _same_shape(call, predictions, targets):

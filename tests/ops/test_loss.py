@@ -54,6 +54,22 @@ def test_no_logit_is_too_large(dtype):
         assert mg.grad(mg.cross_entropy(rows, [1]), rows).tolist() == [[1, -1]]
 
 
+def test_no_loss_is_too_small():
+    """The loss of an answer that is almost surely right, and its gradient, are not rounded to 0."""
+    for label, x in ((1, 30), (0, -30)):
+        logits = mg.tensor(np.array([x], np.float32), requires_grad=True)
+        loss = mg.binary_cross_entropy_with_logits(logits, label)
+        assert np.isclose(loss.item(), np.exp(-30), rtol=1e-6)
+        assert np.isclose(mg.grad(loss, logits).item(), -np.sign(x) * np.exp(-30), rtol=1e-6)
+
+
+def test_the_mean_of_no_loss():
+    logits = mg.tensor(np.empty((0, 1), np.float32), requires_grad=True)
+    loss = mg.binary_cross_entropy_with_logits(logits, 1)
+    assert np.isnan(loss.item())
+    assert mg.grad(loss, logits).shape == (0, 1)
+
+
 def test_shapes_that_differ_are_never_broadcast():
     x, y = mg.tensor(np.ones((4, 1))), np.ones(4)
     for loss in (mg.binary_cross_entropy_with_logits, mg.mean_squared_error, mg.mean_absolute_error):
