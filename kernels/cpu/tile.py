@@ -32,8 +32,12 @@ def register_tile(vectors, bits):
             left_rows = clamped_rows(builder, here, row_stride, rows)
             out_rows = clamped_rows(builder, to, out_stride, rows)
 
+            lie_side_by_side = builder.icmp_signed("==", row_stride, INDEX(1))
+
             def ahead(k, left_at):
-                row = builder.add(builder.and_(k, INDEX(7)), INDEX(ROWS))
+                # rows that lie side by side share lines, and only the last of the next tile is surely on a new one
+                in_turn = builder.add(builder.and_(k, INDEX(15)), INDEX(ROWS))
+                row = builder.select(lie_side_by_side, INDEX(2 * ROWS - 1), in_turn)
                 return builder.gep(here, [builder.add(left_at, builder.mul(row, row_stride))])
 
             depth = INDEX(1), INDEX(0), depth
