@@ -17,6 +17,7 @@ from minigan.graph import recording, value
 from minigan.tensor import Tensor
 
 ndarray = np.ndarray
+LITTLE = 64  # bytes that may be kept with a gradient: those before a cache line begins
 _tick_of = operator.attrgetter("tick")
 
 
@@ -230,12 +231,12 @@ def _array_at(place):
 
 
 def _owns_memory(array):
-    """Whether nobody else can see its memory: it is its own, or it is all of an array that only this view holds."""
+    """Whether nobody else can see its memory: it is its own, or (almost) all of an array that only this view holds."""
     base = array.base
     return base is None or (
         base.__class__ is ndarray
         and base.base is None
-        and base.size == array.size
+        and base.nbytes - array.nbytes <= LITTLE
         and array.flags.writeable
         and getrefcount(base) == ALONE + 1  # the view holds it too
     )

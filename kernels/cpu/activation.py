@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.arrays import empty, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Tasks
 from minigan.kernels.cpu.threads import share
@@ -12,21 +12,21 @@ BLOCK = 1 << 14  # elements of a task
 
 def leaky_relu(x, slope):
     (x,) = plain(x)
-    y = np.empty_like(x)
+    y = empty(x.shape, x.dtype)
     share(activate_block, -(-x.size // BLOCK), x.size * 0.6e-9, x, y, x.dtype.type(slope))
     return y
 
 
 def leaky_relu_vjp(g, x, slope):
     g, x = plain(g, x)
-    gx = np.empty_like(x)
+    gx = empty(x.shape, x.dtype)
     share(activate_vjp_block, -(-x.size // BLOCK), x.size * 0.9e-9, g, x, gx, x.dtype.type(slope))
     return gx
 
 
 def tanh_vjp(g, y):
     g, y = plain(g, y)
-    gx = np.empty_like(y)
+    gx = empty(y.shape, y.dtype)
     share(tanh_vjp_block, -(-y.size // BLOCK), y.size * 0.6e-9, g, y, gx)
     return gx
 

@@ -1,10 +1,17 @@
 """What compiled kernels ask of their arguments: one layout, so that each kernel is compiled once per dtype."""
 
+import math
+from ctypes import addressof, c_char
+
 import numpy as np
 
 from minigan.errors import DtypeError
 
 DTYPES = (np.float32, np.float64)
+LINE_BYTES = 64  # of a cache line
+LARGE = 1 << 14  # bytes from which on it is worth a microsecond where an array begins
+
+buffer_of = c_char.from_buffer
 
 
 def plain(*arrays: np.ndarray) -> list[np.ndarray]:
@@ -14,6 +21,24 @@ def plain(*arrays: np.ndarray) -> list[np.ndarray]:
         names = ", ".join(str(array.dtype) for array in arrays)
         raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
     return [array if array.flags.carray else np.array(array, order="C") for array in arrays]
+
+
+def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """A new array, not initialised; a large one is `aligned`."""
+    if math.prod(shape) * dtype.itemsize < LARGE:
+        return np.empty(shape, dtype)
+    return aligned(shape, dtype)
+
+
+def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """A new array that begins on a cache line: no vector in it, of those that are as long, lies on two of them."""
+    memory = np.empty(math.prod(shape) * dtype.itemsize + LINE_BYTES, np.uint8)
+    return np.ndarray(shape, dtype, memory, -address_of(memory) % LINE_BYTES)
+
+
+def address_of(array: np.ndarray) -> int:
+    """Where the elements of a contiguous, writable array begin; it has at least one."""
+    return addressof(buffer_of(array))
 
 
 def blocks(total: int, size: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from minigan.kernels.cpu.activation import activate, leaky_relu
-from minigan.kernels.cpu.arrays import blocks, plain, round_up
+from minigan.kernels.cpu.arrays import blocks, empty, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.matmul import add_parts
 from minigan.kernels.cpu.tasks import Own, Tasks
@@ -78,7 +78,7 @@ def block_of(stride):
 
 def conv2d(x, w, g, bias=None, slope=1.0):
     x, w, bias = plain(x, w, np.empty(0, x.dtype) if bias is None else bias)
-    y = np.empty(g.features, x.dtype)
+    y = empty(g.features, x.dtype)
     if not y.size or not w.size:
         y[...] = leaky_relu(bias, slope) if bias.size else 0
         return y
@@ -250,7 +250,7 @@ def contract_share(number, x, y, partial, g, parts, spans, table, rows_at_once, 
 
 def conv2d_transpose(y, w, g, bias=None):
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
-    x = np.empty(g.image, y.dtype)
+    x = empty(g.image, y.dtype)
     if not x.size or not y.size:
         x[...] = bias if bias.size else 0
         return x

@@ -18,9 +18,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from minigan.kernels.cpu.arrays import LINE_BYTES
 from minigan.kernels.cpu.compile import kernel
 
-LINE_BYTES, LINE = 64, 8  # of a cache line, and its words
+LINE = LINE_BYTES // 8  # words of a cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
 COUNT, FUNCTION, TASKS, THREADS = range(2 * LINE, 2 * LINE + 4)  # jobs so far, and what is written before one opens
 ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64

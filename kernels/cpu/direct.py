@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain, round_up
+from minigan.kernels.cpu.arrays import empty, plain, round_up
 from minigan.kernels.cpu.blocked import pack_weights
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.matmul import add_parts
@@ -21,6 +21,7 @@ from minigan.kernels.cpu.vectors import clear_run, copy_run
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 TASKS = 64  # at least so many, where there are images for them
+SUMS = 32  # but of a weight gradient, as each has a sum as large as the weights
 ROWS = 256  # output pixels, about, whose features stay in the L2 cache
 
 
@@ -65,7 +66,7 @@ def place_image(x, g, image, height, width, to, inwards):
 
 def conv2d(x, w, g, bias=None, slope=1.0):
     x, w = plain(x, w)
-    y, shifts = np.empty(g.features, x.dtype), np.zeros(round_up(g.K, WIDE_BYTES // x.itemsize), x.dtype)
+    y, shifts = empty(g.features, x.dtype), np.zeros(round_up(g.K, WIDE_BYTES // x.itemsize), x.dtype)
     if bias is not None:
         shifts[: g.K] = bias
     height, width = _padded(g)
@@ -96,7 +97,7 @@ def conv2d_weight(x, y, g):
     if line != g.K:
         y = np.concatenate([y, np.zeros((*y.shape[:3], line - g.K), y.dtype)], axis=-1)
     w = np.empty(g.weight, x.dtype)
-    each = images_of_task(g)
+    each = max(-(-g.N // SUMS), 1)
     tasks = -(-g.N // each)
     partial = scratch("partial", tasks * w.size, w.dtype)
     share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, x, y, line, partial, g, each, height, width,
@@ -120,7 +121,7 @@ def contract_images(number, x, y, line, partial, g, each, height, width, table, 
 
 def conv2d_transpose(y, w, g, bias=None):
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
-    x = np.empty(g.image, y.dtype)
+    x = empty(g.image, y.dtype)
     height, width = _padded(g)
     taps, each = g.KH * g.KW, images_of_task(g)
     tasks, time = -(-g.N // each), 2 * y.size * taps * g.C / PEAK

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.kernels.cpu.activation import leaky_relu
-from minigan.kernels.cpu.arrays import DTYPES, plain, round_up
+from minigan.kernels.cpu.arrays import DTYPES, empty, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
@@ -159,7 +159,7 @@ def product(a, b, bias, slope):
     """`matmul` on the register tile."""
     (m, depth), n, dtype = a.shape, b.shape[1], a.dtype
     sizes, tasks, parts, panels, seconds = plan(m, n, depth, dtype)
-    out, slope = np.empty((m, n), dtype), dtype.type(slope)
+    out, slope = empty((m, n), dtype), dtype.type(slope)
     (bias,) = plain(NOTHING[dtype] if bias is None else bias)
     operands = *flat_with_strides(a), *flat_with_strides(b)
     if parts == 1:

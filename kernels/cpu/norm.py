@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.arrays import empty, plain
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
@@ -50,7 +50,7 @@ def sums_of(x, count):
 def batch_norm(x, scale, shift, eps, slope=1.0):
     x, scale, shift = plain(x, scale, shift)
     m, channels = x.shape
-    y, mean, inverse = np.empty_like(x), np.empty_like(scale), np.empty_like(scale)
+    y, mean, inverse = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
     partial, *sums = sums_of(x, 2)
     share_rows(moments, x, 1, x, channels, partial, *sums)
     share(join_moments, 1, 0, partial, m, np.float64(eps), mean, inverse)
@@ -61,7 +61,7 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
 def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     g, x, scale, shift, mean, inverse_deviation = plain(g, x, scale, shift, mean, inverse_deviation)
     m, channels = x.shape
-    gx, gscale, gshift = np.empty_like(x), np.empty_like(scale), np.empty_like(scale)
+    gx, gscale, gshift = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
     incline, constant = np.empty_like(scale), np.empty_like(scale)
     line, slope = lines(mean, inverse_deviation * scale, shift), x.dtype.type(slope)
     partial, *sums = sums_of(x, 2)
@@ -80,7 +80,7 @@ def bias_sum(g):
 
 def leaky_relu_vjp_sum(g, x, slope):
     g, x = plain(g, x)
-    gx = np.empty_like(x)
+    gx = empty(x.shape, x.dtype)
     partial, sums, _ = sums_of(g, 1)
     share_rows(activate_vjp_sums, x, 3, g, x, x.shape[1], x.dtype.type(slope), gx, partial, sums)
     return gx, partial[:, 0].sum(axis=0).astype(g.dtype)

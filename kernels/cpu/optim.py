@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.arrays import address_of, plain
 from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.tasks import Tasks, address_of, array_at
+from minigan.kernels.cpu.tasks import Tasks, array_at
 from minigan.kernels.cpu.threads import share
 
 BLOCK = 1 << 14  # elements of a task

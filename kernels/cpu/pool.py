@@ -5,7 +5,7 @@ Pixels are runs of channels in flat arrays. A task owns rows of outputs, or what
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.arrays import empty, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
@@ -49,14 +49,14 @@ def max_pool_indices(x, g):
 
 def pool_gather(x, indices, g):
     (x,) = plain(x)
-    y = np.empty(indices.shape, x.dtype)
+    y = empty(indices.shape, x.dtype)
     share_rows(gather, g.N * g.OH, g.OW * g.C, x, plain_indices(indices), y, g)
     return y
 
 
 def pool_scatter(y, indices, g):
     (y,) = plain(y)
-    x = np.empty(g.image, y.dtype)
+    x = empty(g.image, y.dtype)
     share_rows(scatter, g.N, g.OH * g.OW * g.C, y, plain_indices(indices), x, g)
     return x
 
@@ -67,14 +67,14 @@ def plain_indices(indices):
 
 def window_sum(x, g):
     (x,) = plain(x)
-    y = np.empty((g.N, g.OH, g.OW, g.C), x.dtype)
+    y = empty((g.N, g.OH, g.OW, g.C), x.dtype)
     share_rows(sum_windows, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, y, g)
     return y
 
 
 def window_spread(y, g):
     (y,) = plain(y)
-    x = np.empty(g.image, y.dtype)
+    x = empty(g.image, y.dtype)
     share_rows(spread_windows, g.N * g.H, y[:1].size * g.KH * g.KW // g.H, y, x, g)
     return x
 

@@ -7,7 +7,7 @@ written in LLVM, within 10 ms and once for each combination of types.
 
 import hashlib
 import struct
-from ctypes import addressof, c_char
+from ctypes import addressof
 
 import numpy as np
 from llvmlite import ir
@@ -18,19 +18,13 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy import ndarray
 
-from minigan.kernels.cpu.arrays import round_up
+from minigan.kernels.cpu.arrays import LINE_BYTES, address_of, buffer_of, round_up
 from minigan.kernels.cpu.compile import kernel, machine_code, new_module
-from minigan.kernels.cpu.crew import ARGUMENTS, LINE_BYTES, MOST_ARGUMENTS
+from minigan.kernels.cpu.crew import ARGUMENTS, MOST_ARGUMENTS
 from minigan.kernels.cpu.outline import Outlined
 from minigan.kernels.cpu.vectors import INDEX
 
 DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
-buffer_of = c_char.from_buffer
-
-
-def address_of(array):
-    """Where the elements of a contiguous, writable array begin; it has at least one."""
-    return addressof(buffer_of(array))
 
 
 class Own:

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from minigan.kernels.cpu import crew
+from minigan.kernels.cpu.arrays import aligned
 from minigan.kernels.cpu.tasks import Tasks
 
 WORTH_SHARING = 25e-6  # seconds of work
@@ -188,7 +189,5 @@ def scratch(name: str, size: int, dtype) -> np.ndarray:
     needed = size * np.dtype(dtype).itemsize
     buffer = _own.buffers.get(name)
     if buffer is None or buffer.nbytes < needed:
-        raw = np.empty(needed + 64, np.uint8)
-        start = -raw.ctypes.data % 64
-        buffer = _own.buffers[name] = raw[start : start + needed // 64 * 64 + 64][:needed]
+        buffer = _own.buffers[name] = aligned((needed,), np.dtype(np.uint8))
     return buffer[:needed].view(dtype)

@@ -7,9 +7,7 @@ columns holds one row per pixel, `stride` elements apart in a flat buffer, order
 
 from typing import NamedTuple
 
-import numpy as np
-
-from minigan.kernels.cpu.arrays import plain, round_up
+from minigan.kernels.cpu.arrays import empty, plain, round_up
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tasks import Tasks
 from minigan.kernels.cpu.threads import share
@@ -189,7 +187,7 @@ def place_pixels(results, stride, g, channel, channels, image, region, first, la
 
 def im2col(x, g):
     (x,) = plain(x)
-    cols = np.empty(g.columns, x.dtype)
+    cols = empty(g.columns, x.dtype)
     if not cols.size:
         return cols
     rows = max(BLOCK // cols.shape[1], 1)
@@ -207,7 +205,7 @@ def gather_rows(number, x, g, everything, cols, rows):
 
 def col2im(cols, g):
     (cols,) = plain(cols)
-    x = np.empty(g.image, cols.dtype)
+    x = empty(g.image, cols.dtype)
     share(scatter_image, g.N, cols.size * 1e-9, cols, g, whole(g), x)
     return x
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, plain
+from minigan.kernels.cpu.arrays import blocks, empty, plain
 from minigan.kernels.cpu.blocked import begin
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
@@ -153,7 +153,7 @@ def seconds(g, size):
 def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
     """y = A (V U), bias and activation added in the last pass."""
     x, w, bias = plain(x, w, np.zeros(g.K, x.dtype) if bias is None else bias)
-    y = np.empty(g.features, x.dtype)
+    y = empty(g.features, x.dtype)
     depth, columns = phases_in(g) * g.C, min(CHANNELS, g.K)
     pitch, time = depth + LINE, seconds(g, tile)
     families = IMAGE_TO_POINTS, IMAGE_TO_PLANES, TAPS_TO_POINTS, POINTS_TO_FEATURES, FINISH_FEATURES
@@ -196,7 +196,7 @@ def make_features(number, images, plane, pitch, w, y, g, kinds, codes, start, co
 def conv2d_transpose(y, w, g, bias=None, *, tile):
     """x = B' (Z U')."""
     y, w, bias = plain(y, w, np.empty(0, y.dtype) if bias is None else bias)
-    x = np.empty(g.image, y.dtype)
+    x = empty(g.image, y.dtype)
     phases, pitch, channels, time = phases_in(g), g.K + LINE, min(CHANNELS, g.C), seconds(g, tile)
     families = FEATURES_TO_POINTS, FEATURES_TO_PLANES, TAPS_TO_POINTS, POINTS_TO_IMAGE, ADD_POINTS_TO_IMAGE
     codes = codes_for(g, tile, x.dtype, *families)
