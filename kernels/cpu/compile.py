@@ -1,4 +1,4 @@
-"""The one decorator of all CPU kernels: compiled by Numba, outside the GIL, cached in a folder of minigan's own.
+"""The decorators of all CPU kernels: compiled by Numba, outside the GIL, cached in a folder of minigan's own.
 
 Numba notices when the file of a cached function changes, but not when a function that it calls in another file does.
 So the folder's name carries a hash of every kernel source, of the versions that compile them, and of the processor;
@@ -18,9 +18,9 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import dispatcher, types
+from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import nrtdynmod
 
 from minigan.kernels.cpu.loading import drop_module
@@ -29,7 +29,8 @@ from minigan.kernels.cpu.vectors import BITS, ROWS
 
 SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
 # error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
-OPTIONS = {"nogil": True, "fastmath": SAFE_FLAGS, "error_model": "numpy"}
+OPTIONS = {"nogil": True, "fastmath": SAFE_FLAGS, "error_model": "numpy", "no_cfunc_wrapper": True}
+EFFORT = 2  # of LLVM, as -O2: what -O3 does more takes a sixth of a cold start and makes no step faster
 SOURCES = Path(__file__).resolve().parent.parent
 
 
@@ -61,13 +62,55 @@ def cache_folder() -> Path | None:
 FOLDER = cache_folder()
 
 
-def kernel(function, **options):
-    """Compile a function for arrays and numbers when it is first called with their types."""
-    compiled = _in_folder(lambda caching: numba.njit(**caching, **OPTIONS, **options)(function))
-    resolve = compiled.get_call_template
-    # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
-    compiled.get_call_template = lambda args, kws: resolve([types.unliteral(kind) for kind in args], kws)
-    return compiled
+@contextlib.contextmanager
+def _effort():
+    """Have LLVM do what is compiled inside as -O2 would."""
+    cpu_target.target_context.codegen()  # made once for all that Numba compiles, with the user's settings
+    with global_compiler_lock:
+        theirs = numba.config.OPT
+        numba.config.OPT = min(theirs, type(theirs)(EFFORT))
+        try:
+            yield
+        finally:
+            numba.config.OPT = theirs
+
+
+class Compiled(CPUDispatcher):
+    """A function that is compiled for arrays and numbers when it is first called with their types."""
+
+    def __init__(self, function, **options):
+        super().__init__(function, targetoptions={"nopython": True, **OPTIONS, **options})
+        if FOLDER is not None:
+            theirs = numba.config.CACHE_DIR
+            numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
+            try:
+                self._cache = Cache(self.py_func)
+            finally:
+                numba.config.CACHE_DIR = theirs
+
+    def compile(self, sig):
+        with _effort():
+            return super().compile(sig)
+
+    def get_call_template(self, args, kws):
+        # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
+        return super().get_call_template([types.unliteral(kind) for kind in args], kws)
+
+
+class Kernel(Compiled):
+    """Compiled for kernels to call; Python calls the function as it is written.
+
+    Without the code by which Python and C would call it, it compiles in two thirds of the time.
+    """
+
+    def __init__(self, function):
+        super().__init__(function, no_cpython_wrapper=True)
+
+    def __call__(self, *arguments):
+        return self.py_func(*arguments)
+
+
+kernel, called_from_python = Kernel, Compiled  # as decorators
 
 
 def outlined(function):
@@ -115,8 +158,9 @@ def _saved_code(symbol):
 def _new_code(symbol, module):
     library = cpu_target.target_context.codegen().create_library(symbol)
     library.enable_object_caching()
-    library.add_ir_module(module)
-    library.finalize()
+    with _effort():
+        library.add_ir_module(module)
+        library.finalize()
     if FOLDER is not None:
         with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
             file.write(pickle.dumps(library.serialize_using_object_code()))
@@ -130,15 +174,3 @@ def new_module(name: str) -> ir.Module:
     module = ir.Module(name)
     module.triple, module.data_layout = llvm.get_process_triple(), str(cpu_target.target_context.target_data)
     return module
-
-
-def _in_folder(compile_it):
-    if FOLDER is None:
-        return compile_it({})
-    theirs = numba.config.CACHE_DIR, dispatcher.FunctionCache
-    numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
-    dispatcher.FunctionCache = Cache
-    try:
-        return compile_it({"cache": True})
-    finally:
-        numba.config.CACHE_DIR, dispatcher.FunctionCache = theirs

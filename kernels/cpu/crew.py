@@ -19,7 +19,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from minigan.kernels.cpu.arrays import LINE_BYTES
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.compile import called_from_python, kernel
 
 LINE = LINE_BYTES // 8  # words of a cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
@@ -34,7 +34,7 @@ def new_board() -> np.ndarray:
     return np.zeros(WORDS, np.int64)
 
 
-@kernel
+@called_from_python
 def share(board, function, tasks, threads):
     """Do all tasks of the job whose arguments are on the board; whether every helper has come out of it again."""
     board[COUNT] += 1
@@ -51,7 +51,7 @@ def share(board, function, tasks, threads):
     return False
 
 
-@kernel
+@called_from_python
 def watch(board, slot, looks):
     """Take part in jobs until none has come for so many looks."""
     last = left = 0

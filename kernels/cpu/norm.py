@@ -36,14 +36,14 @@ def line_of(channels):
 
 def share_rows(kernel, x, arrays, *arguments):
     """Do a kernel's tasks, ranges of the rows of x, of which it reads and writes so many arrays."""
-    tasks = -(-len(x) // rows_of_task.py_func(x.shape[1]))
+    tasks = -(-len(x) // rows_of_task(x.shape[1]))
     share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
 
 
 def sums_of(x, count):
     """(what each task has to say of each channel, (tasks, count, C) float64; lines to sum in)."""
     m, channels = x.shape
-    tasks, width = -(-m // rows_of_task.py_func(channels)), line_of.py_func(channels)
+    tasks, width = -(-m // rows_of_task(channels)), line_of(channels)
     return np.empty((tasks, count, channels)), Own("sums", width, x.dtype), Own("more sums", width, x.dtype)
 
 
@@ -89,7 +89,7 @@ def leaky_relu_vjp_sum(g, x, slope):
 def lines(*columns):
     """Arrays (C,), of what belongs to the columns, each repeated along a line."""
     channels = len(columns[0])
-    repeated = np.empty((len(columns), line_of.py_func(channels) // channels, channels), columns[0].dtype)
+    repeated = np.empty((len(columns), line_of(channels) // channels, channels), columns[0].dtype)
     for line, column in zip(repeated, columns, strict=True):
         line[:] = column
     return repeated

@@ -41,7 +41,7 @@ class Tasks(Outlined):
     with names, floats and `Own` arrays. Kernels call it, and `share`; from Python it cannot be called."""
 
     def __init__(self, function):
-        super().__init__(kernel(function, no_cpython_wrapper=True))
+        super().__init__(kernel(function))
         self._entries = {}
 
     def prepare(self, arguments, slots, scratch):

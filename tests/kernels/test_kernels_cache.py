@@ -7,13 +7,17 @@ import sys
 import threading
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
+from numba.core import event
 
 from minigan import kernels
 from minigan.errors import UnknownNameError
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import compile as compiling
+from minigan.kernels.cpu import tile
+from minigan.kernels.cpu.vectors import BITS
 
 PRODUCT = """
 import numba, numpy as np
@@ -94,6 +98,34 @@ def test_kernels_work_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     folder, hits, *_ = run(PRODUCT, MINIGAN_CACHE=str(tmp_path / "file" / "folder"))
     assert (folder, hits) == ("None", "0")
+
+
+def test_what_others_compile_with_numba_is_compiled_as_they_say(monkeypatch):
+    """Kernels have settings of their own, which hold while one is compiled, and no longer."""
+    monkeypatch.setattr(compiling, "FOLDER", None)  # what is loaded is not compiled
+    seen = []
+
+    @compiling.kernel
+    def twice(x):
+        return 2 * x
+
+    class Listener(event.Listener):
+        def on_start(self, event):
+            seen.append(int(numba.config.OPT))
+
+        def on_end(self, event):
+            pass
+
+    before = numba.config.OPT, numba.config.CACHE_DIR
+    with event.install_listener("numba:compile", Listener()):
+        twice.compile((numba.types.int64,))
+        numba.njit(lambda x: 3 * x)(2)
+    assert seen == [compiling.EFFORT, int(numba.config.OPT)]
+    assert before == (numba.config.OPT, numba.config.CACHE_DIR)
+
+
+def test_python_calls_what_kernels_call_as_it_is_written():
+    assert tile.packed_size(5, 1, 4) == 5 * tile.panel_width(1, 4) == 5 * (BITS // 64)
 
 
 def test_changing_any_source_changes_the_folder(tmp_path):

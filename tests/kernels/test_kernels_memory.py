@@ -56,7 +56,7 @@ import numba, numpy as np
 from minigan.kernels.cpu import norm
 from minigan.kernels.cpu.loading import Bitcode
 x = np.array([5, 0, 0, 0], np.float32)
-norm.repeat(x, 1)
+norm.repeat.compile((numba.typeof(x), numba.types.intp))
 (compiled,) = norm.repeat.overloads.values()
 
 @numba.njit
@@ -65,7 +65,7 @@ def repeated(x):
     return x
 
 again = repeated(np.array([5, 0, 0, 0], np.float32))
-print(isinstance(compiled.library._shared_module, Bitcode), (x == 5).all() and (again == 5).all())
+print(isinstance(compiled.library._shared_module, Bitcode), (again == 5).all())
 """
     environment = os.environ | {"MINIGAN_CACHE": str(tmp_path)}
     found = [
