@@ -18,6 +18,7 @@ MOST_ROWS = 512  # of a block of the result
 TASKS = 16  # at least so many, where there is work for them
 COLUMNS, SHORT = 1024, 64  # of a task that adds rows up, and rows of a short sum
 BLOCK = 1 << 14  # elements that a task reads
+WRITTEN = 0.2e-9  # seconds for an element of a result, at least
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
 
 
@@ -190,4 +191,4 @@ def plan(m, n, depth, dtype):
     across, rows, deep = -(-n // columns), round_up(-(-m // down), ROWS), round_up(-(-depth // parts), DEPTH)
     down, parts = -(-m // rows), -(-depth // deep)
     panels = Own("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
-    return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, 2 * m * n * depth / PEAK
+    return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, m * n * max(2 * depth / PEAK, WRITTEN)
