@@ -30,7 +30,7 @@ from minigan.kernels.cpu.vectors import BITS, ROWS
 SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan or ninf: NaN and infinity must survive
 # error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
 OPTIONS = {"nogil": True, "fastmath": SAFE_FLAGS, "error_model": "numpy", "no_cfunc_wrapper": True}
-EFFORT = 2  # of LLVM, as -O2: what -O3 does more takes a sixth of a cold start and makes no step faster
+EFFORT = 2  # of LLVM where we write its code, as -O2: there is nothing to gain from -O3, which takes twice as long
 SOURCES = Path(__file__).resolve().parent.parent
 
 
@@ -62,19 +62,6 @@ def cache_folder() -> Path | None:
 FOLDER = cache_folder()
 
 
-@contextlib.contextmanager
-def _effort():
-    """Have LLVM do what is compiled inside as -O2 would."""
-    cpu_target.target_context.codegen()  # made once for all that Numba compiles, with the user's settings
-    with global_compiler_lock:
-        theirs = numba.config.OPT
-        numba.config.OPT = min(theirs, type(theirs)(EFFORT))
-        try:
-            yield
-        finally:
-            numba.config.OPT = theirs
-
-
 class Compiled(CPUDispatcher):
     """A function that is compiled for arrays and numbers when it is first called with their types."""
 
@@ -87,10 +74,6 @@ class Compiled(CPUDispatcher):
                 self._cache = Cache(self.py_func)
             finally:
                 numba.config.CACHE_DIR = theirs
-
-    def compile(self, sig):
-        with _effort():
-            return super().compile(sig)
 
     def get_call_template(self, args, kws):
         # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
@@ -158,9 +141,14 @@ def _saved_code(symbol):
 def _new_code(symbol, module):
     library = cpu_target.target_context.codegen().create_library(symbol)
     library.enable_object_caching()
-    with _effort():
-        library.add_ir_module(module)
-        library.finalize()
+    with global_compiler_lock:
+        theirs = numba.config.OPT
+        try:
+            numba.config.OPT = min(theirs, type(theirs)(EFFORT))
+            library.add_ir_module(module)
+            library.finalize()
+        finally:
+            numba.config.OPT = theirs
     if FOLDER is not None:
         with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
             file.write(pickle.dumps(library.serialize_using_object_code()))

@@ -191,4 +191,5 @@ def plan(m, n, depth, dtype):
     across, rows, deep = -(-n // columns), round_up(-(-m // down), ROWS), round_up(-(-depth // parts), DEPTH)
     down, parts = -(-m // rows), -(-depth // deep)
     panels = Own("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
-    return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, m * n * max(2 * depth / PEAK, WRITTEN)
+    seconds = m * n * max(2 * depth / PEAK, WRITTEN)
+    return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, seconds

@@ -167,30 +167,28 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
         each = -(-slab.images // TASKS)
         share(all_images, -(-slab.images // each), time, x, g, slab.kinds, codes, slab.start, slab.images, each,
               V, plane, pitch, between)  # fmt: skip
-        share(make_features, -(-g.K // columns), time, V, plane, pitch, w, y, g, slab.kinds, codes, slab.start,
-              slab.images, columns, bias, x.dtype.type(slope), U, M, taps, between)  # fmt: skip
+        share(make_features, -(-g.K // columns) * len(slab.kinds), time, V, plane, pitch, w, y, g, slab.kinds, codes,
+              slab.start, slab.images, columns, bias, x.dtype.type(slope), U, M, taps, between)  # fmt: skip
     return y
 
 
 @Tasks
 def make_features(number, images, plane, pitch, w, y, g, kinds, codes, start, count, columns, bias, slope,
                   weights, products, taps, between):  # fmt: skip
-    """Some columns of the features of `count` images, which are counted from `start` on."""
-    first_k, last_k = number * columns, min((number + 1) * columns, g.K)
+    """Some columns of the features of `count` images, which are counted from `start` on, in tiles of one kind."""
+    part, of_kind = divmod(number, len(kinds) // 9)
+    t, _, tiles = kind(kinds, of_kind, 0, count)
+    first_k, last_k = part * columns, min((part + 1) * columns, g.K)
     columns = last_k - first_k
     depth, line = min(g.SH, g.KH) * min(g.SW, g.KW) * g.C, ROWS * columns + LINE
     size = packed_size(depth, columns, w.itemsize)
-    for number in range(len(kinds) // 9):
-        t, _, tiles = kind(kinds, number, 0, count)
-        transform_weights(w, g, t, codes, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
-        for block in range(0, tiles, ROWS):
-            stop = min(block + ROWS, tiles)
-            for q in range(t.NH * t.NW):
-                multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
-                         q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
-            features_from_points(
-                products, line, y, g, t, codes, start, block, stop, first_k, last_k, bias, slope, between
-            )
+    transform_weights(w, g, t, codes, first_k, g.K, 1, g.C, columns, weights, size, taps, between)
+    for block in range(0, tiles, ROWS):
+        stop = min(block + ROWS, tiles)
+        for q in range(t.NH * t.NW):
+            multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
+                     q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
+        features_from_points(products, line, y, g, t, codes, start, block, stop, first_k, last_k, bias, slope, between)
 
 
 def conv2d_transpose(y, w, g, bias=None, *, tile):
@@ -247,7 +245,9 @@ def conv2d_weight(x, y, g, *, tile):
     x, y = plain(x, y)
     w = np.zeros(g.weight, x.dtype)
     depth, time = phases_in(g) * g.C, seconds(g, tile)
-    pitch, channels, columns = depth + LINE, min(CHANNELS, g.C), min(2 * CHANNELS, g.K)
+    pitch, channels = depth + LINE, min(CHANNELS, g.C)
+    enough = -(-g.C // channels) * -(-g.K // (2 * CHANNELS)) >= TASKS
+    columns = min(2 * CHANNELS if enough else CHANNELS, g.K)
     families = IMAGE_TO_POINTS, IMAGE_TO_PLANES, FEATURES_TO_POINTS, FEATURES_TO_PLANES, POINTS_TO_TAPS
     codes = codes_for(g, tile, x.dtype, *families)
     for slab in slabs(g, tile, (depth + g.K) * x.itemsize):
