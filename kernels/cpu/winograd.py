@@ -49,7 +49,7 @@ from minigan.kernels.cpu.transforms import (
 )
 
 SUITED = "kernels of up to three times the stride, without dilation and groups"
-SLAB = 8 << 20  # bytes of transforms, about
+SLAB = 16 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
