@@ -18,6 +18,7 @@ from minigan.kernels.cpu.vectors import clear_run, copy_run
 
 TASK = 1 << 15  # elements of a task, about
 WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
+JOINED = 512  # channels of a task that joins what the others found
 
 
 @kernel
@@ -40,6 +41,11 @@ def share_rows(kernel, x, arrays, *arguments):
     share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
 
 
+def share_channels(kernel, partial, *arguments):
+    """Do a kernel's tasks, ranges of the channels of `partial`, (tasks, count, C)."""
+    share(kernel, -(-partial.shape[2] // JOINED), partial.size * 1e-9, partial, *arguments)
+
+
 def sums_of(x, count):
     """(what each task has to say of each channel, (tasks, count, C) float64; lines to sum in)."""
     m, channels = x.shape
@@ -53,7 +59,7 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
     y, mean, inverse = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
     partial, *sums = sums_of(x, 2)
     share_rows(moments, x, 1, x, channels, partial, *sums)
-    share(join_moments, 1, 0, partial, m, np.float64(eps), mean, inverse)
+    share_channels(join_moments, partial, m, np.float64(eps), mean, inverse)
     share_rows(normalise, x, 2, x, lines(mean, inverse * scale, shift), channels, x.dtype.type(slope), y)
     return y, mean, inverse
 
@@ -66,7 +72,7 @@ def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     line, slope = lines(mean, inverse_deviation * scale, shift), x.dtype.type(slope)
     partial, *sums = sums_of(x, 2)
     share_rows(gradient_sums, x, 2, g, x, line, channels, slope, partial, *sums)
-    share(join_gradients, 1, 0, partial, m, scale, inverse_deviation, gscale, gshift, incline, constant)
+    share_channels(join_gradients, partial, m, scale, inverse_deviation, gscale, gshift, incline, constant)
     share_rows(normalise_vjp, x, 3, g, x, line, lines(incline, constant), channels, slope, gx)
     return gx, gscale, gshift
 
@@ -206,10 +212,10 @@ def moments(number, x, channels, partial, sums, means):
 
 @Tasks
 def join_moments(number, partial, rows, eps, mean, inverse):
-    """The moments of all rows: the mean of each channel and its inverse deviation."""
+    """The moments of all rows, for some channels: the mean and the inverse deviation."""
     channels = mean.size
     size, tasks = rows_of_task(channels), partial.size // (2 * channels)
-    for c in range(channels):
+    for c in range(number * JOINED, min((number + 1) * JOINED, channels)):
         total = squares = 0.0
         for task in range(tasks):
             total += partial[2 * task * channels + c] * min(size, rows - task * size)
@@ -252,7 +258,7 @@ def join_gradients(number, partial, rows, scale, inverse, gscale, gshift, inclin
     gx = scale * inverse * (h - gshift / M - normal * gscale / M), normal = (x - mean) * inverse
     """
     channels = scale.size
-    for c in range(channels):
+    for c in range(number * JOINED, min((number + 1) * JOINED, channels)):
         total = products = 0.0
         for start in range(0, partial.size, 2 * channels):
             total += partial[start + c]
