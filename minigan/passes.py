@@ -17,7 +17,7 @@ from minigan.graph import recording, value
 from minigan.tensor import Tensor
 
 ndarray = np.ndarray
-LITTLE = 64  # bytes that may be kept with a gradient: those before a cache line begins
+LITTLE = 64  # bytes: kernels' results have so many before and after them (LINE_BYTES)
 _tick_of = operator.attrgetter("tick")
 
 
@@ -231,12 +231,16 @@ def _array_at(place):
 
 
 def _owns_memory(array):
-    """Whether nobody else can see its memory: it is its own, or (almost) all of an array that only this view holds."""
+    """Whether nobody else can see its memory: it is its own, or that of an array which only this view holds.
+
+    The view has each of its elements once, and at most LITTLE of that memory is kept without being looked at.
+    """
     base = array.base
     return base is None or (
         base.__class__ is ndarray
         and base.base is None
-        and base.nbytes - array.nbytes <= LITTLE
+        and 0 <= base.nbytes - array.nbytes <= LITTLE
+        and array.flags.forc
         and array.flags.writeable
         and getrefcount(base) == ALONE + 1  # the view holds it too
     )

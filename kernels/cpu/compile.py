@@ -23,6 +23,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import nrtdynmod
 
+from minigan.errors import MiniganError
 from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.outline import Cache, Outlined
 from minigan.kernels.cpu.vectors import BITS, ROWS
@@ -31,6 +32,17 @@ SAFE_FLAGS = {"reassoc", "contract", "nsz"}  # reductions vectorise; never nnan 
 # error_model: x / 0 is inf or NaN, as in NumPy; a check for it would keep loops with divisions from being vectorised
 OPTIONS = {"nogil": True, "fastmath": SAFE_FLAGS, "error_model": "numpy", "no_cfunc_wrapper": True}
 EFFORT = 2  # of LLVM where we write its code, as -O2: there is nothing to gain from -O3, which takes twice as long
+# of Numba's, what changes the code that it makes
+SETTINGS = [
+    "CPU_NAME",
+    "CPU_FEATURES",
+    "ENABLE_AVX",
+    "OPT",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+]
 SOURCES = Path(__file__).resolve().parent.parent
 
 
@@ -40,7 +52,7 @@ def fingerprint(sources: Path = SOURCES) -> str:
     for file in sorted(sources.rglob("*.py")):
         state.update(str(file.relative_to(sources)).encode() + b"\0" + file.read_bytes() + b"\0")
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    settings = numba.config.CPU_NAME, numba.config.CPU_FEATURES, numba.config.ENABLE_AVX, numba.config.OPT
+    settings = [(name, str(getattr(numba.config, name, None))) for name in SETTINGS]
     vectors = BITS, ROWS  # and importing them has narrowed Numba's settings, where that is wanted
     versions = numba.__version__, llvmlite.__version__, np.__version__
     state.update(repr((processor, settings, vectors, versions)).encode())
@@ -59,6 +71,11 @@ def cache_folder() -> Path | None:
     return folder
 
 
+if numba.config.DISABLE_JIT:
+    raise MiniganError(
+        "NUMBA_DISABLE_JIT is set, but the kernels for the processor only run compiled; "
+        'unset it, or use what they are compared with: mg.kernels.using("reference")'
+    )
 FOLDER = cache_folder()
 
 
@@ -76,12 +93,13 @@ class Compiled(CPUDispatcher):
                 numba.config.CACHE_DIR = theirs
 
     def get_call_template(self, args, kws):
-        # a constant in a call would make Numba compile a copy for it; LLVM sees the constant anyway where it inlines
-        return super().get_call_template([types.unliteral(kind) for kind in args], kws)
+        """Of one copy for all values: Numba would compile one for each constant in a call, which LLVM sees anyway."""
+        named = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template([types.unliteral(kind) for kind in args], named)
 
 
 class Kernel(Compiled):
-    """Compiled for kernels to call; Python calls the function as it is written.
+    """Compiled for kernels to call; Python calls the function as it is written, if it needs nothing that is LLVM's.
 
     It comes without the code by which Python and C would call it: a fifth of the work of compiling.
     """
@@ -89,8 +107,8 @@ class Kernel(Compiled):
     def __init__(self, function):
         super().__init__(function, no_cpython_wrapper=True)
 
-    def __call__(self, *arguments):
-        return self.py_func(*arguments)
+    def __call__(self, *arguments, **named):
+        return self.py_func(*arguments, **named)
 
 
 kernel, called_from_python = Kernel, Compiled  # as decorators
@@ -150,10 +168,13 @@ def _new_code(symbol, module):
         finally:
             numba.config.OPT = theirs
     if FOLDER is not None:
-        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as file:
-            file.write(pickle.dumps(library.serialize_using_object_code()))
-            file.flush()
-            os.replace(file.name, FOLDER / symbol)
+        file = FOLDER / f"{symbol}.{os.getpid()}"
+        try:
+            file.write_bytes(pickle.dumps(library.serialize_using_object_code()))
+            file.replace(FOLDER / symbol)
+        except OSError:  # the disk is full; the next process compiles it again
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
     return library
 
 

@@ -24,9 +24,16 @@ CHANNELS = 32  # from here on transforms cost little beside the products that th
 WORK = 1 << 26  # multiplications from which it pays to transform
 
 
+def is_empty(g) -> bool:
+    """Whether there is nothing to multiply; the fast algorithms count on something."""
+    return 0 in (*g.image, *g.weight, *g.features)
+
+
 @functools.lru_cache(maxsize=1024)
 def algorithm_for(g, dtype) -> str:
     """The algorithm that does this convolution, and its two gradients, in the least time."""
+    if is_empty(g):
+        return "im2col"
     if product.suits(g):
         return "product"
     if g.C <= FEW_CHANNELS and direct.suits(g):
@@ -51,6 +58,8 @@ def chosen(g, dtype, algorithm: str | None) -> tuple[ModuleType, dict]:
     module = {"product": product, "im2col": blocked, "direct": direct}.get(name, winograd)
     if algorithm and module is not blocked and not module.suits(g):
         raise ShapeError(f"algorithm {name!r} is for {module.SUITED}; im2col does every geometry. This is {g}")
+    if algorithm and is_empty(g):
+        return blocked, {}
     return module, {"tile": int(name[-1])} if module is winograd else {}
 
 

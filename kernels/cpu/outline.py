@@ -22,7 +22,7 @@ _known: dict[str, tuple[str, str, tuple]] = {}  # symbol -> module and name of t
 
 
 class Outlined:
-    """A kernel that other kernels call by a symbol; called from Python it is the kernel itself."""
+    """A kernel that other kernels call by a symbol; Python calls it as the kernel itself."""
 
     def __init__(self, dispatcher):
         self.dispatcher, function = dispatcher, dispatcher.py_func
@@ -111,7 +111,11 @@ class Cache(caching.FunctionCache):
         """As Numba's, which would first make ready all that it can compile: 8 MB that a loaded kernel does not need."""
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            try:
+                return self._load_overload(sig, target_context)
+            except Exception:  # a damaged file, of which pickle may say anything: the kernel is compiled again
+                self.flush()
+        return None
 
 
 def needed_symbols(library) -> list[tuple[str, str, tuple]]:

@@ -38,7 +38,7 @@ class Own:
 
 class Tasks(Outlined):
     """A kernel that does one of its tasks: function(number, *arguments), for flat arrays, integers, tuples of them
-    with names, floats and `Own` arrays. Kernels call it, and `share`; from Python it cannot be called."""
+    with names, floats and `Own` arrays. Kernels call it, and `share`."""
 
     def __init__(self, function):
         super().__init__(kernel(function))

@@ -17,11 +17,12 @@ def binary_cross_entropy_with_logits(logits, targets):
     """-log of the probability given to the targets, sigmoid(logits) being that of 1.
 
     targets: probabilities in [0, 1], a number or of the logits' shape
-    log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), so that no logit is too large and no loss too small.
+    log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), so that no finite logit is too large and no loss too small.
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
+    targets = _like(targets, logits)
     losses = np.log1p(np.exp(-np.abs(logits)))
-    losses += np.maximum((1 - targets) * logits, -targets * logits)  # the first where logits are positive
+    losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first where logits are positive
     return losses.sum() * _weight(logits)
 
 
@@ -38,6 +39,7 @@ def _(g, y, logits, targets):
 @primitive(saves="logits")
 def _excess(logits, targets):
     """sigmoid(logits) - targets, without cancellation where the targets are 0 or 1."""
+    targets = _like(targets, logits)
     e = np.exp(-np.abs(logits))
     return np.where(logits > 0, 1 - targets - targets * e, e * (1 - targets) - targets) / (1 + e)
 
@@ -80,14 +82,20 @@ def mean_absolute_error(predictions, targets):
     return mean(abs(predictions - targets))
 
 
+def _like(targets, logits):
+    """Targets of any dtype as numbers of the logits'."""
+    return np.asarray(targets, logits.dtype if logits.dtype.kind == "f" else float)
+
+
 def _weight(logits):
     """What one of them counts for in their mean."""
     return 1 / logits.size if logits.size else math.nan
 
 
 def _same_shape(call, predictions, targets):
-    if isinstance(targets, Tensor | np.ndarray) and targets.shape != predictions.shape:
+    shape = np.shape(targets)
+    if (shape or isinstance(targets, Tensor | np.ndarray)) and shape != predictions.shape:
         raise ShapeError(
-            f"{call}: predictions have shape {predictions.shape}, targets {targets.shape}; "
+            f"{call}: predictions have shape {predictions.shape}, targets {shape}; "
             "broadcasting one against the other is never what a loss means"
         )

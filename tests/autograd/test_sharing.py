@@ -175,3 +175,19 @@ def test_a_gradient_of_another_shape_is_refused():
     t = mg.tensor(np.ones(3), requires_grad=True)
     with pytest.raises(mg.GraphError, match=r"shape \(7,\) to a value of shape \(3,\)"):
         mg.grad(odd(t).sum(), t)
+
+
+def test_a_gradient_that_overlaps_itself_is_added_to_apart():
+    @mg.primitive(saves="x")
+    def total(x):
+        return np.asarray(x.sum())
+
+    @total.vjp(0)
+    def _(g, y, x):
+        return np.ndarray(x.shape, x.dtype, np.array([float(g)], x.dtype), strides=(0,))
+
+    x = mg.tensor(np.arange(1.0, 5.0), requires_grad=True)
+    assert mg.grad(mg.sum(x * x) + total(x), x).tolist() == [3, 5, 7, 9]
+    g = mg.grad(total(x), x)
+    g[0] = 100
+    assert g.tolist() == [100, 1, 1, 1]

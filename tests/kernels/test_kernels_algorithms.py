@@ -46,6 +46,18 @@ def test_every_algorithm_computes_the_references_convolutions(algorithm, data, m
         assert_near(actual, expected, terms(g) * COARSENESS.get(algorithm, 1) ** 2)
 
 
+@pytest.mark.parametrize("algorithm", [None, "im2col", "direct", "winograd2", "winograd4"])
+@pytest.mark.parametrize("empty", ["N", "C", "K"])
+def test_nothing_times_something_is_zero_by_every_algorithm(algorithm, empty):
+    sizes = {"N": 2, "C": 3, "K": 4, empty: 0}
+    axis = (6, 4, 3, 1, 1, 0, 0)
+    g = geometry(sizes["N"], axis, axis, sizes["C"], sizes["K"], 1)
+    x, w, y = np.ones(g.image), np.ones(g.weight), np.ones(g.features)
+    for result, shape in zip(all_three(x, w, y, g, algorithm), (g.features, g.image, g.weight), strict=True):
+        assert result.shape == shape
+        assert not result.any()
+
+
 @ALGORITHMS
 @given(data=st.data(), make=makers(dtypes=st.just(np.float64)))
 def test_the_three_are_adjoints_by_every_algorithm(algorithm, data, make):

@@ -92,6 +92,31 @@ def test_damaged_machine_code_is_made_again(tmp_path, kind):
     assert run(CONVOLUTION, **environment) == ["end"]
 
 
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_kernels_whose_files_are_damaged_are_compiled_again(tmp_path, kind):
+    environment = {"MINIGAN_CACHE": str(tmp_path)}
+    run(CONVOLUTION, **environment)
+    for number, file in enumerate(sorted(tmp_path.rglob(f"*.{kind}"))):
+        file.write_bytes(file.read_bytes()[:100] if number % 2 else b"x" * 100)
+    assert {"make_features", "multiply"} <= set(run(CONVOLUTION, **environment))
+    assert run(CONVOLUTION, **environment) == ["end"]
+
+
+def test_without_numbas_compiler_an_error_says_so():
+    program = """
+import numpy as np, minigan as mg
+from minigan.errors import MiniganError
+x = np.ones((300, 300))
+try:
+    mg.matmul(x, x)
+except MiniganError as error:
+    print("NUMBA_DISABLE_JIT" in str(error))
+with mg.kernels.using("reference"):
+    print(mg.matmul(x, x).sum())
+"""
+    assert run(program, NUMBA_DISABLE_JIT="1") == ["True", "27000000.0"]
+
+
 def test_kernels_work_where_nothing_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     folder, hits, *_ = run(PRODUCT, MINIGAN_CACHE=str(tmp_path / "file" / "folder"))

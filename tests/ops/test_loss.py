@@ -54,6 +54,17 @@ def test_no_logit_is_too_large(dtype):
         assert mg.grad(mg.cross_entropy(rows, [1]), rows).tolist() == [[1, -1]]
 
 
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int64, np.float16, np.float64, list])
+def test_targets_may_be_of_any_dtype(dtype):
+    labels = [[1.0], [0.0]]
+    targets = labels if dtype is list else np.array(labels, dtype)
+    logits = mg.tensor(np.array([[-1], [2]], np.float32), requires_grad=True)
+    loss = mg.binary_cross_entropy_with_logits(logits, targets)
+    assert loss.dtype == np.float32
+    assert np.isclose(loss.item(), (np.log1p(np.exp(1)) + np.log1p(np.exp(2))) / 2)
+    assert np.allclose(mg.grad(loss, logits), [[-1 / (1 + np.exp(-1)) / 2], [1 / (1 + np.exp(-2)) / 2]])
+
+
 def test_no_loss_is_too_small():
     """The loss of an answer that is almost surely right, and its gradient, are not rounded to 0."""
     for label, x in ((1, 30), (0, -30)):
