@@ -51,6 +51,7 @@ from minigan.kernels.cpu.transforms import (
 SUITED = "kernels of up to three times the stride, without dilation and groups"
 SLAB = 16 << 20  # bytes of transforms, about
 CHANNELS = 32  # of the result that a task makes: at least a panel's
+CHAIN = 256  # products that are summed one after the other; a sum of such sums rounds less
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
 TASKS = 16  # at least so many, where there is work for them
@@ -186,8 +187,10 @@ def make_features(number, images, plane, pitch, w, y, g, kinds, codes, start, co
     for block in range(0, tiles, ROWS):
         stop = min(block + ROWS, tiles)
         for q in range(t.NH * t.NW):
-            multiply(images, q * plane + (t.at + block) * pitch, pitch, 1, weights[q * size :], depth, 0, products,
-                     q * line, columns, stop - block, columns, phases_of(q, g, t) * g.C, False)  # fmt: skip
+            here, deep = q * plane + (t.at + block) * pitch, phases_of(q, g, t) * g.C
+            for k in range(0, deep, CHAIN):
+                multiply(images, here + k, pitch, 1, weights[q * size :], depth, k, products, q * line, columns,
+                         stop - block, columns, min(CHAIN, deep - k), k > 0)  # fmt: skip
         features_from_points(products, line, y, g, t, codes, start, block, stop, first_k, last_k, bias, slope, between)
 
 
@@ -229,10 +232,12 @@ def make_images(number, features, plane, pitch, w, x, g, kinds, codes, start, co
         for block in range(first, last, ROWS):
             stop = min(block + ROWS, last)
             for q in range(t.NH * t.NW):
+                here = q * plane + (t.at + block) * pitch
                 for phase in range(phases_of(q, g, t)):
-                    multiply(features, q * plane + (t.at + block) * pitch, pitch, 1,
-                             weights[q * size :], phases * g.K, phase * g.K, products, q * line + phase * channels,
-                             phases * channels, stop - block, channels, g.K, False)  # fmt: skip
+                    for k in range(0, g.K, CHAIN):
+                        multiply(features, here + k, pitch, 1, weights[q * size :], phases * g.K, phase * g.K + k,
+                                 products, q * line + phase * channels, phases * channels, stop - block, channels,
+                                 min(CHAIN, g.K - k), k > 0)  # fmt: skip
             if number == 0 and t.top == 0:  # else another kind of tile, or an earlier strip, has begun these images
                 tiles = t.rows * t.columns
                 for pixel in range((start + -(-block // tiles)) * g.H * g.W, (start + -(-stop // tiles)) * g.H * g.W):

@@ -28,7 +28,7 @@ def layers(draw):
 
 
 def by_torch(x, w, y, g):
-    """The three convolutions in PyTorch, as ours lie."""
+    """The three convolutions in PyTorch on the same arrays, which are channels last."""
     images = torch.nn.functional.pad(torch.from_numpy(x).permute(0, 3, 1, 2), (g.PL, g.PR, g.PT, g.PB))
     weights, features = torch.from_numpy(w).permute(3, 2, 0, 1), torch.from_numpy(y).permute(0, 3, 1, 2)
     forward = torch.nn.functional.conv2d(images, weights, stride=(g.SH, g.SW))
