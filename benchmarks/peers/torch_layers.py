@@ -21,7 +21,7 @@ def convolution(layer: Convolution, direction: str, channels_last: bool):
     layout = torch.channels_last if channels_last else torch.contiguous_format
     axes = (0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)
     x, w, y = (
-        torch.from_numpy(np.ascontiguousarray(array.transpose(order))).contiguous(memory_format=layout)
+        torch.from_numpy(np.ascontiguousarray(array.transpose(order))).clone(memory_format=layout)
         for array, order in zip(operands(g), axes, strict=True)
     )
     return (_transposed if layer.transposed else _direct)(g, direction, x, w, y)

@@ -81,7 +81,7 @@ def bias_sum(g):
     (g,) = plain(g)
     partial, sums, _ = sums_of(g, 1)
     share_rows(column_sums, g, 1, g, g.shape[1], partial, sums)
-    return partial[:, 0].sum(axis=0).astype(g.dtype)
+    return total(partial, g.dtype)
 
 
 def leaky_relu_vjp_sum(g, x, slope):
@@ -89,7 +89,13 @@ def leaky_relu_vjp_sum(g, x, slope):
     gx = empty(x.shape, x.dtype)
     partial, sums, _ = sums_of(g, 1)
     share_rows(activate_vjp_sums, x, 3, g, x, x.shape[1], x.dtype.type(slope), gx, partial, sums)
-    return gx, partial[:, 0].sum(axis=0).astype(g.dtype)
+    return gx, total(partial, g.dtype)
+
+
+def total(partial, dtype):
+    """The sum of what the tasks found, (tasks, 1, C): (C,)."""
+    sums = partial[0] if len(partial) == 1 else partial.sum(axis=0)
+    return sums[0].astype(dtype)
 
 
 def lines(*columns):

@@ -93,6 +93,8 @@ def _weight(logits):
 
 
 def _same_shape(call, predictions, targets):
+    if targets.__class__ in (int, float):
+        return
     shape = np.shape(targets)
     if (shape or isinstance(targets, Tensor | np.ndarray)) and shape != predictions.shape:
         raise ShapeError(
