@@ -161,7 +161,7 @@ def product(a, b, bias, slope):
     (m, depth), n, dtype = a.shape, b.shape[1], a.dtype
     sizes, tasks, parts, panels, seconds = plan(m, n, depth, dtype)
     out, slope = empty((m, n), dtype), dtype.type(slope)
-    (bias,) = plain(NOTHING[dtype] if bias is None else bias)
+    bias = NOTHING[dtype] if bias is None else plain(bias)[0]
     operands = *flat_with_strides(a), *flat_with_strides(b)
     if parts == 1:
         share(product_block, tasks, seconds, *operands, out, bias, slope, panels, sizes)

@@ -38,12 +38,14 @@ def update(kernel, states, gs, numbers):
     table, tasks, elements = [], 0, 0
     gs = plain(*gs)
     for arrays in zip(*states, gs, strict=True):
-        if not all(array.flags.carray for array in arrays):
-            raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
-        if arrays[0].size:
-            blocks = -(-arrays[0].size // BLOCK)
-            table += (blocks, arrays[0].size, *map(address_of, arrays))
-            tasks, elements = tasks + blocks, elements + arrays[0].size * len(arrays)
+        for array in arrays:
+            if not array.flags.carray:
+                raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
+        size = arrays[0].size
+        if size:
+            blocks = -(-size // BLOCK)
+            table += (blocks, size, *map(address_of, arrays))
+            tasks, elements = tasks + blocks, elements + size * len(arrays)
     share(kernel, tasks, elements * 0.3e-9, np.array(table, np.int64), np.array(numbers, gs[0].dtype))
 
 

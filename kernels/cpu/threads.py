@@ -80,7 +80,8 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     try:
         function, words = kernel.prepare(arguments, slots, scratch)
         _board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
-        _start(slots - 1)
+        if len(_helpers) < slots - 1:
+            _start(slots - 1)
         if _asleep:
             _wake_helpers()
         crew.share(_board, function, tasks, slots)
