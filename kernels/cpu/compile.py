@@ -168,13 +168,11 @@ def _new_code(symbol, module):
         finally:
             numba.config.OPT = theirs
     if FOLDER is not None:
-        file = FOLDER / f"{symbol}.{os.getpid()}"
-        try:
+        # beside its place and then moved there, so that no process sees half of it
+        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=FOLDER) as beside:
+            file = Path(beside) / symbol
             file.write_bytes(pickle.dumps(library.serialize_using_object_code()))
             file.replace(FOLDER / symbol)
-        except OSError:  # the disk is full; the next process compiles it again
-            with contextlib.suppress(OSError):
-                file.unlink(missing_ok=True)
     return library
 
 
