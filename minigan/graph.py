@@ -114,25 +114,27 @@ def primitive(forward=None, *, saves: str | None = None):
     def call(*args, **static):
         if len(args) > most:
             args, static = _with_constants(call, args, static, most, keywords)
-        arrays = []
-        wrapped = attached = False
+        if static:
+            for keyword, constant in static.items():
+                _no_tensor_in(call, constant, keyword)
+        for arg in args:
+            if arg.__class__ is not ndarray:
+                break
+        else:  # as rules call it
+            return forward(*args, **static) if static else forward(*args)
+        arrays, attached = [], None
         for arg in args:
             if arg.__class__ is Tensor:
-                wrapped = True
                 arrays.append(arg.data)
-                if arg.requires_grad:
-                    attached = True
+                attached = attached or arg.requires_grad
             else:
                 arrays.append(arg)
                 if arg.__class__ is not ndarray and arg.__class__ in _SEQUENCES:
                     _no_tensor_in(call, arg)
-        if static:
-            for keyword, constant in static.items():
-                _no_tensor_in(call, constant, keyword)
-        if not wrapped:
-            return forward(*args, **static)
+        if attached is None:  # no Tensor among them
+            return forward(*args, **static) if static else forward(*args)
         try:
-            out = forward(*arrays, **static)
+            out = forward(*arrays, **static) if static else forward(*arrays)
         except MiniganError:
             raise
         except (ValueError, IndexError) as error:  # NumPy's own words, with the call and its shapes

@@ -137,8 +137,10 @@ class Pass:
         if op.joint is None and graph.watch is None:
             rules, static = op.rules, node.static
             for position, place in links:
-                rule = rules.get(position) or _refuse_without_rule(op, position)
-                part = rule(g, y, *args, **static)
+                if position not in rules:
+                    _refuse_without_rule(op, position)
+                rule = rules[position]
+                part = rule(g, y, *args, **static) if static else rule(g, y, *args)
                 if place in pending or part is None:
                     self._add(place, part)
                 else:
@@ -148,7 +150,8 @@ class Pass:
                 self._add(place, part)
         if not self.retain:
             node.args = node.arrays = node.static = None
-            graph.drop_result(node)
+            if out.__class__ is not ndarray or out.nbytes >= graph.LARGE:
+                graph.drop_result(node)
 
     def _keep_wanted(self, node, g, found):
         """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""
@@ -196,8 +199,8 @@ class Pass:
         elif (
             before.__class__ is ndarray
             and getrefcount(before) == ALONE + 1  # `pending` holds it too
-            and _owns_memory(before)
-            and g.dtype == before.dtype
+            and (before.base is None or _owns_memory(before))
+            and g.dtype is before.dtype
         ):
             before += g
         else:

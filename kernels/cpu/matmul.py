@@ -138,7 +138,7 @@ def matmul(a, b, bias=None, slope=1.0):
             return product(a, b, bias, slope)
         y = (by_vector(a, b) if n == 1 else by_vector(b.T, a.T)).reshape(m, n)
     else:
-        y = np.matmul(a, b)
+        y = a.dot(b)
     if bias is not None:
         y += bias
     return y if slope == 1 else leaky_relu(y, slope)

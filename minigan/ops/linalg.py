@@ -22,10 +22,8 @@ def matmul(a, b):
 
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
-    if a.size * b.size <= SMALL:  # too small to ask more
-        if 1 in b.shape and a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0] == 1:
-            return a * b  # an outer product adds nothing up
-        return np.matmul(a, b)
+    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL:
+        return a.dot(b)  # np.matmul's result, in half the time where there is little to do
     if (
         b.ndim != 2
         or a.ndim < 2
