@@ -89,7 +89,7 @@ def train_ours(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
 
 def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
     """The same in PyTorch, in its quicker layout for these networks."""
-    trainer, noise = TorchTrainer(gan, channels_last=True), random.derived(seed, "noise")
+    trainer, noise = TorchTrainer(gan, channels_last=True), random.Philox(seed, "noise")
     for _ in range(steps):
         images, _ = next(batches)
         trainer.step(trainer.images(images), torch.from_numpy(gan.noise(len(images), noise).numpy()))

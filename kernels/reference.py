@@ -241,3 +241,37 @@ def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, dec
         v[...] = beta2 * v + (1 - beta2) * g * g
         mean, square = m / (1 - beta1**step), v / (1 - beta2**step)
         p -= (lr * mean / (np.sqrt(square) + eps)).astype(p.dtype)
+
+
+# Random numbers
+
+
+def philox(counter, key):
+    """What Philox-4x32-10 makes of a counter, four words of 32 bits, and a key, two: four words.
+
+    source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011)
+    """
+    low = 0xFFFFFFFF
+    (a, b, c, d), (k, l) = counter, key
+    for _ in range(10):
+        first, second = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b, c, d = (second >> 32) ^ b ^ k, second & low, (first >> 32) ^ d ^ l, first & low
+        k, l = (k + 0x9E3779B9) & low, (l + 0xBB67AE85) & low
+    return a, b, c, d
+
+
+def standard_normal(out, key, block):
+    """Fill `out`, float32, with the normal numbers of the stream with this key, from a block of four on.
+
+    key, block: from 0 to below 2^64 and 2^63
+    Words a and b are a point: u = (a + 1/2) / 2^32, as float32, is how probable it is to be further out, and b the
+    direction. source: Box & Muller, A note on the generation of random normal deviates (1958)
+    """
+    numbers = []
+    for place in range(block, block - (-out.size // 4)):
+        words = philox((place & 0xFFFFFFFF, place >> 32, 0, 0), (key & 0xFFFFFFFF, key >> 32))
+        for a, b in (words[:2], words[2:]):
+            radius = np.sqrt(-2 * np.log((np.float32(a) + np.float32(0.5)) * 2.0**-32))
+            angle = 2 * np.pi * b / 2**32
+            numbers += (radius * np.cos(angle), radius * np.sin(angle))
+    out[...] = np.reshape(numbers[: out.size], out.shape)

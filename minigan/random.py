@@ -1,11 +1,15 @@
 """Random streams, one for each use, so that drawing from one never changes another.
 
-`mg.seed(0)` starts them all again. A generator may also be handed to whatever draws, by `rng=`.
+`mg.seed(0)` starts them all again. A generator may also be handed to whatever draws, by `rng=`. Streams are NumPy's
+generators, but for noise, of which a GAN wants much in every step: a `Philox` is drawn from in a tenth of the time.
 """
 
 import zlib
 
 import numpy as np
+
+from minigan import kernels
+from minigan.errors import DtypeError
 
 _seed = 0
 _streams = {}
@@ -27,5 +31,33 @@ def stream(name: str) -> np.random.Generator:
 
 def derived(number: int, *names) -> np.random.Generator:
     """A generator of its own for a seed and names (strings or non-negative integers)."""
-    keys = (zlib.crc32(n.encode()) if isinstance(n, str) else n for n in names)
-    return np.random.default_rng([number, *keys])
+    return np.random.default_rng(_entropy(number, names))
+
+
+class Philox:
+    """A stream of random numbers of which each is a function of the stream's key and its place there.
+
+    number, names: the seed and what the stream is for, as in `derived`
+    key, block: all there is to its state; a block is four numbers, and each draw begins with one
+    source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011)
+    """
+
+    def __init__(self, number: int, *names):
+        low, high = np.random.SeedSequence(_entropy(number, names)).generate_state(2)
+        self.key, self.block = int(low) | int(high) << 32, 0
+
+    def standard_normal(self, size: int | tuple[int, ...], dtype=np.float32) -> np.ndarray:
+        """The next numbers of the standard normal distribution, an array of this shape.
+
+        raises DtypeError for anything but float32, which is as fine as 32 random bits are
+        """
+        if np.dtype(dtype) != np.float32:
+            raise DtypeError(f"Philox.standard_normal: draws float32, not {np.dtype(dtype)}; convert what it returns")
+        out = np.empty(size, np.float32)
+        kernels.of(out).standard_normal(out, self.key, self.block)
+        self.block += -(-out.size // 4)
+        return out
+
+
+def _entropy(number, names):
+    return [number, *(zlib.crc32(n.encode()) if isinstance(n, str) else n for n in names)]

@@ -104,14 +104,19 @@ class Kernel(Compiled):
     It comes without the code by which Python and C would call it: a fifth of the work of compiling.
     """
 
-    def __init__(self, function):
-        super().__init__(function, no_cpython_wrapper=True)
+    def __init__(self, function, **options):
+        super().__init__(function, no_cpython_wrapper=True, **options)
 
     def __call__(self, *arguments, **named):
         return self.py_func(*arguments, **named)
 
 
 kernel, called_from_python = Kernel, Compiled  # as decorators
+
+
+def inlined(function):
+    """A kernel that is made a part of those which call it, however long: what hides behind a call is no vector code."""
+    return Kernel(function, forceinline=True)
 
 
 def outlined(function):

@@ -137,7 +137,7 @@ def sample(gan: GAN, count: int, seed: int = 0) -> np.ndarray:
     """
     if count < 1 or seed < 0:
         raise TrainingError(f"sample: count is {count} and seed {seed}, but they are at least 1 and 0")
-    return to_uint8(gan.generate(gan.noise(count, random.derived(seed, "sample"))))
+    return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample"))))
 
 
 def _images(images, labels):

@@ -34,7 +34,7 @@ class Trainer:
     gan: trained in place
     batches: real images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
     steps: how many to do in all
-    seed: of the noise; each stream (noise, preview) is a generator of its own, derived from it
+    seed: of the noise; each stream (noise, preview) is one of its own, derived from it
     objective: a name in OBJECTIVES, or an Objective
     learning_rate: of both players' Adam, the model's own unless given
     outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
@@ -58,8 +58,8 @@ class Trainer:
         settings = {"lr": self.learning_rate, "betas": gan.betas}
         self.discriminator_optimiser = optim.Adam(gan.discriminator.parameters(), **settings)
         self.generator_optimiser = optim.Adam(gan.generator.parameters(), **settings)
-        self.noise = random.derived(seed, "noise")
-        self.preview_noise = gan.noise(PREVIEWS, random.derived(seed, "preview"))
+        self.noise = random.Philox(seed, "noise")
+        self.preview_noise = gan.noise(PREVIEWS, random.Philox(seed, "preview"))
         self.history = History()
         self.step = 0
         self.outcome = "new"

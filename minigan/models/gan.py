@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan.autograd import no_grad
 from minigan.nn import Module
+from minigan.random import Philox
 from minigan.tensor import Tensor
 
 
@@ -34,7 +35,7 @@ class GAN:
     def __post_init__(self):
         self.first_run = self.first_run or (800, self.batch)
 
-    def noise(self, count: int, rng: np.random.Generator) -> Tensor:
+    def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise for `count` images."""
         return Tensor(rng.standard_normal((count, self.latent_size), np.float32))
 

@@ -14,7 +14,7 @@ def test_one_step_is_the_one_written_out():
     record = trainer.play(images)
 
     generator, discriminator = other.generator, other.discriminator
-    noise = other.noise(8, mg.random.derived(3, "noise"))
+    noise = other.noise(8, mg.random.Philox(3, "noise"))
     fake = generator(noise)
     real_logits, fake_logits = discriminator(mg.tensor(images)), discriminator(fake.detach())
     loss = mg.mean(mg.softplus(-real_logits)) + mg.mean(mg.softplus(fake_logits))

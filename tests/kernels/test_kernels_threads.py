@@ -47,7 +47,14 @@ def everything(seed=0):
         cpu.window_sum(x, window),
         cpu.window_spread(cpu.window_sum(x, window), window),
         cpu.leaky_relu(x, 0.2),
+        noise(100_000),
     ]
+
+
+def noise(count):
+    out = np.empty(count, np.float32)
+    cpu.standard_normal(out, 5, 7)
+    return out
 
 
 def bits(arrays):

@@ -39,7 +39,7 @@ class Pair:
         self.gan, self.dtype = gan, dtype
         rng = np.random.default_rng(draw)
         self.images = rng.uniform(-1, 1, (STEPS, BATCH, *gan.image_shape)).astype(np.float32).astype(dtype)
-        self.noise = random.derived(0, "noise")
+        self.noise = random.Philox(0, "noise")
         self.theirs = torch_gan.TorchTrainer(gan)
         self.ours = Trainer(gan, Batches(self.images[0], batch_size=BATCH), steps=STEPS)
         gan.noise = lambda count, rng, draw=gan.noise: Tensor(draw(count, rng).numpy().astype(dtype))
