@@ -17,6 +17,7 @@ def faults():
 
 def make():
     np.empty(2_000_000, np.float32).fill(1)  # 8 MB, 2000 pages
+    np.empty(10_000_000, np.float32).fill(1)  # 40 MB
 
 make()
 before = faults()
