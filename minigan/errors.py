@@ -32,3 +32,7 @@ class UnknownNameError(MiniganError, LookupError):
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
+
+
+class DeviceError(MiniganError, RuntimeError):
+    """Arrays are on different devices, or a device or what it needs is not there."""

@@ -1,0 +1,108 @@
+"""Launching kernels: the same call for a GPU, through CuPy, and for the CPU, through the simulator.
+
+A kernel is named by its file and its function. Which arrays it is given says where it runs (`launcher_of`) and whether
+it is compiled for float or double. Its arguments are arrays, integers (`wide` in the source), floats (`real`) and
+geometries.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from minigan.errors import DtypeError
+from minigan.kernels.geometry import ConvGeometry
+
+FOLDER = Path(__file__).parent
+THREADS = 256  # of a block, where nothing else is said
+MOST_BLOCKS = 1 << 16  # of kernels that go on until all is done; more would only begin later
+REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+
+
+class Launcher(Protocol):
+    """What compiles the sources and runs kernels of them on arrays of one kind."""
+
+    def run(self, file: str, kernel: str, real: str, blocks: tuple, threads: tuple, arguments: list) -> None:
+        """Run a kernel of a file that is compiled for a type of numbers.
+
+        blocks, threads: of the grid and of a block, up to three numbers each
+        arguments: arrays, and NumPy's numbers and records, which are passed by value
+        """
+
+    def empty(self, shape: tuple[int, ...], dtype) -> np.ndarray:
+        """A new array of this launcher's kind, not initialised."""
+
+
+_launchers: dict[type, Launcher] = {}
+
+
+def register(kind: type, launcher: Launcher) -> None:
+    """Let a launcher run what is asked for with arrays of this class."""
+    _launchers[kind] = launcher
+
+
+def launcher_of(array) -> Launcher:
+    launcher = _launchers.get(type(array))
+    if launcher is None:
+        raise DtypeError(f"CUDA kernels take arrays on a device, not {type(array).__name__}; move it with .to(...)")
+    return launcher
+
+
+def each(total: int) -> tuple[int, int]:
+    """(blocks, threads) for a kernel with a number for each thread (EACH in common.h)."""
+    return min(max(-(-total // THREADS), 1), MOST_BLOCKS), THREADS
+
+
+def run(file: str, kernel: str, shape, *arguments, real=None) -> None:
+    """Run a kernel, where its first argument is.
+
+    shape: (blocks, threads), each a number or up to three
+    real: the dtype that it computes in; the first argument's unless given
+    """
+    first = arguments[0]
+    launcher = launcher_of(first)
+    dtype = np.dtype(first.dtype if real is None else real)
+    if dtype not in REALS:
+        raise DtypeError(f"kernels compute in float32 or float64, not {dtype}; convert with astype")
+    values = [passed(argument, dtype, type(first)) for argument in arguments]
+    blocks, threads = ((n,) if isinstance(n, int) else tuple(n) for n in shape)
+    launcher.run(file, kernel, REALS[dtype], blocks, threads, values)
+
+
+def passed(argument, real: np.dtype, kind: type):
+    """An argument as a kernel gets it: an array of the same kind as it is, all else as NumPy's numbers."""
+    if isinstance(argument, kind):
+        if not argument.flags.c_contiguous:
+            raise ValueError("a kernel's arrays are contiguous; copy with `contiguous`")
+        return argument
+    if isinstance(argument, ConvGeometry):
+        return record(argument)
+    if isinstance(argument, int | np.integer):
+        return np.int64(argument)
+    if isinstance(argument, float | np.floating):
+        return real.type(argument)
+    raise DtypeError(f"a kernel on {kind.__name__} was given a {type(argument).__name__}")
+
+
+RECORD = np.dtype([(name, np.int32) for name in ConvGeometry._fields])
+
+
+def record(g: ConvGeometry) -> np.void:
+    """A geometry as the struct of common.h."""
+    return np.array(tuple(g), RECORD)[()]
+
+
+def empty(shape, like, dtype=None):
+    """A new array beside `like`, of its dtype unless given another, not initialised."""
+    return launcher_of(like).empty(shape, np.dtype(like.dtype if dtype is None else dtype))
+
+
+def contiguous(*arrays) -> list:
+    """The arrays, or copies of them, in C order, all float32 or all float64."""
+    dtype = arrays[0].dtype
+    if dtype not in REALS or any(array.dtype != dtype for array in arrays):
+        names = ", ".join(str(array.dtype) for array in arrays)
+        raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
+    return [array if array.flags.c_contiguous else array.copy() for array in arrays]

@@ -1,0 +1,120 @@
+"""Compiles .cu files with g++ and runs their kernels on the CPU; see simulator.h for how."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from minigan.errors import MiniganError
+from minigan.kernels.cuda.launch import FOLDER
+from minigan.kernels.cuda.sim.array import SimArray
+
+HERE = Path(__file__).parent
+OPTIONS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wno-unknown-pragmas"]
+SANITIZERS = {  # what is looked for, and how it is compiled then
+    None: ["-O2"],
+    "address": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-O1", "-g", "-fsanitize=thread"],
+}
+DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
+BARRIER = re.compile(r"__sync|__shfl|mma_")
+MESSAGE = 512  # characters
+
+
+class SimulatorError(MiniganError):
+    """A kernel could not be compiled or launched, or it did what no kernel may do."""
+
+
+class Simulator:
+    """A launcher whose device is the CPU.
+
+    seed: of the order in which threads and blocks run; 0 for first to last
+    sanitizer: None, or "address" or "thread" in a process that was started with the sanitizer's library
+    """
+
+    def __init__(self, seed: int = 0, sanitizer: str | None = None):
+        self.seed, self.sanitizer = seed, sanitizer
+        self._turn = threading.Lock()  # there is one device
+
+    def run(self, file, kernel, real, blocks, threads, arguments):
+        function = getattr(library(file, real, self.sanitizer), f"launch_{kernel}")
+        shape = (ctypes.c_uint * 6)(*blocks, *(1,) * (3 - len(blocks)), *threads, *(1,) * (3 - len(threads)))
+        values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
+        addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
+        message = ctypes.create_string_buffer(MESSAGE)
+        with self._turn:
+            errors = function(shape, addresses, ctypes.c_uint(self.seed), message)
+        if errors:
+            raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
+
+    def empty(self, shape, dtype):
+        array = np.empty(shape, dtype).view(SimArray)
+        if array.dtype.kind == "f":
+            array.fill(np.nan)  # what a kernel forgets to write shows
+        return array
+
+
+@functools.cache
+def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
+    """A file's kernels for one type of numbers, compiled now unless that was done before."""
+    source = (FOLDER / file).read_text()
+    options = [*OPTIONS, *SANITIZERS[sanitizer], f"-DREAL={real}", f"-DBARRIERS={int(bool(BARRIER.search(source)))}"]
+    exports = "\n".join(f"EXPORT({kernel})" for kernel in kernels_of(source))
+    program = f'#include "sim/simulator.h"\n#include "{file}"\n{exports}\n'
+    state = hashlib.sha256(repr((options, program, compiler())).encode())
+    for part in sorted([*FOLDER.glob("*.cu"), *FOLDER.glob("*.h"), *HERE.glob("*.h")]):
+        state.update(part.read_bytes())
+    folder = cache_folder()
+    target = folder / f"{Path(file).stem}-{real}-{state.hexdigest()[:16]}.so"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            made = Path(beside) / target.name
+            (Path(beside) / "program.cpp").write_text(program)
+            command = [compiler(), *options, f"-I{FOLDER}", "-o", str(made), str(Path(beside) / "program.cpp")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise SimulatorError(f"{file} does not compile:\n{done.stderr}")
+            made.replace(target)
+    return ctypes.CDLL(str(target))
+
+
+def kernels_of(source: str) -> list[str]:
+    """The names of the kernels that a source defines."""
+    return DECLARATION.findall(source)
+
+
+@functools.cache
+def compiler() -> str:
+    """The path of g++, or of what CXX names."""
+    wanted = os.environ.get("CXX", "g++")
+    found = shutil.which(wanted)
+    if found is None:
+        raise SimulatorError(f"the device sim compiles its kernels with {wanted}, which is not installed (or set CXX)")
+    return found
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: `$MINIGAN_CACHE` or ~/.cache/minigan, else a folder for this process."""
+    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+        folder = Path(base).expanduser() / "sim"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        return folder
+    return _own_folder()
+
+
+@functools.cache
+def _own_folder():
+    return Path(tempfile.mkdtemp(prefix="minigan-sim-"))
