@@ -28,6 +28,7 @@ SANITIZERS = {  # what is looked for, and how it is compiled then
     "thread": ["-O1", "-g", "-fsanitize=thread"],
 }
 DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 BARRIER = re.compile(r"__sync|__shfl|mma_")
 MESSAGE = 512  # characters
 
@@ -67,13 +68,14 @@ class Simulator:
 
 @functools.cache
 def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
-    """A file's kernels for one type of numbers, compiled now unless that was done before."""
-    source = (FOLDER / file).read_text()
-    options = [*OPTIONS, *SANITIZERS[sanitizer], f"-DREAL={real}", f"-DBARRIERS={int(bool(BARRIER.search(source)))}"]
-    exports = "\n".join(f"EXPORT({kernel})" for kernel in kernels_of(source))
+    """The kernels of a file, of this package's or with its path, for one type of numbers: compiled unless they were."""
+    texts = with_headers(FOLDER / file)
+    barriers = any(BARRIER.search(text) for text in texts)
+    options = [*OPTIONS, *SANITIZERS[sanitizer], f"-DREAL={real}", f"-DBARRIERS={int(barriers)}"]
+    exports = "\n".join(f"EXPORT({kernel})" for kernel in kernels_of(texts[0]))
     program = f'#include "sim/simulator.h"\n#include "{file}"\n{exports}\n'
-    state = hashlib.sha256(repr((options, program, compiler())).encode())
-    for part in sorted([*FOLDER.glob("*.cu"), *FOLDER.glob("*.h"), *HERE.glob("*.h")]):
+    state = hashlib.sha256(repr((options, program, compiler(), texts)).encode())
+    for part in sorted(HERE.glob("*.h")):
         state.update(part.read_bytes())
     folder = cache_folder()
     target = folder / f"{Path(file).stem}-{real}-{state.hexdigest()[:16]}.so"
@@ -87,6 +89,18 @@ def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
                 raise SimulatorError(f"{file} does not compile:\n{done.stderr}")
             made.replace(target)
     return ctypes.CDLL(str(target))
+
+
+def with_headers(source: Path) -> list[str]:
+    """The texts of a source and of the headers that it includes, which are beside it or in this package."""
+    found, texts = [source], []
+    for path in found:
+        texts.append(path.read_text())
+        for name in INCLUDE.findall(texts[-1]):
+            header = next((place / name for place in (path.parent, FOLDER) if (place / name).exists()), None)
+            if header and header not in found:
+                found.append(header)
+    return texts
 
 
 def kernels_of(source: str) -> list[str]:
