@@ -1,0 +1,50 @@
+"""Pooling windows of images: pool.cu."""
+
+import numpy as np
+
+from minigan.kernels.cuda.launch import contiguous, each, empty, run
+
+
+def max_pool_indices(x, g):
+    (x,) = contiguous(x)
+    indices = empty(pooled(g), x, np.int32)
+    return launched("max_pool_indices", g, indices, x)
+
+
+def pool_gather(x, indices, g):
+    (x,) = contiguous(x)
+    return launched("pool_gather", g, empty(pooled(g), x), x, places(indices))
+
+
+def pool_scatter(y, indices, g):
+    (y,) = contiguous(y)
+    return launched("pool_scatter", g, empty(g.image, y), y, places(indices))
+
+
+def window_sum(x, g):
+    (x,) = contiguous(x)
+    return launched("window_sum", g, empty(pooled(g), x), x)
+
+
+def window_spread(y, g):
+    (y,) = contiguous(y)
+    return launched("window_spread", g, empty(g.image, y), y)
+
+
+def launched(kernel, g, result, *arrays):
+    """The result, which a kernel has written of these arrays: each element by one thread."""
+    if result.size:
+        run("pool.cu", kernel, each(result.size), *arrays, result, g)
+    return result
+
+
+def pooled(g):
+    """Shape of what windows give, (N, OH, OW, C)."""
+    return g.N, g.OH, g.OW, g.C
+
+
+def places(indices):
+    """The indices as the kernels read them, int32 in C order."""
+    if indices.dtype == np.int32 and indices.flags.c_contiguous:
+        return indices
+    return indices.astype(np.int32, order="C")
