@@ -1,0 +1,52 @@
+// The matrix product, for matrices in any order, with a bias and an activation.
+#include "tile.h"
+
+// out (parts, m, n): a block owns a tile of one part and walks along that part's stretch of the depth; a thread owns a
+// register tile of it. The last pass, over the sums of all the depth, adds the bias, if there is one, and activates.
+template <class S>
+__device__ void matmul_tile(Tiles<S> &tiles, const real *a, const real *b, const real *bias, real *out, wide m, wide n,
+                            wide depth, wide a_row, wide a_depth, wide b_depth, wide b_column, wide biased, real slope,
+                            wide parts) {
+    Task<S> task(m, n, 1);
+    Stretch<S> stretch(depth, parts, task.part);
+    Strided<S::ROWS, S::DEPTH> left(a, a_row, a_depth, task.row, m, stretch.first, stretch.end);
+    Strided<S::COLUMNS, S::DEPTH> right(b, b_column, b_depth, task.column, n, stretch.first, stretch.end);
+    Sums<S> sums;
+    multiply(tiles, left, right, stretch.steps, sums);
+    real *start = out + (task.part * m + task.row) * n + task.column;
+    Finish finish{biased ? bias + task.column : nullptr, slope};
+    sums.store(m - task.row, n - task.column, finish, [&](int row) { return start + row * n; });
+}
+
+KERNEL void __launch_bounds__(256) matmul_large(const real *a, const real *b, const real *bias, real *out, wide m,
+                                                wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
+                                                wide b_column, wide biased, real slope, wide parts) {
+    SHARED Tiles<Large> tiles;
+    matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256) matmul_medium(const real *a, const real *b, const real *bias, real *out, wide m,
+                                                 wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
+                                                 wide b_column, wide biased, real slope, wide parts) {
+    SHARED Tiles<Medium> tiles;
+    matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256) matmul_narrow(const real *a, const real *b, const real *bias, real *out, wide m,
+                                                 wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
+                                                 wide b_column, wide biased, real slope, wide parts) {
+    SHARED Tiles<Narrow> tiles;
+    matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
+}
+
+// out = the sum of `count` parts, each of `total` numbers in rows of `columns`, always in the same order; then the bias
+// and the activation. A thread owns a number of the result, also where out is the only part.
+KERNEL void __launch_bounds__(256) add_parts(const real *parts, const real *bias, real *out, wide count, wide total,
+                                             wide columns, wide biased, real slope) {
+    Finish finish{biased ? bias : nullptr, slope};
+    EACH(i, total) {
+        real sum = parts[i];
+        for (wide part = 1; part < count; part++) sum += parts[part * total + i];
+        out[i] = finish(sum, biased ? i % columns : 0);
+    }
+}

@@ -1,0 +1,36 @@
+"""The matrix product, matmul.cu."""
+
+from minigan.kernels.cuda.launch import contiguous, empty, run
+from minigan.kernels.cuda.tiling import in_parts, plan
+
+
+def matmul(a, b, bias=None, slope=1.0, how=None):
+    """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,).
+
+    how: a Plan; the sizes decide unless it is given
+    """
+    (m, depth), n = a.shape, b.shape[1]
+    if not m * n:
+        return empty((m, n), a)
+    a, a_row, a_depth = flat_with_strides(a)
+    b, b_depth, b_column = flat_with_strides(b)
+    a, b, *rest = contiguous(a, b, *(() if bias is None else (bias,)))
+    bias = rest[0] if rest else None
+    how = how or plan(m, n, depth)
+
+    def launch(out, *last_pass):
+        sizes = m, n, depth, a_row, a_depth, b_depth, b_column
+        arrays = (a, b) if depth else (out, out)  # nothing of which is read
+        first, biased, slope = last_pass
+        run("matmul.cu", f"matmul_{how.shape}", how.grid(m, n), *arrays, first, out, *sizes, biased, slope, how.parts)
+
+    return in_parts(launch, how, (m, n), a, bias, slope)
+
+
+def flat_with_strides(array):
+    """(array as it lies, row stride, column stride) of a matrix in C or Fortran order; of a copy of any other."""
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        return array.T, 1, array.shape[0]
+    if not array.flags.c_contiguous:
+        array = array.copy()
+    return array, array.shape[1], 1

@@ -1,0 +1,222 @@
+// Products of matrices, tile by tile: what the matrix product and the convolutions share.
+//
+// A block of THREADS threads computes ROWS x COLUMNS numbers of left @ right and walks along the depth in steps of
+// DEPTH. For each step its threads load a tile of left and one of right to shared memory, and each adds up a register
+// tile of its own, a few rows by a few columns: so a number that is loaded once is multiplied many times. A loader says
+// where the numbers come from; what it loads need not lie anywhere as a matrix. All sums are in order of depth.
+#pragma once
+#include "activation.h"
+#include "common.h"
+
+constexpr int THREADS = 256;  // of every block
+constexpr int RUN = 4;        // neighbours that a thread reads from shared memory, and writes, at once
+constexpr int PAD = 4;        // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
+
+struct alignas(RUN * sizeof(real)) Run {
+    real of[RUN];
+};
+
+// A block's tile is R x C and steps are D deep; a thread sums a tile of TR x TC, in runs of up to RUN.
+template <int R, int C, int D, int TR, int TC>
+struct Shape {
+    static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, OWN_ROWS = TR, OWN_COLUMNS = TC;
+    static constexpr int DOWN = R / TR, ACROSS = C / TC;  // threads
+    static_assert(DOWN * ACROSS == THREADS, "each thread has a register tile");
+    static_assert(TR % RUN == 0 && (TC % RUN == 0 || TC == 1), "register tiles are read in runs");
+};
+
+// launch.py's Shapes: the most numbers for each that is loaded; more blocks; few columns.
+typedef Shape<128, 128, 8, 8, 8> Large;
+typedef Shape<64, 64, 16, 4, 4> Medium;
+typedef Shape<256, 4, 8, 4, 1> Narrow;
+
+// Of each of two steps: while one is multiplied, the next is written.
+template <class S>
+struct alignas(RUN * sizeof(real)) Tiles {
+    real left[2][S::DEPTH][S::ROWS + PAD];
+    real right[2][S::DEPTH][S::COLUMNS + PAD];
+};
+
+// Which numbers of a tile, WIDTH items by DEPTH, a thread loads: the first, and every THREADS-th after it. The count
+// goes along the depth or along the items, whichever are neighbours in memory, so that loads coalesce.
+template <int WIDTH, int DEPTH>
+struct Places {
+    static constexpr int COUNT = (WIDTH * DEPTH + THREADS - 1) / THREADS;
+    static_assert(THREADS % WIDTH == 0 && THREADS % DEPTH == 0, "all of a thread's numbers are in one row or column");
+    int item, depth;    // of the first
+    int items, depths;  // from each to the next; one of them is 0
+    bool any;           // small tiles leave some threads without
+
+    __device__ explicit Places(bool along_depth) {
+        int thread = threadIdx.x;
+        item = along_depth ? thread / DEPTH : thread % WIDTH;
+        depth = along_depth ? thread % DEPTH : thread / WIDTH;
+        items = along_depth ? THREADS / DEPTH : 0;
+        depths = along_depth ? 0 : THREADS / WIDTH;
+        any = WIDTH * DEPTH >= THREADS || thread < WIDTH * DEPTH;
+    }
+
+    __device__ void put(const real (&values)[COUNT], real (&tile)[DEPTH][WIDTH + PAD]) const {
+        if (!any) return;
+#pragma unroll
+        for (int i = 0; i < COUNT; i++) tile[depth + i * depths][item + i * items] = values[i];
+    }
+};
+
+// The stretch of the depth that is one part's: whole steps, as many for each part, the last ones fewer or none.
+template <class S>
+struct Stretch {
+    wide first, end;
+    int steps;
+
+    __device__ Stretch(wide depth, wide parts, wide part) {
+        wide all = (depth + S::DEPTH - 1) / S::DEPTH, each = (all + parts - 1) / parts;
+        first = min(part * each * S::DEPTH, depth);
+        end = min(first + each * S::DEPTH, depth);
+        steps = (end - first + S::DEPTH - 1) / S::DEPTH;
+    }
+};
+
+// What a block does, from its number: which tile of which of several equal products, and which part of its depth.
+// Blocks that follow one another have the same rows, which the L2 cache then holds.
+template <class S>
+struct Task {
+    wide row, column;  // of the tile's first number
+    int product, part;
+
+    __device__ Task(wide rows, wide columns, wide products) {
+        wide across = (columns + S::COLUMNS - 1) / S::COLUMNS, down = (rows + S::ROWS - 1) / S::ROWS;
+        wide rest = blockIdx.x;
+        column = rest % across * S::COLUMNS;
+        rest /= across;
+        row = rest % down * S::ROWS;
+        rest /= down;
+        product = rest % products;
+        part = rest / products;
+    }
+};
+
+// A matrix as it lies, in any order: item i at depth d is start[i * item_stride + d * depth_stride].
+template <int WIDTH, int DEPTH>
+struct Strided {
+    Places<WIDTH, DEPTH> places;
+    const real *next;  // this thread's first number of the next step
+    wide hop, advance;  // from one of its numbers to the next, and from a step to the next
+    wide items, depths;  // that are left, from its first number on
+
+    __device__ Strided(const real *start, wide item_stride, wide depth_stride, wide first_item, wide all_items,
+                       wide first_depth, wide end_depth)
+        : places(depth_stride == 1 && item_stride != 1) {
+        wide item = first_item + places.item, depth = first_depth + places.depth;
+        next = start + item * item_stride + depth * depth_stride;
+        hop = places.items * item_stride + places.depths * depth_stride;
+        advance = DEPTH * depth_stride;
+        items = places.any ? all_items - item : 0;
+        depths = end_depth - depth;
+    }
+
+    __device__ void load(real (&values)[Places<WIDTH, DEPTH>::COUNT]) {
+#pragma unroll
+        for (int i = 0; i < places.COUNT; i++) {
+            bool inside = i * places.items < items && i * places.depths < depths;
+            values[i] = inside ? next[i * hop] : real(0);
+        }
+        next += advance;
+        depths -= DEPTH;
+    }
+};
+
+// What the last pass over a product's sums does.
+struct Finish {
+    const real *bias;  // or nullptr
+    real slope;
+
+    __device__ real operator()(real sum, wide column) const {
+        return activated(bias ? sum + bias[column] : sum, slope);
+    }
+};
+
+// A thread's register tile.
+template <class S>
+struct Sums {
+    static constexpr int RUN_DOWN = RUN, RUN_ACROSS = S::OWN_COLUMNS < RUN ? S::OWN_COLUMNS : RUN;
+    real of[S::OWN_ROWS][S::OWN_COLUMNS] = {};
+
+    // The tile's row or column that is number i of this thread's. Its runs are far apart, so that the runs of
+    // neighbouring threads are neighbours: no bank conflicts.
+    static __device__ int row(int i) {
+        return i / RUN_DOWN * S::DOWN * RUN_DOWN + (int)threadIdx.x / S::ACROSS * RUN_DOWN + i % RUN_DOWN;
+    }
+    static __device__ int column(int i) {
+        return i / RUN_ACROSS * S::ACROSS * RUN_ACROSS + (int)threadIdx.x % S::ACROSS * RUN_ACROSS + i % RUN_ACROSS;
+    }
+
+    __device__ void add(const real (&left)[S::DEPTH][S::ROWS + PAD], const real (&right)[S::DEPTH][S::COLUMNS + PAD]) {
+#pragma unroll
+        for (int d = 0; d < S::DEPTH; d++) {
+            Run l[S::OWN_ROWS / RUN], r[(S::OWN_COLUMNS + RUN - 1) / RUN];
+#pragma unroll
+            for (int i = 0; i < S::OWN_ROWS; i += RUN) l[i / RUN] = *(const Run *)&left[d][row(i)];
+#pragma unroll
+            for (int j = 0; j < S::OWN_COLUMNS; j += RUN) {
+                if (RUN_ACROSS == RUN)
+                    r[j / RUN] = *(const Run *)&right[d][column(j)];
+                else
+                    r[j / RUN].of[0] = right[d][column(j)];
+            }
+#pragma unroll
+            for (int i = 0; i < S::OWN_ROWS; i++) {
+#pragma unroll
+                for (int j = 0; j < S::OWN_COLUMNS; j++) of[i][j] += l[i / RUN].of[i % RUN] * r[j / RUN].of[j % RUN];
+            }
+        }
+    }
+
+    // Finish and write the sums of the tile's rows and columns that exist; `place(i)` is where the tile's row i begins.
+    template <class Place>
+    __device__ void store(wide rows, wide columns, Finish finish, Place place) const {
+#pragma unroll
+        for (int i = 0; i < S::OWN_ROWS; i++) {
+            if (row(i) >= rows) continue;
+            real *out = place(row(i));
+#pragma unroll
+            for (int j = 0; j < S::OWN_COLUMNS; j += RUN_ACROSS) {
+                Run run;
+                int first = column(j);
+#pragma unroll
+                for (int k = 0; k < RUN_ACROSS; k++)
+                    run.of[k] = first + k < columns ? finish(of[i][j + k], first + k) : real(0);
+                if (RUN_ACROSS == RUN && first + RUN <= columns && (size_t)(out + first) % sizeof(Run) == 0) {
+                    *(Run *)(out + first) = run;
+                    continue;
+                }
+#pragma unroll
+                for (int k = 0; k < RUN_ACROSS; k++)
+                    if (first + k < columns) out[first + k] = run.of[k];
+            }
+        }
+    }
+};
+
+// Add up a tile. Every thread of the block calls this. What a step needs is in registers before the step before it is
+// multiplied, so that loading takes place meanwhile. One barrier a step is enough: a thread that writes to a buffer has
+// passed the barrier of the step before, and whoever has reached that barrier no longer reads this buffer.
+template <class S, class Left, class Right>
+__device__ void multiply(Tiles<S> &tiles, Left &left, Right &right, int steps, Sums<S> &sums) {
+    real of_left[Places<S::ROWS, S::DEPTH>::COUNT], of_right[Places<S::COLUMNS, S::DEPTH>::COUNT];
+    if (steps) {
+        left.load(of_left);
+        right.load(of_right);
+    }
+    for (int step = 0; step < steps; step++) {
+        int buffer = step % 2;
+        left.places.put(of_left, tiles.left[buffer]);
+        right.places.put(of_right, tiles.right[buffer]);
+        __syncthreads();
+        if (step + 1 < steps) {
+            left.load(of_left);
+            right.load(of_right);
+        }
+        sums.add(tiles.left[buffer], tiles.right[buffer]);
+    }
+}

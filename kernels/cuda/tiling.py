@@ -1,0 +1,74 @@
+"""How a product of matrices is split into blocks: which tile, and how many parts of the depth (tile.h)."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from minigan.kernels.cuda.launch import THREADS, each, empty, run
+
+FEW_COLUMNS = 8
+ENOUGH_BLOCKS = 528  # four for each multiprocessor of the largest GPUs
+SHORTEST = 256  # depth of a part: below, adding the parts costs more than the blocks save
+
+
+class Shape(NamedTuple):
+    """A block's tile of the result."""
+
+    rows: int
+    columns: int
+
+
+SHAPES = {"large": Shape(128, 128), "medium": Shape(64, 64), "narrow": Shape(256, 4)}
+
+
+class Plan(NamedTuple):
+    """shape: a name in SHAPES, and the end of a kernel's name; parts: of the depth, each summed by blocks of its own."""
+
+    shape: str
+    parts: int
+
+    def grid(self, rows: int, columns: int, products: int = 1) -> tuple[int, int]:
+        """(blocks, threads) of a kernel that computes several products of one size."""
+        return tiles(self.shape, rows, columns) * products * self.parts, THREADS
+
+
+def tiles(shape: str, rows: int, columns: int) -> int:
+    return -(-rows // SHAPES[shape].rows) * -(-columns // SHAPES[shape].columns)
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(rows: int, columns: int, depth: int, products: int = 1) -> Plan:
+    """The plan for so many products (rows, depth) @ (depth, columns). It depends on nothing else."""
+    if columns <= FEW_COLUMNS:
+        shape = "narrow"
+    elif tiles("large", rows, columns) * products >= ENOUGH_BLOCKS // 2:  # a large block is worth four others
+        shape = "large"
+    else:
+        shape = "medium"
+    blocks = tiles(shape, rows, columns) * products
+    return Plan(shape, max(min(ENOUGH_BLOCKS // blocks, depth // SHORTEST), 1))
+
+
+def in_parts(launch, how: Plan, shape, like, bias=None, slope=1.0):
+    """An array of this shape from a kernel that sums parts of the depth.
+
+    launch(out, bias, biased, slope) runs the kernel; `out` has as many arrays of this shape as the plan has parts. The
+    last axis is the bias's. The last pass adds it and activates: the kernel where there is one part, else `add_parts`.
+    """
+    out = empty(shape, like)
+    if how.parts == 1:
+        launch(out, out if bias is None else bias, int(bias is not None), float(slope))
+        return out
+    sums = empty((how.parts, *shape), like)
+    launch(sums, sums, 0, 1.0)
+    finish(sums, out, how.parts, bias, slope)
+    return out
+
+
+def finish(sums, out, parts=1, bias=None, slope=1.0) -> None:
+    """out = leaky_relu(the sum of the parts + bias, slope); out may be the only part."""
+    biased = int(bias is not None)
+    bias = sums if bias is None else bias
+    how = each(out.size)
+    run("matmul.cu", "add_parts", how, sums, bias, out, parts, out.size, out.shape[-1], biased, float(slope))
