@@ -1,7 +1,7 @@
 """The small set of array functions that everything rests on, in several implementations of one interface.
 
-`of(array)` gives the implementation for an array; `using("reference")` asks for one by name. Nothing here knows of
-Tensors, and an implementation is imported when it is first asked for.
+`of(array)` gives the implementation for an array, by where it is; `using("reference")` asks for one by name. Nothing
+here knows of Tensors, and an implementation is imported when it is first asked for.
 """
 
 import contextlib
@@ -12,9 +12,15 @@ from types import ModuleType
 
 from minigan.errors import UnknownNameError
 
-MODULES = {"reference": "minigan.kernels.reference", "cpu": "minigan.kernels.cpu"}
+MODULES = {
+    "reference": "minigan.kernels.reference",
+    "cpu": "minigan.kernels.cpu",
+    "cuda": "minigan.kernels.cuda",
+}
 
-_wanted: ContextVar[str] = ContextVar("minigan_kernels", default="cpu")
+_wanted: ContextVar[str] = ContextVar("minigan_kernels", default="")
+_owners: dict[type, str] = {}  # a class of arrays -> the implementation for it; "cpu" for all others
+_devices: dict[type, str] = {}  # and the device that such arrays are on, the same
 _loaded: dict[str, ModuleType] = {}  # `of` is asked by every kernel's caller: an import statement would take longer
 
 
@@ -29,8 +35,18 @@ def named(name: str) -> ModuleType:
 
 def of(array) -> ModuleType:
     """The implementation for arrays like this one, or the one that `using` asks for."""
-    name = _wanted.get()
+    name = _wanted.get() or _owners.get(array.__class__, "cpu")
     return _loaded.get(name) or named(name)
+
+
+def own(arrays: type, name: str, device: str) -> None:
+    """Make the implementation of that name the one for a class of arrays, which are on this device."""
+    _owners[arrays], _devices[arrays] = name, device
+
+
+def device_of(array) -> str:
+    """The device that an array is on."""
+    return _devices.get(array.__class__, "cpu")
 
 
 @contextlib.contextmanager

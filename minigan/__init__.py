@@ -19,7 +19,15 @@ from minigan.autograd import (
     value_and_grad,
     vjp_of,
 )
-from minigan.errors import DataError, DtypeError, GraphError, MiniganError, ShapeError, UnknownNameError
+from minigan.errors import (
+    DataError,
+    DeviceError,
+    DtypeError,
+    GraphError,
+    MiniganError,
+    ShapeError,
+    UnknownNameError,
+)
 from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
@@ -32,6 +40,7 @@ _SUBMODULES = ("data", "debug", "gan", "kernels", "metrics", "models", "nn", "op
 
 __all__ = [
     "DataError",
+    "DeviceError",
     "DtypeError",
     "GraphError",
     "MiniganError",

@@ -147,7 +147,7 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
         if g is None:
             if y.data.size != 1:
                 raise ShapeError(f"{caller}: y has shape {y.shape}; sum it to a scalar or pass its gradient")
-            g = np.ones(y.shape, y.dtype)
+            g = np.ones_like(y.data)
         elif g.__class__ is not Tensor:
             g = np.asarray(g, y.dtype)
         if g.shape != y.shape:
@@ -160,7 +160,7 @@ def _apart(gradients):
     """The same gradients, none of them sharing an array with another."""
     seen, results = set(), []
     for g in gradients:
-        if g.__class__ is np.ndarray:
+        if g is not None and g.__class__ is not Tensor:
             if id(g) in seen:
                 g = g.copy()
             seen.add(id(g))

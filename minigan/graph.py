@@ -14,6 +14,7 @@ import threading
 
 import numpy as np
 
+from minigan.devices import same_device
 from minigan.errors import GraphError, MiniganError, ShapeError
 from minigan.tensor import Tensor
 from minigan.writes import tick
@@ -137,6 +138,9 @@ def primitive(forward=None, *, saves: str | None = None):
             out = forward(*arrays, **static) if static else forward(*arrays)
         except MiniganError:
             raise
+        except TypeError:  # CuPy's, where NumPy's arrays are among its own
+            same_device(call.__name__, arrays)
+            raise
         except (ValueError, IndexError) as error:  # NumPy's own words, with the call and its shapes
             shapes = ", ".join(str(np.shape(a)) for a in arrays)
             raise ShapeError(f"{call.__name__}: {error} (called with shapes {shapes})") from error
@@ -145,7 +149,7 @@ def primitive(forward=None, *, saves: str | None = None):
         if not attached or not _mode.recording:
             if out.__class__ is ndarray:
                 return Tensor(out)
-            return tuple(map(Tensor, out)) if out.__class__ is tuple else Tensor(np.asarray(out))
+            return tuple(map(Tensor, out)) if out.__class__ is tuple else Tensor(as_array(out))
         node = Node()
         node.op, node.args, node.arrays, node.static, node.tick = call, args, arrays, static, tick()
         if out.__class__ is ndarray:
@@ -158,7 +162,7 @@ def primitive(forward=None, *, saves: str | None = None):
             results = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
             _drop_unsaved(node)
         else:
-            node.out = np.asarray(out)
+            node.out = as_array(out)
             results = Tensor(node.out, True, node)
             _drop_unsaved(node)
         return results
@@ -210,9 +214,14 @@ def nondifferentiable(forward):
     def call(*args, **static):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
         out = forward(*arrays, **static)
-        return Tensor(np.asarray(out)) if any(isinstance(a, Tensor) for a in args) else out
+        return Tensor(as_array(out)) if any(isinstance(a, Tensor) for a in args) else out
 
     return call
+
+
+def as_array(out):
+    """What a function returned, as an array: NumPy's scalars are none, other devices' arrays are."""
+    return np.asarray(out) if isinstance(out, np.generic) or not hasattr(out, "dtype") else out
 
 
 def _parameters(forward):
@@ -253,7 +262,7 @@ def _drop_unsaved(node):
         return
     for position in node.op.unsaved:
         if position == -1:
-            if node.out.__class__ is ndarray and node.out.nbytes >= LARGE:
+            if node.out.__class__ is not tuple and node.out.nbytes >= LARGE:
                 node.out = _shell(node.out)
         elif position < len(node.args):
             arg = node.args[position]
@@ -268,7 +277,7 @@ def _drop_unsaved(node):
 def drop_result(node):
     """Let go of what a node returned, where it is large, once nobody needs more of it than its shape."""
     out = node.out
-    if out.__class__ is ndarray:
+    if out.__class__ is not tuple:
         if out.nbytes >= LARGE:
             node.out = _shell(out)
     else:
@@ -277,12 +286,15 @@ def drop_result(node):
 
 def _shell(array):
     """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
-    if array.__class__ is not ndarray or array.dtype.kind != "f":
+    if array.dtype.kind != "f":
         return array
-    nan = _NANS.get(array.dtype)
+    kind = array.__class__, array.dtype
+    nan = _NANS.get(kind)
     if nan is None:
-        nan = _NANS[array.dtype] = np.full(1, np.nan, array.dtype)
-    return np.ndarray(array.shape, array.dtype, nan, strides=(0,) * array.ndim)
+        nan = _NANS[kind] = np.full_like(array, np.nan, shape=(1,))
+    if array.__class__ is not ndarray:
+        return np.broadcast_to(nan, array.shape)
+    return ndarray(array.shape, array.dtype, nan, strides=(0,) * array.ndim)
 
 
 _NANS = {}

@@ -46,7 +46,7 @@ class Pass:
                     g = g.data
                 self._add(value(y), g)
             for node in sorted(edges, key=_tick_of, reverse=True):
-                if node.out.__class__ is ndarray:
+                if node.out.__class__ is not tuple:
                     g = pending.pop(node, None)
                 else:
                     g = self._of_outputs(node)
@@ -130,7 +130,7 @@ class Pass:
             args, y = node.arrays, out
         else:  # the same values, attached to the same places
             args = node.args
-            if out.__class__ is ndarray:
+            if out.__class__ is not tuple:
                 y = Tensor(out, True, node)
             else:
                 y = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
@@ -155,7 +155,7 @@ class Pass:
 
     def _keep_wanted(self, node, g, found):
         """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""
-        if node.out.__class__ is ndarray:
+        if node.out.__class__ is not tuple:
             if node in self.wanted:
                 found[node] = self._finished(node, g, False)
         else:
@@ -219,12 +219,12 @@ class Pass:
                 "mg.testing.check_grads finds out which"
             )
         if self.create_graph and g.__class__ is not Tensor:
-            g = Tensor(np.asarray(g))
+            g = Tensor(graph.as_array(g))
         if g.__class__ is Tensor:
             return g if g.dtype == dtype else g.astype(dtype)
         if alone and g.__class__ is ndarray and _owns_memory(g) and g.dtype == dtype:
             return g
-        return np.array(g, dtype)
+        return graph.as_array(g).astype(dtype)
 
 
 def _array_at(place):
@@ -270,7 +270,7 @@ def _refuse_overwritten(node):
     if -1 not in unsaved:
         kept += [("result", o) for o in (node.out if node.out.__class__ is tuple else (node.out,))]
     for name, array in kept:
-        if isinstance(array, ndarray) and writes.written_after(array, node.tick):
+        if hasattr(array, "dtype") and writes.written_after(array, node.tick):
             raise GraphError(
                 f"backward through {node.op.__name__}: its {name}, of shape {array.shape}, was written in place after "
                 "the forward pass used it; take the step after backward(), or give the forward pass a copy"

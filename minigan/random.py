@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from minigan import kernels
+from minigan import devices, kernels
 from minigan.errors import DtypeError
 
 _seed = 0
@@ -46,14 +46,14 @@ class Philox:
         low, high = np.random.SeedSequence(_entropy(number, names)).generate_state(2)
         self.key, self.block = int(low) | int(high) << 32, 0
 
-    def standard_normal(self, size: int | tuple[int, ...], dtype=np.float32) -> np.ndarray:
-        """The next numbers of the standard normal distribution, an array of this shape.
+    def standard_normal(self, size: int | tuple[int, ...], dtype=np.float32, device: str = "cpu") -> np.ndarray:
+        """The next numbers of the standard normal distribution, an array of this shape, made where it is to be.
 
         raises DtypeError for anything but float32, which is as fine as 32 random bits are
         """
         if np.dtype(dtype) != np.float32:
             raise DtypeError(f"Philox.standard_normal: draws float32, not {np.dtype(dtype)}; convert what it returns")
-        out = np.empty(size, np.float32)
+        out = devices.on(device).empty(size, np.float32)
         kernels.of(out).standard_normal(out, self.key, self.block)
         self.block += -(-out.size // 4)
         return out

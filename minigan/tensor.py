@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from minigan import devices
 from minigan.errors import DtypeError, ShapeError
 
 
 class Tensor:
     """An n-dimensional array that gradients can flow through.
 
-    data: the array itself, an ndarray
+    data: the array itself, an ndarray, or that of another device
     requires_grad: whether gradients with respect to this value are kept track of
     node, index: where the value was computed, None for a leaf; index counts the outputs of a node with several
     grad: what `backward()` has added up for a leaf, a plain array or None
@@ -48,13 +49,21 @@ class Tensor:
         return self.data.size
 
     @property
+    def device(self) -> str:
+        """Where the array is: "cpu", "cuda" or "sim"."""
+        return devices.device_of(self.data)
+
+    @property
     def is_leaf(self) -> bool:
         """Whether nothing recorded produced this value."""
         return self.node is None
 
     def numpy(self) -> np.ndarray:
-        """The array itself, not a copy. Writes to it are not seen by the graph (see docs/architecture.md)."""
-        return self.data
+        """The array itself, not a copy, if it is on the CPU; else its values there.
+
+        Writes to it are not seen by the graph (see docs/architecture.md).
+        """
+        return self.data if self.data.__class__ is np.ndarray else devices.to_cpu(self.data)
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number."""
@@ -70,7 +79,7 @@ class Tensor:
         return self.data.tolist()
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
         return float(self.item())
@@ -94,20 +103,24 @@ class Tensor:
         return self.data.shape[0]
 
     def __repr__(self) -> str:
-        values = np.array2string(self.data, separator=", ", prefix="tensor(", threshold=60)
+        values = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=60)
         dtype = "" if self.data.dtype == np.float32 else f", dtype={self.data.dtype}"
+        dtype += "" if self.device == "cpu" else f", device={self.device!r}"
         origin = f", of={self.node.op.__name__}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{origin})"
 
 
-def tensor(data, *, dtype=None, requires_grad: bool = False) -> Tensor:
+def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A new leaf that owns a copy of `data` (numbers, nested lists, an array or a Tensor).
 
     dtype: kept where `data` has one; Python floats become float32
+    device: "cpu", "cuda" or "sim"; that of `data` unless given
     raises DtypeError where gradients are asked of anything but floating point numbers
     """
     source = data.data if isinstance(data, Tensor) else data
     has_dtype = hasattr(source, "dtype")
+    device = devices.device_of(source) if device is None else device
+    source = devices.to_cpu(source)
     try:
         array = np.array(source, dtype=dtype, order="C")
     except ValueError as error:
@@ -120,4 +133,4 @@ def tensor(data, *, dtype=None, requires_grad: bool = False) -> Tensor:
         raise DtypeError(
             f"tensor: {array.dtype} has no gradients; make it float, for example tensor(..., dtype=np.float32)"
         )
-    return Tensor(array, requires_grad)
+    return Tensor(devices.move(array, device), requires_grad)

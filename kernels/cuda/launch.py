@@ -28,11 +28,17 @@ class Launcher(Protocol):
         """Run a kernel of a file that is compiled for a type of numbers.
 
         blocks, threads: of the grid and of a block, up to three numbers each
-        arguments: arrays, and NumPy's numbers and records, which are passed by value
+        arguments: arrays of the device, and NumPy's numbers and arrays of one element, which are passed by value
         """
 
     def empty(self, shape: tuple[int, ...], dtype) -> np.ndarray:
         """A new array of this launcher's kind, not initialised."""
+
+    def to_device(self, array: np.ndarray) -> np.ndarray:
+        """A copy of an array of the CPU, of this launcher's kind."""
+
+    def address_of(self, array) -> int:
+        """Where a contiguous array begins, for a kernel."""
 
 
 _launchers: dict[type, Launcher] = {}
@@ -89,14 +95,24 @@ def passed(argument, real: np.dtype, kind: type):
 RECORD = np.dtype([(name, np.int32) for name in ConvGeometry._fields])
 
 
-def record(g: ConvGeometry) -> np.void:
-    """A geometry as the struct of common.h."""
-    return np.array(tuple(g), RECORD)[()]
+def record(g: ConvGeometry) -> np.ndarray:
+    """A geometry as the struct of common.h, an array without dimensions."""
+    return np.array(tuple(g), RECORD)
 
 
 def empty(shape, like, dtype=None):
     """A new array beside `like`, of its dtype unless given another, not initialised."""
     return launcher_of(like).empty(shape, np.dtype(like.dtype if dtype is None else dtype))
+
+
+def to_device(array: np.ndarray, like):
+    """A copy of an array of the CPU beside `like`."""
+    return launcher_of(like).to_device(array)
+
+
+def address_of(array) -> int:
+    """Where a contiguous array begins on its device: kernels take addresses as integers, many in one array."""
+    return launcher_of(array).address_of(array)
 
 
 def contiguous(*arrays) -> list:

@@ -59,6 +59,7 @@ def fit(
     objective: str | Objective = "non-saturating",
     learning_rate: float | None = None,
     augment: Augment | None = None,
+    device: str = "cpu",
     callbacks: Iterable[Callback] = (),
     out: str | os.PathLike | None = None,
     force: bool = False,
@@ -76,6 +77,7 @@ def fit(
     seed: the same seed gives the same weights to the bit, with or without callbacks
     learning_rate: of both players, the model's own unless given
     augment: random changes to the real images
+    device: where to train, "cpu", "cuda" (an NVIDIA GPU) or "sim"; the GAN is moved there
     out: a folder that does not exist yet, for weights, log, sample grids and report; force replaces a run there
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
         becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything saved
@@ -99,6 +101,7 @@ def fit(
     batch = gan.batch if batch is None else batch
     if batch > len(images):
         raise TrainingError(f"a batch of {batch} needs at least as many images, but there are {len(images)}")
+    gan.to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if steps is None:
         steps = epochs * batches.steps_per_epoch
@@ -115,6 +118,7 @@ def fit(
         "epochs": epochs,
         "batch": batch,
         "seed": seed,
+        "device": device,
         "objective": trainer.objective.name,
         "optimiser": {"name": "Adam", "learning_rate": trainer.learning_rate, "betas": list(gan.betas)},
     }

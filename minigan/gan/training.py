@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minigan import autograd, optim, random
+from minigan import autograd, devices, optim, random
 from minigan.data import Batches, to_uint8
 from minigan.errors import ShapeError
 from minigan.gan.callbacks import Callback
@@ -82,7 +82,7 @@ class Trainer:
         fake = gan.generator(noise)
 
         # Real and generated images go through separately: batch norm must not mix their statistics.
-        real_logits = gan.discriminator(Tensor(images))
+        real_logits = gan.discriminator(Tensor(devices.move(images, gan.device)))
         fake_logits = gan.discriminator(fake.detach())
         discriminator_loss = objective.discriminator(real_logits, fake_logits)
         self._check("discriminator", discriminator_loss, images, noise)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigan import devices
 from minigan.autograd import no_grad
 from minigan.nn import Module
 from minigan.random import Philox
@@ -36,8 +37,22 @@ class GAN:
         self.first_run = self.first_run or (800, self.batch)
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
-        """Standard normal noise for `count` images."""
-        return Tensor(rng.standard_normal((count, self.latent_size), np.float32))
+        """Standard normal noise for `count` images, where the networks are."""
+        size = count, self.latent_size
+        if isinstance(rng, Philox):
+            return Tensor(rng.standard_normal(size, np.float32, self.device))
+        return Tensor(devices.move(rng.standard_normal(size, np.float32), self.device))
+
+    @property
+    def device(self) -> str:
+        """Where the networks are: "cpu", "cuda" or "sim"."""
+        return next(self.generator.named_parameters())[1].device
+
+    def to(self, device: str) -> GAN:
+        """Move both networks to a device. Returns the GAN."""
+        self.generator.to(device)
+        self.discriminator.to(device)
+        return self
 
     @no_grad()
     def generate(self, noise: Tensor, batch: int = 256) -> np.ndarray:

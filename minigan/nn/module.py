@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan import graph, writes
+from minigan import devices, graph, writes
 from minigan.errors import MiniganError, ShapeError
 from minigan.tensor import Tensor
 
@@ -91,8 +91,8 @@ class Module:
         return sum(p.size for _, p in self.named_parameters())
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers by name."""
-        return {name: t.data.copy() for name, t in (*self.named_parameters(), *self.named_buffers())}
+        """Copies of all parameters and buffers by name, on the CPU."""
+        return {name: np.array(t.numpy()) for name, t in (*self.named_parameters(), *self.named_buffers())}
 
     def load_state_dict(self, state: dict[str, np.ndarray], strict: bool = True) -> None:
         """Take over the arrays of `state`. Either all fit, or nothing is changed.
@@ -119,8 +119,18 @@ class Module:
             raise ShapeError(f"load_state_dict into {type(self).__name__}: " + "; ".join(problems))
         for name, tensor in mine.items():
             if name in state:
-                tensor.data[...] = state[name]
+                tensor.data[...] = devices.move(np.asarray(state[name], tensor.dtype), tensor.device)
                 writes.note(tensor.data)
+
+    def to(self, device: str) -> Module:
+        """Move all parameters and buffers to a device, "cpu", "cuda" or "sim", in place. Returns the module.
+
+        An optimiser that has done a step keeps its state where it was: move the module first.
+        """
+        for _, tensor in (*self.named_parameters(), *self.named_buffers()):
+            tensor.data = devices.move(tensor.data, device)
+            tensor.grad = None if tensor.grad is None else devices.move(tensor.grad, device)
+        return self
 
     # ------------------------------------------------------------------------------------------ modes
 

@@ -3,6 +3,7 @@
 from minigan.ops import methods
 from minigan.ops.activation import leaky_relu, relu, sigmoid, softplus
 from minigan.ops.conv import activated_conv2d, col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
+from minigan.ops.device import to_device
 from minigan.ops.elementwise import (
     abs,
     add,

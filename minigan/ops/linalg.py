@@ -22,7 +22,7 @@ def matmul(a, b):
 
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
-    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL:
+    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and a.__class__ is b.__class__:
         return a.dot(b)  # np.matmul's result, in half the time where there is little to do
     if (
         b.ndim != 2

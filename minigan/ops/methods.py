@@ -4,7 +4,7 @@ import numpy as np
 
 from minigan import autograd, writes
 from minigan.errors import GraphError, ShapeError
-from minigan.ops import elementwise, linalg, reduce, shape
+from minigan.ops import device, elementwise, linalg, reduce, shape
 from minigan.tensor import Tensor
 
 
@@ -103,6 +103,7 @@ METHODS = {
     "squeeze": lambda x, axis=None: shape.squeeze(x, axis),
     "flatten": lambda x: shape.reshape(x, shape=(-1,)),
     "astype": lambda x, dtype: elementwise.astype(x, dtype=np.dtype(dtype)),
+    "to": lambda x, name: x if x.device == name else device.to_device(x, device=name),
     "clip": lambda x, low=None, high=None: elementwise.clip(x, low=low, high=high),
     "backward": lambda x, gradient=None, retain_graph=False: autograd.backward(x, gradient, retain_graph=retain_graph),
     "T": property(lambda x: shape.transpose(x)),

@@ -27,7 +27,7 @@ def cli():
 @click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Of both players.")
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
-@click.option("--device", default="cpu", metavar="NAME", help="What to train on [cpu].")
+@click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):

@@ -4,16 +4,15 @@ import shlex
 
 import click
 
+from minigan import devices, models
 from minigan import gan as gans
-from minigan import models
 from minigan.data import Augment, Dataset, load
 from minigan.errors import UnknownNameError
-from minigan.gan.errors import Interrupted, TrainingError
+from minigan.gan.errors import Interrupted
 from minigan.gan.folder import REPORT, WEIGHTS, RunFolder, numbered
 from minigan.tool.downloads import Downloads
 from minigan.tool.words import text_of_shape
 
-DEVICES = ("cpu",)
 FOLDER_SIZE = 32  # pixels that a folder's images are resized to unless told otherwise
 
 
@@ -57,6 +56,7 @@ def run(
             seed=seed,
             learning_rate=learning_rate,
             augment=augment,
+            device=device,
             callbacks=[gans.Progress()],
             out=out,
             force=force,
@@ -68,9 +68,8 @@ def run(
 
 
 def check_device(device: str) -> None:
-    """Raise TrainingError for a device that cannot be trained on."""
-    if device not in DEVICES:
-        raise TrainingError(f"--device {device}: there is no such device in this version; there is: cpu")
+    """Raise UnknownNameError for no device, DeviceError for one that cannot be used here."""
+    devices.on(device)
 
 
 def parse_augment(text: str | None) -> Augment | None:

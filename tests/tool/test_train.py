@@ -91,7 +91,7 @@ def test_an_existing_folder_needs_force(tool):
         (["--data", "mnits"], "no data source is called 'mnits'; did you mean mnist?"),
         (["--data", "./nowhere"], "no such folder"),
         (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
-        (["--device", "cuda"], "--device cuda: there is no such device in this version; there is: cpu"),
+        (["--device", "gpu"], "no device is called 'gpu'; did you mean cpu"),
         (["--size", "30"], "dcgan: images are 30 x 30"),
         (["--batch", "20001"], "there are 20000"),
         (["--out", "file"], "file: is a file"),

@@ -1,0 +1,78 @@
+"""The device "cuda": an NVIDIA GPU, through CuPy."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import numpy as np
+
+from minigan.errors import DeviceError
+from minigan.kernels import own
+from minigan.kernels.cuda.launch import FOLDER, register
+
+try:
+    import cupy
+except ImportError as error:
+    raise DeviceError("the device cuda needs CuPy, which is not installed: pip install 'minigan[gpu]'") from error
+
+INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
+
+
+class Gpu:
+    """A launcher, and arrays to and from the current GPU."""
+
+    def run(self, file, kernel, real, blocks, threads, arguments):
+        function(file, real, kernel)(blocks, threads, tuple(arguments))
+
+    def matmul(self, a, b):
+        return cupy.matmul(a, b)
+
+    def empty(self, shape, dtype):
+        return cupy.empty(shape, dtype)
+
+    def put(self, array: np.ndarray):
+        return cupy.asarray(array, order="C")
+
+    to_device = put
+
+    def get(self, array) -> np.ndarray:
+        return cupy.asnumpy(array)
+
+    def address_of(self, array) -> int:
+        return array.data.ptr
+
+
+@functools.cache
+def function(file: str, real: str, kernel: str):
+    """A kernel, taken from its file's module. CuPy compiles that when it is first called, and keeps what it compiled."""
+    return _module(file, real).get_function(kernel)
+
+
+@functools.cache
+def _module(file, real):
+    return cupy.RawModule(code=in_one(file), options=("--std=c++17", f"-DREAL={real}"))
+
+
+def in_one(file: str, already: set | None = None) -> str:
+    """A source with what it includes in it, each header once: CuPy's cache looks at the source alone."""
+    already = set() if already is None else already
+    if file in already:
+        return ""
+    already.add(file)
+    return INCLUDE.sub(lambda found: in_one(found[1], already), (FOLDER / file).read_text())
+
+
+def _check():
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise DeviceError(f"the device cuda: CuPy {cupy.__version__} finds no GPU that it can use: {error}") from error
+    if not count:
+        raise DeviceError("the device cuda: there is no NVIDIA GPU here; --device sim runs the same kernels on the CPU")
+
+
+_check()
+DEVICE = Gpu()
+own(cupy.ndarray, "cuda", "cuda")
+register(cupy.ndarray, DEVICE)
