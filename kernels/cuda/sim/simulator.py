@@ -65,6 +65,12 @@ class Simulator:
             array.fill(np.nan)  # what a kernel forgets to write shows
         return array
 
+    def to_device(self, array):
+        return np.array(array, order="C").view(SimArray)
+
+    def address_of(self, array):
+        return array.ctypes.data
+
 
 @functools.cache
 def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:

@@ -1,0 +1,64 @@
+"""Optimiser updates, each one launch for all parameters and their states, in place, by PyTorch's formulas: optim.cu."""
+
+import math
+
+import numpy as np
+
+from minigan.errors import DtypeError, ShapeError
+from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, run, to_device
+
+BLOCK = 1 << 12  # elements of a block of threads, as in optim.cu
+
+
+def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
+    if momentum:
+        update("sgd_momentum", (ps, velocities), gs, (lr, weight_decay, momentum, nesterov))
+    else:
+        update("sgd", (ps,), gs, (lr, weight_decay))
+
+
+def rmsprop_update(ps, gs, squares, lr, decay, eps, weight_decay=0.0):
+    update("rmsprop", (ps, squares), gs, (lr, decay, 1 - decay, eps, weight_decay))
+
+
+def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, decoupled, step):
+    settings = adam_settings(lr, beta1, beta2, eps, weight_decay, decoupled, step)
+    update("adam", (ps, means, squares), gs, settings)
+
+
+def adam_settings(lr, beta1, beta2, eps, weight_decay, decoupled, step):
+    """The numbers of the kernel `adam`: what of its formula is the same for all elements."""
+    keep, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
+    rate, unbiased = lr / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
+    return rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, unbiased
+
+
+def update(kernel, states, gs, settings):
+    """Run a kernel on lists of parameters and what belongs to them. settings: numbers that it finds in memory."""
+    if not gs:
+        return
+    gs = contiguous(*gs)
+    like, dtype = gs[0], gs[0].dtype
+    table, blocks = table_of((*states, gs), dtype)
+    if blocks:
+        settings = to_device(np.array(settings, dtype), like)
+        run("optim.cu", kernel, (blocks, THREADS), to_device(table, like), settings, len(table), real=dtype)
+
+
+def table_of(lists, dtype):
+    """(table, blocks of threads): a row for each parameter that has elements, in int64: its first block, its elements,
+    and where its arrays begin, one of each list."""
+    table, blocks = [], 0
+    for arrays in zip(*lists, strict=True):
+        for array in arrays:
+            if array.shape != arrays[0].shape:
+                raise ShapeError(f"updates: a parameter has shape {arrays[0].shape}, what belongs to it {array.shape}")
+            if array.dtype != dtype:
+                raise DtypeError(f"updates: all arrays are of the gradients' dtype, {dtype}, but one is {array.dtype}")
+            if not array.flags.c_contiguous:
+                raise ValueError("updates are in place: a parameter and its state must be contiguous")
+        size = arrays[0].size
+        if size:
+            table.append((blocks, size, *map(address_of, arrays)))
+            blocks += -(-size // BLOCK)
+    return np.array(table, np.int64), blocks
