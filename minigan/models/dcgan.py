@@ -25,8 +25,11 @@ WEIGHTS, SCALES = init.normal(0.02), init.normal(0.02, 1.0)
 HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
 
 
-def dcgan(image_shape, rng, latent_size=100):
-    """The DCGAN for square images of 28, 32 or 64 pixels."""
+def dcgan(image_shape, rng, latent_size=100, maps=None):
+    """The DCGAN for square images of 28, 32 or 64 pixels.
+
+    maps: where the images are smallest, 128 at 28 pixels and else 512 unless given; half as many at each doubling
+    """
     height, width, channels = image_shape
     if height != width or height not in (28, 32, 64):
         raise ShapeError(
@@ -34,38 +37,38 @@ def dcgan(image_shape, rng, latent_size=100):
             "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     if height == 28:
-        networks = _networks_28(channels, rng, latent_size)
+        networks = _networks_28(channels, rng, latent_size, maps or 128)
         return GAN("dcgan", *networks, image_shape, latent_size, batch=128, first_run=(3000, 32))
-    return GAN("dcgan", *_networks(height, channels, rng, latent_size), image_shape, latent_size, batch=64)
+    return GAN("dcgan", *_networks(height, channels, rng, latent_size, maps or 512), image_shape, latent_size, batch=64)
 
 
-def _networks_28(channels, rng, latent_size):
+def _networks_28(channels, rng, latent_size, maps):
     weights = {"weight_init": WEIGHTS, "rng": rng}
     generator = Sequential(
-        Linear(latent_size, 7 * 7 * 128, bias=False, **weights),
-        _batch_norm(7 * 7 * 128, rng),
+        Linear(latent_size, 7 * 7 * maps, bias=False, **weights),
+        _batch_norm(7 * 7 * maps, rng),
         ReLU(),
-        Reshape(7, 7, 128),
-        ConvTranspose2d(128, 64, 4, bias=False, **HALVE, **weights),
-        _batch_norm(64, rng),
+        Reshape(7, 7, maps),
+        ConvTranspose2d(maps, maps // 2, 4, bias=False, **HALVE, **weights),
+        _batch_norm(maps // 2, rng),
         ReLU(),
-        ConvTranspose2d(64, channels, 4, **HALVE, **weights),
+        ConvTranspose2d(maps // 2, channels, 4, **HALVE, **weights),
         Tanh(),
     )
     discriminator = Sequential(
-        Conv2d(channels, 64, 4, **HALVE, **weights),
+        Conv2d(channels, maps // 2, 4, **HALVE, **weights),
         LeakyReLU(0.2),
-        Conv2d(64, 128, 4, bias=False, **HALVE, **weights),
-        _batch_norm(128, rng),
+        Conv2d(maps // 2, maps, 4, bias=False, **HALVE, **weights),
+        _batch_norm(maps, rng),
         LeakyReLU(0.2),
         Flatten(),
-        Linear(7 * 7 * 128, 1, **weights),
+        Linear(7 * 7 * maps, 1, **weights),
     )
     return generator, discriminator
 
 
-def _networks(size, channels, rng, latent_size, maps=512):
-    """From 1 x 1 to 4 x 4, then doubling to the image: 512 maps at 4 x 4, half as many at each doubling."""
+def _networks(size, channels, rng, latent_size, maps):
+    """From 1 x 1 to 4 x 4, then doubling to the image."""
     weights = {"weight_init": WEIGHTS, "rng": rng}
     generator = [
         Reshape(1, 1, latent_size),
