@@ -217,8 +217,16 @@ UNSEEN static void life() {
     }
 }
 
+// ThreadSanitizer is given a new stack for each block, or rather forgets who wrote to the old one.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool NEW_STACKS = true;
+#else
+constexpr bool NEW_STACKS = false;
+#endif
+
 static void give_stack(Fiber &fiber) {
-    fiber.stack = (char *)mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | (fiber.stack ? MAP_FIXED : 0);
+    fiber.stack = (char *)mmap(fiber.stack, STACK, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (fiber.stack == MAP_FAILED) {
         perror("simulator: no memory for a thread's stack");
         abort();
@@ -347,7 +355,7 @@ static void run_block(unsigned threads) {
     forget_shared_memory();
     for (unsigned i = 0; i < threads; i++) {
         Fiber &fiber = fibers[i];
-        if (!fiber.stack) give_stack(fiber);
+        if (!fiber.stack || NEW_STACKS) give_stack(fiber);
         fiber.number = i;
         fiber.index = thread_of(i);
         fiber.state = READY;
