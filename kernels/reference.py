@@ -275,3 +275,14 @@ def standard_normal(out, key, block):
             angle = 2 * np.pi * b / 2**32
             numbers += (radius * np.cos(angle), radius * np.sin(angle))
     out[...] = np.reshape(numbers[: out.size], out.shape)
+
+
+def uniform(out, key, block):
+    """Fill `out`, float32, with numbers from 0 to below 1 of the stream with this key, from a block of four on.
+
+    A number is the upper 24 bits of a word, all that float32 can hold.
+    """
+    words = []
+    for place in range(block, block - (-out.size // 4)):
+        words += philox((place & 0xFFFFFFFF, place >> 32, 0, 0), (key & 0xFFFFFFFF, key >> 32))
+    out[...] = np.reshape([(word >> 8) * 2.0**-24 for word in words[: out.size]], out.shape)

@@ -51,10 +51,20 @@ class Philox:
 
         raises DtypeError for anything but float32, which is as fine as 32 random bits are
         """
+        return self._draw("standard_normal", "standard_normal", size, dtype, device)
+
+    def random(self, size: int | tuple[int, ...], dtype=np.float32, device: str = "cpu") -> np.ndarray:
+        """The next numbers of the uniform distribution from 0 to below 1, multiples of 2^-24; as `standard_normal`.
+
+        raises DtypeError for anything but float32
+        """
+        return self._draw("random", "uniform", size, dtype, device)
+
+    def _draw(self, call, kernel, size, dtype, device):
         if np.dtype(dtype) != np.float32:
-            raise DtypeError(f"Philox.standard_normal: draws float32, not {np.dtype(dtype)}; convert what it returns")
+            raise DtypeError(f"Philox.{call}: draws float32, not {np.dtype(dtype)}; convert what it returns")
         out = devices.on(device).empty(size, np.float32)
-        kernels.of(out).standard_normal(out, self.key, self.block)
+        getattr(kernels.of(out), kernel)(out, self.key, self.block)
         self.block += -(-out.size // 4)
         return out
 

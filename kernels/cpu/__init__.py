@@ -7,7 +7,7 @@ from minigan.kernels.cpu.matmul import matmul
 from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cpu.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
-from minigan.kernels.cpu.random import standard_normal
+from minigan.kernels.cpu.random import standard_normal, uniform
 from minigan.kernels.cpu.threads import get_threads, set_threads
 from minigan.kernels.cpu.window import col2im, im2col
 
@@ -34,6 +34,7 @@ __all__ = [
     "sgd_update",
     "standard_normal",
     "tanh_vjp",
+    "uniform",
     "window_spread",
     "window_sum",
 ]

@@ -1,4 +1,4 @@
-"""Normal random numbers, each a function of a key and its place in the stream: any thread can make any of them.
+"""Random numbers, each a function of a key and its place in the stream: any thread can make any of them.
 
 Philox-4x32-10 makes four words of a block's number, and the polar form of Box and Muller two normal numbers of two
 words. NumPy takes ten times as long: it draws one number after the other.
@@ -24,6 +24,7 @@ ROUNDS = 10
 ROOT_HALF = bits(np.float32(math.sqrt(0.5)).view(np.int32))
 MANTISSA = bits(23)
 EIGHTH, QUARTER = word(1 << 29), word(30)  # of a turn: a number, and a shift
+FRACTION, OF_FRACTION = word(8), real(2**-24)  # the bits of a word that float32 has no room for, and what is left
 LOG_2, OF_WORD, RADIANS = real(math.log(2)), real(2**-32), real(math.pi * 2**-31)
 LOG = tuple(real(2 / n) for n in (1, 3, 5, 7, 9))  # log((1 + s) / (1 - s)) = s * (2 + 2/3 s^2 + 2/5 s^4 ...)
 SINE = tuple(real((-1) ** k / math.factorial(2 * k + 1)) for k in range(5))
@@ -34,6 +35,12 @@ def standard_normal(out, key, block):
     """Fill `out`, float32, with the numbers of a stream from a block on: (block, key) in 64 bits each."""
     tasks = -(-out.size // (4 * BLOCKS))
     share(normal_blocks, tasks, out.size * 0.7e-9, out, key & 0xFFFFFFFF, key >> 32, block)
+
+
+def uniform(out, key, block):
+    """Fill `out`, float32, with numbers from 0 to below 1: the same stream, a word for each."""
+    tasks = -(-out.size // (4 * BLOCKS))
+    share(uniform_blocks, tasks, out.size * 0.4e-9, out, key & 0xFFFFFFFF, key >> 32, block)
 
 
 @inlined
@@ -91,5 +98,30 @@ def normal_blocks(number, out, low, high, block):
         out[4 * i], out[4 * i + 1], out[4 * i + 2], out[4 * i + 3] = four(block + i, low, high)
     if 4 * whole < out.size:
         last = four(block + whole, low, high)
+        for i in range(4 * whole, out.size):
+            out[i] = last[i % 4]
+
+
+@inlined
+def fraction(a):
+    """A word as a number from 0 to below 1."""
+    return real(np.int64(a >> FRACTION)) * OF_FRACTION
+
+
+@inlined
+def four_fractions(block, low, high):
+    """The four uniform numbers of a block."""
+    a, b, c, d = philox(word(block), word(low), word(high))
+    return fraction(a), fraction(b), fraction(c), fraction(d)
+
+
+@Tasks
+def uniform_blocks(number, out, low, high, block):
+    out, block = out[number * 4 * BLOCKS : (number + 1) * 4 * BLOCKS], block + number * BLOCKS
+    whole = out.size // 4
+    for i in range(whole):
+        out[4 * i], out[4 * i + 1], out[4 * i + 2], out[4 * i + 3] = four_fractions(block + i, low, high)
+    if 4 * whole < out.size:
+        last = four_fractions(block + whole, low, high)
         for i in range(4 * whole, out.size):
             out[i] = last[i % 4]

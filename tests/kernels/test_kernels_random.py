@@ -1,4 +1,4 @@
-"""Philox is the published one, and the normal numbers made of it are the reference's, wherever a draw begins."""
+"""Philox is the published one, and the numbers made of it are the reference's, wherever a draw begins."""
 
 import numba
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu.random import BLOCKS, direction, radius
+from minigan.kernels.cpu.random import BLOCKS, direction, fraction, radius
 
 KEYS, PLACES = st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 2**20)
 WORD = 0xFFFFFFFF
@@ -37,12 +37,37 @@ def test_normal_numbers_are_the_references(size, key, block):
     np.testing.assert_allclose(ours, expected, rtol=1e-6)
 
 
+@given(st.integers(0, 300), KEYS, PLACES)
+def test_uniform_numbers_are_the_references(size, key, block):
+    ours, expected = np.empty(size, np.float32), np.empty(size, np.float32)
+    cpu.uniform(ours, key, block)
+    reference.uniform(expected, key, block)
+    np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("word", [0, 255, 256, WORD - 255, WORD])
+def test_uniform_numbers_are_from_0_to_below_1(monkeypatch, word):
+    """As numbers of 24 bits, so that the greatest is not rounded to 1."""
+    monkeypatch.setattr(reference, "philox", lambda *_: (word,) * 4)
+    drawn = np.empty(4, np.float32)
+    reference.uniform(drawn, 0, 0)
+    assert (drawn == np.float32(word // 256 / 2**24)).all()
+    assert drawn[0] < 1
+    assert uniform_number(np.uint64(word)) == drawn[0]
+
+
+@pytest.mark.parametrize("draw", [cpu.standard_normal, cpu.uniform], ids=["normal", "uniform"])
 @given(KEYS, PLACES, st.integers(0, 2 * BLOCKS), st.integers(1, 100))
-def test_a_number_depends_on_its_place_only(key, block, later, size):
+def test_a_number_depends_on_its_place_only(draw, key, block, later, size):
     whole, part = np.empty((2 * BLOCKS + 25, 4), np.float32), np.empty(size, np.float32)
-    cpu.standard_normal(whole, key, block)
-    cpu.standard_normal(part, key, block + later)
+    draw(whole, key, block)
+    draw(part, key, block + later)
     np.testing.assert_array_equal(part, whole[later:].reshape(-1)[:size])
+
+
+@numba.njit
+def uniform_number(a):
+    return fraction(a)
 
 
 @numba.njit

@@ -1,0 +1,22 @@
+"""Random numbers that are functions of a key and a place in its stream: random.cu."""
+
+import numpy as np
+
+from minigan.errors import DtypeError
+from minigan.kernels.cuda.launch import each, run
+
+
+def standard_normal(out, key, block):
+    fill("standard_normal", out, key, block)
+
+
+def uniform(out, key, block):
+    fill("uniform", out, key, block)
+
+
+def fill(kernel, out, key, block):
+    """Fill `out` with the numbers of a stream from a block on: four to a block, a thread for each block."""
+    if out.dtype != np.float32:
+        raise DtypeError(f"{kernel}: draws float32, not {out.dtype}; convert what it fills")
+    if out.size:
+        run("random.cu", kernel, each(-(-out.size // 4)), out, out.size, key & 0xFFFFFFFF, key >> 32, block)
