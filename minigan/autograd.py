@@ -10,8 +10,9 @@ import functools
 
 import numpy as np
 
+from minigan import devices
 from minigan.errors import DtypeError, GraphError, ShapeError
-from minigan.graph import is_recording, no_grad, nondifferentiable, primitive, recording, value
+from minigan.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
 from minigan.passes import Pass
 from minigan.tensor import Tensor
 
@@ -79,7 +80,7 @@ def value_and_grad(function, argnums=0):
 
     @functools.wraps(function)
     def with_gradients(*args, **kwargs):
-        leaves = {range(len(args))[i]: Tensor(np.asarray(args[i]), True) for i in positions}
+        leaves = {range(len(args))[i]: Tensor(as_array(args[i]), True) for i in positions}
         for i, leaf in leaves.items():
             if leaf.dtype.kind != "f":
                 raise DtypeError(f"value_and_grad: argument {i} is {leaf.dtype}, which has no gradients")
@@ -149,7 +150,7 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
                 raise ShapeError(f"{caller}: y has shape {y.shape}; sum it to a scalar or pass its gradient")
             g = np.ones_like(y.data)
         elif g.__class__ is not Tensor:
-            g = np.asarray(g, y.dtype)
+            g = devices.move(np.asarray(devices.to_cpu(g), y.dtype), y.device)
         if g.shape != y.shape:
             raise ShapeError(f"{caller}: y has shape {y.shape}, but the gradient given for it has {g.shape}")
         seeds.append((y, g))

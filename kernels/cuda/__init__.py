@@ -1,11 +1,39 @@
 """The kernels in CUDA C, for CuPy's arrays on a GPU and for those of the device sim, which has none."""
 
 from minigan.kernels import own
+from minigan.kernels.cuda.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
 from minigan.kernels.cuda.launch import register
+from minigan.kernels.cuda.matmul import matmul
+from minigan.kernels.cuda.norm import batch_norm, batch_norm_vjp
+from minigan.kernels.cuda.optim import adam_update, rmsprop_update, sgd_update
+from minigan.kernels.cuda.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
+from minigan.kernels.cuda.random import standard_normal, uniform
+from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cuda.sim import SimArray, Simulator
 from minigan.kernels.cuda.window import col2im, im2col
 
 own(SimArray, "cuda", "sim")
 register(SimArray, Simulator())
 
-__all__ = ["col2im", "im2col"]
+__all__ = [
+    "adam_update",
+    "batch_norm",
+    "batch_norm_vjp",
+    "bias_sum",
+    "col2im",
+    "im2col",
+    "leaky_relu",
+    "leaky_relu_vjp",
+    "leaky_relu_vjp_sum",
+    "matmul",
+    "max_pool_indices",
+    "pool_gather",
+    "pool_scatter",
+    "rmsprop_update",
+    "sgd_update",
+    "standard_normal",
+    "tanh_vjp",
+    "uniform",
+    "window_spread",
+    "window_sum",
+]

@@ -223,7 +223,7 @@ def _(g, y, x, *, low, high):
 @nondifferentiable
 def within(x, *, low=None, high=None):
     """Whether low <= x <= high."""
-    inside = np.ones(x.shape, bool)
+    inside = np.ones_like(x, dtype=bool)
     if low is not None:
         inside &= x >= low
     if high is not None:

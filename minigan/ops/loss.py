@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from minigan.autograd import primitive
+from minigan.devices import to_cpu
 from minigan.errors import ShapeError
 from minigan.ops.activation import sigmoid
 from minigan.ops.elementwise import abs, square
@@ -56,7 +57,7 @@ def _(g, y, logits, targets):
 
 def cross_entropy(logits, labels):
     """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
-    labels = np.array(labels)
+    labels = np.array(to_cpu(labels))
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ShapeError(
             f"cross_entropy: logits have shape {logits.shape} and labels {labels.shape} of {labels.dtype}; "
@@ -84,7 +85,8 @@ def mean_absolute_error(predictions, targets):
 
 def _like(targets, logits):
     """Targets of any dtype as numbers of the logits'."""
-    return np.asarray(targets, logits.dtype if logits.dtype.kind == "f" else float)
+    dtype = logits.dtype if logits.dtype.kind == "f" else np.dtype(float)
+    return targets.astype(dtype, copy=False) if getattr(targets, "ndim", 0) else np.asarray(targets, dtype)
 
 
 def _weight(logits):

@@ -63,7 +63,7 @@ def avg_pool2d(x, kernel_size, *, stride=None, padding=0, count_padding=True):
     sums = window_sum(x, geometry=geometry)
     if count_padding:
         return sums * (1 / (geometry.KH * geometry.KW))
-    ones = np.ones((1, *array.shape[1:3], 1), array.dtype)
+    ones = np.ones_like(array, shape=(1, *array.shape[1:3], 1))
     counts = kernels.of(array).window_sum(ones, geometry._replace(N=1, C=1, K=1, G=1))
     return sums * (1 / counts)
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from minigan.devices import device_of, move
 from minigan.errors import ShapeError
 from minigan.recompute import once
+from minigan.tensor import Tensor
 
 
 def dropout(x, rate: float, rng: np.random.Generator):
@@ -16,4 +18,4 @@ def dropout(x, rate: float, rng: np.random.Generator):
     if rate == 0:
         return x
     mask = once(lambda: (rng.random(x.shape, np.float32) >= rate).astype(x.dtype) / x.dtype.type(1 - rate))
-    return x * mask
+    return x * move(mask, x.device if isinstance(x, Tensor) else device_of(x))

@@ -5,11 +5,13 @@ import functools
 
 import numpy as np
 
+from minigan.devices import device_of, move
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels.geometry import pair
 from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
 from minigan.ops.shape import reshape
+from minigan.tensor import Tensor
 
 
 def resize(x, size, *, mode="nearest"):
@@ -41,8 +43,10 @@ def _nearest(x, size):
 def _bilinear(x, size):
     N, H, W, C = x.shape
     same_float("resize", x=x)
-    along_height = _mixing(H, size[0], x.dtype.type)
-    along_width = _mixing(W, size[1], x.dtype.type)
+    device = x.device if isinstance(x, Tensor) else device_of(x)
+    along_height, along_width = (
+        move(_mixing(old, new, x.dtype.type), device) for old, new in zip((H, W), size, strict=True)
+    )
     x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))
     return reshape(along_width @ x, shape=(N, *size, C))
 

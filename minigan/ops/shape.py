@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from minigan.autograd import primitive
+from minigan.devices import device_of, move, to_cpu
 from minigan.errors import DtypeError, ShapeError
 from minigan.tensor import Tensor
 
@@ -126,7 +127,7 @@ def flip(x, axis=None):
 @primitive(saves="")
 def take(x, *, index):
     """x[index] with NumPy's meaning: integers, slices, None, ..., integer and boolean arrays."""
-    return x[index]
+    return x[_beside(x, index)]
 
 
 @take.vjp(0)
@@ -137,7 +138,7 @@ def _(g, y, x, *, index):
 @primitive(saves="")
 def put(g, *, index, shape):
     """Zeros of `shape` with g added at index, repeated places summed: the adjoint of `take`."""
-    x = np.zeros(shape, g.dtype)
+    x, index = np.zeros_like(g, shape=shape), _beside(g, index)
     if _may_repeat(index):
         np.add.at(x, index, g)
     else:
@@ -150,10 +151,18 @@ def _(g, y, x, *, index, shape):
     return take(g, index=index)
 
 
+def _beside(x, index):
+    """An index whose arrays are on the device of x."""
+    device = device_of(x)
+    if isinstance(index, tuple):
+        return tuple(_beside(x, part) for part in index)
+    return index if device == "cpu" or not getattr(index, "ndim", 0) else move(index, device)
+
+
 def _may_repeat(index):
     parts = index if isinstance(index, tuple) else (index,)
     plain = (int, np.integer, slice, type(None), type(...))
-    return not all(isinstance(p, plain) or (isinstance(p, np.ndarray) and p.dtype == bool) for p in parts)
+    return not all(isinstance(p, plain) or (getattr(p, "dtype", None) == bool) for p in parts)
 
 
 def getitem(x, index):
@@ -170,7 +179,7 @@ def embedding(weight, indices):
 
     raises ShapeError where an index is not in 0..M-1
     """
-    indices = np.array(indices)  # a copy: what they are now counts in the backward pass
+    indices = np.array(to_cpu(indices))  # a copy: what they are now counts in the backward pass
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
     if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:
