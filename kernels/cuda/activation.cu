@@ -1,4 +1,5 @@
 // Activations and their gradients, number by number.
+#include "activation.h"
 #include "runs.h"
 
 template <class Function, class... Runs>
@@ -18,26 +19,15 @@ __device__ __forceinline__ void map(Function function, wide size, real *result, 
     EACH(i, size - runs * RUN) result[runs * RUN + i] = function(arrays[runs * RUN + i]...);
 }
 
-// x where it is positive, slope * x elsewhere, but 0 for a slope of 0 even at -inf; NaN stays NaN.
 KERNEL void __launch_bounds__(256) leaky_relu(const real *x, real *y, real slope, wide size) {
-    auto activate = [=](real x) {
-        real below = slope != 0 || x != x ? slope * x : real(0);
-        return x > 0 ? x : below;
-    };
-    map(activate, size, y, x);
+    map([=](real x) { return activated(x, slope); }, size, y, x);
 }
 
-// g where x is positive, slope * g elsewhere, 0 included; NaN where x is.
 KERNEL void __launch_bounds__(256) leaky_relu_vjp(const real *g, const real *x, real *gx, real slope, wide size) {
-    auto slope_at = [=](real g, real x) {
-        real below = x != x ? x : slope * g;
-        return x > 0 ? g : below;
-    };
-    map(slope_at, size, gx, g, x);
+    map([=](real g, real x) { return activated_vjp(g, x, slope); }, size, gx, g, x);
 }
 
 // g * (1 - y^2), the gradient of y = tanh(x).
 KERNEL void __launch_bounds__(256) tanh_vjp(const real *g, const real *y, real *gx, wide size) {
-    auto slope_at = [](real g, real y) { return g - g * (y * y); };
-    map(slope_at, size, gx, g, y);
+    map([](real g, real y) { return g - g * (y * y); }, size, gx, g, y);
 }
