@@ -31,6 +31,9 @@ class Launcher(Protocol):
         arguments: arrays of the device, and NumPy's numbers and arrays of one element, which are passed by value
         """
 
+    def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """a @ b, (M, N) from (M, K) and (K, N) in any layout, by the device's own library: cuBLAS on a GPU."""
+
     def empty(self, shape: tuple[int, ...], dtype) -> np.ndarray:
         """A new array of this launcher's kind, not initialised."""
 
@@ -116,9 +119,9 @@ def address_of(array) -> int:
 
 
 def contiguous(*arrays) -> list:
-    """The arrays, or copies of them, in C order, all float32 or all float64."""
-    dtype = arrays[0].dtype
-    if dtype not in REALS or any(array.dtype != dtype for array in arrays):
-        names = ", ".join(str(array.dtype) for array in arrays)
+    """The arrays, or copies of them, in C order, all float32 or all float64. None, for an array not given, stays."""
+    dtype, given = arrays[0].dtype, [array for array in arrays if array is not None]
+    if dtype not in REALS or any(array.dtype != dtype for array in given):
+        names = ", ".join(str(array.dtype) for array in given)
         raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
-    return [array if array.flags.c_contiguous else array.copy() for array in arrays]
+    return [array if array is None or array.flags.c_contiguous else array.copy() for array in arrays]

@@ -9,16 +9,18 @@ __device__ void matmul_tile(Tiles<S> &tiles, const real *a, const real *b, const
                             wide parts) {
     Task<S> task(m, n, 1);
     Stretch<S> stretch(depth, parts, task.part);
-    Strided<S::ROWS, S::DEPTH> left(a, a_row, a_depth, task.row, m, stretch.first, stretch.end);
-    Strided<S::COLUMNS, S::DEPTH> right(b, b_column, b_depth, task.column, n, stretch.first, stretch.end);
+    a += task.row * a_row + stretch.first * a_depth;
+    b += task.column * b_column + stretch.first * b_depth;
+    out += (task.part * m + task.row) * n + task.column;
+    Strided<S::ROWS, S::DEPTH> left(a, a_row, a_depth, task.rows, stretch.length);
+    Strided<S::COLUMNS, S::DEPTH> right(b, b_column, b_depth, task.columns, stretch.length);
     Sums<S> sums;
     multiply(tiles, left, right, stretch.steps, sums);
-    real *start = out + (task.part * m + task.row) * n + task.column;
     Finish finish{biased ? bias + task.column : nullptr, slope};
-    sums.store(m - task.row, n - task.column, finish, [&](int row) { return start + row * n; });
+    sums.store(task.rows, task.columns, finish, [&](int row) { return out + row * n; });
 }
 
-KERNEL void __launch_bounds__(256) matmul_large(const real *a, const real *b, const real *bias, real *out, wide m,
+KERNEL void __launch_bounds__(256, RESIDENT) matmul_large(const real *a, const real *b, const real *bias, real *out, wide m,
                                                 wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
                                                 wide b_column, wide biased, real slope, wide parts) {
     SHARED Tiles<Large> tiles;

@@ -14,15 +14,15 @@ def matmul(a, b, bias=None, slope=1.0, how=None):
         return empty((m, n), a)
     a, a_row, a_depth = flat_with_strides(a)
     b, b_depth, b_column = flat_with_strides(b)
-    a, b, *rest = contiguous(a, b, *(() if bias is None else (bias,)))
-    bias = rest[0] if rest else None
+    a, b, bias = contiguous(a, b, bias)
     how = how or plan(m, n, depth)
 
+    sizes = m, n, depth, a_row, a_depth, b_depth, b_column
+
     def launch(out, *last_pass):
-        sizes = m, n, depth, a_row, a_depth, b_depth, b_column
-        arrays = (a, b) if depth else (out, out)  # nothing of which is read
-        first, biased, slope = last_pass
-        run("matmul.cu", f"matmul_{how.shape}", how.grid(m, n), *arrays, first, out, *sizes, biased, slope, how.parts)
+        arrays = (a, b) if depth else (out, out)  # of which nothing is read then
+        bias, biased, slope = last_pass
+        run("matmul.cu", f"matmul_{how.shape}", how.grid(m, n), *arrays, bias, out, *sizes, biased, slope, how.parts)
 
     return in_parts(launch, how, (m, n), a, bias, slope)
 

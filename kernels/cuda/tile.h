@@ -9,6 +9,7 @@
 #include "common.h"
 
 constexpr int THREADS = 256;  // of every block
+constexpr int RESIDENT = sizeof(real) == 4 ? 2 : 1;  // large blocks on a multiprocessor: that many registers they get
 constexpr int RUN = 4;        // neighbours that a thread reads from shared memory, and writes, at once
 constexpr int PAD = 4;        // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
 
@@ -66,14 +67,14 @@ struct Places {
 // The stretch of the depth that is one part's: whole steps, as many for each part, the last ones fewer or none.
 template <class S>
 struct Stretch {
-    wide first, end;
-    int steps;
+    wide first;
+    int length, steps;  // tiling.py's plans have parts enough for that
 
     __device__ Stretch(wide depth, wide parts, wide part) {
         wide all = (depth + S::DEPTH - 1) / S::DEPTH, each = (all + parts - 1) / parts;
         first = min(part * each * S::DEPTH, depth);
-        end = min(first + each * S::DEPTH, depth);
-        steps = (end - first + S::DEPTH - 1) / S::DEPTH;
+        length = min(each * S::DEPTH, depth - first);
+        steps = (length + S::DEPTH - 1) / S::DEPTH;
     }
 };
 
@@ -81,11 +82,12 @@ struct Stretch {
 // Blocks that follow one another have the same rows, which the L2 cache then holds.
 template <class S>
 struct Task {
-    wide row, column;  // of the tile's first number
+    wide row, column;   // of the tile's first number
+    int rows, columns;  // that exist, from there on; at most the tile's
     int product, part;
 
-    __device__ Task(wide rows, wide columns, wide products) {
-        wide across = (columns + S::COLUMNS - 1) / S::COLUMNS, down = (rows + S::ROWS - 1) / S::ROWS;
+    __device__ Task(wide all_rows, wide all_columns, wide products) {
+        wide across = (all_columns + S::COLUMNS - 1) / S::COLUMNS, down = (all_rows + S::ROWS - 1) / S::ROWS;
         wide rest = blockIdx.x;
         column = rest % across * S::COLUMNS;
         rest /= across;
@@ -93,6 +95,8 @@ struct Task {
         rest /= down;
         product = rest % products;
         part = rest / products;
+        rows = min(all_rows - row, (wide)S::ROWS);
+        columns = min(all_columns - column, (wide)S::COLUMNS);
     }
 };
 
@@ -100,28 +104,30 @@ struct Task {
 template <int WIDTH, int DEPTH>
 struct Strided {
     Places<WIDTH, DEPTH> places;
-    const real *next;  // this thread's first number of the next step
+    const real *first;  // this thread's first number of a step
     wide hop, advance;  // from one of its numbers to the next, and from a step to the next
-    wide items, depths;  // that are left, from its first number on
+    int items, depths;  // that are left, from its first number on
 
-    __device__ Strided(const real *start, wide item_stride, wide depth_stride, wide first_item, wide all_items,
-                       wide first_depth, wide end_depth)
+    // start: the first number that the block needs
+    __device__ Strided(const real *start, wide item_stride, wide depth_stride, int all_items, int length)
         : places(depth_stride == 1 && item_stride != 1) {
-        wide item = first_item + places.item, depth = first_depth + places.depth;
-        next = start + item * item_stride + depth * depth_stride;
+        first = start + places.item * item_stride + places.depth * depth_stride;
         hop = places.items * item_stride + places.depths * depth_stride;
         advance = DEPTH * depth_stride;
-        items = places.any ? all_items - item : 0;
-        depths = end_depth - depth;
+        items = places.any ? all_items - places.item : 0;
+        depths = length - places.depth;
     }
 
     __device__ void load(real (&values)[Places<WIDTH, DEPTH>::COUNT]) {
 #pragma unroll
         for (int i = 0; i < places.COUNT; i++) {
             bool inside = i * places.items < items && i * places.depths < depths;
-            values[i] = inside ? next[i * hop] : real(0);
+            values[i] = inside ? first[i * hop] : real(0);
         }
-        next += advance;
+    }
+
+    __device__ void next() {
+        first += advance;
         depths -= DEPTH;
     }
 };
@@ -174,7 +180,7 @@ struct Sums {
 
     // Finish and write the sums of the tile's rows and columns that exist; `place(i)` is where the tile's row i begins.
     template <class Place>
-    __device__ void store(wide rows, wide columns, Finish finish, Place place) const {
+    __device__ void store(int rows, int columns, Finish finish, Place place) const {
 #pragma unroll
         for (int i = 0; i < S::OWN_ROWS; i++) {
             if (row(i) >= rows) continue;
@@ -214,6 +220,8 @@ __device__ void multiply(Tiles<S> &tiles, Left &left, Right &right, int steps, S
         right.places.put(of_right, tiles.right[buffer]);
         __syncthreads();
         if (step + 1 < steps) {
+            left.next();
+            right.next();
             left.load(of_left);
             right.load(of_right);
         }

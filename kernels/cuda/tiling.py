@@ -9,6 +9,7 @@ from minigan.kernels.cuda.launch import THREADS, each, empty, run
 
 FEW_COLUMNS = 8
 ENOUGH_BLOCKS = 528  # four for each multiprocessor of the largest GPUs
+LONGEST = 1 << 30  # depth of a part: a kernel counts along it in ints
 SHORTEST = 256  # depth of a part: below, adding the parts costs more than the blocks save
 
 
@@ -23,7 +24,7 @@ SHAPES = {"large": Shape(128, 128), "medium": Shape(64, 64), "narrow": Shape(256
 
 
 class Plan(NamedTuple):
-    """shape: a name in SHAPES, and the end of a kernel's name; parts: of the depth, each summed by blocks of its own."""
+    """shape: a name in SHAPES, and the end of a kernel's; parts: of the depth, each summed by blocks of its own."""
 
     shape: str
     parts: int
@@ -47,14 +48,14 @@ def plan(rows: int, columns: int, depth: int, products: int = 1) -> Plan:
     else:
         shape = "medium"
     blocks = tiles(shape, rows, columns) * products
-    return Plan(shape, max(min(ENOUGH_BLOCKS // blocks, depth // SHORTEST), 1))
+    return Plan(shape, max(min(ENOUGH_BLOCKS // blocks, depth // SHORTEST), depth // LONGEST + 1))
 
 
 def in_parts(launch, how: Plan, shape, like, bias=None, slope=1.0):
     """An array of this shape from a kernel that sums parts of the depth.
 
-    launch(out, bias, biased, slope) runs the kernel; `out` has as many arrays of this shape as the plan has parts. The
-    last axis is the bias's. The last pass adds it and activates: the kernel where there is one part, else `add_parts`.
+    launch(out, bias, biased, slope) runs the kernel; its `out` has the sums of each part. The last axis of the shape is
+    the bias's. The last pass adds it and activates: the kernel itself where there is one part, else `add_parts`.
     """
     out = empty(shape, like)
     if how.parts == 1:

@@ -1,0 +1,48 @@
+"""The three convolutions: which algorithm does the work. Each does every geometry.
+
+implicit    matrix products whose columns are computed tile by tile, as they are needed: the default
+im2col      columns of patches, times the weights, by the device's own library
+"""
+
+from types import ModuleType
+
+from minigan.errors import UnknownNameError
+from minigan.kernels.cuda import implicit, patches
+from minigan.kernels.cuda.launch import contiguous, empty
+from minigan.kernels.cuda.tiling import finish
+
+ALGORITHMS = {"implicit": implicit, "im2col": patches}
+
+
+def chosen(algorithm: str | None) -> ModuleType:
+    name = algorithm or "implicit"
+    if name not in ALGORITHMS:
+        raise UnknownNameError("convolution algorithm", name, tuple(ALGORITHMS))
+    return ALGORITHMS[name]
+
+
+def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
+    module = chosen(algorithm)
+    x, w, bias = contiguous(x, w, bias)
+    return module.conv2d(x, w, g, bias, slope) if x.size and w.size else of_nothing(g.features, x, bias, slope)
+
+
+def conv2d_transpose(y, w, g, bias=None, algorithm=None):
+    module = chosen(algorithm)
+    y, w, bias = contiguous(y, w, bias)
+    return module.conv2d_transpose(y, w, g, bias) if y.size and w.size else of_nothing(g.image, y, bias)
+
+
+def conv2d_weight(x, y, g, algorithm=None):
+    module = chosen(algorithm)
+    x, y = contiguous(x, y)
+    return module.conv2d_weight(x, y, g) if x.size and y.size else of_nothing(g.weight, x)
+
+
+def of_nothing(shape, like, bias=None, slope=1.0):
+    """What empty sums give: zeros, then the bias and the activation."""
+    out = empty(shape, like)
+    out.fill(0)
+    if bias is not None and out.size:
+        finish(out, out, bias=bias, slope=slope)
+    return out

@@ -1,0 +1,160 @@
+"""Convolutions in CUDA are the reference's and adjoint to one another, by each algorithm, tile and number of parts."""
+
+import numpy as np
+import pytest
+from geometries_of_kernels import conv_geometries, geometry, inner, makers
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from simulated import DTYPES, SEEDS, assert_close, on_device, ordered
+
+from minigan.errors import DtypeError, UnknownNameError
+from minigan.kernels import reference
+from minigan.kernels.cuda import conv as cuda
+from minigan.kernels.cuda import implicit
+from minigan.kernels.cuda.conv import ALGORITHMS
+from minigan.kernels.cuda.tiling import SHAPES, Plan
+
+NAMES = st.sampled_from(sorted(ALGORITHMS))
+IMAGES = st.integers(1, 3)
+PLANS = st.builds(Plan, st.sampled_from(sorted(SHAPES)), st.sampled_from([1, 1, 2, 5]))
+SLOPES = st.sampled_from([1.0, 0.2, 0.0])
+BELOW_STRIDE = geometry(2, (11, 4, 2, 3, 1, 0, 0), (9, 3, 1, 3, 1, 0, 0), 3, 5, 1)  # some pixels are in no window
+COMMON_FACTOR = geometry(1, (15, 4, 3, 4, 2, 1, 1), (13, 3, 2, 4, 6, 0, 2), 4, 6, 2)  # of stride and dilation
+ONE_SIDED = geometry(1, (1, 3, 3, 2, 1, 4, 2), (2, 2, 3, 1, 1, 0, 2), 17, 18, 1)  # windows of nothing but padding
+DEPTHWISE = geometry(3, (5, 5, 3, 1, 1, 1, 1), (6, 3, 3, 2, 1, 0, 1), 9, 9, 9)
+SEVERAL_TILES = geometry(3, (9, 9, 4, 1, 1, 2, 1), (8, 4, 4, 2, 1, 1, 1), 70, 66, 1)
+
+
+def terms(g):
+    return g.KH * g.KW * max(g.C, g.K) + g.N * g.OH * g.OW
+
+
+def draw(g, dtype):
+    """x, w, y and a bias for each side, and the same on the device."""
+    rng = np.random.default_rng(0)
+    shapes = g.image, g.weight, g.features, (g.C,), (g.K,)
+    arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+    return arrays, [on_device(array) for array in arrays]
+
+
+def assert_are_the_references(g, dtype, slope, seed, conv2d, conv2d_transpose, conv2d_weight):
+    (x, w, y, of_c, of_k), (dx, dw, dy, dc, dk) = draw(g, dtype)
+    before = [array.tobytes() for array in (dx, dw, dy, dc, dk)]
+    with ordered(seed):
+        assert_close(conv2d(dx, dw, g, dk, slope), reference.conv2d(x, w, g, of_k, slope), terms(g))
+        assert_close(conv2d_transpose(dy, dw, g, dc), reference.conv2d_transpose(y, w, g, of_c), terms(g))
+        assert_close(conv2d_weight(dx, dy, g), reference.conv2d_weight(x, y, g), terms(g))
+    assert [array.tobytes() for array in (dx, dw, dy, dc, dk)] == before
+
+
+@settings(max_examples=60)
+@given(conv_geometries(images=IMAGES), DTYPES, SLOPES, PLANS, SEEDS)
+@example(BELOW_STRIDE, np.float64, 1.0, Plan("medium", 1), 1)
+@example(COMMON_FACTOR, np.float32, 0.2, Plan("narrow", 2), 2)
+@example(ONE_SIDED, np.float64, 0.2, Plan("large", 1), 3)
+@example(DEPTHWISE, np.float32, 0.0, Plan("narrow", 1), 0)
+@example(SEVERAL_TILES, np.float32, 1.0, Plan("medium", 2), 1)
+@example(SEVERAL_TILES, np.float64, 1.0, Plan("large", 3), 2)
+def test_implicit_products_are_the_references(g, dtype, slope, how, seed):
+    assert_are_the_references(
+        g,
+        dtype,
+        slope,
+        seed,
+        lambda *args: implicit.conv2d(*args, how=how),
+        lambda *args: implicit.conv2d_transpose(*args, how=how),
+        lambda *args: implicit.conv2d_weight(*args, how=how),
+    )
+
+
+@settings(max_examples=30)
+@given(conv_geometries(), NAMES, DTYPES, SLOPES, SEEDS)
+@example(DEPTHWISE, "im2col", np.float32, 0.2, 1)
+@example(BELOW_STRIDE, "im2col", np.float64, 0.2, 1)
+def test_algorithms_are_the_references(g, name, dtype, slope, seed):
+    assert_are_the_references(
+        g,
+        dtype,
+        slope,
+        seed,
+        lambda *args: cuda.conv2d(*args, algorithm=name),
+        lambda *args: cuda.conv2d_transpose(*args, algorithm=name),
+        lambda *args: cuda.conv2d_weight(*args, algorithm=name),
+    )
+
+
+@settings(max_examples=20)
+@given(conv_geometries(), makers(), NAMES)
+def test_without_a_bias_and_in_any_layout(g, make, name):
+    x, w, y = make(*g.image), make(*g.weight), make(*g.features)
+    dx, dw, dy = (array.view(type(on_device(array))) for array in (x, w, y))
+    assert_close(cuda.conv2d(dx, dw, g, algorithm=name), reference.conv2d(x, w, g), terms(g))
+    assert_close(cuda.conv2d_transpose(dy, dw, g, algorithm=name), reference.conv2d_transpose(y, w, g), terms(g))
+    assert_close(cuda.conv2d_weight(dx, dy, g, algorithm=name), reference.conv2d_weight(x, y, g), terms(g))
+
+
+@settings(max_examples=30)
+@given(conv_geometries(), NAMES)
+@example(COMMON_FACTOR, "implicit")
+def test_the_three_convolutions_are_adjoints(g, name):
+    """<conv2d(x, w), y> = <x, conv2d_transpose(y, w)> = <w, conv2d_weight(x, y)>"""
+    (x, w, y, *_), (dx, dw, dy, *_) = draw(g, np.float64)
+    expected = inner(np.asarray(cuda.conv2d(dx, dw, g, algorithm=name)), y)
+    near = pytest.approx(expected, abs=1e-11 * (1 + y.size * np.sqrt(terms(g))))
+    assert inner(x, np.asarray(cuda.conv2d_transpose(dy, dw, g, algorithm=name))) == near
+    assert inner(w, np.asarray(cuda.conv2d_weight(dx, dy, g, algorithm=name))) == near
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+@pytest.mark.parametrize("slope", [1.0, 0.2, 0.0])
+def test_nan_and_infinities_in_images_are_the_references(name, slope):
+    g = geometry(2, (5, 3, 3, 2, 1, 1, 1), (4, 2, 4, 2, 1, 1, 1), 3, 4, 1)
+    (x, w, y, of_c, of_k), _ = draw(g, np.float64)
+    x[0, 1, 1], x[0, 2, 3, 0], y[1, 2, 1, 0], y[0, 0, 0, 1] = np.inf, np.nan, -np.inf, np.nan
+    dx, dw, dy, dc, dk = (on_device(array) for array in (x, w, y, of_c, of_k))
+    with np.errstate(invalid="ignore"):
+        assert_close(cuda.conv2d(dx, dw, g, dk, slope, name), reference.conv2d(x, w, g, of_k, slope), terms(g))
+        assert_close(cuda.conv2d_transpose(dy, dw, g, dc, name), reference.conv2d_transpose(y, w, g, of_c), terms(g))
+        assert_close(cuda.conv2d_weight(dx, dy, g, name), reference.conv2d_weight(x, y, g), terms(g))
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+@pytest.mark.parametrize(("images", "channels", "features"), [(0, 3, 2), (2, 0, 3), (2, 3, 0), (0, 0, 0)])
+def test_sums_of_nothing(name, images, channels, features):
+    g = geometry(images, (4, 2, 2, 2, 1, 0, 0), (5, 2, 3, 2, 1, 0, 0), channels, features, 1)
+    assert_are_the_references(
+        g,
+        np.float32,
+        0.2,
+        0,
+        lambda *args: cuda.conv2d(*args, algorithm=name),
+        lambda *args: cuda.conv2d_transpose(*args, algorithm=name),
+        lambda *args: cuda.conv2d_weight(*args, algorithm=name),
+    )
+
+
+def test_the_order_of_blocks_changes_nothing():
+    _, (x, w, y, *_) = draw(SEVERAL_TILES, np.float32)
+    how, results = Plan("medium", 3), set()
+    for seed in range(3):
+        with ordered(seed):
+            made = (
+                implicit.conv2d(x, w, SEVERAL_TILES, None, 1.0, how),
+                implicit.conv2d_transpose(y, w, SEVERAL_TILES, None, how),
+                implicit.conv2d_weight(x, y, SEVERAL_TILES, how),
+            )
+        results.add(b"".join(array.tobytes() for array in made))
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("call", [cuda.conv2d, cuda.conv2d_transpose, cuda.conv2d_weight])
+def test_algorithms_that_do_not_exist_are_refused(call):
+    g = geometry(1, (3, 3, 1, 1, 1, 0, 0), (3, 3, 1, 1, 1, 0, 0), 1, 1, 1)
+    with pytest.raises(UnknownNameError, match="im2kol"):
+        call(None, None, g, algorithm="im2kol")
+
+
+def test_two_dtypes_are_refused():
+    g = geometry(1, (3, 3, 1, 1, 1, 0, 0), (3, 3, 1, 1, 1, 0, 0), 1, 1, 1)
+    with pytest.raises(DtypeError, match="float32, float64"):
+        cuda.conv2d(on_device(np.ones(g.image, np.float32)), on_device(np.ones(g.weight)), g)
