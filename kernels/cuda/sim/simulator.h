@@ -88,10 +88,11 @@ unsigned lane();
 // A place in the source: threads that wait for one another have to wait at the same one.
 #define PLACE __extension__({ static const char place_[2] = {}; (const void *)place_; })
 #define __syncthreads() sim::wait(sim::OF_BLOCK, PLACE)
-#define __syncwarp(...) sim::wait(sim::OF_WARP, PLACE)
-#define __shfl_sync(mask, value, source, ...) sim::shuffle(value, source, PLACE)
-#define __shfl_xor_sync(mask, value, bits, ...) sim::shuffle(value, sim::lane() ^ (bits), PLACE)
-#define __shfl_down_sync(mask, value, by, ...) \
+// Of whole warps, as kernels here have them: each lane that has not returned comes to the same place.
+#define __syncwarp() sim::wait(sim::OF_WARP, PLACE)
+#define __shfl_sync(mask, value, source) sim::shuffle(value, source, PLACE)
+#define __shfl_xor_sync(mask, value, bits) sim::shuffle(value, sim::lane() ^ (bits), PLACE)
+#define __shfl_down_sync(mask, value, by) \
     sim::shuffle(value, sim::lane() + (by) < 32 ? sim::lane() + (by) : sim::lane(), PLACE)
 
 using std::max;
@@ -120,7 +121,8 @@ namespace sim {
 
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, FINISHED };
 constexpr size_t STACK = 64 << 10;
-constexpr unsigned WARP = 32, MOST_THREADS = 1024, MOST_BLOCKS_YZ = 65535, MOST_SHARED = 232448;
+constexpr unsigned WARP = 32, MOST_THREADS = 1024, MOST_THREADS_Z = 64;
+constexpr unsigned MOST_BLOCKS_X = 0x7fffffff, MOST_BLOCKS_YZ = 65535;
 
 struct Fiber {
     ucontext_t context;
@@ -148,7 +150,7 @@ dim3 block_size, grid_size;
 static Error error;
 static const char *kernel_name;
 static std::vector<uint64_t> exchanged;  // by thread: what shuffles hand over
-static unsigned random_state;            // 0: threads and blocks in order
+static uint64_t random_state;            // 0: threads and blocks in order
 
 static void (*body)(void *);
 static void *body_arguments;
@@ -279,11 +281,16 @@ T shuffle(T value, unsigned lane, const void *place) {
 
 // ------------------------------------------------------------------------------------------ blocks
 
+// From 0 to below a number. source: Steele, Lea & Flood, Fast splittable pseudorandom number generators (2014)
+static unsigned random_below(unsigned number) {
+    uint64_t z = random_state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return ((z ^ (z >> 31)) >> 32) * number >> 32;
+}
+
 static void shuffle_order(std::vector<unsigned> &order) {
-    for (unsigned i = order.size(); i > 1; i--) {
-        random_state = random_state * 1664525u + 1013904223u;
-        std::swap(order[i - 1], order[(random_state >> 8) % i]);
-    }
+    for (unsigned i = order.size(); i > 1; i--) std::swap(order[i - 1], order[random_below(i)]);
 }
 
 static std::vector<unsigned> in_order(unsigned count) {
@@ -350,6 +357,17 @@ static bool release_block(unsigned threads) {
     return true;
 }
 
+// Leave the block, some threads of which will wait for ever, at least one of them for its warp.
+static void give_up(unsigned threads) {
+    current = nullptr;
+    for (unsigned i = 0; i < threads; i++) {
+        if (fibers[i].state == FINISHED) continue;
+        if (fibers[i].state == AT_WARP_BARRIER && !current) current = &fibers[i];
+        fibers[i].stack = nullptr;  // still in the kernel: the next block begins on another one
+    }
+    fail("waits at a __syncwarp or a shuffle that other lanes of its warp never reach");
+}
+
 static void run_block(unsigned threads) {
     std::vector<unsigned> order = in_order(threads);
     forget_shared_memory();
@@ -370,8 +388,8 @@ static void run_block(unsigned threads) {
         for (unsigned i = 0; i < threads; i++) all = all && fibers[i].state == FINISHED;
         if (all) break;
         if (release_warps(threads) || release_block(threads)) continue;
-        fprintf(stderr, "%s: a warp waits for lanes that never come\n", kernel_name);
-        abort();  // the fibers' stacks cannot be used again
+        give_up(threads);
+        break;
     }
     WITH_THREADS(for (unsigned i = 0; i < threads; i++) __tsan_destroy_fiber(fibers[i].tsan);)
 }
@@ -425,7 +443,8 @@ static int launch(const char *name, void (*kernel)(P...), const unsigned *shape,
     block_size = {shape[3], shape[4], shape[5]};
     size_t threads = (size_t)block_size.x * block_size.y * block_size.z;
     size_t blocks = (size_t)grid_size.x * grid_size.y * grid_size.z;
-    if (!threads || !blocks || threads > MOST_THREADS || grid_size.y > MOST_BLOCKS_YZ || grid_size.z > MOST_BLOCKS_YZ) {
+    if (!threads || !blocks || threads > MOST_THREADS || block_size.z > MOST_THREADS_Z ||
+        grid_size.x > MOST_BLOCKS_X || grid_size.y > MOST_BLOCKS_YZ || grid_size.z > MOST_BLOCKS_YZ) {
         snprintf(message, 512, "%s: a grid of (%u, %u, %u) blocks of (%u, %u, %u) threads cannot be launched", name,
                  shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]);
         return 1;

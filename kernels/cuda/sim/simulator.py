@@ -24,7 +24,10 @@ HERE = Path(__file__).parent
 OPTIONS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wno-unknown-pragmas"]
 SANITIZERS = {  # what is looked for, and how it is compiled then
     None: ["-O2"],
-    "address": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "address": [
+        *("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+        "-fsanitize-sections=cuda_shared*",  # what else is in a section of its own goes without
+    ],
     "thread": ["-O1", "-g", "-fsanitize=thread"],
 }
 DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
@@ -82,7 +85,7 @@ def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
     barriers = any(BARRIER.search(text) for text in texts)
     options = [*OPTIONS, *SANITIZERS[sanitizer], f"-DREAL={real}", f"-DBARRIERS={int(barriers)}"]
     exports = "\n".join(f"EXPORT({kernel})" for kernel in kernels_of(texts[0]))
-    program = f'#include "sim/simulator.h"\n#include "{file}"\n{exports}\n'
+    program = f'#include "sim/simulator.h"\n#include "{Path(file).name}"\n{exports}\n'
     state = hashlib.sha256(repr((options, program, compiler(), texts)).encode())
     for part in sorted(HERE.glob("*.h")):
         state.update(part.read_bytes())
@@ -92,7 +95,8 @@ def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
         with tempfile.TemporaryDirectory(dir=folder) as beside:
             made = Path(beside) / target.name
             (Path(beside) / "program.cpp").write_text(program)
-            command = [compiler(), *options, f"-I{FOLDER}", "-o", str(made), str(Path(beside) / "program.cpp")]
+            folders = [f"-I{(FOLDER / file).parent}", f"-I{FOLDER}"]
+            command = [compiler(), *options, *folders, "-o", str(made), str(Path(beside) / "program.cpp")]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SimulatorError(f"{file} does not compile:\n{done.stderr}")
