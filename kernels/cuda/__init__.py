@@ -2,6 +2,7 @@
 
 from minigan.kernels import own
 from minigan.kernels.cuda.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
+from minigan.kernels.cuda.conv import conv2d, conv2d_transpose, conv2d_weight
 from minigan.kernels.cuda.launch import register
 from minigan.kernels.cuda.matmul import matmul
 from minigan.kernels.cuda.norm import batch_norm, batch_norm_vjp
@@ -21,6 +22,9 @@ __all__ = [
     "batch_norm_vjp",
     "bias_sum",
     "col2im",
+    "conv2d",
+    "conv2d_transpose",
+    "conv2d_weight",
     "im2col",
     "leaky_relu",
     "leaky_relu_vjp",
