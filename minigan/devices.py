@@ -1,8 +1,8 @@
 """Where arrays are, and how they get elsewhere.
 
-    cpu     NumPy's arrays, in the computer's memory
-    cuda    CuPy's arrays, on the current NVIDIA GPU
-    sim     arrays for the same CUDA kernels, which the CPU then runs: for machines without a GPU, and slowly
+cpu     NumPy's arrays, in the computer's memory
+cuda    CuPy's arrays, on the current NVIDIA GPU
+sim     arrays for the same CUDA kernels, which the CPU then runs: for machines without a GPU, and slowly
 """
 
 from __future__ import annotations

@@ -49,7 +49,9 @@ def test_gradients_come_back_to_where_their_values_are(x):
     ],
 )
 def test_arrays_of_two_devices_are_an_error_that_says_which_is_where(x, mixed):
-    with pytest.raises(mg.DeviceError, match=r"of its arrays one, of shape .* device .* and one, .* device .*; move one with \.to"):
+    with pytest.raises(
+        mg.DeviceError, match=r"of its arrays one, of shape .* device .* and one, .* device .*; move one with \.to"
+    ):
         mixed(x, x.to("sim"))
 
 
