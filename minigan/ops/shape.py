@@ -162,7 +162,7 @@ def _beside(x, index):
 def _may_repeat(index):
     parts = index if isinstance(index, tuple) else (index,)
     plain = (int, np.integer, slice, type(None), type(...))
-    return not all(isinstance(p, plain) or (getattr(p, "dtype", None) == bool) for p in parts)
+    return not all(isinstance(p, plain) or getattr(getattr(p, "dtype", None), "kind", "") == "b" for p in parts)
 
 
 def getitem(x, index):
