@@ -45,7 +45,7 @@ class Gpu:
 
 @functools.cache
 def function(file: str, real: str, kernel: str):
-    """A kernel, taken from its file's module. CuPy compiles that when it is first called, and keeps what it compiled."""
+    """A kernel, taken from its file's module. CuPy compiles that when it is first called, and keeps the result."""
     return _module(file, real).get_function(kernel)
 
 

@@ -1,4 +1,4 @@
-"""The simulator needs a compiler; where there is none these tests are skipped, and say so. (CI checks that there is.)"""
+"""The simulator needs a compiler; where there is none these tests are skipped and say so. (CI checks that there is.)"""
 
 import os
 import shutil
