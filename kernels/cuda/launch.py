@@ -7,12 +7,13 @@ geometries.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from minigan.errors import DtypeError
+from minigan.errors import DtypeError, ShapeError
 from minigan.kernels.geometry import ConvGeometry
 
 FOLDER = Path(__file__).parent
@@ -96,10 +97,23 @@ def passed(argument, real: np.dtype, kind: type):
 
 
 RECORD = np.dtype([(name, np.int32) for name in ConvGeometry._fields])
+LARGEST = np.iinfo(np.int32).max
 
 
+@functools.lru_cache(maxsize=1024)
 def record(g: ConvGeometry) -> np.ndarray:
-    """A geometry as the struct of common.h, an array without dimensions."""
+    """A geometry as the struct of common.h, an array without dimensions. It is kept: do not write to it.
+
+    raises ShapeError where a size, or a place that kernels count along an axis with its padding, does not fit an int
+    """
+    sizes = {
+        **g._asdict(),
+        "PT + H + PB + SH": g.PT + g.H + g.PB + g.SH,
+        "PL + W + PR + SW": g.PL + g.W + g.PR + g.SW,
+    }
+    for name, size in sizes.items():
+        if not 0 <= size <= LARGEST:
+            raise ShapeError(f"CUDA kernels count along an axis in 32 bits, but {name} is {size}; geometry {tuple(g)}")
     return np.array(tuple(g), RECORD)
 
 

@@ -1,5 +1,6 @@
 // Pooling: windows that slide over each channel by itself. Neighbouring threads have neighbouring channels, so that all
-// accesses coalesce. A pixel's place in its image is h * W + w, a window's oh * OW + ow; both fit an int.
+// accesses coalesce. A pixel's place in its image is h * W + w, a window's oh * OW + ow. Places that are kept, as indices,
+// fit an int: pool.py sees to that.
 #include "common.h"
 
 // An element of an array (N, rows, columns, C).
@@ -30,7 +31,7 @@ __device__ __forceinline__ void pixels_of(const Element &window, const ConvGeome
         for (int kw = 0; kw < g.KW; kw++) {
             int w = left + kw * g.DW;
             if (w < 0 || w >= g.W) continue;
-            visit(h * g.W + w);
+            visit((wide)h * g.W + w);
         }
     }
 }
@@ -55,7 +56,7 @@ __device__ __forceinline__ void windows_of(const Element &pixel, const ConvGeome
     for (int oh = down.first; oh <= down.last; oh++) {
         if ((h - oh * g.SH) % g.DH) continue;
         for (int ow = along.first; ow <= along.last; ow++)
-            if ((w - ow * g.SW) % g.DW == 0) visit(oh * g.OW + ow);
+            if ((w - ow * g.SW) % g.DW == 0) visit((wide)oh * g.OW + ow);
     }
 }
 
@@ -67,8 +68,8 @@ KERNEL void __launch_bounds__(256) max_pool_indices(const real *x, int *indices,
         const real *image = x + window.image * g.H * g.W * g.C + window.channel;
         real most = 0;
         int found = -1;
-        pixels_of(window, g, [&](int place) {
-            real value = image[(wide)place * g.C];
+        pixels_of(window, g, [&](wide place) {
+            real value = image[place * g.C];
             if (found < 0 || (!(value <= most) && most == most)) {
                 most = value;
                 found = place;
@@ -95,8 +96,8 @@ KERNEL void __launch_bounds__(256) pool_scatter(const real *y, const int *indice
         wide first = pixel.image * g.OH * g.OW * g.C + pixel.channel;
         int here = pixel.row * g.W + pixel.column;
         real sum = 0;
-        windows_of(pixel, g, [&](int window) {
-            wide at = first + (wide)window * g.C;
+        windows_of(pixel, g, [&](wide window) {
+            wide at = first + window * g.C;
             if (indices[at] == here) sum += y[at];
         });
         x[i] = sum;
@@ -109,7 +110,7 @@ KERNEL void __launch_bounds__(256) window_sum(const real *x, real *y, ConvGeomet
         Element window = element_of(i, g.OH, g.OW, g.C);
         const real *image = x + window.image * g.H * g.W * g.C + window.channel;
         real sum = 0;
-        pixels_of(window, g, [&](int place) { sum += image[(wide)place * g.C]; });
+        pixels_of(window, g, [&](wide place) { sum += image[place * g.C]; });
         y[i] = sum;
     }
 }
@@ -120,7 +121,7 @@ KERNEL void __launch_bounds__(256) window_spread(const real *y, real *x, ConvGeo
         Element pixel = element_of(i, g.H, g.W, g.C);
         const real *windows = y + pixel.image * g.OH * g.OW * g.C + pixel.channel;
         real sum = 0;
-        windows_of(pixel, g, [&](int window) { sum += windows[(wide)window * g.C]; });
+        windows_of(pixel, g, [&](wide window) { sum += windows[window * g.C]; });
         x[i] = sum;
     }
 }

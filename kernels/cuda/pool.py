@@ -2,21 +2,25 @@
 
 import numpy as np
 
-from minigan.kernels.cuda.launch import contiguous, each, empty, run
+from minigan.errors import ShapeError
+from minigan.kernels.cuda.launch import LARGEST, contiguous, each, empty, run
 
 
 def max_pool_indices(x, g):
+    check_places("max_pool_indices", g)
     (x,) = contiguous(x)
     indices = empty(pooled(g), x, np.int32)
     return launched("max_pool_indices", g, indices, x)
 
 
 def pool_gather(x, indices, g):
+    check_places("pool_gather", g)
     (x,) = contiguous(x)
     return launched("pool_gather", g, empty(pooled(g), x), x, places(indices))
 
 
 def pool_scatter(y, indices, g):
+    check_places("pool_scatter", g)
     (y,) = contiguous(y)
     return launched("pool_scatter", g, empty(g.image, y), y, places(indices))
 
@@ -41,6 +45,12 @@ def launched(kernel, g, result, *arrays):
 def pooled(g):
     """Shape of what windows give, (N, OH, OW, C)."""
     return g.N, g.OH, g.OW, g.C
+
+
+def check_places(call, g):
+    """Raise ShapeError where the place of a pixel, h * W + w, does not fit an index."""
+    if g.H * g.W > LARGEST:
+        raise ShapeError(f"{call}: an image of {g.H} x {g.W} has more pixels than indices, of 32 bits, can tell apart")
 
 
 def places(indices):

@@ -172,6 +172,27 @@ static void fail(const char *what) {
              block_now.y, block_now.z, t.x, t.y, t.z, what);
 }
 
+// GCC calls these where a product, a sum or a difference of ints does not fit one, and goes on with what is left of it.
+#ifdef OVERFLOWS
+static void overflow(const void *where) {
+    struct {
+        const char *file;
+        unsigned line, column;
+    } place;
+    memcpy(&place, where, sizeof place);
+    char what[256];
+    snprintf(what, sizeof what, "an integer overflows at %s:%u:%u", place.file, place.line, place.column);
+    fail(what);
+}
+extern "C" {
+void __ubsan_handle_add_overflow(void *place, void *, void *) { overflow(place); }
+void __ubsan_handle_sub_overflow(void *place, void *, void *) { overflow(place); }
+void __ubsan_handle_mul_overflow(void *place, void *, void *) { overflow(place); }
+void __ubsan_handle_divrem_overflow(void *place, void *, void *) { overflow(place); }
+void __ubsan_handle_negate_overflow(void *place, void *) { overflow(place); }
+}
+#endif
+
 #ifdef OWN_SWITCH
 // Save the registers that a call keeps, and the stack; go on where the other one stopped. (ucontext asks the system.)
 extern "C" void sim_switch(void **from, void *to);
@@ -423,9 +444,10 @@ static void call(void (*kernel)(P...), void **arguments, std::index_sequence<I..
 
 // Run a kernel. shape: the grid's x, y, z and a block's; arguments: the address of each; message: 512 characters.
 // Returns 0, or the number of errors of which the message has the first.
+// some: the numbers of those blocks of the grid that run, so many; all of them if there are none
 template <class... P>
 static int launch(const char *name, void (*kernel)(P...), const unsigned *shape, void **arguments, unsigned seed,
-                  char *message) {
+                  const std::vector<unsigned> &some, char *message) {
     struct Call {
         void (*kernel)(P...);
         void **arguments;
@@ -454,7 +476,7 @@ static int launch(const char *name, void (*kernel)(P...), const unsigned *shape,
     exchanged.assign(threads + WARP, 0);
     warp_locks.assign(threads / WARP * 2 + 2, 0);
     WITH_THREADS(scheduler_tsan = __tsan_get_current_fiber();)
-    std::vector<unsigned> order = in_order(blocks);
+    std::vector<unsigned> order = some.empty() ? in_order(blocks) : some;
     if (seed) shuffle_order(order);
     for (unsigned b : order) {
         block_now = {b % grid_size.x, b / grid_size.x % grid_size.y, b / (grid_size.x * grid_size.y)};
@@ -468,6 +490,7 @@ static int launch(const char *name, void (*kernel)(P...), const unsigned *shape,
 }  // namespace sim
 
 #define EXPORT(kernel)                                                                                         \
-    extern "C" int launch_##kernel(const unsigned *shape, void **arguments, unsigned seed, char *message) {    \
-        return sim::launch(#kernel, kernel, shape, arguments, seed, message);                                  \
+    extern "C" int launch_##kernel(const unsigned *shape, void **arguments, unsigned seed, const unsigned *some, \
+                                   size_t count, char *message) {                                              \
+        return sim::launch(#kernel, kernel, shape, arguments, seed, {some, some + count}, message);            \
     }

@@ -6,12 +6,14 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import math
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +31,13 @@ SANITIZERS = {  # what is looked for, and how it is compiled then
         "-fsanitize-sections=cuda_shared*",  # what else is in a section of its own goes without
     ],
     "thread": ["-O1", "-g", "-fsanitize=thread"],
+    "overflow": ["-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow", "-Wl,--as-needed"],
 }
 DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 BARRIER = re.compile(r"__sync|__shfl|mma_")
 MESSAGE = 512  # characters
+MOST = (1 << 32) - 1  # of a grid's numbers, whatever a GPU's limits are
 
 
 class SimulatorError(MiniganError):
@@ -44,21 +48,30 @@ class Simulator:
     """A launcher whose device is the CPU.
 
     seed: of the order in which threads and blocks run; 0 for first to last
-    sanitizer: None, or "address" or "thread" in a process that was started with the sanitizer's library
+    sanitizer: None, or "overflow", or "address" or "thread" in a process that was started with the sanitizer's library
+    blocks: which blocks of a launch run, a function of the kernel's name and how many there are; all unless given
     """
 
-    def __init__(self, seed: int = 0, sanitizer: str | None = None):
-        self.seed, self.sanitizer = seed, sanitizer
+    def __init__(
+        self,
+        seed: int = 0,
+        sanitizer: str | None = None,
+        blocks: Callable[[str, int], Sequence[int]] | None = None,
+    ):
+        self.seed, self.sanitizer, self.blocks = seed, sanitizer, blocks
         self._turn = threading.Lock()  # there is one device
 
     def run(self, file, kernel, real, blocks, threads, arguments):
         function = getattr(library(file, real, self.sanitizer), f"launch_{kernel}")
-        shape = (ctypes.c_uint * 6)(*blocks, *(1,) * (3 - len(blocks)), *threads, *(1,) * (3 - len(threads)))
+        shape = (*blocks, *(1,) * (3 - len(blocks)), *threads, *(1,) * (3 - len(threads)))
+        if max(shape) > MOST:
+            raise SimulatorError(f"{kernel}: a grid of {shape[:3]} blocks of {shape[3:]} threads cannot be launched")
+        some = [] if self.blocks is None else self.blocks(kernel, math.prod(shape[:3]))
         values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
         addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         message = ctypes.create_string_buffer(MESSAGE)
         with self._turn:
-            errors = function(shape, addresses, ctypes.c_uint(self.seed), message)
+            errors = function(numbers(shape), addresses, self.seed, numbers(some), ctypes.c_size_t(len(some)), message)
         if errors:
             raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
 
@@ -76,6 +89,11 @@ class Simulator:
 
     def address_of(self, array):
         return array.ctypes.data
+
+
+def numbers(values):
+    """Unsigned ints for a C function."""
+    return (ctypes.c_uint * len(values))(*values)
 
 
 @functools.cache
