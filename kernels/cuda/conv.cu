@@ -81,8 +81,9 @@ struct Columns {
 
 // y (parts, N, OH, OW, K): rows are windows, columns are one group's features, the depth is (kh, kw, c).
 template <class S>
-__device__ void conv2d_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], const real *x, const real *w, const real *bias, real *y,
-                            const ConvGeometry &g, wide biased, real slope, wide parts) {
+__device__ void conv2d_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], const real *x, const real *w,
+                            const real *bias, real *y, const ConvGeometry &g, wide biased, real slope,
+                            wide parts) {
     wide rows = (wide)g.N * g.OH * g.OW, features = g.K / g.G;
     Task<S> task(rows, features, g.G);
     Stretch<S> stretch((wide)g.KH * g.KW * (g.C / g.G), parts, task.part);
@@ -99,24 +100,35 @@ __device__ void conv2d_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], const r
                [&](int row) { return y + (wide)row * g.K; });
 }
 
-KERNEL void __launch_bounds__(256, RESIDENT) conv2d_large(const real *x, const real *w, const real *bias, real *y,
-                                                ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256, RESIDENT)
+    conv2d_large(const real *x, const real *w, const real *bias, real *y,
+                 ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Large> tiles;
     SHARED Window windows[Large::ROWS];
     conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) conv2d_medium(const real *x, const real *w, const real *bias, real *y,
-                                                 ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    conv2d_medium(const real *x, const real *w, const real *bias, real *y,
+                  ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Medium> tiles;
     SHARED Window windows[Medium::ROWS];
     conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) conv2d_narrow(const real *x, const real *w, const real *bias, real *y,
-                                                 ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    conv2d_narrow(const real *x, const real *w, const real *bias, real *y,
+                  ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Narrow> tiles;
     SHARED Window windows[Narrow::ROWS];
+    conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    conv2d_tensor(const real *x, const real *w, const real *bias, real *y,
+                  ConvGeometry g, wide biased, real slope, wide parts) {
+    SHARED Tiles<Tensor> tiles;
+    SHARED Window windows[Tensor::ROWS];
     conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
 }
 
@@ -146,8 +158,8 @@ struct Phase {
     }
 };
 
-// One group's weights, as the right matrix of a phase: an item is a channel c, the depth is (kh, kw, k) over the taps of
-// the phase, along which `Columns` goes: it says where this thread is.
+// One group's weights, as the right matrix of a phase: an item is a channel c, the depth is (kh, kw, k) over the taps
+// of the phase. `walk` are the columns that they meet: they go along the same depth, so they know where this thread is.
 template <int WIDTH, int DEPTH, class Walk>
 struct PhaseWeights {
     Places<WIDTH, DEPTH> places;
@@ -178,8 +190,9 @@ struct PhaseWeights {
 // whose taps step backwards. Rows are the phase's pixels, columns one group's channels, the depth is (kh, kw, k) over
 // the taps that reach the phase: there may be none, then the sums are 0. Beyond the features' edge 0 is multiplied.
 template <class S>
-__device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide (&pixels)[S::ROWS], const real *y, const real *w, const real *bias, real *x,
-                               const ConvGeometry &g, wide biased, real slope, wide parts) {
+__device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide (&pixels)[S::ROWS],
+                               const real *y, const real *w, const real *bias, real *x, const ConvGeometry &g,
+                               wide biased, real slope, wide parts) {
     int channels = g.C / g.G, features = g.K / g.G;
     // as many rows for each phase as the largest has, so that a block's number says what it does
     wide rows = (wide)g.N * ((g.H + g.SH - 1) / g.SH) * ((g.W + g.SW - 1) / g.SW);
@@ -213,27 +226,39 @@ __device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide
                [&](int row) { return x + pixels[row] + first; });
 }
 
-KERNEL void __launch_bounds__(256, RESIDENT) transpose_large(const real *y, const real *w, const real *bias, real *x,
-                                                   ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256, RESIDENT)
+    transpose_large(const real *y, const real *w, const real *bias, real *x,
+                    ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Large> tiles;
     SHARED Window windows[Large::ROWS];
     SHARED wide pixels[Large::ROWS];
     transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) transpose_medium(const real *y, const real *w, const real *bias, real *x,
-                                                    ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    transpose_medium(const real *y, const real *w, const real *bias, real *x,
+                     ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Medium> tiles;
     SHARED Window windows[Medium::ROWS];
     SHARED wide pixels[Medium::ROWS];
     transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) transpose_narrow(const real *y, const real *w, const real *bias, real *x,
-                                                    ConvGeometry g, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    transpose_narrow(const real *y, const real *w, const real *bias, real *x,
+                     ConvGeometry g, wide biased, real slope, wide parts) {
     SHARED Tiles<Narrow> tiles;
     SHARED Window windows[Narrow::ROWS];
     SHARED wide pixels[Narrow::ROWS];
+    transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    transpose_tensor(const real *y, const real *w, const real *bias, real *x,
+                     ConvGeometry g, wide biased, real slope, wide parts) {
+    SHARED Tiles<Tensor> tiles;
+    SHARED Window windows[Tensor::ROWS];
+    SHARED wide pixels[Tensor::ROWS];
     transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
 }
 
@@ -288,17 +313,26 @@ __device__ void weight_tile(Tiles<S> &tiles, const real *x, const real *y, real 
                [&](int row) { return w + (wide)row * g.K; });
 }
 
-KERNEL void __launch_bounds__(256) weight_large(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+KERNEL void __launch_bounds__(256)
+    weight_large(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
     SHARED Tiles<Large> tiles;
     weight_tile(tiles, x, y, w, g, parts);
 }
 
-KERNEL void __launch_bounds__(256) weight_medium(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+KERNEL void __launch_bounds__(256)
+    weight_medium(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
     SHARED Tiles<Medium> tiles;
     weight_tile(tiles, x, y, w, g, parts);
 }
 
-KERNEL void __launch_bounds__(256) weight_narrow(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+KERNEL void __launch_bounds__(256)
+    weight_narrow(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
     SHARED Tiles<Narrow> tiles;
+    weight_tile(tiles, x, y, w, g, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    weight_tensor(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+    SHARED Tiles<Tensor> tiles;
     weight_tile(tiles, x, y, w, g, parts);
 }

@@ -2,16 +2,17 @@
 
 implicit    matrix products whose columns are computed tile by tile, as they are needed: the default
 im2col      columns of patches, times the weights, by the device's own library
+    tf32        as implicit, but factors of float32 are rounded to TF32, for tensor cores
 """
 
 from types import ModuleType
 
 from minigan.errors import UnknownNameError
-from minigan.kernels.cuda import implicit, patches
+from minigan.kernels.cuda import implicit, patches, tf32
 from minigan.kernels.cuda.launch import contiguous, empty
 from minigan.kernels.cuda.tiling import finish
 
-ALGORITHMS = {"implicit": implicit, "im2col": patches}
+ALGORITHMS = {"implicit": implicit, "im2col": patches, "tf32": tf32}
 
 
 def chosen(algorithm: str | None) -> ModuleType:

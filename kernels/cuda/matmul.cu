@@ -20,24 +20,31 @@ __device__ void matmul_tile(Tiles<S> &tiles, const real *a, const real *b, const
     sums.store(task.rows, task.columns, finish, [&](int row) { return out + row * n; });
 }
 
-KERNEL void __launch_bounds__(256, RESIDENT) matmul_large(const real *a, const real *b, const real *bias, real *out, wide m,
-                                                wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
-                                                wide b_column, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256, RESIDENT)
+    matmul_large(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+                 wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
     SHARED Tiles<Large> tiles;
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) matmul_medium(const real *a, const real *b, const real *bias, real *out, wide m,
-                                                 wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
-                                                 wide b_column, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    matmul_medium(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+                  wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
     SHARED Tiles<Medium> tiles;
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256) matmul_narrow(const real *a, const real *b, const real *bias, real *out, wide m,
-                                                 wide n, wide depth, wide a_row, wide a_depth, wide b_depth,
-                                                 wide b_column, wide biased, real slope, wide parts) {
+KERNEL void __launch_bounds__(256)
+    matmul_narrow(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+                  wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
     SHARED Tiles<Narrow> tiles;
+    matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256)
+    matmul_tensor(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+                  wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
+    SHARED Tiles<Tensor> tiles;
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 

@@ -7,11 +7,11 @@
 #pragma once
 #include "activation.h"
 #include "common.h"
+#include "mma.h"
 
 constexpr int THREADS = 256;  // of every block
 constexpr int RESIDENT = sizeof(real) == 4 ? 2 : 1;  // large blocks on a multiprocessor: that many registers they get
 constexpr int RUN = 4;        // neighbours that a thread reads from shared memory, and writes, at once
-constexpr int PAD = 4;        // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
 
 struct alignas(RUN * sizeof(real)) Run {
     real of[RUN];
@@ -22,20 +22,36 @@ template <int R, int C, int D, int TR, int TC>
 struct Shape {
     static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, OWN_ROWS = TR, OWN_COLUMNS = TC;
     static constexpr int DOWN = R / TR, ACROSS = C / TC;  // threads
+    static constexpr int PAD = 4;  // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
+    typedef real Number;
     static_assert(DOWN * ACROSS == THREADS, "each thread has a register tile");
     static_assert(TR % RUN == 0 && (TC % RUN == 0 || TC == 1), "register tiles are read in runs");
+
+    static __device__ real prepared(real x) { return x; }
 };
 
-// launch.py's Shapes: the most numbers for each that is loaded; more blocks; few columns.
+// A block's tile on tensor cores: each of its warps sums 32 x 32 numbers of products of TF32.
+template <int R, int C, int D>
+struct TensorShape {
+    static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, DOWN = R / 32;  // warps
+    static constexpr int PAD = 8;  // a warp reads 4 rows of 8 numbers at once: no bank conflicts
+    typedef float Number;
+    static_assert(R / 32 * (C / 32) * 32 == THREADS && D % 8 == 0, "each warp has a tile");
+
+    static __device__ float prepared(real x) { return rounded_to_tf32(x); }
+};
+
+// tiling.py's SHAPES: the most products for each number that is loaded; more blocks; few columns; tensor cores.
 typedef Shape<128, 128, 8, 8, 8> Large;
 typedef Shape<64, 64, 16, 4, 4> Medium;
 typedef Shape<256, 4, 8, 4, 1> Narrow;
+typedef TensorShape<128, 64, 16> Tensor;
 
 // Of each of two steps: while one is multiplied, the next is written.
 template <class S>
 struct alignas(RUN * sizeof(real)) Tiles {
-    real left[2][S::DEPTH][S::ROWS + PAD];
-    real right[2][S::DEPTH][S::COLUMNS + PAD];
+    typename S::Number left[2][S::DEPTH][S::ROWS + S::PAD];
+    typename S::Number right[2][S::DEPTH][S::COLUMNS + S::PAD];
 };
 
 // Which numbers of a tile, WIDTH items by DEPTH, a thread loads: the first, and every THREADS-th after it. The count
@@ -57,10 +73,11 @@ struct Places {
         any = WIDTH * DEPTH >= THREADS || thread < WIDTH * DEPTH;
     }
 
-    __device__ void put(const real (&values)[COUNT], real (&tile)[DEPTH][WIDTH + PAD]) const {
+    template <class S, int PITCH>
+    __device__ void put(const real (&values)[COUNT], typename S::Number (&tile)[DEPTH][PITCH]) const {
         if (!any) return;
 #pragma unroll
-        for (int i = 0; i < COUNT; i++) tile[depth + i * depths][item + i * items] = values[i];
+        for (int i = 0; i < COUNT; i++) tile[depth + i * depths][item + i * items] = S::prepared(values[i]);
     }
 };
 
@@ -157,7 +174,8 @@ struct Sums {
         return i / RUN_ACROSS * S::ACROSS * RUN_ACROSS + (int)threadIdx.x % S::ACROSS * RUN_ACROSS + i % RUN_ACROSS;
     }
 
-    __device__ void add(const real (&left)[S::DEPTH][S::ROWS + PAD], const real (&right)[S::DEPTH][S::COLUMNS + PAD]) {
+    __device__ void add(const real (&left)[S::DEPTH][S::ROWS + S::PAD],
+                        const real (&right)[S::DEPTH][S::COLUMNS + S::PAD]) {
 #pragma unroll
         for (int d = 0; d < S::DEPTH; d++) {
             Run l[S::OWN_ROWS / RUN], r[(S::OWN_COLUMNS + RUN - 1) / RUN];
@@ -204,6 +222,63 @@ struct Sums {
     }
 };
 
+// The same of a thread whose warp sums on tensor cores: 2 x 4 products of 16 x 8 numbers, four of each its own.
+template <int R, int C, int D>
+struct Sums<TensorShape<R, C, D>> {
+    typedef TensorShape<R, C, D> S;
+    float of[2][4][4] = {};
+    int top, left, group, turn;  // the warp's first row and column; this thread's place in the warp
+
+    __device__ Sums() {
+        int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        top = warp % S::DOWN * 32;
+        left = warp / S::DOWN * 32;
+        group = lane / 4;
+        turn = lane % 4;
+    }
+
+    __device__ void add(const float (&of_left)[D][R + S::PAD], const float (&of_right)[D][C + S::PAD]) {
+#pragma unroll
+        for (int d = turn; d < D + turn; d += 8) {
+            float a[2][4], b[4][2];
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+                int row = top + i * 16 + group;
+                a[i][0] = of_left[d][row];
+                a[i][1] = of_left[d][row + 8];
+                a[i][2] = of_left[d + 4][row];
+                a[i][3] = of_left[d + 4][row + 8];
+            }
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                int column = left + j * 8 + group;
+                b[j][0] = of_right[d][column];
+                b[j][1] = of_right[d + 4][column];
+            }
+#pragma unroll
+            for (int i = 0; i < 2; i++) {
+#pragma unroll
+                for (int j = 0; j < 4; j++) mma_tf32(of[i][j], a[i], b[j]);
+            }
+        }
+    }
+
+    template <class Place>
+    __device__ void store(int rows, int columns, Finish finish, Place place) const {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int row = top + i * 8 + group;
+            if (row >= rows) continue;
+            real *out = place(row);
+#pragma unroll
+            for (int j = 0; j < 8; j++) {
+                int column = left + j / 2 * 8 + turn * 2 + j % 2;
+                if (column < columns) out[column] = finish(of[i / 2][j / 2][i % 2 * 2 + j % 2], column);
+            }
+        }
+    }
+};
+
 // Add up a tile. Every thread of the block calls this. What a step needs is in registers before the step before it is
 // multiplied, so that loading takes place meanwhile. One barrier a step is enough: a thread that writes to a buffer has
 // passed the barrier of the step before, and whoever has reached that barrier no longer reads this buffer.
@@ -216,8 +291,8 @@ __device__ void multiply(Tiles<S> &tiles, Left &left, Right &right, int steps, S
     }
     for (int step = 0; step < steps; step++) {
         int buffer = step % 2;
-        left.places.put(of_left, tiles.left[buffer]);
-        right.places.put(of_right, tiles.right[buffer]);
+        left.places.template put<S>(of_left, tiles.left[buffer]);
+        right.places.template put<S>(of_right, tiles.right[buffer]);
         __syncthreads();
         if (step + 1 < steps) {
             left.next();

@@ -20,7 +20,7 @@ class Shape(NamedTuple):
     columns: int
 
 
-SHAPES = {"large": Shape(128, 128), "medium": Shape(64, 64), "narrow": Shape(256, 4)}
+SHAPES = {"large": Shape(128, 128), "medium": Shape(64, 64), "narrow": Shape(256, 4), "tensor": Shape(128, 64)}
 
 
 class Plan(NamedTuple):
@@ -39,10 +39,15 @@ def tiles(shape: str, rows: int, columns: int) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def plan(rows: int, columns: int, depth: int, products: int = 1) -> Plan:
-    """The plan for so many products (rows, depth) @ (depth, columns). It depends on nothing else."""
+def plan(rows: int, columns: int, depth: int, products: int = 1, tensor: bool = False) -> Plan:
+    """The plan for so many products (rows, depth) @ (depth, columns). It depends on nothing else.
+
+    tensor: on tensor cores, in TF32, where there are columns enough to fill them
+    """
     if columns <= FEW_COLUMNS:
         shape = "narrow"
+    elif tensor:
+        shape = "tensor"
     elif tiles("large", rows, columns) * products >= ENOUGH_BLOCKS // 2:  # a large block is worth four others
         shape = "large"
     else:
