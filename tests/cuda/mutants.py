@@ -1,0 +1,526 @@
+"""Is each guard of the CUDA kernels needed? Each is removed in turn, and a test has to go red.
+
+    python tests/cuda/mutants.py --table docs/mutants.md     all of them, and the table of what noticed
+    python tests/cuda/mutants.py --sample 12                 a fixed sample
+    python tests/cuda/mutants.py --changed origin/main       those of functions that differ from a commit's
+    python tests/cuda/mutants.py --file pool.cu --list       what the parser finds in a file
+
+A guard is a barrier, or a condition: a comparison or another operand of && and || that `if`, `?:`, a loop or a bool
+asks. Its mutant is the source without the barrier; with one more turn of the loop; or with the condition always true,
+or always false, whichever lets through what it holds back. It is compiled in a copy of the package in which all else is
+the same, and its tests run in a process there: first those of its family, and, if they notice nothing, those under the
+sanitizers. A mutant that survives needs a proof in surviving_mutants.toml that no test could notice it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import hashlib
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+KERNELS = ROOT / "kernels" / "cuda"
+TESTS = Path(__file__).parent
+PROOFS = TESTS / "surviving_mutants.toml"
+SANITIZERS = TESTS / "test_cuda_sanitizers.py"
+
+
+class Mutant(NamedTuple):
+    """A source with one guard changed. It is known by its file, its function, the guard's text and the mutation."""
+
+    file: str
+    function: str  # Struct::function of a member; or a macro
+    guard: str  # in one line; "... #2" is the second one of that text in the function
+    mutation: str
+    start: int  # of what is replaced in the file
+    end: int
+    replacement: str
+    lines: tuple[int, int]  # the first and the last one of the function
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.file, self.function, self.guard, self.mutation
+
+    def __str__(self):
+        return " | ".join(self.key)
+
+    def applied_to(self, source: str) -> str:
+        return source[: self.start] + self.replacement + source[self.end :]
+
+
+# ------------------------------------------------------------------------------------------ the parser
+
+COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
+DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(?!define)[^\n]*", re.MULTILINE)
+MACRO = re.compile(r"^#[ \t]*define[ \t]+(\w+)\((?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
+BARRIER = re.compile(r"\b__sync(?:threads|warp)\(\s*\)")
+COMPARISON = re.compile(r"(?<=\s)(?:<=|>=|==|!=|<|>)(?=\s)")  # brackets of templates have no space on both sides
+CONNECTIVE = re.compile(r"&&|\|\|")
+CONTROL = re.compile(r"\b(if|while|for)\s*\(")
+BOOL = re.compile(r"\bbool\s+\w+\s*=\s*([^;]+);")
+LEAVES = re.compile(r"\s*\{?\s*(?:return|continue|break)\b")
+CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # nothing that a thread asks
+STRUCT = re.compile(r"\bstruct\b[^;]*?(\w+\s*(?:<[^;]*>)?)\s*$")
+CALLED = re.compile(r"(\w+)\s*\(")
+ASSIGNMENT = re.compile(r"(?<![<>=!])=(?!=)")
+RETURN = re.compile(r"\breturn\b")
+LITERAL = re.compile(r"true|false|\d+")
+NO_NAMES = {"__launch_bounds__", "__attribute__", "alignas"}
+
+
+class Condition(NamedTuple):
+    start: int
+    end: int
+    kind: str  # "loop", or what else is made always so: "true", "false" or "either"
+
+
+def mutants_of(file: str, source: str) -> list[Mutant]:
+    """The mutants of a source, in its order."""
+    code = without_comments(source)
+    changes = {match.span(): [("removed", "")] for match in BARRIER.finditer(code)}
+    for condition in conditions_of(code):
+        for span in operands(code, condition.start, condition.end):
+            if not LITERAL.fullmatch(code[slice(*span)]):
+                changes.setdefault(span, changes_of(code[slice(*span)], condition.kind))
+    functions, counts, mutants = functions_of(source, code), Counter(), []
+    line_starts = [0, *(match.end() for match in re.finditer("\n", source))]
+    for (start, end), ways in sorted(changes.items()):
+        name, first, last = max(f for f in functions if f[1] <= start < f[2])
+        guard = " ".join(code[start:end].split())
+        counts[name, guard] += 1
+        if counts[name, guard] > 1:
+            guard += f" #{counts[name, guard]}"
+        lines = bisect.bisect(line_starts, first), bisect.bisect(line_starts, last)
+        mutants += [Mutant(file, name, guard, words, start, end, new, lines) for words, new in ways]
+    return mutants
+
+
+def without_comments(source: str) -> str:
+    """The source with spaces for comments, strings and directives but #define: all else stays where it is."""
+    for pattern in (COMMENT_OR_STRING, DIRECTIVE):
+        source = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
+    return source.replace("\\\n", " \n")
+
+
+def functions_of(source: str, code: str) -> list[tuple[str, int, int]]:
+    """(name, start, end) of functions outside others, and of macros."""
+    found, scopes, begin = [(m[1], *m.span()) for m in MACRO.finditer(source)], [], 0
+    for i, letter in enumerate(code):
+        if letter == "{":
+            header = code[begin:i]
+            start = begin + len(header) - len(header.lstrip())
+            struct, names = STRUCT.search(header), [n for n in CALLED.findall(header) if n not in NO_NAMES]
+            inside = any(kind == "function" for kind, *_ in scopes)
+            if inside or not (struct or names):
+                scopes.append(("block", "", start))
+            elif struct:
+                scopes.append(("struct", struct[1].strip(), start))
+            else:
+                outer = [name for kind, name, _ in scopes if kind == "struct"]
+                scopes.append(("function", "::".join([*outer, names[0]]), start))
+        elif letter == "}":
+            kind, name, start = scopes.pop()
+            if kind == "function":
+                found.append((name, start, i + 1))
+        if letter in "{};":
+            begin = i + 1
+    return found
+
+
+def conditions_of(code: str) -> list[Condition]:
+    """All conditions, without those that the compiler decides."""
+    found = []
+    for match in CONTROL.finditer(code):
+        start, end = match.end(), closing(code, match.end())
+        if match[1] == "if":
+            found.append(Condition(start, end, "false" if LEAVES.match(code, end + 1) else "true"))
+        elif match[1] == "while":
+            found.append(Condition(start, end, "loop"))
+        else:
+            first = boundary(code, start, ";")
+            found.append(Condition(first + 1, boundary(code, first + 1, ";"), "loop"))
+    for match in re.finditer(r"\?", code):
+        colon = boundary(code, match.end(), ":")
+        then, otherwise = code[match.end() : colon], code[colon : after(code, colon + 1)]
+        reads_otherwise = "[" in otherwise and "[" not in then
+        found.append(Condition(before(code, match.start()), match.start(), "false" if reads_otherwise else "true"))
+    asked = [(match.start(1), match.end(1)) for match in BOOL.finditer(code) if "?" not in match[1]]
+    for pattern in (COMPARISON, CONNECTIVE):
+        asked += [(before(code, m.start()), after(code, m.end())) for m in pattern.finditer(code)]
+    for start, end in sorted(set(asked), key=lambda span: span[0] - span[1]):
+        if not any(c.start <= start and end <= c.end for c in found):
+            found.append(Condition(start, end, "true" if CONNECTIVE.search(code, start, end) else "either"))
+    return [c for c in found if not CONSTANT.search(code, statement(code, c.start), c.start)]
+
+
+def operands(code: str, start: int, end: int) -> list[tuple[int, int]]:
+    """Where the operands of && and || are between two places; the whole, where there are none."""
+    spans, begin, level = [], start, 0
+    for i in range(start, end):
+        level += (code[i] in "([{") - (code[i] in ")]}")
+        if level == 0 and code[i : i + 2] in ("&&", "||"):
+            spans.append((begin, i))
+            begin = i + 2
+    found = []
+    for one, other in [*spans, (begin, end)]:
+        text = code[one:other]
+        one, other = one + len(text) - len(text.lstrip()), other - len(text) + len(text.rstrip())
+        bracketed = code[one] == "(" and closing(code, one + 1) == other - 1
+        if bracketed and CONNECTIVE.search(code, one, other):
+            found += operands(code, one + 1, other - 1)
+        else:
+            found.append((one, other))
+    return found
+
+
+def changes_of(guard: str, kind: str) -> list[tuple[str, str]]:
+    """(what is done in words, what the guard is replaced by)"""
+    if kind == "loop":
+        comparison = COMPARISON.search(guard)
+        if comparison and comparison[0] in ("<", ">"):
+            return [("one more turn", f"{guard[: comparison.end()]}={guard[comparison.end() :]}")]
+        if comparison and comparison[0] == "<=":
+            return [("one more turn", f"{guard[: comparison.end()]} 1 + ({guard[comparison.end() :]})")]
+        kind = "true"
+    return [(f"always {value}", value) for value in (("true", "false") if kind == "either" else (kind,))]
+
+
+def closing(code: str, start: int) -> int:
+    """Where the bracket closes that is open at `start`."""
+    return boundary(code, start, "")
+
+
+def boundary(code: str, start: int, ends: str) -> int:
+    """The first of these letters after `start` outside brackets, or the bracket that closes. A ?: is one with its :."""
+    level = ternaries = 0
+    for i in range(start, len(code)):
+        letter = code[i]
+        if level == 0 and (letter in ")]}" or (letter in ends and not ternaries and "::" not in code[i - 1 : i + 2])):
+            return i
+        level += (letter in "([{") - (letter in ")]}")
+        ternaries += level == 0 and letter == "?"
+        ternaries -= level == 0 and ternaries > 0 and letter == ":" and "::" not in code[i - 1 : i + 2]
+    raise ValueError(f"a bracket is open at its file's end: {code[start : start + 60]!r}")
+
+
+def after(code: str, start: int) -> int:
+    """Where the expression ends that goes on at `start`."""
+    return boundary(code, start, ";,?:{")
+
+
+def before(code: str, end: int) -> int:
+    """Where the expression begins that goes on to `end`: after a bracket, an assignment, a return and the like."""
+    level = 0
+    for i in range(end - 1, -1, -1):
+        letter, around = code[i], code[i - 1 : i + 2]
+        if letter in ")]" or (letter == "}" and level):
+            level += 1
+        elif level:
+            level -= letter in "([{"
+        elif letter in "([{};,?" or (letter == ":" and "::" not in around) or ASSIGNMENT.match(code, i):
+            return i + 1
+        elif RETURN.match(code, i):
+            return i + len("return")
+    return 0
+
+
+def statement(code: str, place: int) -> int:
+    """Where the statement or declaration around a place begins."""
+    return max(code.rfind(letter, 0, place) for letter in ";{}") + 1
+
+
+def all_mutants() -> list[Mutant]:
+    files = sorted([*KERNELS.glob("*.cu"), *KERNELS.glob("*.h")])
+    return [mutant for file in files if families_of(file.name) for mutant in mutants_of(file.name, file.read_text())]
+
+
+# ------------------------------------------------------------------------------------------ which, and by what tests
+
+INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
+
+
+def includes(file: str) -> set[str]:
+    """A source and all headers that it includes."""
+    found = {file}
+    for name in INCLUDE.findall((KERNELS / file).read_text()):
+        found |= includes(name)
+    return found
+
+
+def families_of(file: str) -> list[str]:
+    """The names of the sources that a file is part of, the quickest to test first."""
+    slow = ["norm", "loss", "reduce", "matmul", "conv"]
+    found = [path.stem for path in KERNELS.glob("*.cu") if file in includes(path.name)]
+    return sorted(found, key=lambda name: (slow.index(name) if name in slow else -1, name))
+
+
+def tests_of(family: str) -> Path:
+    return TESTS / f"test_cuda_{family}.py"
+
+
+def sampled(mutants: list[Mutant], count: int) -> list[Mutant]:
+    """So many of them, which depends on their keys alone."""
+    order = sorted(mutants, key=lambda mutant: hashlib.sha256(str(mutant).encode()).digest())
+    return [mutant for mutant in mutants if mutant in order[:count]]
+
+
+def changed_since(mutants: list[Mutant], commit: str) -> list[Mutant]:
+    """Those in functions of which lines differ from a commit's."""
+    command = ["git", "diff", "--unified=0", "--no-color", commit, "--", "kernels/cuda"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    file, changed = "", []
+    for line in text.splitlines():
+        if line.startswith("+++ "):
+            file = line.rpartition("/")[2]
+        elif hunk := re.match(r"@@ \S+ \+(\d+)(?:,(\d+))? @@", line):
+            first = int(hunk[1])
+            changed.append((file, first, first + int(hunk[2] or 1)))
+
+    def differs(mutant):
+        first, last = mutant.lines
+        return any(file == mutant.file and first <= end and begin <= last for file, begin, end in changed)
+
+    return [mutant for mutant in mutants if differs(mutant)]
+
+
+# ------------------------------------------------------------------------------------------ running them
+
+
+class Verdict(NamedTuple):
+    killer: str  # what noticed the mutant; "" where nothing did
+    seconds: float
+
+    @property
+    def dead(self) -> bool:
+        return bool(self.killer)
+
+
+class Copy:
+    """A copy of the package, in which sources are changed: links, but for the folder of the kernels.
+
+    Tests run in it as they are. That it is the package they import is its place in PYTHONPATH.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.kernels = folder / "minigan" / "kernels" / "cuda"
+        (folder / "minigan" / "kernels").mkdir(parents=True)
+        for path in (*(ROOT / "minigan").iterdir(), *(ROOT / "kernels").iterdir()):
+            if path.name not in ("__pycache__", "kernels", "cuda"):
+                within = "kernels" if path.parent.name == "kernels" else ""
+                (folder / "minigan" / within / path.name).symlink_to(path)
+        shutil.copytree(KERNELS, self.kernels, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def tested(self, tests: list[str], timeout: float) -> Verdict:
+        """Run tests until one is red. Raises where they are red for a reason of their own."""
+        settings = {
+            "PYTHONPATH": str(self.folder),
+            "PYTHONSAFEPATH": "1",  # the folder that this runs in is not looked in first
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MINIGAN_CACHE": str(self.folder / "cache"),
+            "HYPOTHESIS_PROFILE": "first",
+            "MINIGAN_TEST_DEVICE": "sim",
+        }
+        options = ["-x", "-q", "--tb=short", "-p", "no:cacheprovider", "-o", "pythonpath="]
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # so that what it has started ends with it
+        )
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return Verdict(f"no end within {timeout:.0f} s", time.monotonic() - began)
+        return Verdict(reason(process.returncode, output), time.monotonic() - began)
+
+
+def reason(code: int, output: str) -> str:
+    """Why pytest ended red; "" where it was green."""
+    if code == 0:
+        return ""
+    if code < 0 or "Fatal Python error" in output:
+        name = signal.Signals(-code).name if code < 0 else "a fatal error"
+        return f"{name} in {running(output)}"
+    red = re.search(r"^(?:FAILED|ERROR) \S*?(test_cuda_\w+)\.py::([^\s\[]+)", output, re.MULTILINE)
+    if code != 1 or not red or "does not compile" in output:
+        raise RuntimeError(f"the tests could not run (pytest's code {code}):\n{output[-6000:]}")
+    sanitizer = re.search(r"(AddressSanitizer: [\w-]+|ThreadSanitizer: [\w ]+|runtime error: [\w ]+)", output)
+    return f"{red[2]}: {sanitizer[1]}" if sanitizer else red[2]
+
+
+def running(output: str) -> str:
+    found = re.findall(r"File \"\S+\", line \d+ in (test_\w+)", output)
+    return found[0] if found else "a test"
+
+
+class Runner:
+    """Asks tests for their verdicts of mutants.
+
+    record: a file of verdicts; none is asked for again while its sources and tests are as they were
+    """
+
+    def __init__(self, folder: Path, jobs: int = 1, record: Path | None = None):
+        self.copies, self.record, self.jobs = queue.Queue(), record, jobs
+        for number in range(jobs):
+            self.copies.put(Copy(folder / str(number)))
+        self.known, self.timeouts = {}, {}
+        if record and record.exists():
+            for line in record.read_text().splitlines():
+                digest, *verdict = json.loads(line)
+                self.known[digest] = Verdict(*verdict)
+
+    def verdicts(self, mutants: list[Mutant]):
+        """(mutant, verdict) of each, as they come."""
+        for family in {family: None for mutant in mutants for family in families_of(mutant.file)}:
+            if any(self.digest(m) not in self.known and family in families_of(m.file) for m in mutants):
+                self.check(family)
+        with ThreadPoolExecutor(self.jobs) as pool:
+            yield from zip(mutants, pool.map(self.verdict, mutants), strict=True)
+
+    def check(self, family: str) -> None:
+        """Its tests are green where nothing is mutated, and take no longer than a mutant's may."""
+        copies = [self.copies.get() for _ in range(self.jobs)]  # each compiles what it will not have to compile again
+        for copy in copies:
+            for kind, tests in self.stages(family):
+                verdict = copy.tested(tests, 1200)
+                if verdict.dead:
+                    raise RuntimeError(f"the tests of {family} are red without a mutation: {verdict.killer}")
+                longest = max(60, 6 * verdict.seconds, self.timeouts.get((family, kind), 0))
+                self.timeouts[family, kind] = longest
+            self.copies.put(copy)
+
+    def stages(self, family: str):
+        yield "plain", [str(tests_of(family))]
+        if SANITIZERS.exists():
+            yield "sanitizers", [str(SANITIZERS), "-k", family]
+
+    def verdict(self, mutant: Mutant) -> Verdict:
+        digest = self.digest(mutant)
+        if digest not in self.known:
+            self.known[digest] = self.asked(mutant)
+            if self.record:
+                with self.record.open("a") as file:
+                    file.write(json.dumps([digest, *self.known[digest], str(mutant)]) + "\n")
+        return self.known[digest]
+
+    def asked(self, mutant: Mutant) -> Verdict:
+        copy, seconds = self.copies.get(), 0.0
+        file, source = copy.kernels / mutant.file, (KERNELS / mutant.file).read_text()
+        file.write_text(mutant.applied_to(source))
+        try:
+            stages = [(family, *stage) for family in families_of(mutant.file) for stage in self.stages(family)]
+            for family, kind, tests in sorted(stages, key=lambda stage: stage[1] == "sanitizers"):
+                verdict = copy.tested(tests, self.timeouts[family, kind])
+                seconds += verdict.seconds
+                if verdict.dead:
+                    return Verdict(verdict.killer, seconds)
+            return Verdict("", seconds)
+        finally:
+            file.write_text(source)
+            self.copies.put(copy)
+
+    def digest(self, mutant: Mutant) -> str:
+        """Of all that a verdict depends on, but for the package's Python and what the tests import."""
+        state = hashlib.sha256(repr((mutant.key, mutant.start, mutant.replacement)).encode())
+        families = families_of(mutant.file)
+        sources = {name for family in families for name in includes(f"{family}.cu")}
+        for path in [*(KERNELS / name for name in sorted(sources)), *map(tests_of, families), SANITIZERS]:
+            state.update(path.read_bytes() if path.exists() else b"")
+        return state.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------ proofs and the table
+
+
+def proofs() -> dict[tuple, str]:
+    """Why no test can notice a mutant, by its key."""
+    entries = tomllib.loads(PROOFS.read_text())["survives"]
+    found = {(e["file"], e["function"], e["guard"], e["mutation"]): " ".join(e["proof"].split()) for e in entries}
+    assert len(found) == len(entries), "surviving_mutants.toml proves one mutant twice"
+    return found
+
+
+def table(rows: list[tuple[Mutant, str]]) -> str:
+    """Markdown: what noticed each mutant, or the proof that nothing can."""
+    lines = [
+        "# Guards of the CUDA kernels, and what notices that one is missing",
+        "",
+        "Made by `python tests/cuda/mutants.py --table docs/mutants.md`, which says how: each guard was taken out of",
+        "its source and the tests were run. Of `always true` and `always false` the one is tried that lets through",
+        "what the guard holds back. Where nothing notices there is, in italics, a proof that nothing can, from",
+        "tests/cuda/surviving_mutants.toml.",
+    ]
+    for file in dict.fromkeys(mutant.file for mutant, _ in rows):
+        lines += ["", f"## {file}", "", "| function | guard | mutation | noticed by |", "|---|---|---|---|"]
+        for mutant, words in rows:
+            if mutant.file == file:
+                cells = mutant.function, f"`{mutant.guard}`", mutant.mutation, words
+                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Remove each guard of the CUDA kernels; a test has to go red.")
+    parser.add_argument("--file", action="append", metavar="X.cu", help="mutants of this file alone, or of several")
+    parser.add_argument("--sample", type=int, metavar="N", help="so many of them, always the same")
+    parser.add_argument("--changed", metavar="COMMIT", help="those of functions that differ from a commit's")
+    parser.add_argument("--list", action="store_true", help="what there is to run")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep verdicts; ask again where files changed")
+    parser.add_argument("--jobs", type=int, default=1, help="how many are tested at a time")
+    options = parser.parse_args(arguments)
+
+    everything = mutants = all_mutants()
+    if options.file:
+        mutants = [mutant for mutant in mutants if mutant.file in options.file]
+    if options.changed:
+        mutants = changed_since(mutants, options.changed)
+    if options.sample is not None:
+        mutants = sampled(mutants, options.sample)
+    if options.list:
+        print(*mutants, f"{len(mutants)} mutants", sep="\n")
+        return 0
+
+    proven, rows, problems = proofs(), [], []
+    for key in proven.keys() - {mutant.key for mutant in everything}:
+        problems.append(f"proven, but there is no such mutant: {' | '.join(key)}")
+    with tempfile.TemporaryDirectory(prefix="minigan-mutants-") as folder:
+        for mutant, verdict in Runner(Path(folder), options.jobs, options.record).verdicts(mutants):
+            proof = proven.get(mutant.key)
+            words = verdict.killer or ("proven" if proof else "SURVIVED")
+            print(f"{mutant}: {words} ({verdict.seconds:.0f} s)", flush=True)
+            if verdict.dead and proof:
+                problems.append(f"proven to survive, but {verdict.killer} notices it: {mutant}")
+            elif not verdict.dead and not proof:
+                problems.append(f"nothing notices it: {mutant}")
+            rows.append((mutant, verdict.killer or f"*{proof}*"))
+    if options.table:
+        options.table.write_text(table(rows))
+    print(*problems, f"{len(mutants)} mutants, {len(problems)} problems", sep="\n")
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
