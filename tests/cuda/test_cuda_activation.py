@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated import DTYPES, SEEDS, assert_close, numbers, on_device, ordered
+from simulated import DTYPES, SEEDS, assert_close, numbers, on_device, ordered, plain
 
 from minigan.errors import DtypeError
 from minigan.kernels import reference
@@ -27,9 +27,9 @@ def part(seed, dtype, shape, skipped):
 def test_leaky_relu_and_its_gradient(shape, skipped, others, dtype, slope, seed):
     x, g = part(1, dtype, shape, skipped), part(2, dtype, shape, others)
     with ordered(seed), np.errstate(invalid="ignore"):
-        plain, upstream = np.asarray(x), np.asarray(g)
-        assert_close(cuda.leaky_relu(x, slope), reference.leaky_relu(plain, slope))
-        assert_close(cuda.leaky_relu_vjp(g, x, slope), reference.leaky_relu_vjp(upstream, plain, slope))
+        images, upstream = plain(x), plain(g)
+        assert_close(cuda.leaky_relu(x, slope), reference.leaky_relu(images, slope))
+        assert_close(cuda.leaky_relu_vjp(g, x, slope), reference.leaky_relu_vjp(upstream, images, slope))
 
 
 @FEW
@@ -37,22 +37,22 @@ def test_leaky_relu_and_its_gradient(shape, skipped, others, dtype, slope, seed)
 def test_the_gradient_of_tanh(shape, skipped, others, dtype, seed):
     y, g = part(1, dtype, shape, skipped), part(2, dtype, shape, others)
     with ordered(seed), np.errstate(invalid="ignore"):
-        assert_close(cuda.tanh_vjp(g, y), reference.tanh_vjp(np.asarray(g), np.asarray(y)))
+        assert_close(cuda.tanh_vjp(g, y), reference.tanh_vjp(plain(g), plain(y)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_leaky_relu_at_the_edges(dtype):
     x = on_device(np.array([np.nan, np.inf, -np.inf, 0, -0.0], dtype))
-    np.testing.assert_array_equal(np.asarray(cuda.leaky_relu(x, 0)), [np.nan, np.inf, 0, 0, 0])
-    np.testing.assert_array_equal(np.asarray(cuda.leaky_relu(x, 0.5)), [np.nan, np.inf, -np.inf, 0, 0])
+    np.testing.assert_array_equal(plain(cuda.leaky_relu(x, 0)), [np.nan, np.inf, 0, 0, 0])
+    np.testing.assert_array_equal(plain(cuda.leaky_relu(x, 0.5)), [np.nan, np.inf, -np.inf, 0, 0])
     gradient = cuda.leaky_relu_vjp(on_device(np.ones(5, dtype)), x, 0.5)
-    np.testing.assert_array_equal(np.asarray(gradient), [np.nan, 1, 0.5, 0.5, 0.5])
+    np.testing.assert_array_equal(plain(gradient), [np.nan, 1, 0.5, 0.5, 0.5])
 
 
 def test_views_are_read_in_their_order_and_left_as_they_are():
     x = on_device(np.random.default_rng(0).standard_normal((6, 10)))
     before = x.tobytes()
-    expected = reference.leaky_relu(np.asarray(x).T[::-2], 0.2)
+    expected = reference.leaky_relu(plain(x).T[::-2], 0.2)
     assert_close(cuda.leaky_relu(x.T[::-2], 0.2), expected)
     assert x.tobytes() == before
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from simulated import DTYPES, SEEDS, assert_close, on_device, ordered
+from simulated import DTYPES, SEEDS, assert_close, on_device, ordered, plain
 
 from minigan.errors import DtypeError
 from minigan.kernels import reference
@@ -54,7 +54,7 @@ def test_statistics_are_accurate_far_from_zero(dtype, channels):
     x = (1e4 + np.random.default_rng(0).standard_normal((3000, channels))).astype(dtype)
     x[0] = 1e4 - 50  # what distances are taken from is itself far from the mean
     scale, shift = np.ones(channels, dtype), np.zeros(channels, dtype)
-    y, mean, inverse = map(np.asarray, cuda.batch_norm(*map(on_device, (x, scale, shift)), 0.0))
+    y, mean, inverse = map(plain, cuda.batch_norm(*map(on_device, (x, scale, shift)), 0.0))
     exact = x.astype(np.longdouble)
     error = {np.float32: 2e-7, np.float64: 1e-13}[dtype]
     np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=2 * np.finfo(dtype).eps)
@@ -67,7 +67,7 @@ def test_statistics_are_accurate_far_from_zero(dtype, channels):
 def test_a_constant_column_has_no_deviation():
     x = np.full((999, 2), 0.1, np.float32)
     one = on_device(np.ones(2, np.float32))
-    y, mean, inverse = map(np.asarray, cuda.batch_norm(on_device(x), one, one, 0.25, 0.5))
+    y, mean, inverse = map(plain, cuda.batch_norm(on_device(x), one, one, 0.25, 0.5))
     np.testing.assert_array_equal(mean, x[0])
     np.testing.assert_allclose(inverse, 2, rtol=1e-7)
     np.testing.assert_allclose(y, 1, rtol=1e-7)
@@ -119,7 +119,7 @@ def test_views_are_read_in_their_order_and_left_as_they_are():
     g, x, scale, shift = case(40, 6, np.float64)
     views = [on_device(array)[::-1] for array in (g.T.copy(), x.T.copy(), scale, shift)]
     before = [view.tobytes() for view in views]
-    flipped = [np.asarray(view) for view in views]
+    flipped = [plain(view) for view in views]
     forward = cuda.batch_norm(views[1].T, *views[2:], 1e-5, 0.2)
     expected = reference.batch_norm(flipped[1].T, *flipped[2:], 1e-5, 0.2)
     backward = cuda.batch_norm_vjp(views[0].T, views[1].T, *views[2:], *forward[1:], 0.2)

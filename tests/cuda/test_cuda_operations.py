@@ -1,7 +1,8 @@
-"""Every operation on the device sim: values and gradients are the CPU's, and stay on the device."""
+"""Every operation on a device (simulated.py says which): values and gradients are the CPU's, and stay on the device."""
 
 import numpy as np
 import pytest
+from simulated import DEVICE
 
 import minigan as mg
 from minigan import ops
@@ -114,7 +115,7 @@ def value_and_gradients(operation, arrays, device):
 @pytest.mark.parametrize("name", CASES)
 def test_operations_on_a_device_are_the_cpus(name):
     operation, *arrays = CASES[name]
-    expected, found = (value_and_gradients(operation, arrays, device) for device in ("cpu", "sim"))
+    expected, found = (value_and_gradients(operation, arrays, device) for device in ("cpu", DEVICE))
     for ours, theirs in zip(found, expected, strict=True):
         assert (ours is None) == (theirs is None)
         if ours is not None:
@@ -130,5 +131,5 @@ def test_gradients_of_gradients_on_a_device():
         first = mg.grad((y * y * y).sum(), x, create_graph=True)
         return [to_cpu(g) for g in mg.grad((first * first).sum(), [x, scale])]
 
-    for ours, theirs in zip(of("sim"), of("cpu"), strict=True):
+    for ours, theirs in zip(of(DEVICE), of("cpu"), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(theirs).max())

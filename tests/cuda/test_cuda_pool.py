@@ -5,7 +5,7 @@ import pytest
 from geometries_of_kernels import geometry, inner, window_geometries
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from simulated import DTYPES, SEEDS, assert_close, on_device, ordered
+from simulated import DTYPES, SEEDS, assert_close, on_device, ordered, plain
 
 from minigan.kernels import reference
 from minigan.kernels.cuda import pool as cuda
@@ -35,7 +35,7 @@ def test_the_first_maximum_of_each_window(g, dtype, ties, seed):
         indices = cuda.max_pool_indices(on_device(x), g)
     expected = reference.max_pool_indices(x, g)
     assert indices.dtype == np.int32
-    np.testing.assert_array_equal(np.asarray(indices), expected)
+    np.testing.assert_array_equal(plain(indices), expected)
 
 
 @FEW
@@ -75,8 +75,8 @@ def test_adjoints(g):
         (cuda.pool_gather(x, indices, g), cuda.pool_scatter(y, indices, g)),
     ]
     for forth, back in pairs:
-        expected = inner(np.asarray(x), np.asarray(back))
-        assert inner(np.asarray(forth), np.asarray(y)) == pytest.approx(expected, abs=1e-11 * (1 + y.size))
+        expected = inner(plain(x), plain(back))
+        assert inner(plain(forth), plain(y)) == pytest.approx(expected, abs=1e-11 * (1 + y.size))
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int16])
@@ -85,6 +85,4 @@ def test_indices_of_another_dtype_or_order(dtype):
     x = values(0, np.float32, False, *g.image)
     indices = reference.max_pool_indices(x, g)
     other = on_device(indices.T.astype(dtype)).T
-    np.testing.assert_array_equal(
-        np.asarray(cuda.pool_gather(on_device(x), other, g)), reference.pool_gather(x, indices, g)
-    )
+    np.testing.assert_array_equal(plain(cuda.pool_gather(on_device(x), other, g)), reference.pool_gather(x, indices, g))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from simulated import DTYPES, SEEDS, assert_close, numbers, on_device, ordered
+from simulated import DTYPES, SEEDS, assert_close, numbers, on_device, ordered, plain
 
 from minigan.errors import DtypeError
 from minigan.kernels import reference
@@ -35,7 +35,7 @@ def test_column_sums(m, channels, dtype, layout, seed):
     g = np.random.default_rng(seed).standard_normal((m, channels)).astype(dtype)
     device = laid_out(g, layout)
     with ordered(seed):
-        assert_close(cuda.bias_sum(device), reference.bias_sum(np.asarray(device)), max(m, 1))
+        assert_close(cuda.bias_sum(device), reference.bias_sum(plain(device)), max(m, 1))
 
 
 @FEW
@@ -45,7 +45,7 @@ def test_the_gradient_of_leaky_relu_and_its_sums(m, channels, dtype, slope, layo
     x = laid_out(np.where(np.isnan(special := numbers(1, dtype, m, channels)), 0, special), layout)
     with ordered(seed):
         gx, sums = cuda.leaky_relu_vjp_sum(on_device(g), x, slope)
-    expected, expected_sums = reference.leaky_relu_vjp_sum(g, np.asarray(x), slope)
+    expected, expected_sums = reference.leaky_relu_vjp_sum(g, plain(x), slope)
     assert_close(gx, expected)
     assert_close(sums, expected_sums, max(m, 1))
 
@@ -54,10 +54,10 @@ def test_the_gradient_of_leaky_relu_and_its_sums(m, channels, dtype, slope, layo
 def test_infinities_and_nan_stay_in_their_columns(dtype):
     g, x = (np.ones((300, 6), dtype) for _ in range(2))
     g[250, 0], g[3, 1], g[4, 1], g[5, 2], x[299, 3], x[7, 4] = np.inf, np.inf, -np.inf, np.nan, np.nan, -np.inf
-    np.testing.assert_array_equal(np.asarray(cuda.bias_sum(on_device(g))), [np.inf, np.nan, np.nan, 300, 300, 300])
+    np.testing.assert_array_equal(plain(cuda.bias_sum(on_device(g))), [np.inf, np.nan, np.nan, 300, 300, 300])
     gx, sums = cuda.leaky_relu_vjp_sum(on_device(g), on_device(x), 0.5)
-    np.testing.assert_array_equal(np.asarray(sums), [np.inf, np.nan, np.nan, np.nan, 299.5, 300])
-    np.testing.assert_array_equal(np.asarray(gx), reference.leaky_relu_vjp(g, x, 0.5))
+    np.testing.assert_array_equal(plain(sums), [np.inf, np.nan, np.nan, np.nan, 299.5, 300])
+    np.testing.assert_array_equal(plain(gx), reference.leaky_relu_vjp(g, x, 0.5))
 
 
 def test_sums_do_not_lose_small_numbers():

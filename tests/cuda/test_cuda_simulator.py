@@ -66,6 +66,14 @@ KERNEL void reversed_in_warps(const real *x, real *y) {
     y[threadIdx.x] = values[threadIdx.x ^ 31];
 }
 
+// The same across warps, which that barrier does not order.
+KERNEL void reversed_across_warps(const real *x, real *y) {
+    SHARED real values[SIZE];
+    values[threadIdx.x] = x[threadIdx.x];
+    __syncwarp();
+    y[threadIdx.x] = values[threadIdx.x ^ 63];
+}
+
 KERNEL void reads_shared_memory_first(real *y, int *z) {
     SHARED real values[SIZE];
     SHARED int integers[SIZE];
@@ -344,6 +352,7 @@ def test_address_sanitizer_sees_what_is_outside_a_buffer(source, kernel, argumen
         ("reversed", 1, (64, 64), None),
         ("running_sums", 1, (64, 64), None),
         ("reversed_in_warps", 1, (64, 64), None),
+        ("reversed_across_warps", 1, (64, 64), "data race"),
         ("reversed_without_barrier", 1, (64, 64), "data race"),
         ("adds", 1, (64,), None),
         ("adds", 2, (64,), "data race"),
