@@ -38,6 +38,8 @@ KERNELS = ROOT / "kernels" / "cuda"
 TESTS = Path(__file__).parent
 PROOFS = TESTS / "surviving_mutants.toml"
 SANITIZERS = TESTS / "test_cuda_sanitizers.py"
+SHORTEST, SLOWDOWN = 60, 6  # a mutant's tests may take so many seconds, or times as long as the kernels' own
+HANGS = 1200  # seconds: the kernels' own tests never take as long
 
 
 class Mutant(NamedTuple):
@@ -72,7 +74,7 @@ BARRIER = re.compile(r"\b__sync(?:threads|warp)\(\s*\)")
 COMPARISON = re.compile(r"(?<=\s)(?:<=|>=|==|!=|<|>)(?=\s)")  # brackets of templates have no space on both sides
 CONNECTIVE = re.compile(r"&&|\|\|")
 CONTROL = re.compile(r"\b(if|while|for)\s*\(")
-BOOL = re.compile(r"\bbool\s+\w+\s*=\s*([^;]+);")
+BOOL = re.compile(r"\bbool\s+\w+\s*=\s*")
 LEAVES = re.compile(r"\s*\{?\s*(?:return|continue|break)\b")
 CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # nothing that a thread asks
 STRUCT = re.compile(r"\bstruct\b[^;]*?(\w+\s*(?:<[^;]*>)?)\s*$")
@@ -159,7 +161,7 @@ def conditions_of(code: str) -> list[Condition]:
         then, otherwise = code[match.end() : colon], code[colon : after(code, colon + 1)]
         reads_otherwise = "[" in otherwise and "[" not in then
         found.append(Condition(before(code, match.start()), match.start(), "false" if reads_otherwise else "true"))
-    asked = [(match.start(1), match.end(1)) for match in BOOL.finditer(code) if "?" not in match[1]]
+    asked = [(match.end(), after(code, match.end())) for match in BOOL.finditer(code)]
     for pattern in (COMPARISON, CONNECTIVE):
         asked += [(before(code, m.start()), after(code, m.end())) for m in pattern.finditer(code)]
     for start, end in sorted(set(asked), key=lambda span: span[0] - span[1]):
@@ -332,7 +334,7 @@ class Copy:
             "PYTHONPATH": str(self.folder),
             "PYTHONSAFEPATH": "1",  # the folder that this runs in is not looked in first
             "PYTHONDONTWRITEBYTECODE": "1",
-            "MINIGAN_CACHE": str(self.folder / "cache"),
+            "MINIGAN_CACHE": str(self.folder.parent / "cache"),  # of all copies: what does not differ is compiled once
             "HYPOTHESIS_PROFILE": "first",
             "MINIGAN_TEST_DEVICE": "sim",
         }
@@ -367,7 +369,7 @@ def reason(code: int, output: str) -> str:
     if code != 1 or not red or "does not compile" in output:
         raise RuntimeError(f"the tests could not run (pytest's code {code}):\n{output[-6000:]}")
     sanitizer = re.search(r"(AddressSanitizer: [\w-]+|ThreadSanitizer: [\w ]+|runtime error: [\w ]+)", output)
-    return f"{red[2]}: {sanitizer[1]}" if sanitizer else red[2]
+    return f"{red[2]}: {sanitizer[1].strip()}" if sanitizer else red[2]
 
 
 def running(output: str) -> str:
@@ -388,46 +390,46 @@ class Runner:
         self.known, self.timeouts = {}, {}
         if record and record.exists():
             for line in record.read_text().splitlines():
-                digest, *verdict = json.loads(line)
-                self.known[digest] = Verdict(*verdict)
+                entry = json.loads(line)
+                self.known[entry["digest"]] = Verdict(entry["killer"], entry["seconds"])
 
     def verdicts(self, mutants: list[Mutant]):
         """(mutant, verdict) of each, as they come."""
-        for family in {family: None for mutant in mutants for family in families_of(mutant.file)}:
-            if any(self.digest(m) not in self.known and family in families_of(m.file) for m in mutants):
-                self.check(family)
+        digests = [self.digest(mutant) for mutant in mutants]  # of files as they are now, not when it is their turn
+        new = [mutant for mutant, digest in zip(mutants, digests, strict=True) if digest not in self.known]
+        for family in dict.fromkeys(family for mutant in new for family in families_of(mutant.file)):
+            self.check(family)
         with ThreadPoolExecutor(self.jobs) as pool:
-            yield from zip(mutants, pool.map(self.verdict, mutants), strict=True)
+            yield from zip(mutants, pool.map(self.verdict, mutants, digests), strict=True)
 
     def check(self, family: str) -> None:
         """Its tests are green where nothing is mutated, and take no longer than a mutant's may."""
-        copies = [self.copies.get() for _ in range(self.jobs)]  # each compiles what it will not have to compile again
-        for copy in copies:
-            for kind, tests in self.stages(family):
-                verdict = copy.tested(tests, 1200)
-                if verdict.dead:
-                    raise RuntimeError(f"the tests of {family} are red without a mutation: {verdict.killer}")
-                longest = max(60, 6 * verdict.seconds, self.timeouts.get((family, kind), 0))
-                self.timeouts[family, kind] = longest
-            self.copies.put(copy)
+        copy = self.copies.get()
+        for kind, tests in self.stages(family):
+            verdict = copy.tested(tests, HANGS)
+            if verdict.dead:
+                raise RuntimeError(f"the tests of {family} are red without a mutation: {verdict.killer}")
+            self.timeouts[family, kind] = max(SHORTEST, SLOWDOWN * verdict.seconds)
+        self.copies.put(copy)
 
     def stages(self, family: str):
         yield "plain", [str(tests_of(family))]
         if SANITIZERS.exists():
             yield "sanitizers", [str(SANITIZERS), "-k", family]
 
-    def verdict(self, mutant: Mutant) -> Verdict:
-        digest = self.digest(mutant)
+    def verdict(self, mutant: Mutant, digest: str) -> Verdict:
         if digest not in self.known:
             self.known[digest] = self.asked(mutant)
             if self.record:
                 with self.record.open("a") as file:
-                    file.write(json.dumps([digest, *self.known[digest], str(mutant)]) + "\n")
+                    entry = {"mutant": str(mutant), "digest": digest, **self.known[digest]._asdict()}
+                    file.write(json.dumps(entry) + "\n")
         return self.known[digest]
 
     def asked(self, mutant: Mutant) -> Verdict:
         copy, seconds = self.copies.get(), 0.0
-        file, source = copy.kernels / mutant.file, (KERNELS / mutant.file).read_text()
+        file = copy.kernels / mutant.file
+        source = file.read_text()
         file.write_text(mutant.applied_to(source))
         try:
             stages = [(family, *stage) for family in families_of(mutant.file) for stage in self.stages(family)]
