@@ -1,4 +1,5 @@
-"""python -m benchmarks SUITE [--device cpu] [--peer torch] [--threads N] [--samples N] [--case NAME] [--json FILE]"""
+"""python -m benchmarks SUITE [--device cpu|cuda|sim] [--peer torch] [--threads N] [--samples N] [--case NAME]
+[--json FILE]"""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import argparse
 import importlib
 import sys
 
-from benchmarks import machine, measure
+from benchmarks import measure
 from benchmarks.request import Request
 from minigan.errors import MiniganError
 from minigan.kernels.cpu.threads import get_threads, set_threads
@@ -20,7 +21,9 @@ def main(arguments=None) -> int:
         prog="python -m benchmarks", description="minigan beside other engines, in one run"
     )
     parser.add_argument("suite", choices=SUITES)
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="what to measure on [cpu]")
+    parser.add_argument(
+        "--device", default="cpu", metavar="NAME", help="what to measure on: cpu, cuda, or sim for a rehearsal [cpu]"
+    )
     parser.add_argument("--peer", choices=["torch"], help="measure this engine too and print the ratio ours / peer")
     parser.add_argument("--threads", type=positive, metavar="N", help="for both sides [all cores]")
     parser.add_argument(
@@ -46,20 +49,28 @@ def run(given) -> None:
     samples = given.samples or SUITES[given.suite]
     request = Request(given.suite, given.peer, get_threads(), samples, given.case, given.device)
     suite = importlib.import_module(f"benchmarks.{given.suite}")
+    runner = suite if request.device == "cpu" else importlib.import_module("benchmarks.on_device")
     records = []
-    print(f"{given.suite} on {machine.machine()['processor']}, {request.threads} threads")
-    for one in suite.run(request):
+    print(f"{given.suite} on {measured_on(request)}")
+    for one in runner.run(request):
         records.append(one)
         print(measure.show(one, suite.WIDTH), flush=True)
+        if given.json and request.device != "cpu":  # where time is short, what is there stays
+            measure.save(given.json, request, records)
     for line in suite.summary(records) if hasattr(suite, "summary") else ():
         print(line)
     for found in request.ceilings.values():
-        print(
-            f"ceilings, {found.threads} threads: {found.products:.0f} GFLOP/s in a matrix product, "
-            f"{found.copies:.1f} GB/s in a copy"
-        )
+        print(f"ceilings, {found}")
     if given.json:
         measure.save(given.json, request, records)
+
+
+def measured_on(request: Request) -> str:
+    """The machine, in words."""
+    found = measure.machine_of(request)
+    if request.rehearsal:
+        return "the device sim: a rehearsal, in which no time says anything about a GPU"
+    return found.get("gpu") or f"{found['processor']}, {request.threads} threads"
 
 
 def positive(text: str) -> int:

@@ -26,3 +26,11 @@ GANS = {
     "dcgan-64": GanCase("dcgan", 64, 3, 64),
     "rgan-64": GanCase("rgan", 64, 3, 64),
 }
+
+ON_A_GPU = {  # the most important first: what is measured there has a time limit
+    "dcgan-64": GANS["dcgan-64"],
+    "dcgan-64, batch 512": GANS["dcgan-64"]._replace(batch=512),
+    "dcgan-28": GANS["dcgan-28"],
+    "mlp-gan": GANS["mlp-gan"],
+}
+REHEARSED = {name: GANS[name]._replace(batch=2) for name in ("mlp-gan", "dcgan-28")}

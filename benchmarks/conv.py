@@ -17,7 +17,7 @@ from benchmarks.cases import GANS
 from benchmarks.layers import Convolution, layers, operands, products
 from benchmarks.peers.process import started
 from benchmarks.step import LAYOUTS
-from minigan import kernels, models
+from minigan import devices, kernels, models
 
 WIDTH = 52
 DIRECTIONS = ("forward", "input gradient", "weight gradient")
@@ -79,12 +79,13 @@ def product_of(layer: Convolution, direction: str) -> str:
     return "conv2d" if (direction == "forward") is not layer.transposed else "conv2d_transpose"
 
 
-def ours(layer: Convolution, direction: str):
+def ours(layer: Convolution, direction: str, device: str = "cpu", algorithm: str | None = None):
     """A function without arguments that computes it and returns an array."""
     g, product = layer.geometry, product_of(layer, direction)
-    x, w, y = map(on_a_cache_line, operands(g))
+    x, w, y = (devices.move(on_a_cache_line(array), device) for array in operands(g))
     given = {"conv2d": (x, w), "conv2d_transpose": (y, w), "conv2d_weight": (x, y)}[product]
-    return lambda: getattr(kernels.of(x), product)(*given, g)
+    how = {"algorithm": algorithm} if algorithm else {}
+    return lambda: getattr(kernels.of(x), product)(*given, g, **how)
 
 
 def on_a_cache_line(array):

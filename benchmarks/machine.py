@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import threadpoolctl
 
 from minigan import kernels
 from minigan.kernels.cpu.threads import available_cores
@@ -33,6 +32,11 @@ class Ceilings(NamedTuple):
     products: float
     copies: float
 
+    def __str__(self):
+        return (
+            f"{self.threads} threads: {self.products:.0f} GFLOP/s in a matrix product, {self.copies:.1f} GB/s in a copy"
+        )
+
 
 def ceilings(threads: int) -> Ceilings:
     """Measure them; takes a few seconds."""
@@ -41,6 +45,8 @@ def ceilings(threads: int) -> Ceilings:
 
 def products_per_second(threads: int, side: int = SIDE) -> float:
     """Floating point operations a second in the quickest product of two float32 matrices."""
+    import threadpoolctl
+
     rng = np.random.default_rng(0)
     a, b = (rng.standard_normal((side, side)).astype(np.float32) for _ in range(2))
     with threadpoolctl.threadpool_limits(threads):

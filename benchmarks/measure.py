@@ -26,6 +26,7 @@ class Record:
     low, high: half of the ratios lie between them
     rate, peer_rate: effective GFLOP/s or GB/s (`rate_unit`); share: of the machine's ceiling, ours
     more: what else the suite has to say
+    rehearsal: whether the times mean nothing
     """
 
     suite: str
@@ -45,6 +46,7 @@ class Record:
     rate_unit: str | None = None
     share: float | None = None
     more: dict = field(default_factory=dict)
+    rehearsal: bool = False
 
     def as_json(self) -> dict:
         fields = {
@@ -67,6 +69,8 @@ class Record:
                 "rate_unit": self.rate_unit,
                 "share": self.share,
             }
+        if self.rehearsal:
+            fields["rehearsal"] = True
         return fields | self.more
 
 
@@ -133,8 +137,9 @@ def record(
         len(own),
         unit,
         more=more,
+        rehearsal=request.rehearsal,
     )
-    if products or traffic:
+    if (products or traffic) and not request.rehearsal:
         work = (products or traffic) / 1e9
         ceilings = request.ceilings_of(threads)
         one.rate, one.peer_rate = work / ours, work / theirs if best else None
@@ -145,23 +150,36 @@ def record(
 
 def show(one: Record, width: int = 12) -> str:
     """A line of the table that a suite prints."""
-    line = f"{one.case:<{width}} {one.ours:9.2f} {one.unit}"
+    digits = 2 if one.device == "cpu" else 4  # microseconds count on a GPU
+    line = f"{one.case:<{width}} {one.ours:9.{digits}f} {one.unit}"
     if one.rate is not None:
         line += f" {one.rate:7.1f} {one.rate_unit} ({one.share:4.0%})"
     if one.peer:
         line += (
-            f"   {one.peer:<10} {one.peer_time:9.2f} {one.unit}   ratio {one.ratio:5.2f}"
+            f"   {one.peer:<10} {one.peer_time:9.{digits}f} {one.unit}   ratio {one.ratio:5.2f}"
             f"  (half of {one.samples} within {one.low:.2f} to {one.high:.2f})"
         )
     return line
 
 
+def machine_of(request: Request) -> dict:
+    """The processor, and the GPU where that is measured."""
+    found = machine.machine()
+    if request.device == "cuda":
+        from benchmarks import gpu
+
+        found |= gpu.machine()
+    return found
+
+
 def save(path: str | Path, request: Request, records: list[Record]) -> None:
     """The JSON file that the results are kept in."""
-    measured = [request.ceilings[threads]._asdict() for threads in sorted(request.ceilings)]
-    content = {
-        "machine": machine.machine() | ({"ceilings": measured} if measured else {}),
-        "versions": machine.versions(*([request.peer] if request.peer else [])),
+    measured = [request.ceilings[threads]._asdict() for threads in sorted(request.ceilings, key=lambda t: t or 0)]
+    packages = [request.peer] if request.peer else []
+    content = {} if request.device == "cpu" else {"device": request.device, "rehearsal": request.rehearsal}
+    content |= {
+        "machine": machine_of(request) | ({"ceilings": measured} if measured else {}),
+        "versions": machine.versions(*packages, *(["cupy-cuda13x"] if request.device == "cuda" else [])),
         "records": [one.as_json() for one in records],
     }
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from benchmarks import machine
+from minigan import devices
 from minigan.errors import MiniganError, UnknownNameError
 
-DEVICES = ("cpu",)
+ON_DEVICES = ("kernels", "conv", "step", "scaling")  # the suites that are for other devices than the CPU too
 
 
 @dataclass
@@ -17,7 +18,8 @@ class Request:
     """A suite, its peer or None, threads for both sides, pairs of samples, the case or None for all, the device.
 
     case: a name, or a pattern such as "dcgan-64/*"
-    raises MiniganError for a device that this version has no kernels for
+    device: "sim" is a rehearsal: one sample of tiny cases, from which nothing follows but that all of it runs
+    raises MiniganError for a device that does not exist or cannot be used, and for a suite that is not for it
     """
 
     suite: str
@@ -26,13 +28,24 @@ class Request:
     samples: int
     case: str | None = None
     device: str = "cpu"
-    ceilings: dict[int, machine.Ceilings] = field(default_factory=dict)  # those that were measured, by threads
+    ceilings: dict = field(default_factory=dict)  # those that were measured, by threads; a GPU's have no number
 
     def __post_init__(self):
-        if self.device not in DEVICES:
+        devices.on(self.device)
+        if self.device != "cpu" and self.suite not in ON_DEVICES:
             raise MiniganError(
-                f"--device {self.device}: this version has kernels for the processor only; there is: cpu"
+                f"--device {self.device}: the {self.suite} suite is for the cpu; on devices run {', '.join(ON_DEVICES)}"
             )
+        if self.rehearsal:
+            self.samples, self.peer = 1, None
+
+    @property
+    def rehearsal(self) -> bool:
+        return self.device == "sim"
+
+    def sample(self, seconds: float) -> float:
+        """So long, or no longer than a call in a rehearsal."""
+        return 0 if self.rehearsal else seconds
 
     def wanted(self, names: Iterable[str]) -> list[str]:
         """Those of the suite's cases that are asked for. Raises UnknownNameError where that is none."""
@@ -44,9 +57,18 @@ class Request:
             raise UnknownNameError(f"case of the {self.suite} suite", self.case, names)
         return chosen
 
-    def ceilings_of(self, threads: int | None = None) -> machine.Ceilings:
-        """What the machine can do with so many threads, the request's unless given; measured once a run."""
-        threads = threads or self.threads
-        if threads not in self.ceilings:
-            self.ceilings[threads] = machine.ceilings(threads)
-        return self.ceilings[threads]
+    def ceilings_of(self, threads: int | None = None):
+        """What the machine can do with so many threads, the request's unless given, or its GPU; measured once a run.
+
+        returns: machine.Ceilings, or on a GPU gpu.Ceilings
+        """
+        key = None if self.device == "cuda" else threads or self.threads
+        if key not in self.ceilings:
+            self.ceilings[key] = machine.ceilings(key) if key else ceilings_of_gpu()
+        return self.ceilings[key]
+
+
+def ceilings_of_gpu():
+    from benchmarks import gpu
+
+    return gpu.ceilings()

@@ -62,9 +62,9 @@ def _layer(request, name, axis, value, threads):
     return measure.record(request, name, own, best, other, threads=threads, products=3 * products(layer), **more)
 
 
-def layer_of(axis: str, value: int) -> Convolution:
+def layer_of(axis: str, value: int, usual: dict[str, int] = USUAL) -> Convolution:
     """The usual layer but for one quantity."""
-    is_ = USUAL | {axis: value}
+    is_ = usual | {axis: value}
     images = is_["batch"], is_["size"], is_["size"], is_["channels"]
     weight = 4, 4, is_["channels"], 2 * is_["channels"]
     return Convolution(1, "", ConvGeometry.of_conv(images, weight, stride=2, padding=1), False)

@@ -2,73 +2,84 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from benchmarks.kernels import ADAM, EPSILON, IMAGES, POOL, SLIDE, SLOPE, drawn, parameter_shapes
+from benchmarks.kernels import ADAM, EPSILON, SLOPE, Setting, drawn, setting_of
 
 aten = torch.ops.aten
 
 
-def kernel(name: str, form: str):
+class Place(NamedTuple):
+    """Where and how the images of a setting lie."""
+
+    at: Setting
+    layout: torch.memory_format
+
+
+def kernel(name: str, form: str, device: str = "cpu"):
     """The case of that name in one of its forms: a layout, or how an optimiser loops."""
     if name in OPTIMISERS:
-        return _optimiser(name, form)
+        return _optimiser(name, form, device)
     layout = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}[form]
-    return KERNELS[name](layout)
+    return KERNELS[name](Place(setting_of(device), layout))
 
 
-def _images(array: np.ndarray, layout) -> torch.Tensor:
-    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous(memory_format=layout)
+def _images(array: np.ndarray, place: Place) -> torch.Tensor:
+    images = torch.from_numpy(array).to(place.at.device)
+    return images.permute(0, 3, 1, 2).contiguous(memory_format=place.layout)
 
 
-def _channels(number: int) -> torch.Tensor:
-    return torch.from_numpy(drawn(IMAGES[-1], number))
+def _channels(number: int, place: Place) -> torch.Tensor:
+    return torch.from_numpy(drawn(place.at.images[-1], number)).to(place.at.device)
 
 
-def _im2col(layout):
-    x = _images(drawn(IMAGES), layout)
-    return lambda: F.unfold(x, (SLIDE.KH, SLIDE.KW), padding=SLIDE.PT, stride=SLIDE.SH)
+def _im2col(place):
+    x, g = _images(drawn(place.at.images), place), place.at.slide
+    return lambda: F.unfold(x, (g.KH, g.KW), padding=g.PT, stride=g.SH)
 
 
-def _col2im(layout):
+def _col2im(place):
     """Columns as PyTorch has them: (N, C * KH * KW, OH * OW)."""
-    shape = SLIDE.N, SLIDE.OH * SLIDE.OW, SLIDE.KH * SLIDE.KW, SLIDE.C
-    columns = drawn(SLIDE.columns).reshape(shape).transpose(0, 3, 2, 1).reshape(SLIDE.N, -1, SLIDE.OH * SLIDE.OW)
-    columns = torch.from_numpy(np.ascontiguousarray(columns))
-    return lambda: F.fold(columns, (SLIDE.H, SLIDE.W), (SLIDE.KH, SLIDE.KW), padding=SLIDE.PT, stride=SLIDE.SH)
+    g = place.at.slide
+    columns = drawn(g.columns).reshape(g.N, g.OH * g.OW, g.KH * g.KW, g.C)
+    columns = columns.transpose(0, 3, 2, 1).reshape(g.N, -1, g.OH * g.OW)
+    columns = torch.from_numpy(np.ascontiguousarray(columns)).to(place.at.device)
+    return lambda: F.fold(columns, (g.H, g.W), (g.KH, g.KW), padding=g.PT, stride=g.SH)
 
 
-def _max_pool(layout):
-    x = _images(drawn(IMAGES), layout)
+def _max_pool(place):
+    x = _images(drawn(place.at.images), place)
     return lambda: F.max_pool2d(x, 2, return_indices=True)[0]
 
 
-def _max_pool_backward(layout):
-    x, y = _images(drawn(IMAGES), layout), _images(drawn(POOL.features, 1), layout)
+def _max_pool_backward(place):
+    x, y = _images(drawn(place.at.images), place), _images(drawn(place.at.pool.features, 1), place)
     indices = F.max_pool2d(x, 2, return_indices=True)[1]
     return lambda: aten.max_pool2d_with_indices_backward(y, x, [2, 2], [2, 2], [0, 0], [1, 1], False, indices)
 
 
-def _average_pool(layout):
-    x = _images(drawn(IMAGES), layout)
+def _average_pool(place):
+    x = _images(drawn(place.at.images), place)
     return lambda: F.avg_pool2d(x, 2)
 
 
-def _average_pool_backward(layout):
-    x, y = _images(drawn(IMAGES), layout), _images(drawn(POOL.features), layout)
+def _average_pool_backward(place):
+    x, y = _images(drawn(place.at.images), place), _images(drawn(place.at.pool.features), place)
     return lambda: aten.avg_pool2d_backward(y, x, [2, 2], [2, 2], [0, 0], False, True, None)
 
 
-def _batch_norm(layout):
-    x, scale, shift = _images(drawn(IMAGES), layout), _channels(1), _channels(2)
+def _batch_norm(place):
+    x, scale, shift = _images(drawn(place.at.images), place), _channels(1, place), _channels(2, place)
     return lambda: F.leaky_relu_(F.batch_norm(x, None, None, scale, shift, True, 0.1, EPSILON), SLOPE)
 
 
-def _batch_norm_backward(layout):
-    x, scale, shift = _images(drawn(IMAGES), layout), _channels(1), _channels(2)
-    g = _images(drawn(IMAGES, 3), layout)
+def _batch_norm_backward(place):
+    x, scale, shift = _images(drawn(place.at.images), place), _channels(1, place), _channels(2, place)
+    g = _images(drawn(place.at.images, 3), place)
     y, mean, inverse = aten.native_batch_norm(x, scale, shift, None, None, True, 0.1, EPSILON)
     y = F.leaky_relu_(y, SLOPE)
 
@@ -80,31 +91,31 @@ def _batch_norm_backward(layout):
     return backward
 
 
-def _leaky_relu(layout):
-    x = _images(drawn(IMAGES), layout)
+def _leaky_relu(place):
+    x = _images(drawn(place.at.images), place)
     return lambda: F.leaky_relu(x, SLOPE)
 
 
-def _leaky_relu_backward(layout):
-    x, g = _images(drawn(IMAGES), layout), _images(drawn(IMAGES, 3), layout)
+def _leaky_relu_backward(place):
+    x, g = _images(drawn(place.at.images), place), _images(drawn(place.at.images, 3), place)
     return lambda: aten.leaky_relu_backward(g, x, SLOPE, False)
 
 
-def _tanh(layout):
-    x = _images(drawn(IMAGES), layout)
+def _tanh(place):
+    x = _images(drawn(place.at.images), place)
     return lambda: torch.tanh(x)
 
 
-def _bias_sum(layout):
-    g = _images(drawn(IMAGES), layout)
+def _bias_sum(place):
+    g = _images(drawn(place.at.images), place)
     return lambda: g.sum((0, 2, 3))
 
 
-def _optimiser(name, form):
-    shapes = parameter_shapes()
-    parameters = [torch.from_numpy(drawn(shape, i)).requires_grad_() for i, shape in enumerate(shapes)]
+def _optimiser(name, form, device):
+    shapes = setting_of(device).parameter_shapes()
+    parameters = [torch.from_numpy(drawn(shape, i)).to(device).requires_grad_() for i, shape in enumerate(shapes)]
     for i, parameter in enumerate(parameters):
-        parameter.grad = torch.from_numpy(drawn(parameter.shape, len(shapes) + i))
+        parameter.grad = torch.from_numpy(drawn(parameter.shape, len(shapes) + i)).to(device)
     kind, settings = OPTIMISERS[name]
     optimiser = kind(parameters, **settings, **{form: True})
 

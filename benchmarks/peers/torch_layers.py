@@ -12,7 +12,7 @@ from minigan.kernels.geometry import ConvGeometry
 backward = torch.ops.aten.convolution_backward
 
 
-def convolution(layer: Convolution, direction: str, channels_last: bool):
+def convolution(layer: Convolution, direction: str, channels_last: bool, device: str = "cpu"):
     """A function without arguments that computes it.
 
     returns: images or features (N, C, H, W), or a weight (K, C, KH, KW)
@@ -21,7 +21,7 @@ def convolution(layer: Convolution, direction: str, channels_last: bool):
     layout = torch.channels_last if channels_last else torch.contiguous_format
     axes = (0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2)
     x, w, y = (
-        torch.from_numpy(np.ascontiguousarray(array.transpose(order))).clone(memory_format=layout)
+        torch.from_numpy(np.ascontiguousarray(array.transpose(order))).to(device).clone(memory_format=layout)
         for array, order in zip(operands(g), axes, strict=True)
     )
     return (_transposed if layer.transposed else _direct)(g, direction, x, w, y)

@@ -9,7 +9,8 @@ from benchmarks import measure
 from benchmarks.machine import Ceilings
 from benchmarks.peers.process import Peer, started
 from benchmarks.request import Request
-from minigan.errors import MiniganError, UnknownNameError
+from minigan import devices
+from minigan.errors import DeviceError, MiniganError, UnknownNameError
 from minigan.kernels.cpu.threads import get_threads
 
 
@@ -117,11 +118,21 @@ def test_a_pattern_names_several_cases():
         request_of(case="vae/*").wanted(names)
 
 
-def test_a_device_without_kernels_is_refused(capsys):
+def test_a_device_that_is_not_there_is_an_error_of_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(devices.importlib, "import_module", without_cupy)
     assert command.main(["step", "--device", "cuda"]) == 1
-    assert "--device cuda: this version has kernels for the processor only" in capsys.readouterr().err
+    assert capsys.readouterr() == ("", "benchmarks: the device cuda needs CuPy\n")
     with pytest.raises(MiniganError):
         Request("step", None, 1, 1, device="tpu")
+
+
+def without_cupy(name):
+    raise DeviceError("the device cuda needs CuPy")
+
+
+def test_suites_that_are_for_the_cpu_say_so(capsys):
+    assert command.main(["memory", "--device", "sim"]) == 1
+    assert "the memory suite is for the cpu; on devices run kernels, conv, step, scaling" in capsys.readouterr().err
 
 
 def test_samples_and_threads_are_positive(capsys):

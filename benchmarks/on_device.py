@@ -1,0 +1,226 @@
+"""The suites with `--device cuda`, where many compete, and with `--device sim`, which rehearses them with tiny cases.
+
+Kernels and convolutions are timed by the device, so that what a launch costs in Python does not hide what a kernel
+takes; steps and scaling by the host, as users see them. Rivals are PyTorch in each way of asking for it, CuPy's own
+operations, and minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours and which is not
+compiled, and every rival's time is in the record. A rehearsal has no rivals, and nothing in it says how fast a GPU is.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from benchmarks import conv, kernels, layers, measure, scaling
+from benchmarks.cases import ON_A_GPU, REHEARSED, GanCase
+from benchmarks.clocks import AtMost, ByTheDevice, ByTheHost
+from benchmarks.layers import Convolution
+from benchmarks.peers import torch_gpu
+from benchmarks.request import Request
+from benchmarks.rivals import Rival, Rivals, quickest
+from benchmarks.step import real_images
+from minigan import devices, models
+from minigan.gan import Trainer
+from minigan.kernels.cpu.threads import set_threads
+from minigan.kernels.cuda.conv import ALGORITHMS
+from minigan.kernels.geometry import ConvGeometry
+
+CPU = "minigan, cpu"
+SAMPLE = 0.1  # seconds of ours, about
+TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's usual layer in a rehearsal
+CLOCKS = {"kernels": ByTheDevice, "conv": ByTheDevice, "step": ByTheHost, "scaling": ByTheHost}
+
+
+class Work(NamedTuple):
+    """One case: build() gives ours; who competes; what it comes to.
+
+    others: other ways to do it here, measured beside ours and put into the record as `name -> ms`
+    """
+
+    build: Callable
+    rivals: dict[str, Rival]
+    products: float = 0
+    traffic: float = 0
+    more: dict = {}  # noqa: RUF012 it is never written to
+    others: dict = {}  # noqa: RUF012
+
+
+def run(request: Request) -> Iterator[measure.Record]:
+    """The records of a suite's cases."""
+    works = WORKS[request.suite](request)
+    with Rivals() as rivals:
+        for name in request.wanted(works):
+            yield measured(request, name, works[name], rivals)
+
+
+def measured(request: Request, name: str, work: Work, rivals: Rivals) -> measure.Record:
+    competing = work.rivals if request.peer else {}
+    ours = clocked(request, work.build())
+    found = rivals.beside(ours, competing, samples=request.samples, sample=request.sample(SAMPLE))
+    best = quickest(found, competing)
+    more = dict(work.more)
+    if work.others:
+        more["ours_by_algorithm_ms"] = {
+            other: 1e3 * statistics.median(alone(request, clocked(request, build()), rivals))
+            for other, build in work.others.items()
+        }
+    if competing:
+        more["peers_ms"] = {peer: 1e3 * statistics.median(seconds) for peer, seconds in found.others.items()}
+        more["failed"] = found.failed
+    return measure.record(
+        request,
+        name,
+        found.own,
+        best,
+        found.others.get(best, []),
+        products=work.products,
+        traffic=work.traffic,
+        **more,
+    )
+
+
+def alone(request, ours, rivals) -> list[float]:
+    return rivals.beside(ours, {}, samples=request.samples, sample=request.sample(SAMPLE)).own
+
+
+def clocked(request: Request, ours):
+    """With the clock of its suite; the device sim has done all when a call returns."""
+    if request.device == "sim":
+        return ours
+    from benchmarks import gpu
+
+    return CLOCKS[request.suite](ours, gpu)
+
+
+def kernels_works(request: Request) -> dict[str, Work]:
+    return {
+        name: Work(case.build, kernel_rivals(request, name, case), traffic=case.traffic)
+        for name, case in kernels.all_cases(request.device).items()
+    }
+
+
+def kernel_rivals(request, name, case) -> dict[str, Rival]:
+    if request.device == "sim":
+        return {}
+    from benchmarks.peers import cupy_kernels
+
+    rivals = {f"torch {form}": Rival(torch_gpu.kernel, (name, form)) for form in case.forms}
+    if name in cupy_kernels.KERNELS:
+        rivals["cupy"] = Rival(cupy_kernels.kernel, (name,))
+    return rivals | {CPU: Rival(cpu_kernel, (name, request.threads))}
+
+
+def conv_works(request: Request) -> dict[str, Work]:
+    """The layers of the DCGAN at 64 pixels, each product once; by each of our algorithms."""
+    works = {}
+    for name, (layer, direction) in conv_cases(request.device).items():
+        rivals = {way.name: Rival(torch_gpu.convolution, (layer, direction, way), fair(way)) for way in torch_gpu.WAYS}
+        works[name] = Work(
+            lambda layer=layer, direction=direction: conv.ours(layer, direction, request.device),
+            rivals | {CPU: Rival(cpu_convolution, (layer, direction, request.threads))},
+            products=layers.products(layer),
+            more={"plain_product": layer.plain_product},
+            others={
+                algorithm: lambda layer=layer, direction=direction, algorithm=algorithm: conv.ours(
+                    layer, direction, request.device, algorithm
+                )
+                for algorithm in ALGORITHMS
+            },
+        )
+    return works
+
+
+def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
+    """Name -> (layer, direction)."""
+    if device == "cuda":
+        cases, _ = conv.all_cases()
+        return {name: case for name, case in cases.items() if name.startswith("dcgan-64/")}
+    geometry = ConvGeometry.of_conv((2, 8, 8, 3), (4, 4, 3, 8), stride=2, padding=1)
+    tiny = [Convolution(1 + transposed, "", geometry, transposed) for transposed in (False, True)]
+    return {f"tiny {layer.label} {direction}": (layer, direction) for layer in tiny for direction in conv.DIRECTIONS}
+
+
+def step_works(request: Request) -> dict[str, Work]:
+    cases = ON_A_GPU if request.device == "cuda" else REHEARSED
+    return {name: step_work(request, case, torch_gpu.WAYS) for name, case in cases.items()}
+
+
+def step_work(request, case: GanCase, ways, **more) -> Work:
+    rivals = {way.name: Rival(torch_gpu.step, (case, way), fair(way)) for way in ways}
+    gan = models.build(case.model, case.shape)
+    return Work(
+        lambda: step(case, request.device),
+        rivals | {CPU: Rival(cpu_step, (case, request.threads))},
+        products=layers.products_of_a_step(gan, case.batch),
+        more=more,
+    )
+
+
+def step(case: GanCase, device: str):
+    """A training step; images are there already, as PyTorch's are."""
+    gan = models.build(case.model, case.shape).to(device)
+    trainer, real = Trainer(gan, None, steps=1), devices.move(real_images(case), device)
+    return lambda: trainer.play(real)
+
+
+def scaling_works(request: Request) -> dict[str, Work]:
+    """As on the CPU, but that threads do not change; steps with more images too."""
+    works, tiny = {}, request.device == "sim"
+    values = {axis: (value,) for axis, value in TINY.items()} if tiny else scaling.VALUES
+    for axis, of_axis in values.items():
+        for value in of_axis:
+            layer = scaling.layer_of(axis, value, TINY if tiny else scaling.USUAL)
+            more = {"axis": axis, "value": value, "images": layer.geometry.N}
+            works[f"layer, {axis} {value}"] = layer_work(request, layer, more)
+    for batch in (2,) if tiny else (*scaling.BATCHES, 512):
+        case = scaling.GANS[scaling.STEP]._replace(batch=batch)
+        more = {"axis": "batch", "value": batch, "images": batch}
+        works[f"step, batch {batch}"] = step_work(request, case, torch_gpu.EAGER, **more)
+    return works
+
+
+def layer_work(request, layer, more) -> Work:
+    rivals = {way.name: Rival(torch_gpu.all_directions, (layer, way)) for way in torch_gpu.EAGER}
+    return Work(
+        lambda: all_directions(layer, request.device),
+        rivals | {CPU: Rival(cpu_directions, (layer, request.threads))},
+        products=3 * layers.products(layer),
+        more=more,
+    )
+
+
+def all_directions(layer: Convolution, device: str):
+    parts = [conv.ours(layer, direction, device) for direction in conv.DIRECTIONS]
+    return lambda: [part() for part in parts]
+
+
+def fair(way: torch_gpu.Way) -> bool:
+    return not (way.tf32 or way.compiled)
+
+
+# minigan on the CPU, in the process that calls these; samples end early, as a GPU's would be many times too long
+
+
+def cpu_kernel(name: str, threads: int):
+    set_threads(threads)
+    at = kernels.setting_of("cuda")._replace(device="cpu")
+    return AtMost(kernels.all_cases("cuda")[name].build.func(at))
+
+
+def cpu_convolution(layer: Convolution, direction: str, threads: int):
+    set_threads(threads)
+    return AtMost(conv.ours(layer, direction))
+
+
+def cpu_step(case: GanCase, threads: int):
+    set_threads(threads)
+    return AtMost(step(case, "cpu"))
+
+
+def cpu_directions(layer: Convolution, threads: int):
+    set_threads(threads)
+    return AtMost(all_directions(layer, "cpu"))
+
+
+WORKS = {"kernels": kernels_works, "conv": conv_works, "step": step_works, "scaling": scaling_works}

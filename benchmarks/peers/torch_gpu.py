@@ -1,0 +1,111 @@
+"""PyTorch on a GPU: the same work in each way to ask for it, timed there. Only functions import PyTorch."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from benchmarks.cases import GanCase
+from benchmarks.clocks import ByTheDevice, ByTheHost
+from benchmarks.layers import Convolution
+
+
+class Way(NamedTuple):
+    """The memory layout, the precision of products, and whether torch.compile has a go at it."""
+
+    channels_last: bool
+    tf32: bool = False
+    compiled: bool = False
+
+    @property
+    def name(self) -> str:
+        extras = (", tf32" if self.tf32 else "") + (", compiled" if self.compiled else "")
+        return f"torch {'NHWC' if self.channels_last else 'NCHW'}{extras}"
+
+
+WAYS = [Way(last, tf32, compiled) for tf32 in (False, True) for compiled in (False, True) for last in (False, True)]
+EAGER = WAYS[:2]  # float32 as it is written
+
+
+def step(case: GanCase, way: Way):
+    """A training step with the weights of ours, timed by the host."""
+    torch, library = begun(way)
+    from benchmarks.peers.torch_gan import TorchTrainer
+    from benchmarks.step import real_images
+    from minigan import models
+
+    gan = models.build(case.model, case.shape)
+    trainer = TorchTrainer(gan, way.channels_last)
+    for network in (trainer.generator, trainer.discriminator):
+        network.cuda()  # the optimisers keep its parameters, which are moved where they are
+        if way.compiled:
+            network.compile()
+    images = trainer.images(real_images(case)).cuda()
+    return ByTheHost(
+        lambda: trainer.step(images, torch.randn(case.batch, gan.latent_size, device="cuda")),
+        library,
+    )
+
+
+def convolution(layer: Convolution, direction: str, way: Way):
+    """One direction of a layer, timed by the device."""
+    torch, library = begun(way)
+    from benchmarks.peers import torch_layers
+
+    run = torch_layers.convolution(layer, direction, way.channels_last, "cuda")
+    return ByTheDevice(torch.compile(run) if way.compiled else run, library)
+
+
+def all_directions(layer: Convolution, way: Way):
+    """The three directions of a layer in turn, timed by the host."""
+    _, library = begun(way)
+    from benchmarks.conv import DIRECTIONS
+    from benchmarks.peers import torch_layers
+
+    parts = [torch_layers.convolution(layer, direction, way.channels_last, "cuda") for direction in DIRECTIONS]
+    return ByTheHost(lambda: [part() for part in parts], library)
+
+
+def kernel(name: str, form: str):
+    """A case of the kernels suite, timed by the device."""
+    _, library = begun(EAGER[0])
+    from benchmarks.peers import torch_kernels
+
+    return ByTheDevice(torch_kernels.kernel(name, form, "cuda"), library)
+
+
+def begun(way: Way):
+    """(torch, its clock), in the process that calls this, set to a way of working.
+
+    cuDNN tries its algorithms on each new shape, as who has fixed shapes lets it.
+    """
+    # a peer's process may have no children, which is how the compiler works by itself
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = way.tf32
+    torch.backends.cudnn.benchmark = True
+    if way.compiled:
+        torch._dynamo.reset()  # so that a case does not count as another shape of the one before
+    torch.cuda.empty_cache()
+    return torch, Library(torch)
+
+
+class Library:
+    """PyTorch's part of a clock (clocks.py)."""
+
+    CYCLES = 2e9  # of the GPU in a second, about: how long a wait is need not be exact
+
+    def __init__(self, torch):
+        self.torch, self.wait = torch, torch.cuda.synchronize
+
+    def hold(self, seconds: float) -> None:
+        self.torch.cuda._sleep(int(seconds * self.CYCLES))
+
+    def event(self):
+        made = self.torch.cuda.Event(enable_timing=True)
+        made.record()
+        return made
+
+    def between(self, first, last) -> float:
+        return first.elapsed_time(last) / 1e3
