@@ -271,6 +271,7 @@ struct Taps {
     int depths;  // that are left
     const real *first;  // this thread's channel in the first pixel
     int top, left, SH, SW, H, W, C;  // where the first window has this thread's tap
+    static_assert(WIDTH * DEPTH >= THREADS, "each thread has numbers to load");
 
     __device__ Taps(const real *x, const ConvGeometry &g, int group, wide first_item, wide first_depth, int length)
         : places(false), window(first_depth + places.depth, g.OH, g.OW), depths(length - places.depth),
@@ -278,8 +279,8 @@ struct Taps {
         int channels = g.C / g.G;
         wide item = first_item + places.item;
         Digits tap(item, g.KW, channels);
-        top = tap.outer * g.DH - g.PT;
-        left = places.any && tap.outer < g.KH ? tap.middle * g.DW - g.PL : NOWHERE;
+        top = min(tap.outer, g.KH - 1) * g.DH - g.PT;  // a tile may have more rows than there are
+        left = tap.outer < g.KH ? tap.middle * g.DW - g.PL : NOWHERE;
         first = x + (wide)group * channels + tap.inner;
     }
 
@@ -306,14 +307,14 @@ __device__ void weight_tile(Tiles<S> &tiles, const real *x, const real *y, real 
     Taps<S::ROWS, S::DEPTH> left(x, g, task.product, task.row, stretch.first, stretch.length);
     const real *start = y + stretch.first * g.K + first;
     Strided<S::COLUMNS, S::DEPTH> right(start, 1, g.K, task.columns, stretch.length);
+    w += (task.part * rows + task.row) * g.K + first;
     Sums<S> sums;
     multiply(tiles, left, right, stretch.steps, sums);
-    w += (task.part * rows + task.row) * g.K + first;
     sums.store(task.rows, task.columns, Finish{nullptr, 1},
                [&](int row) { return w + (wide)row * g.K; });
 }
 
-KERNEL void __launch_bounds__(256)
+KERNEL void __launch_bounds__(256, RESIDENT)
     weight_large(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
     SHARED Tiles<Large> tiles;
     weight_tile(tiles, x, y, w, g, parts);

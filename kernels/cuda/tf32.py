@@ -1,4 +1,4 @@
-"""The implicit products of float32 on tensor cores: factors are rounded to TF32, 10 bits after the point; sums are not."""
+"""The implicit products of float32 on tensor cores: factors are rounded to TF32, 10 bits after the point, sums not."""
 
 import numpy as np
 

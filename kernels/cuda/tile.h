@@ -17,6 +17,15 @@ struct alignas(RUN * sizeof(real)) Run {
     real of[RUN];
 };
 
+// One store for each 16 bytes: plain ones of a Run, or a float4, are taken apart by the compiler.
+__device__ inline void store(float *to, const float (&run)[RUN]) {
+    __stwb((float4 *)to, float4{run[0], run[1], run[2], run[3]});
+}
+__device__ inline void store(double *to, const double (&run)[RUN]) {
+    __stwb((double2 *)to, double2{run[0], run[1]});
+    __stwb((double2 *)to + 1, double2{run[2], run[3]});
+}
+
 // A block's tile is R x C and steps are D deep; a thread sums a tile of TR x TC, in runs of up to RUN.
 template <int R, int C, int D, int TR, int TC>
 struct Shape {
@@ -203,20 +212,18 @@ struct Sums {
         for (int i = 0; i < S::OWN_ROWS; i++) {
             if (row(i) >= rows) continue;
             real *out = place(row(i));
+            if (RUN_ACROSS == RUN && columns == S::COLUMNS && (size_t)(out + column(0)) % sizeof(Run) == 0) {
 #pragma unroll
-            for (int j = 0; j < S::OWN_COLUMNS; j += RUN_ACROSS) {
-                Run run;
-                int first = column(j);
+                for (int j = 0; j < S::OWN_COLUMNS; j += RUN) {
+                    real run[RUN];
 #pragma unroll
-                for (int k = 0; k < RUN_ACROSS; k++)
-                    run.of[k] = first + k < columns ? finish(of[i][j + k], first + k) : real(0);
-                if (RUN_ACROSS == RUN && first + RUN <= columns && (size_t)(out + first) % sizeof(Run) == 0) {
-                    *(Run *)(out + first) = run;
-                    continue;
+                    for (int k = 0; k < RUN; k++) run[k] = finish(of[i][j + k % RUN_ACROSS], column(j) + k);
+                    ::store(out + column(j), run);
                 }
+            } else {
 #pragma unroll
-                for (int k = 0; k < RUN_ACROSS; k++)
-                    if (first + k < columns) out[first + k] = run.of[k];
+                for (int j = 0; j < S::OWN_COLUMNS; j++)
+                    if (column(j) < columns) out[column(j)] = finish(of[i][j], column(j));
             }
         }
     }

@@ -101,6 +101,10 @@ template <class T>
 static inline T __ldg(const T *p) {
     return *p;
 }
+template <class T>
+static inline void __stwb(T *p, T value) {
+    *p = value;
+}
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
 static inline int __float_as_int(float x) {
     int bits;
