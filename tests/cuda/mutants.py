@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 from collections import Counter
@@ -76,6 +77,7 @@ CONNECTIVE = re.compile(r"&&|\|\|")
 CONTROL = re.compile(r"\b(if|while|for)\s*\(")
 BOOL = re.compile(r"\bbool\s+\w+\s*=\s*")
 LEAVES = re.compile(r"\s*\{?\s*(?:return|continue|break)\b")
+DECIDES = re.compile(r"\s*[\w.]+ = [^\[({;]+;")  # a number, which may say that nothing is to be done, or that it is
 CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # nothing that a thread asks
 STRUCT = re.compile(r"\bstruct\b[^;]*?(\w+\s*(?:<[^;]*>)?)\s*$")
 CALLED = re.compile(r"(\w+)\s*\(")
@@ -88,7 +90,7 @@ NO_NAMES = {"__launch_bounds__", "__attribute__", "alignas"}
 class Condition(NamedTuple):
     start: int
     end: int
-    kind: str  # "loop", or what else is made always so: "true", "false" or "either"
+    kind: str  # "loop"; "entry" of an if, "entry or not"; or what operands are made always: "true", "false", "either"
 
 
 def mutants_of(file: str, source: str) -> list[Mutant]:
@@ -96,9 +98,9 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
     code = without_comments(source)
     changes = {match.span(): [("removed", "")] for match in BARRIER.finditer(code)}
     for condition in conditions_of(code):
-        for span in operands(code, condition.start, condition.end):
-            if not LITERAL.fullmatch(code[slice(*span)]):
-                changes.setdefault(span, changes_of(code[slice(*span)], condition.kind))
+        for *span, connective in operands(code, condition.start, condition.end):
+            if not LITERAL.fullmatch(guard := code[slice(*span)]):
+                changes.setdefault(tuple(span), changes_of(guard, condition.kind, connective))
     functions, counts, mutants = functions_of(source, code), Counter(), []
     line_starts = [0, *(match.end() for match in re.finditer("\n", source))]
     for (start, end), ways in sorted(changes.items()):
@@ -150,7 +152,8 @@ def conditions_of(code: str) -> list[Condition]:
     for match in CONTROL.finditer(code):
         start, end = match.end(), closing(code, match.end())
         if match[1] == "if":
-            found.append(Condition(start, end, "false" if LEAVES.match(code, end + 1) else "true"))
+            leaves, decides = LEAVES.match(code, end + 1), DECIDES.match(code, end + 1)
+            found.append(Condition(start, end, "false" if leaves else "entry or not" if decides else "entry"))
         elif match[1] == "while":
             found.append(Condition(start, end, "loop"))
         else:
@@ -170,27 +173,27 @@ def conditions_of(code: str) -> list[Condition]:
     return [c for c in found if not CONSTANT.search(code, statement(code, c.start), c.start)]
 
 
-def operands(code: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Where the operands of && and || are between two places; the whole, where there are none."""
-    spans, begin, level = [], start, 0
+def operands(code: str, start: int, end: int, around: str = "") -> list[tuple[int, int, str]]:
+    """(start, end, && or ||) of the operands between two places; of the whole, where there are none."""
+    spans, begin, level, connective = [], start, 0, around
     for i in range(start, end):
         level += (code[i] in "([{") - (code[i] in ")]}")
         if level == 0 and code[i : i + 2] in ("&&", "||"):
             spans.append((begin, i))
-            begin = i + 2
+            begin, connective = i + 2, code[i : i + 2]
     found = []
     for one, other in [*spans, (begin, end)]:
         text = code[one:other]
         one, other = one + len(text) - len(text.lstrip()), other - len(text) + len(text.rstrip())
         bracketed = code[one] == "(" and closing(code, one + 1) == other - 1
         if bracketed and CONNECTIVE.search(code, one, other):
-            found += operands(code, one + 1, other - 1)
+            found += operands(code, one + 1, other - 1, connective)
         else:
-            found.append((one, other))
+            found.append((one, other, connective))
     return found
 
 
-def changes_of(guard: str, kind: str) -> list[tuple[str, str]]:
+def changes_of(guard: str, kind: str, connective: str) -> list[tuple[str, str]]:
     """(what is done in words, what the guard is replaced by)"""
     if kind == "loop":
         comparison = COMPARISON.search(guard)
@@ -199,6 +202,8 @@ def changes_of(guard: str, kind: str) -> list[tuple[str, str]]:
         if comparison and comparison[0] == "<=":
             return [("one more turn", f"{guard[: comparison.end()]} 1 + ({guard[comparison.end() :]})")]
         kind = "true"
+    if kind.startswith("entry"):
+        kind = "false" if connective == "||" else "true" if connective or kind == "entry" else "either"
     return [(f"always {value}", value) for value in (("true", "false") if kind == "either" else (kind,))]
 
 
@@ -373,8 +378,8 @@ def reason(code: int, output: str) -> str:
 
 
 def running(output: str) -> str:
-    found = re.findall(r"File \"\S+\", line \d+ in (test_\w+)", output)
-    return found[0] if found else "a test"
+    found = re.findall(r'File "[^"]*test_cuda_\w+\.py", line \d+ in (test_\w+)', output)
+    return found[-1] if found else "a test"
 
 
 class Runner:
@@ -387,7 +392,8 @@ class Runner:
         self.copies, self.record, self.jobs = queue.Queue(), record, jobs
         for number in range(jobs):
             self.copies.put(Copy(folder / str(number)))
-        self.known, self.timeouts = {}, {}
+        self.original, self.turn = Copy(folder / "original"), threading.Lock()
+        self.known, self.limits = {}, {}
         if record and record.exists():
             for line in record.read_text().splitlines():
                 entry = json.loads(line)
@@ -396,21 +402,18 @@ class Runner:
     def verdicts(self, mutants: list[Mutant]):
         """(mutant, verdict) of each, as they come."""
         digests = [self.digest(mutant) for mutant in mutants]  # of files as they are now, not when it is their turn
-        new = [mutant for mutant, digest in zip(mutants, digests, strict=True) if digest not in self.known]
-        for family in dict.fromkeys(family for mutant in new for family in families_of(mutant.file)):
-            self.check(family)
         with ThreadPoolExecutor(self.jobs) as pool:
             yield from zip(mutants, pool.map(self.verdict, mutants, digests), strict=True)
 
-    def check(self, family: str) -> None:
-        """Its tests are green where nothing is mutated, and take no longer than a mutant's may."""
-        copy = self.copies.get()
-        for kind, tests in self.stages(family):
-            verdict = copy.tested(tests, HANGS)
-            if verdict.dead:
-                raise RuntimeError(f"the tests of {family} are red without a mutation: {verdict.killer}")
-            self.timeouts[family, kind] = max(SHORTEST, SLOWDOWN * verdict.seconds)
-        self.copies.put(copy)
+    def limit(self, family: str, kind: str, tests: list[str]) -> float:
+        """How long tests may take, in seconds. They are green where nothing is mutated."""
+        with self.turn:
+            if (family, kind) not in self.limits:
+                verdict = self.original.tested(tests, HANGS)
+                if verdict.dead:
+                    raise RuntimeError(f"tests of {family} ({kind}) are red without a mutation: {verdict.killer}")
+                self.limits[family, kind] = max(SHORTEST, SLOWDOWN * verdict.seconds)
+            return self.limits[family, kind]
 
     def stages(self, family: str):
         yield "plain", [str(tests_of(family))]
@@ -434,7 +437,7 @@ class Runner:
         try:
             stages = [(family, *stage) for family in families_of(mutant.file) for stage in self.stages(family)]
             for family, kind, tests in sorted(stages, key=lambda stage: stage[1] == "sanitizers"):
-                verdict = copy.tested(tests, self.timeouts[family, kind])
+                verdict = copy.tested(tests, self.limit(family, kind, tests))
                 seconds += verdict.seconds
                 if verdict.dead:
                     return Verdict(verdict.killer, seconds)

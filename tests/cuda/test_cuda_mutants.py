@@ -29,6 +29,7 @@ KERNEL void __launch_bounds__(256) one(const real *x, Part<real, 2> part) {
     if (x[0] < 0 || (x[1] > 0 && !(x[2] == 0))) {
         continue;
     }
+    if (x[3] > 0 || (x[4] > 0 && x[5] > 0)) rest = 0;
     bool inside = within(x, part), both = x[0] > 1 && inside;
     for (wide row = part.row; row < part.end; row += part.step)
         for (int i = first; i <= last; i++) __syncthreads();
@@ -51,6 +52,9 @@ one | part.idle() | always false | false
 one | x[0] < 0 | always false | false
 one | x[1] > 0 | always false | false
 one | !(x[2] == 0) | always false | false
+one | x[3] > 0 | always false | false
+one | x[4] > 0 | always true | true
+one | x[5] > 0 | always true | true
 one | within(x, part) | always true | true
 one | within(x, part) | always false | false
 one | x[0] > 1 | always true | true
@@ -106,8 +110,8 @@ def test_no_comparison_or_barrier_of_the_kernels_is_left_out():
 
 def test_operands_are_those_outside_other_brackets():
     code = "f(a && b) && (c || (d && e)) || !g"
-    found = [code[slice(*span)] for span in operands(code, 0, len(code))]
-    assert found == ["f(a && b)", "c", "d", "e", "!g"]
+    found = [(code[start:end], connective) for start, end, connective in operands(code, 0, len(code))]
+    assert found == [("f(a && b)", "||"), ("c", "||"), ("d", "&&"), ("e", "&&"), ("!g", "||")]
 
 
 def test_a_sample_depends_on_the_keys_alone():

@@ -1,5 +1,6 @@
 """Updates in CUDA are the reference's, in place, for any list of parameters."""
 
+import mmap
 from itertools import chain
 
 import numpy as np
@@ -66,6 +67,18 @@ def test_each_element_is_updated_once(sizes, seed):
         cuda.sgd_update(ps, gs, velocities, 0.5)
     for p, same in zip(ps, expected, strict=True):
         np.testing.assert_array_equal(plain(p), same)
+
+
+@sim_only
+def test_gradients_are_not_written_to():
+    """They lie where nothing may be: an access ends the process. (mmap's numbers are zeros.)"""
+    size = cuda.BLOCK + 3
+    g = np.frombuffer(mmap.mmap(-1, 4 * size, prot=mmap.PROT_READ), np.float32).view(package.SimArray)
+    ps, states, squares = (on_device(np.ones(size, np.float32)) for _ in range(3))
+    for name, (count, update) in OPTIMISERS.items():
+        before = plain(ps)
+        update(cuda, [ps], [g], *([states], [squares])[:count])
+        assert (plain(ps) != before).all(), name
 
 
 def test_velocities_are_not_looked_at_without_momentum():
