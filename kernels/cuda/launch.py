@@ -104,12 +104,14 @@ LARGEST = np.iinfo(np.int32).max
 def record(g: ConvGeometry) -> np.ndarray:
     """A geometry as the struct of common.h, an array without dimensions. It is kept: do not write to it.
 
-    raises ShapeError where a size, or a place that kernels count along an axis with its padding, does not fit an int
+    raises ShapeError where a size does not fit an int, or what kernels count along an axis: places with padding, taps
     """
     sizes = {
         **g._asdict(),
         "PT + H + PB + SH": g.PT + g.H + g.PB + g.SH,
         "PL + W + PR + SW": g.PL + g.W + g.PR + g.SW,
+        "2 * KH * DH": 2 * g.KH * g.DH,
+        "2 * KW * DW": 2 * g.KW * g.DW,
     }
     for name, size in sizes.items():
         if not 0 <= size <= LARGEST:

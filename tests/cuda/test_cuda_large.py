@@ -1,0 +1,587 @@
+"""Kernels find their elements in arrays of more than 2^31 and 2^32, whichever sizes have that product.
+
+No such array is allocated, see large.py. Expected are the same elements in NumPy, whose indices have 64 bits. In the
+same launches an integer that overflows is an error, whatever it was for.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+from geometries_of_kernels import geometry
+from large import Large, corners, far, flat, last, mark, owners, reserve, running
+from simulated import on_device, sim_only
+
+from minigan.errors import ShapeError
+from minigan.kernels import reference
+from minigan.kernels.cuda import (
+    activation,
+    adam_update,
+    batch_norm,
+    batch_norm_vjp,
+    bias_sum,
+    implicit,
+    leaky_relu_vjp_sum,
+    loss,
+    matmul,
+    pool,
+    random,
+    rmsprop_update,
+    sgd_update,
+    window,
+)
+from minigan.kernels.cuda.columns import cut
+from minigan.kernels.cuda.launch import FOLDER, THREADS, record, run
+from minigan.kernels.cuda.sim.simulator import SimulatorError
+from minigan.kernels.cuda.tiling import SHAPES, Plan, finish, plan
+
+pytestmark = sim_only
+MOST = (1 << 31) - 1  # that an int holds
+SIZE = (1 << 32) + 4 * 77 + 3  # of a row of numbers
+SAME = (1, 1, 1, 1, 1, 0, 0)  # an axis, as geometries have them: nothing happens along it
+WINDOWS = {
+    "images": geometry(400_000_009, (3, 3, 2, 1, 1, 1, 0), (5, 2, 3, 2, 1, 0, 0), 2, 2, 2),
+    "pixels": geometry(2, (46_001, 46_001, 3, 1, 1, 1, 1), (46_003, 23_002, 2, 2, 2, 1, 1), 3, 3, 3),
+    "channels": geometry(2, (3, 2, 2, 1, 1, 0, 0), (4, 2, 2, 2, 1, 0, 0), *[(1 << 29) + 5] * 3),
+    "wide": geometry(1, SAME, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), 2, 2, 2),
+    "high": geometry(1, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), SAME, 2, 2, 2),
+}
+PIXELS = {
+    "too many pixels for indices": geometry(
+        1, (70_001, 70_001, 2, 1, 1, 1, 0), (70_003, 70_003, 1, 1, 1, 0, 0), 1, 1, 1
+    )
+}
+
+
+def of(geometries):
+    return pytest.mark.parametrize("g", geometries.values(), ids=geometries)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+# Windows: elements of the result, and the elements that each is made of
+
+
+def pixels_of(g, windows):
+    """For windows by number of (N, OH, OW, C): their pixels by number of (N, H, W, C), h * W + w, and whether there
+    are any: a column for each tap."""
+    n, oh, ow, c = (index[:, None] for index in np.unravel_index(windows, (g.N, g.OH, g.OW, g.C)))
+    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    h, w = oh * g.SH - g.PT + kh * g.DH, ow * g.SW - g.PL + kw * g.DW
+    inside = (h >= 0) & (h < g.H) & (w >= 0) & (w < g.W)
+    place = np.where(inside, h * g.W + w, 0)
+    return (n * g.H * g.W + place) * g.C + c, place, inside
+
+
+def windows_of(g, pixels):
+    """For pixels by number of (N, H, W, C): the windows that read them, by number of (N, OH, OW, C), and whether there
+    are any: a column for each tap."""
+    n, h, w, c = (index[:, None] for index in np.unravel_index(pixels, g.image))
+    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    (oh, down), (ow, along) = np.divmod(h + g.PT - kh * g.DH, g.SH), np.divmod(w + g.PL - kw * g.DW, g.SW)
+    inside = (down == 0) & (oh >= 0) & (oh < g.OH) & (along == 0) & (ow >= 0) & (ow < g.OW)
+    return np.where(inside, ((n * g.OH + oh) * g.OW + ow) * g.C + c, 0), inside
+
+
+def assert_sums(actual, terms, inside):
+    np.testing.assert_allclose(actual, np.where(inside, terms, 0).sum(1, dtype=np.float64), rtol=1e-6, atol=1e-6)
+
+
+@of(WINDOWS | PIXELS)
+def test_im2col(g, rng):
+    samples = far(rng, np.prod(g.columns, dtype=object))
+    at, tap, c = np.unravel_index(samples, (g.N * g.OH * g.OW, g.KH * g.KW, g.C))
+    pixels, _, inside = (each[np.arange(len(tap)), tap] for each in pixels_of(g, at * g.C + c))
+    x = reserve(g.image)
+    mark(rng, x, pixels[inside])
+    with running(owners(samples)):
+        columns = window.im2col(x, g)
+    np.testing.assert_array_equal(flat(columns)[samples], np.where(inside, flat(x)[pixels], 0))
+
+
+@of(WINDOWS | PIXELS)
+def test_col2im(g, rng):
+    samples = far(rng, np.prod(g.image, dtype=object))
+    windows, inside = windows_of(g, samples)
+    taps = np.arange(g.KH * g.KW)
+    places = (windows // g.C * len(taps) + taps) * g.C + windows % g.C
+    columns = reserve(g.columns)
+    mark(rng, columns, places[inside])
+    with running(owners(samples)):
+        x = window.col2im(columns, g)
+    assert_sums(flat(x)[samples], flat(columns)[places], inside)
+
+
+@of(WINDOWS)
+def test_max_pool_indices(g, rng):
+    samples = far(rng, np.prod(pool.pooled(g), dtype=object))
+    pixels, places, inside = pixels_of(g, samples)
+    x = reserve(g.image)
+    mark(rng, x, pixels[inside])
+    with running(owners(samples)):
+        indices = pool.max_pool_indices(x, g)
+    best = np.where(inside, flat(x)[pixels], -np.inf).argmax(1)
+    expected = np.where(inside.any(1), places[np.arange(len(places)), best], -1)
+    np.testing.assert_array_equal(flat(indices)[samples], expected)
+
+
+@of(WINDOWS)
+def test_pool_gather(g, rng):
+    samples = far(rng, np.prod(pool.pooled(g), dtype=object))
+    n, c = samples // (g.OH * g.OW * g.C), samples % g.C
+    places = rng.choice([g.H * g.W - 1, g.H * g.W - 2, 0], len(samples))
+    pixels = (n * g.H * g.W + places) * g.C + c
+    x, indices = reserve(g.image), reserve(pool.pooled(g), np.int32)
+    flat(indices)[samples] = places
+    mark(rng, x, pixels)
+    with running(owners(samples)):
+        y = pool.pool_gather(x, indices, g)
+    np.testing.assert_array_equal(flat(y)[samples], flat(x)[pixels])
+
+
+@of(WINDOWS)
+def test_pool_scatter(g, rng):
+    samples = far(rng, np.prod(g.image, dtype=object))
+    windows, inside = windows_of(g, samples)
+    here = samples // g.C % (g.H * g.W)
+    y, indices = reserve(pool.pooled(g)), reserve(pool.pooled(g), np.int32)
+    mark(rng, y, windows[inside])
+    flat(indices)[windows[inside]] = np.broadcast_to(here[:, None], windows.shape)[inside]
+    with running(owners(samples)):
+        x = pool.pool_scatter(y, indices, g)
+    assert_sums(flat(x)[samples], flat(y)[windows], inside & (flat(indices)[windows] == here[:, None]))
+
+
+@of(WINDOWS | PIXELS)
+def test_window_sum(g, rng):
+    samples = far(rng, np.prod(pool.pooled(g), dtype=object))
+    pixels, _, inside = pixels_of(g, samples)
+    x = reserve(g.image)
+    mark(rng, x, pixels[inside])
+    with running(owners(samples)):
+        y = pool.window_sum(x, g)
+    assert_sums(flat(y)[samples], flat(x)[pixels], inside)
+
+
+@of(WINDOWS | PIXELS)
+def test_window_spread(g, rng):
+    samples = far(rng, np.prod(g.image, dtype=object))
+    windows, inside = windows_of(g, samples)
+    y = reserve(pool.pooled(g))
+    mark(rng, y, windows[inside])
+    with running(owners(samples)):
+        x = pool.window_spread(y, g)
+    assert_sums(flat(x)[samples], flat(y)[windows], inside)
+
+
+@of(PIXELS)
+def test_indices_are_refused_where_they_cannot_tell_pixels_apart(g):
+    indices = reserve(pool.pooled(g), np.int32)
+    for call in (
+        lambda: pool.max_pool_indices(reserve(g.image), g),
+        lambda: pool.pool_gather(reserve(g.image), indices, g),
+        lambda: pool.pool_scatter(reserve(pool.pooled(g)), indices, g),
+    ):
+        with pytest.raises(ShapeError, match="70001 x 70003 has more pixels than indices"):
+            call()
+
+
+# Numbers in a row
+
+
+@pytest.mark.parametrize("offset", [0, 1])  # where runs of numbers begin, and where they do not
+def test_activations(offset, rng):
+    samples = far(rng, SIZE)
+    x, g = (reserve(SIZE + offset)[offset:] for _ in range(2))
+    for array in (x, g):
+        mark(rng, array, samples)
+    a, b = flat(x)[samples], flat(g)[samples]
+    with running(owners(samples, run=1 if offset else 4)):
+        for actual, expected in (
+            (activation.leaky_relu(x, 0.5), reference.leaky_relu(a, 0.5)),
+            (activation.leaky_relu_vjp(g, x, 0.5), reference.leaky_relu_vjp(b, a, 0.5)),
+            (activation.tanh_vjp(g, x), reference.tanh_vjp(b, a)),
+        ):
+            np.testing.assert_allclose(flat(actual)[samples], expected, rtol=1e-6)
+
+
+def test_more_threads_than_32_bits_count(rng):
+    samples = np.array([SIZE - 1])
+    x, y = reserve(SIZE), reserve(SIZE)
+    mark(rng, x, samples)
+    with running(last):
+        blocks = -(-SIZE // THREADS)
+        run("loss.cu", "cross_entropy_excess", (blocks, THREADS), x, x, y, 0.25, 0, SIZE)
+    np.testing.assert_allclose(flat(y)[samples], 1 / (1 + np.exp(-flat(x)[samples])) - 0.25, rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", [0, 1])
+def test_cross_entropy(given, rng):
+    how = cut(SIZE, 1)
+    rows = SIZE - (how.runs - 1) * how.run
+    samples = np.array([0, how.run - 1, SIZE - rows, SIZE - 2, SIZE - 1])
+    logits, targets = reserve(SIZE), reserve(SIZE) if given else 0.25
+    mark(rng, logits, samples, 1e6)  # beside the many zeros of these blocks, of which each costs log 2
+    if given:
+        flat(targets)[samples] = 0.25
+    with running(corners(1)):
+        total = loss.binary_cross_entropy_sum(logits, targets)
+    z = flat(logits)[samples].astype(np.float64)
+    zeros = (how.run + rows - len(samples)) * np.log(2)
+    np.testing.assert_allclose(float(total), np.maximum(0.75 * z, -0.25 * z).sum() + zeros, rtol=1e-6)
+    samples = far(rng, SIZE)
+    mark(rng, logits, samples)
+    if given:
+        flat(targets)[samples] = 0.25
+    with running(owners(samples)):
+        excess = loss.binary_cross_entropy_excess(logits, targets)
+    np.testing.assert_allclose(flat(excess)[samples], 1 / (1 + np.exp(-flat(logits)[samples])) - 0.25, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["uniform", "standard_normal"])
+@pytest.mark.parametrize("offset", [0, 1])  # where four numbers begin, and where they do not
+def test_random_numbers(name, offset, rng):
+    samples, key, block = far(rng, SIZE), 0xFEDCBA9876543210, (1 << 33) + 5
+    out = reserve(SIZE + offset)[offset:]
+    with running(owners(samples, run=4)):
+        getattr(random, name)(out, key, block)
+    expected = np.empty((len(samples), 4), np.float32)
+    for sample, four in zip(samples.tolist(), expected, strict=True):
+        getattr(reference, name)(four, key, block + sample // 4)
+    np.testing.assert_allclose(flat(out)[samples], expected[np.arange(len(samples)), samples % 4], rtol=1e-5, atol=1e-6)
+
+
+def updates():
+    settings = {"lr": 0.1, "weight_decay": 0.01}
+    adam = {"beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "decoupled": False, "step": 3}
+    yield 0, sgd_update, reference.sgd_update, settings
+    yield 1, sgd_update, reference.sgd_update, settings | {"momentum": 0.9}
+    yield 1, rmsprop_update, reference.rmsprop_update, settings | {"decay": 0.9, "eps": 1e-8}
+    yield 2, adam_update, reference.adam_update, settings | adam
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize(("states", "update", "expected", "settings"), list(updates()))
+def test_updates(offset, states, update, expected, settings, rng):
+    samples = np.arange(SIZE - 3, SIZE)
+    small = [on_device(np.ones(5, np.float32)) for _ in range(2 + states)]
+    arrays = [reserve(SIZE + offset)[offset:] for _ in range(2 + states)]
+    for array in arrays:
+        mark(rng, array, samples)
+        np.abs(flat(array)[samples], out=flat(array)[samples[0] : SIZE])  # squares are not negative
+    plain = [[flat(array)[samples]] for array in arrays]
+    lists = [[first, array] for first, array in zip(small, arrays, strict=True)]
+    if not states:
+        lists, plain = [*lists, lists[1]], [*plain, plain[1]]  # velocities that are not looked at
+    with running(last):
+        update(*lists, **settings)
+    expected(*plain, **settings)
+    for array, (after,) in zip(arrays, plain[: len(arrays)], strict=True):
+        np.testing.assert_allclose(flat(array)[samples], after, rtol=1e-5)
+
+
+# Matrices (M, C) whose columns are summed: the corners of a matrix of zeros
+
+MATRICES = [(SIZE, 1), ((1 << 24) + 3, 300), (180_007, 15_013), (7, (1 << 30) + 7), (3, (1 << 31) + 99)]
+of_matrices = pytest.mark.parametrize("shape", MATRICES, ids=str)
+
+
+class Corners:
+    """Elements in the first and last column and in the first and last run of rows."""
+
+    def __init__(self, rng, shape):
+        (M, C), how = shape, cut(*shape)
+        self.columns = np.unique([0, C - 1])
+        rows = [0, 1, how.run - 1, (how.runs - 1) * how.run, M - 2, M - 1, *rng.integers(0, min(how.run, M), 2)]
+        self.rows = np.unique([row for row in rows if 0 <= row < M])
+        self.blocks = corners(how.blocks // how.runs)
+        self.at = np.ix_(self.rows, self.columns)
+        self.places = self.rows[:, None] * C + self.columns
+
+
+@of_matrices
+def test_sums_of_columns(shape, rng):
+    c = Corners(rng, shape)
+    g, x = reserve(shape), reserve(shape)
+    mark(rng, g, c.places)
+    mark(rng, x, c.places)
+    with running(c.blocks):
+        sums = bias_sum(g)
+        gx, gradient_sums = leaky_relu_vjp_sum(g, x, 0.25)
+    expected = reference.leaky_relu_vjp(np.asarray(g)[c.at], np.asarray(x)[c.at], 0.25)
+    np.testing.assert_allclose(flat(sums)[c.columns], np.asarray(g)[c.at].sum(0, dtype=np.float64), rtol=1e-5)
+    np.testing.assert_array_equal(np.asarray(gx)[c.at], expected)
+    np.testing.assert_allclose(flat(gradient_sums)[c.columns], expected.sum(0, dtype=np.float64), rtol=1e-5)
+
+
+@of_matrices
+def test_batch_norm(shape, rng):
+    (M, C), c, eps, slope = shape, Corners(rng, shape), 1e-12, 0.25
+    x, g = reserve(shape), reserve(shape)
+    scale, shift = reserve(C), reserve(C)
+    for array, places in ((x, c.places), (g, c.places), (scale, c.columns), (shift, c.columns)):
+        mark(rng, array, places)
+    with running(c.blocks):
+        y, mean, inverse = batch_norm(x, scale, shift, eps, slope)
+        gx, gscale, gshift = batch_norm_vjp(g, x, scale, shift, mean, inverse, slope)
+
+    a, upstream = (np.asarray(array)[c.at].astype(np.float64) for array in (x, g))
+    of_scale, of_shift = (flat(array)[c.columns].astype(np.float64) for array in (scale, shift))
+    average = a.sum(0) / M
+    deviation = np.sqrt((a * a).sum(0) / M - average**2 + eps)
+    normal = (a - average) / deviation
+    before = normal * of_scale + of_shift
+    upstream = np.where(before > 0, upstream, slope * upstream)
+    sums, products = upstream.sum(0), (upstream * normal).sum(0)
+    expected = of_scale / deviation * (upstream - sums / M - normal * (products / M))
+    for actual, exact in (
+        (np.asarray(y)[c.at], np.where(before > 0, before, slope * before)),
+        (flat(mean)[c.columns], average),
+        (flat(inverse)[c.columns], 1 / deviation),
+        (flat(gshift)[c.columns], sums),
+        (flat(gscale)[c.columns], products),
+        (np.asarray(gx)[c.at], expected),
+    ):
+        np.testing.assert_allclose(actual, exact, rtol=2e-4, atol=2e-4 * np.abs(exact).max())
+
+
+# Products: the last tile of the last one, of the last part of the depth
+
+of_shapes = pytest.mark.parametrize("shape", sorted(SHAPES))
+FEW = 5  # rows, columns and numbers along the depth that are not zero
+
+
+def product_plan(shape, depth):
+    """A plan with parts that take no longer than a fraction of a second."""
+    return Plan(shape, -(-depth // 2048))
+
+
+def ends(size):
+    """The last numbers below this one, the last of all at the end."""
+    return np.arange(max(size - FEW, 0), size)
+
+
+def blocks_of(samples):
+    """The last tile; of the pass that adds parts up, what those elements need."""
+    return lambda kernel, count: owners(samples)(kernel, count) if kernel == "add_parts" else last(kernel, count)
+
+
+@of_shapes
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (3_000_000_003, 3, 2),
+        (3, 3_000_000_003, 2),
+        (3, 3, 3_000_000_003),
+        (60_003, 60_003, 5),
+        (60_003, 5, 60_003),
+        (5, 60_003, 60_003),
+        (30_003, 30_003, 20_003),  # the parts' sums together
+    ],
+    ids=str,
+)
+def test_matmul(shape, order, sizes, rng):
+    m, n, depth = sizes
+    a, b = (reserve(s) if order == "C" else reserve(s[::-1]).T for s in ((m, depth), (depth, n)))
+    rows, columns, deep = ends(m), ends(n), ends(depth)
+    np.asarray(a)[np.ix_(rows, deep)] = rng.integers(1, 64, (len(rows), len(deep)))
+    np.asarray(b)[np.ix_(deep, columns)] = rng.integers(1, 64, (len(deep), len(columns)))
+    bias = reserve(n)
+    mark(rng, bias, columns)
+    with running(blocks_of((rows[:, None] * n + columns).reshape(-1))):
+        y = matmul(a, b, bias, 0.5, how=product_plan(shape, depth))
+    product = np.asarray(a)[np.ix_(rows, deep)] @ np.asarray(b)[np.ix_(deep, columns)] + flat(bias)[columns]
+    corner = np.s_[-last_tile(m, SHAPES[shape].rows) :, -last_tile(n, SHAPES[shape].columns) :]
+    np.testing.assert_allclose(
+        np.asarray(y)[np.ix_(rows, columns)][corner], reference.leaky_relu(product, 0.5)[corner], rtol=1e-5
+    )
+
+
+def last_tile(size, tile):
+    """Of the last tile's numbers, how many are among the few."""
+    return min((size - 1) % tile + 1, FEW)
+
+
+def test_the_parts_of_a_product_are_added(rng):
+    parts, columns = 3, 7
+    shape = (SIZE // columns, columns)
+    total = shape[0] * shape[1]
+    samples = far(rng, total)
+    sums, bias, out = reserve((parts, *shape)), reserve(columns), reserve(shape)
+    places = samples + np.arange(parts)[:, None] * total
+    mark(rng, sums, places)
+    mark(rng, bias, np.arange(columns))
+    with running(owners(samples)):
+        finish(sums, out, parts, bias, 0.5)
+    expected = flat(sums)[places].sum(0, dtype=np.float64) + flat(bias)[samples % columns]
+    np.testing.assert_allclose(flat(out)[samples], reference.leaky_relu(expected, 0.5), rtol=1e-5, atol=1e-6)
+
+
+CONVOLUTIONS = {
+    "images": geometry(400_000_009, (4, 3, 2, 1, 1, 0, 0), (4, 2, 2, 2, 1, 0, 0), 2, 2, 1),
+    "pixels": geometry(2, (70_004, 35_002, 2, 2, 1, 0, 0), (70_006, 35_003, 2, 2, 1, 0, 0), 1, 2, 1),
+    "wide": geometry(1, SAME, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), 2, 2, 1),
+    "high": geometry(1, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), SAME, 2, 2, 1),
+    "channels": geometry(2, (4, 2, 3, 1, 1, 0, 0), (4, 2, 3, 1, 1, 0, 0), (1 << 29) + 5, 3, 1),
+    "filters": geometry(2, (4, 2, 3, 1, 1, 0, 0), (4, 2, 3, 1, 1, 0, 0), 3, (1 << 29) + 5, 1),
+    "groups": geometry(9, (4, 2, 2, 2, 1, 0, 0), (4, 2, 2, 2, 1, 0, 0), *[(1 << 28) + 5] * 3),
+}
+of_convolutions = of(CONVOLUTIONS)
+
+
+def check_product(rng, launch, left, right, out, places):
+    """Run a product of the arrays left and right and compare some elements.
+
+    left: (array, its elements by number, (rows, depth), whether there are such); right: (array, (depth, columns))
+    places: the elements of the result, (rows, columns)
+    """
+    (a, of_a, inside), (b, of_b) = left, right
+    mark(rng, a, of_a[inside], signs=[1])
+    mark(rng, b, of_b, signs=[1])
+    with running(blocks_of(places.reshape(-1))):
+        y = launch()
+    assert y.shape == out
+    expected = np.where(inside, flat(a)[of_a], 0).astype(np.float64) @ flat(b)[of_b]
+    assert expected[-1].all(), "the last elements say something"
+    np.testing.assert_allclose(flat(y)[places], expected, rtol=1e-6)
+
+
+@of_shapes
+@of_convolutions
+def test_conv2d(g, shape, rng):
+    channels, filters = g.C // g.G, g.K // g.G
+    rows, features = g.N * g.OH * g.OW, g.K - 1 - np.arange(last_tile(filters, SHAPES[shape].columns))
+    windows = ends(rows)[-last_tile(rows, SHAPES[shape].rows) :]
+    deep = ends(g.KH * g.KW * channels)
+    tap, c = deep // channels, (g.G - 1) * channels + deep % channels
+    pixels, _, inside = (each[:, tap] for each in pixels_of(g, windows * g.C))
+    x, w = reserve(g.image), reserve(g.weight)
+    check_product(
+        rng,
+        lambda: implicit.conv2d(x, w, g, None, 1.0, how=product_plan(shape, g.KH * g.KW * channels)),
+        (x, pixels + c, inside),
+        (w, deep[:, None] * g.K + features),
+        g.features,
+        windows[:, None] * g.K + features,
+    )
+
+
+@of_shapes
+@of_convolutions
+def test_conv2d_transpose(g, shape, rng):
+    # the last phase: of a pixel and a stride before the end, and of as many taps before the last
+    channels, filters = g.C // g.G, g.K // g.G
+    assert (g.PT, g.H % g.SH, g.W % g.SW) == (0, 0, 0) or g.SH == g.SW == 1, (
+        "the last phase has as many pixels as others"
+    )
+    high, wide = g.H // g.SH, g.W // g.SW
+    rows = g.N * high * wide
+    numbers = ends(rows)[-last_tile(rows, SHAPES[shape].rows) :]
+    n, i, j = np.unravel_index(numbers, (g.N, high, wide))
+    pixels = ((n * g.H + i * g.SH + g.SH - 1) * g.W + j * g.SW + g.SW - 1) * g.C
+    kh, kw = (
+        np.array([k for k in range(size) if k * d % s == s - 1])
+        for size, d, s in ((g.KH, g.DH, g.SH), (g.KW, g.DW, g.SW))
+    )
+    deep = ends(len(kh) * len(kw) * filters)
+    tap, k = deep // filters, (g.G - 1) * filters + deep % filters
+    tap = kh[tap // len(kw)] * g.KW + kw[tap % len(kw)]
+    c = np.arange(channels - last_tile(channels, SHAPES[shape].columns), channels)
+    windows, inside = (each[:, tap] for each in windows_of(g, pixels))
+    y, w = reserve(g.features), reserve(g.weight)
+    check_product(
+        rng,
+        lambda: implicit.conv2d_transpose(y, w, g, None, how=product_plan(shape, len(kh) * len(kw) * filters)),
+        (y, windows // g.C * g.K + k, inside),
+        (w, (tap[:, None] * channels + c) * g.K + k[:, None]),
+        g.image,
+        pixels[:, None] + (g.G - 1) * channels + c,
+    )
+
+
+@of_shapes
+@of_convolutions
+def test_conv2d_weight(g, shape, rng):
+    channels, filters = g.C // g.G, g.K // g.G
+    size = g.KH * g.KW * channels
+    rows = ends(size)[-last_tile(size, SHAPES[shape].rows) :]
+    features = g.K - 1 - np.arange(last_tile(filters, SHAPES[shape].columns))
+    deep = ends(g.N * g.OH * g.OW)
+    tap, c = rows // channels, (g.G - 1) * channels + rows % channels
+    pixels, _, inside = (each[:, tap].T for each in pixels_of(g, deep * g.C))
+    x, y = reserve(g.image), reserve(g.features)
+    check_product(
+        rng,
+        lambda: implicit.conv2d_weight(x, y, g, how=product_plan(shape, g.N * g.OH * g.OW)),
+        (x, pixels + c[:, None], inside),
+        (y, deep[:, None] * g.K + features),
+        g.weight,
+        rows[:, None] * g.K + features,
+    )
+
+
+# Python's side
+
+
+@pytest.mark.parametrize("depth", [1 << 30, MOST, MOST + 1, 10**10, 1 << 40])
+@pytest.mark.parametrize("rows", [1, 1000, 10**6])
+def test_the_parts_of_a_depth_are_counted_in_ints(rows, depth):
+    how = plan(rows, 8, depth)
+    assert -(-depth // how.parts) + 2 * THREADS <= MOST
+
+
+@pytest.mark.parametrize("name", WINDOWS["pixels"]._fields)
+def test_a_size_that_does_not_fit_an_int_is_refused(name):
+    g = WINDOWS["pixels"]._replace(**{name: MOST + 1})
+    with pytest.raises(ShapeError, match=f"{name}.* is 2147"):
+        record(g)
+
+
+@pytest.mark.parametrize(("sizes", "name"), [({"H": MOST - 2, "SH": 1}, "PT"), ({"W": MOST - 2, "SW": 1}, "PL")])
+def test_an_axis_that_fits_an_int_only_without_its_padding_is_refused(sizes, name):
+    g = WINDOWS["pixels"]._replace(**sizes)
+    with pytest.raises(ShapeError, match=f"{name} .* is {MOST + 1}"):
+        record(g)
+
+
+# These tests: each goes red where a kernel counts in 32 bits
+
+SIGNED, UNSIGNED = SimulatorError, AssertionError  # found as it overflows; found by the result, as a product may wrap
+IN_32_BITS = [
+    (
+        "common.h",
+        "blockIdx.x * (wide)blockDim.x",
+        "blockIdx.x * blockDim.x",
+        UNSIGNED,
+        test_more_threads_than_32_bits_count,
+        (),
+    ),
+    ("window.cu", "wide n = rest / g.OH", "int n = rest / g.OH", SIGNED, test_im2col, (WINDOWS["images"],)),
+    ("window.cu", "wide n = rest / g.OH", "unsigned n = rest / g.OH", UNSIGNED, test_im2col, (WINDOWS["images"],)),
+    ("pool.cu", "visit((wide)h * g.W + w)", "visit(h * g.W + w)", SIGNED, test_window_sum, (*PIXELS.values(),)),
+    ("pool.cu", "wide image = i /", "unsigned image = i /", UNSIGNED, test_pool_gather, (WINDOWS["images"],)),
+    ("columns.h", "wide column;", "int column;", UNSIGNED, test_sums_of_columns, (MATRICES[-1],)),
+    ("columns.h", "wide row, end;", "int row, end;", UNSIGNED, test_cross_entropy, (1,)),
+    ("activation.cu", "Function function, wide size", "Function function, int size", UNSIGNED, test_activations, (0,)),
+    ("random.cu", "philox(block + i", "philox((unsigned)block + i", UNSIGNED, test_random_numbers, ("uniform", 0)),
+]
+
+
+@pytest.mark.parametrize(
+    ("file", "wide", "narrow", "error", "check", "case"),
+    IN_32_BITS,
+    ids=[f"{file} {narrow}" for file, _, narrow, *_ in IN_32_BITS],
+)
+def test_a_kernel_that_counts_in_32_bits_is_found(file, wide, narrow, error, check, case, rng, tmp_path, monkeypatch):
+    for source in (*FOLDER.glob("*.cu"), *FOLDER.glob("*.h")):
+        shutil.copy(source, tmp_path)
+    text = (tmp_path / file).read_text()
+    assert wide in text
+    (tmp_path / file).write_text(text.replace(wide, narrow))
+    monkeypatch.setattr(Large, "folder", tmp_path)
+    with pytest.raises(error):
+        check(*case, rng)
