@@ -188,7 +188,8 @@ struct PhaseWeights {
 
 // x (parts, N, H, W, C): each phase is a product of its own, and a convolution over the features with a stride of 1,
 // whose taps step backwards. Rows are the phase's pixels, columns one group's channels, the depth is (kh, kw, k) over
-// the taps that reach the phase: there may be none, then the sums are 0. Beyond the features' edge 0 is multiplied.
+// the taps that reach the phase: there may be none, then the sums are 0. Beyond the features' edge are zeros, as in the
+// forward pass's padding: a weight that is infinite or NaN makes NaN of the pixels there, where im2col adds nothing.
 template <class S>
 __device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide (&pixels)[S::ROWS],
                                const real *y, const real *w, const real *bias, real *x, const ConvGeometry &g,

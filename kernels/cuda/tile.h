@@ -13,11 +13,11 @@ constexpr int THREADS = 256;  // of every block
 constexpr int RESIDENT = sizeof(real) == 4 ? 2 : 1;  // large blocks on a multiprocessor: that many registers they get
 constexpr int RUN = 4;        // neighbours that a thread reads from shared memory, and writes, at once
 
-struct alignas(RUN * sizeof(real)) Run {
+struct alignas(RUN * sizeof(real)) Run {  // aligned, so that a load is one of 16 bytes, or two
     real of[RUN];
 };
 
-// One store for each 16 bytes: plain ones of a Run, or a float4, are taken apart by the compiler.
+// One store for each 16 bytes, by name: the compiler takes one of a Run, or of a float4, apart.
 __device__ inline void store(float *to, const float (&run)[RUN]) {
     __stwb((float4 *)to, float4{run[0], run[1], run[2], run[3]});
 }

@@ -24,6 +24,7 @@ COMMON_FACTOR = geometry(1, (15, 4, 3, 4, 2, 1, 1), (13, 3, 2, 4, 6, 0, 2), 4, 6
 ONE_SIDED = geometry(1, (1, 3, 3, 2, 1, 4, 2), (2, 2, 3, 1, 1, 0, 2), 17, 18, 1)  # windows of nothing but padding
 DEPTHWISE = geometry(3, (5, 5, 3, 1, 1, 1, 1), (6, 3, 3, 2, 1, 0, 1), 9, 9, 9)
 SEVERAL_TILES = geometry(3, (9, 9, 2, 1, 1, 1, 0), (8, 4, 2, 2, 1, 0, 0), 70, 66, 1)
+TWO_TILES = geometry(2, (5, 5, 2, 1, 1, 1, 0), (8, 4, 2, 2, 1, 0, 0), 18, 66, 1)
 
 
 def terms(g):
@@ -48,7 +49,7 @@ def assert_are_the_references(g, dtype, slope, seed, conv2d, conv2d_transpose, c
     assert [array.tobytes() for array in (dx, dw, dy, dc, dk)] == before
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(conv_geometries(images=IMAGES), DTYPES, SLOPES, PLANS, SEEDS)
 @example(BELOW_STRIDE, np.float64, 1.0, Plan("medium", 1), 1)
 @example(COMMON_FACTOR, np.float32, 0.2, Plan("narrow", 2), 2)
@@ -119,6 +120,21 @@ def test_nan_and_infinities_in_images_are_the_references(name, slope):
         assert_close(cuda.conv2d_weight(dx, dy, g, name), reference.conv2d_weight(x, y, g), terms(g))
 
 
+@pytest.mark.parametrize("name", EXACT)
+def test_infinite_weights_are_seen(name):
+    """By the implicit product also where it multiplies them by the zeros beyond the features' edge."""
+    g = geometry(2, (5, 3, 3, 2, 1, 1, 1), (4, 2, 4, 2, 1, 1, 1), 3, 4, 1)
+    (x, w, y, *_), (dx, _, dy, *_) = draw(g, np.float64)
+    w[1, 2, 0, 3], w[0, 0, 2, 1] = np.inf, np.nan
+    with np.errstate(invalid="ignore"):
+        expected, forward = reference.conv2d_transpose(y, w, g), reference.conv2d(x, w, g)
+        assert_close(cuda.conv2d(dx, on_device(w), g, algorithm=name), forward, terms(g))
+        made = plain(cuda.conv2d_transpose(dy, on_device(w), g, algorithm=name))
+    more = np.isnan(made) & ~np.isnan(expected)
+    assert not more.any() or name == "implicit"
+    np.testing.assert_allclose(made[~more], expected[~more], rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
 @pytest.mark.parametrize(("images", "channels", "features"), [(0, 3, 2), (2, 0, 3), (2, 3, 0), (0, 0, 0)])
 def test_sums_of_nothing(name, images, channels, features):
@@ -139,9 +155,9 @@ def in_tf32(array):
     return ((np.ascontiguousarray(array).view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
 
 
-@settings(max_examples=8)
-@given(conv_geometries(images=st.integers(1, 2)), SLOPES, st.sampled_from([1, 2]), SEEDS)
-@example(SEVERAL_TILES, 0.2, 1, 1)
+@settings(max_examples=5)
+@given(conv_geometries(st.just(1), st.integers(1, 2), st.integers(1, 20)), SLOPES, st.sampled_from([1, 2]), SEEDS)
+@example(TWO_TILES, 0.2, 1, 1)
 @example(COMMON_FACTOR, 1.0, 2, 2)
 def test_on_tensor_cores_factors_are_rounded_and_sums_are_not(g, slope, parts, seed):
     (x, w, y, of_c, of_k), (dx, dw, dy, dc, dk) = draw(g, np.float32)
@@ -176,7 +192,7 @@ def test_tf32_is_for_float32():
 def test_the_order_of_blocks_changes_nothing():
     _, (x, w, y, *_) = draw(SEVERAL_TILES, np.float32)
     how, results = Plan("medium", 3), set()
-    for seed in range(3):
+    for seed in range(2):
         with ordered(seed):
             made = (
                 implicit.conv2d(x, w, SEVERAL_TILES, None, 1.0, how),
