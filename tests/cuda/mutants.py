@@ -385,11 +385,11 @@ def running(output: str) -> str:
 class Runner:
     """Asks tests for their verdicts of mutants.
 
-    record: a file of verdicts; none is asked for again while its sources and tests are as they were
+    record: a file of deaths; none is asked for again while its sources and tests are as they were
     """
 
-    def __init__(self, folder: Path, jobs: int = 1, record: Path | None = None):
-        self.copies, self.record, self.jobs = queue.Queue(), record, jobs
+    def __init__(self, folder: Path, jobs: int = 1, record: Path | None = None, sanitizers: bool = True):
+        self.copies, self.record, self.jobs, self.sanitizers = queue.Queue(), record, jobs, sanitizers
         for number in range(jobs):
             self.copies.put(Copy(folder / str(number)))
         self.original, self.turn = Copy(folder / "original"), threading.Lock()
@@ -417,13 +417,13 @@ class Runner:
 
     def stages(self, family: str):
         yield "plain", [str(tests_of(family))]
-        if SANITIZERS.exists():
+        if self.sanitizers:
             yield "sanitizers", [str(SANITIZERS), "-k", family]
 
     def verdict(self, mutant: Mutant, digest: str) -> Verdict:
         if digest not in self.known:
             self.known[digest] = self.asked(mutant)
-            if self.record:
+            if self.record and self.known[digest].dead:
                 with self.record.open("a") as file:
                     entry = {"mutant": str(mutant), "digest": digest, **self.known[digest]._asdict()}
                     file.write(json.dumps(entry) + "\n")
@@ -447,12 +447,13 @@ class Runner:
             self.copies.put(copy)
 
     def digest(self, mutant: Mutant) -> str:
-        """Of all that a verdict depends on, but for the package's Python and what the tests import."""
-        state = hashlib.sha256(repr((mutant.key, mutant.start, mutant.replacement)).encode())
+        """Of what a verdict depends on: the sources but for their comments, and the tests of their families."""
+        state = hashlib.sha256(repr((mutant.key, mutant.replacement)).encode())
         families = families_of(mutant.file)
-        sources = {name for family in families for name in includes(f"{family}.cu")}
-        for path in [*(KERNELS / name for name in sorted(sources)), *map(tests_of, families), SANITIZERS]:
-            state.update(path.read_bytes() if path.exists() else b"")
+        for name in sorted({name for family in families for name in includes(f"{family}.cu")}):
+            state.update(" ".join(without_comments((KERNELS / name).read_text()).split()).encode())
+        for path in map(tests_of, families):
+            state.update(path.read_bytes())
         return state.hexdigest()
 
 
@@ -493,7 +494,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--changed", metavar="COMMIT", help="those of functions that differ from a commit's")
     parser.add_argument("--list", action="store_true", help="what there is to run")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="keep verdicts; ask again where files changed")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep deaths; ask again where files changed")
+    parser.add_argument("--plain", action="store_true", help="without the sanitizers, which are slow, but see more")
     parser.add_argument("--jobs", type=int, default=1, help="how many are tested at a time")
     options = parser.parse_args(arguments)
 
@@ -512,7 +514,8 @@ def main(arguments: list[str] | None = None) -> int:
     for key in proven.keys() - {mutant.key for mutant in everything}:
         problems.append(f"proven, but there is no such mutant: {' | '.join(key)}")
     with tempfile.TemporaryDirectory(prefix="minigan-mutants-") as folder:
-        for mutant, verdict in Runner(Path(folder), options.jobs, options.record).verdicts(mutants):
+        runner = Runner(Path(folder), options.jobs, options.record, sanitizers=not options.plain)
+        for mutant, verdict in runner.verdicts(mutants):
             proof = proven.get(mutant.key)
             words = verdict.killer or ("proven" if proof else "SURVIVED")
             print(f"{mutant}: {words} ({verdict.seconds:.0f} s)", flush=True)

@@ -2,7 +2,6 @@
 
 import re
 
-import mutants
 import pytest
 from mutants import KERNELS, Runner, all_mutants, mutants_of, operands, proofs, reason, sampled, table, without_comments
 
@@ -70,12 +69,6 @@ one | x[i] != x[0] | always true | true
 one | __syncthreads() #2 | removed |
 """
 QUICK = ["window.cu", "pool.cu"]
-
-
-@pytest.fixture
-def without_sanitizers(tmp_path, monkeypatch):
-    """Which take longer, and are asked where all mutants run."""
-    monkeypatch.setattr(mutants, "SANITIZERS", tmp_path / "none")
 
 
 def test_every_guard_of_a_source_is_found():
@@ -161,20 +154,18 @@ def test_every_proof_is_of_a_mutant_and_says_why():
         assert len(proof.split()) > 5, key
 
 
-@pytest.mark.usefixtures("without_sanitizers")
 def test_a_fixed_sample_of_mutants_dies(tmp_path):
     known = proofs()
     some = sampled([m for m in all_mutants() if m.file in QUICK and m.key not in known], 6)
-    verdicts = dict(Runner(tmp_path).verdicts(some))
+    verdicts = dict(Runner(tmp_path, sanitizers=False).verdicts(some))
     assert len(verdicts) == 6
     assert [str(mutant) for mutant, verdict in verdicts.items() if not verdict.dead] == []
 
 
-@pytest.mark.usefixtures("without_sanitizers")
 def test_a_mutant_that_nothing_notices_is_told(tmp_path):
     """So a sample that dies has died of its mutations. A guard is written as it was: nothing can notice that."""
     (mutant,) = [m for m in all_mutants() if m.file == "window.cu" and m.guard == "h >= 0"]
-    ((_, verdict),) = Runner(tmp_path).verdicts([mutant._replace(replacement="0 <= h")])
+    ((_, verdict),) = Runner(tmp_path, sanitizers=False).verdicts([mutant._replace(replacement="0 <= h")])
     assert not verdict.dead
 
 
