@@ -120,6 +120,21 @@ def test_nan_and_infinities_in_images_are_the_references(name, slope):
         assert_close(cuda.conv2d_weight(dx, dy, g, name), reference.conv2d_weight(x, y, g), terms(g))
 
 
+@settings(max_examples=30)
+@given(conv_geometries(images=IMAGES), st.integers(0, 10_000), PLANS)
+@example(BELOW_STRIDE, 54, Plan("large", 1))  # the pixel below the first window, which no window reads
+@example(BELOW_STRIDE, 54, Plan("medium", 1))
+@example(BELOW_STRIDE, 54, Plan("narrow", 1))
+def test_nan_reaches_what_it_is_multiplied_into_and_nothing_else(g, place, how):
+    """So what a tile has beyond the depth is not read, even though it would be multiplied by 0."""
+    (x, w, y, *_), (_, dw, *_) = draw(g, np.float64)
+    x.ravel()[place % x.size] = y.ravel()[place % y.size] = np.nan
+    dx, dy = on_device(x), on_device(y)
+    assert_close(implicit.conv2d(dx, dw, g, None, 1.0, how=how), reference.conv2d(x, w, g), terms(g))
+    assert_close(implicit.conv2d_transpose(dy, dw, g, None, how=how), reference.conv2d_transpose(y, w, g), terms(g))
+    assert_close(implicit.conv2d_weight(dx, dy, g, how=how), reference.conv2d_weight(x, y, g), terms(g))
+
+
 @pytest.mark.parametrize("name", EXACT)
 def test_infinite_weights_are_seen(name):
     """By the implicit product also where it multiplies them by the zeros beyond the features' edge."""
