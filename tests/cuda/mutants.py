@@ -385,7 +385,7 @@ def running(output: str) -> str:
 class Runner:
     """Asks tests for their verdicts of mutants.
 
-    record: a file of deaths; none is asked for again while its sources and tests are as they were
+    record: a file of verdicts; none is asked for again while its sources and tests are as they were
     """
 
     def __init__(self, folder: Path, jobs: int = 1, record: Path | None = None, sanitizers: bool = True):
@@ -423,7 +423,7 @@ class Runner:
     def verdict(self, mutant: Mutant, digest: str) -> Verdict:
         if digest not in self.known:
             self.known[digest] = self.asked(mutant)
-            if self.record and self.known[digest].dead:
+            if self.record and (self.known[digest].dead or self.sanitizers):
                 with self.record.open("a") as file:
                     entry = {"mutant": str(mutant), "digest": digest, **self.known[digest]._asdict()}
                     file.write(json.dumps(entry) + "\n")
@@ -446,13 +446,14 @@ class Runner:
             file.write_text(source)
             self.copies.put(copy)
 
-    def digest(self, mutant: Mutant) -> str:
+    @staticmethod
+    def digest(mutant: Mutant) -> str:
         """Of what a verdict depends on: the sources but for their comments, and the tests of their families."""
         state = hashlib.sha256(repr((mutant.key, mutant.replacement)).encode())
         families = families_of(mutant.file)
         for name in sorted({name for family in families for name in includes(f"{family}.cu")}):
             state.update(" ".join(without_comments((KERNELS / name).read_text()).split()).encode())
-        for path in map(tests_of, families):
+        for path in (*map(tests_of, families), SANITIZERS, SANITIZERS.with_name("sanitizer_cases.py")):
             state.update(path.read_bytes())
         return state.hexdigest()
 
@@ -494,7 +495,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--changed", metavar="COMMIT", help="those of functions that differ from a commit's")
     parser.add_argument("--list", action="store_true", help="what there is to run")
     parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="keep deaths; ask again where files changed")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="keep verdicts; ask again where files changed")
     parser.add_argument("--plain", action="store_true", help="without the sanitizers, which are slow, but see more")
     parser.add_argument("--jobs", type=int, default=1, help="how many are tested at a time")
     options = parser.parse_args(arguments)
