@@ -2,14 +2,16 @@
 
 Kernels and convolutions are timed by the device, so that what a launch costs in Python does not hide what a kernel
 takes; steps and scaling by the host, as users see them. Rivals are PyTorch in each way of asking for it, CuPy's own
-operations, and minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours and which is not
-compiled, and every rival's time is in the record. A rehearsal has no rivals, and nothing in it says how fast a GPU is.
+operations, and minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours, and every rival's
+time is in the record. What PyTorch compiles comes last, in cases of its own, as that takes long and time may run out.
+A rehearsal has no rivals, and nothing in it says how fast a GPU is.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from benchmarks import conv, kernels, layers, measure, scaling
@@ -27,6 +29,7 @@ from minigan.kernels.cuda.conv import ALGORITHMS
 from minigan.kernels.geometry import ConvGeometry
 
 CPU = "minigan, cpu"
+FLOAT32 = [way for way in torch_gpu.EAGER if not way.tf32]
 SAMPLE = 0.1  # seconds of ours, about
 TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's usual layer in a rehearsal
 CLOCKS = {"kernels": ByTheDevice, "conv": ByTheDevice, "step": ByTheHost, "scaling": ByTheHost}
@@ -108,27 +111,33 @@ def kernel_rivals(request, name, case) -> dict[str, Rival]:
     rivals = {f"torch {form}": Rival(torch_gpu.kernel, (name, form)) for form in case.forms}
     if name in cupy_kernels.KERNELS:
         rivals["cupy"] = Rival(cupy_kernels.kernel, (name,))
-    return rivals | {CPU: Rival(cpu_kernel, (name, request.threads))}
+    return rivals | {CPU: Rival(cpu_kernel, (name, request.threads), False)}
 
 
 def conv_works(request: Request) -> dict[str, Work]:
     """The layers of the DCGAN at 64 pixels, each product once; by each of our algorithms."""
-    works = {}
-    for name, (layer, direction) in conv_cases(request.device).items():
-        rivals = {way.name: Rival(torch_gpu.convolution, (layer, direction, way), fair(way)) for way in torch_gpu.WAYS}
-        works[name] = Work(
-            lambda layer=layer, direction=direction: conv.ours(layer, direction, request.device),
-            rivals | {CPU: Rival(cpu_convolution, (layer, direction, request.threads))},
-            products=layers.products(layer),
-            more={"plain_product": layer.plain_product},
-            others={
-                algorithm: lambda layer=layer, direction=direction, algorithm=algorithm: conv.ours(
-                    layer, direction, request.device, algorithm
-                )
-                for algorithm in ALGORITHMS
-            },
-        )
+    cases = conv_cases(request.device)
+    works = {name: conv_work(request, *case) for name, case in cases.items()}
+    if request.device == "cuda":
+        works |= {f"{name}, compiled": compiled_conv_work(request, *case) for name, case in cases.items()}
     return works
+
+
+def conv_work(request, layer, direction) -> Work:
+    ways = {way.name: Rival(torch_gpu.convolution, (layer, direction, way), not way.tf32) for way in torch_gpu.EAGER}
+    return Work(
+        partial(conv.ours, layer, direction, request.device),
+        ways | {CPU: Rival(cpu_convolution, (layer, direction, request.threads), False)},
+        products=layers.products(layer),
+        more={"plain_product": layer.plain_product},
+        others={name: partial(conv.ours, layer, direction, request.device, name) for name in ALGORITHMS},
+    )
+
+
+def compiled_conv_work(request, layer, direction) -> Work:
+    ways = {way.name: Rival(torch_gpu.convolution, (layer, direction, way), not way.tf32) for way in torch_gpu.COMPILED}
+    build = partial(conv.ours, layer, direction, request.device)
+    return Work(build, ways, layers.products(layer), more={"plain_product": layer.plain_product})
 
 
 def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
@@ -142,16 +151,23 @@ def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
 
 
 def step_works(request: Request) -> dict[str, Work]:
-    cases = ON_A_GPU if request.device == "cuda" else REHEARSED
-    return {name: step_work(request, case, torch_gpu.WAYS) for name, case in cases.items()}
+    if request.device == "sim":
+        return {name: step_work(request, case, ()) for name, case in REHEARSED.items()}
+    eager = {name: step_work(request, case, torch_gpu.EAGER) for name, case in ON_A_GPU.items()}
+    compiled = {
+        f"{name}, compiled": step_work(request, case, torch_gpu.COMPILED, cpu=False) for name, case in ON_A_GPU.items()
+    }
+    return eager | compiled
 
 
-def step_work(request, case: GanCase, ways, **more) -> Work:
-    rivals = {way.name: Rival(torch_gpu.step, (case, way), fair(way)) for way in ways}
+def step_work(request, case: GanCase, ways, cpu: bool = True, **more) -> Work:
+    rivals = {way.name: Rival(torch_gpu.step, (case, way), not way.tf32) for way in ways}
+    if cpu:
+        rivals[CPU] = Rival(cpu_step, (case, request.threads), False)
     gan = models.build(case.model, case.shape)
     return Work(
         lambda: step(case, request.device),
-        rivals | {CPU: Rival(cpu_step, (case, request.threads))},
+        rivals,
         products=layers.products_of_a_step(gan, case.batch),
         more=more,
     )
@@ -176,15 +192,15 @@ def scaling_works(request: Request) -> dict[str, Work]:
     for batch in (2,) if tiny else (*scaling.BATCHES, 512):
         case = scaling.GANS[scaling.STEP]._replace(batch=batch)
         more = {"axis": "batch", "value": batch, "images": batch}
-        works[f"step, batch {batch}"] = step_work(request, case, torch_gpu.EAGER, **more)
+        works[f"step, batch {batch}"] = step_work(request, case, FLOAT32, **more)
     return works
 
 
 def layer_work(request, layer, more) -> Work:
-    rivals = {way.name: Rival(torch_gpu.all_directions, (layer, way)) for way in torch_gpu.EAGER}
+    rivals = {way.name: Rival(torch_gpu.all_directions, (layer, way)) for way in FLOAT32}
     return Work(
         lambda: all_directions(layer, request.device),
-        rivals | {CPU: Rival(cpu_directions, (layer, request.threads))},
+        rivals | {CPU: Rival(cpu_directions, (layer, request.threads), False)},
         products=3 * layers.products(layer),
         more=more,
     )
@@ -193,10 +209,6 @@ def layer_work(request, layer, more) -> Work:
 def all_directions(layer: Convolution, device: str):
     parts = [conv.ours(layer, direction, device) for direction in conv.DIRECTIONS]
     return lambda: [part() for part in parts]
-
-
-def fair(way: torch_gpu.Way) -> bool:
-    return not (way.tf32 or way.compiled)
 
 
 # minigan on the CPU, in the process that calls these; samples end early, as a GPU's would be many times too long

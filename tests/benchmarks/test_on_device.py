@@ -9,7 +9,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import clocks, kernels, on_device
 from benchmarks.clocks import AtMost, ByTheDevice, ByTheHost
-from benchmarks.peers.torch_gpu import WAYS
+from benchmarks.peers.torch_gpu import COMPILED, EAGER
 from benchmarks.request import ON_DEVICES, Request
 from benchmarks.rivals import Rival, Rivals, quickest
 from minigan.devices import device_of, to_cpu
@@ -59,10 +59,10 @@ def test_what_is_measured_on_a_device_is_what_is_on_the_cpu(name):
 
 
 def test_ways_of_pytorch_have_names_of_their_own():
-    names = [way.name for way in WAYS]
+    names = [way.name for way in (*EAGER, *COMPILED)]
     assert len(set(names)) == 8
-    assert [way.name for way in WAYS if on_device.fair(way)] == ["torch NCHW", "torch NHWC"]
-    assert "torch NHWC, tf32, compiled" in names
+    assert [way.name for way in on_device.FLOAT32] == ["torch NCHW", "torch NHWC"]
+    assert names[-1] == "torch NHWC, tf32, compiled"
 
 
 def sums(count):

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-SIM_ONLY = ("test_cuda_simulator.py", "test_cuda_sanitizers.py")  # orders of threads, g++'s sanitizers
+SIM_ONLY = [f"test_cuda_{of}.py" for of in ("simulator", "sanitizers", "mutants", "large")]
 
 
 def pytest_collection_modifyitems(config, items):

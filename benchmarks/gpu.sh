@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# bash benchmarks/gpu.sh OUT [sim]
+#
+# On a machine with a GPU: installs the package, runs the kernels' tests there, compute-sanitizer where it is present, and
+# the suites that are for devices; leaves JSON files, log.txt and summary.md in the folder OUT. Takes under ten minutes:
+# every part has a limit of its own, and no part begins when all of the time is spent. A part that fails stops no other;
+# the exit status says whether all went well, and summary.md names what did not.
+#
+# With `sim` the same parts run on the device sim, without a GPU: a rehearsal, which every file says.
+#
+# Needs Python 3.11 or newer (PYTHON names it) with NumPy, Numba, CuPy, PyTorch, pytest and hypothesis. No network.
+set -uo pipefail
+
+[ $# -ge 1 ] || { echo "usage: bash benchmarks/gpu.sh OUT [sim]" >&2; exit 2; }
+mkdir -p "$1" && out=$(cd "$1" && pwd) || exit 2
+device=${2:-cuda}
+case $device in cuda | sim) ;; *) echo "gpu.sh: no device is called '$device' here; there are: cuda, sim" >&2; exit 2 ;; esac
+cd "$(dirname "$0")/.." || exit 2
+
+python=${PYTHON:-python3}
+total=570 # seconds
+work=$(mktemp -d)
+log=$work/log.txt
+parts=$work/parts.tsv # name, exit status, seconds
+link=
+trap '[ -z "$link" ] || rm -f "$link"; rm -rf "$work"' EXIT
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 MINIGAN_TEST_DEVICE=$device
+
+say() { printf '%s\n' "$*" | tee -a "$log"; }
+
+# part NAME LIMIT COMMAND...: no longer than LIMIT seconds, nor than there are left
+part() {
+  local name=$1 limit=$2 left=$((total - SECONDS)) begin=$SECONDS status
+  shift 2
+  [ "$limit" -lt "$left" ] || limit=$left
+  say "== $name (at $SECONDS s, at most $limit s)"
+  if [ "$limit" -gt 0 ]; then
+    # no pipe: what a part leaves running would keep it open
+    timeout --signal="${signal:-TERM}" --kill-after=5 "$limit" "$@" < /dev/null > "$work/said.txt" 2>&1
+    status=$?
+    tee -a "$log" < "$work/said.txt"
+  else
+    status=124
+  fi
+  printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - begin)) >> "$parts"
+}
+
+install() {
+  if "$python" -c 'import minigan.kernels' 2> /dev/null; then
+    say "minigan is installed from this folder already"
+  elif "$python" -c 'import setuptools' 2> /dev/null; then
+    part install 60 "$python" -m pip install --no-build-isolation --no-deps --quiet -e .
+  fi
+  if ! "$python" -c 'import minigan.kernels' 2> /dev/null; then
+    say "not installed: minigan/kernels is a link to kernels until the end"
+    link=minigan/kernels
+    ln -s ../kernels "$link" || link=
+  fi
+}
+
+# Each array is an allocation of its own then: in CuPy's pool the sanitizer would take its neighbours for parts of it.
+sanitized="import sys, cupy, pytest; cupy.cuda.set_allocator(None); sys.exit(pytest.main(sys.argv[1:]))"
+pytest_options=(-p no:cacheprovider -W default --tb=short)
+
+sanitize() {
+  local tool=$1 sanitizer
+  shift
+  sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2> /dev/null)
+  if [ "$device" = sim ] || [ -z "$sanitizer" ]; then
+    say "== compute-sanitizer, $tool: not present"
+    printf '%s\t%s\t%s\n' "compute-sanitizer, $tool" absent 0 >> "$parts"
+  else
+    part "compute-sanitizer, $tool" 40 "$sanitizer" --tool "$tool" --error-exitcode 9 \
+      "$python" -c "$sanitized" "${pytest_options[@]}" "$@"
+  fi
+}
+
+suite() {
+  part "$1" "$2" "$python" -m benchmarks "$1" --device "$device" --peer torch --samples 5 --json "$out/$1.json"
+}
+
+[ "$device" = cuda ] || say "A rehearsal on the device sim: no time in this file says anything about a GPU."
+rm -f "$out"/{machine,kernels,conv,step,scaling}.json "$out"/{log.txt,summary.md}
+install
+part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.json"
+# what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
+signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda \
+  --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
+  --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large.py'
+suite step 160
+suite kernels 60
+suite conv 90
+sanitize memcheck tests/cuda/test_cuda_activation.py tests/cuda/test_cuda_pool.py
+sanitize racecheck tests/cuda/test_cuda_reduce.py
+suite scaling 50
+tail -c 8000000 "$log" > "$out/log.txt"
+"$python" -m benchmarks.report summary "$device" "$out" "$parts"
