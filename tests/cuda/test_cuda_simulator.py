@@ -131,6 +131,13 @@ KERNEL void past_shared_memory(real *x, wide by) {
 
 // Each block adds to all of x.
 KERNEL void adds(real *x) { x[threadIdx.x] += 1; }
+
+KERNEL void where_blocks_are(real *x) { x[blockIdx.x] = gridDim.x; }
+
+KERNEL void in_ints(real *x, wide operation, wide a_, wide b_) {
+    int a = a_, b = b_;
+    x[0] = operation == '+' ? a + b : operation == '-' ? a - b : operation == '*' ? a * b : -a;
+}
 """
 
 
@@ -145,11 +152,11 @@ def source(tmp_path_factory):
 def launch(source):
     """A function that runs a kernel of KERNELS."""
 
-    def run(kernel, blocks, threads, *arguments, seed=0, real=np.float32):
+    def run(kernel, blocks, threads, /, *arguments, seed=0, real=np.float32, **settings):
         blocks, threads = ((n,) if isinstance(n, int) else n for n in (blocks, threads))
         values = [passed(argument, np.dtype(real), SimArray) for argument in arguments]
         name = {np.float32: "float", np.float64: "double"}[real]
-        Simulator(seed).run(str(source), kernel, name, blocks, threads, values)
+        Simulator(seed, **settings).run(str(source), kernel, name, blocks, threads, values)
 
     return run
 
@@ -252,9 +259,52 @@ def test_a_shuffle_without_half_of_the_warp_is_an_error_and_leaves_the_device_us
         np.testing.assert_array_equal(*plain(y, x[::-1]))
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_chosen_blocks_of_a_grid_run_and_no_others(launch, seed):
+    asked, x = [], array(np.zeros(7))
+
+    def some(kernel, count):
+        asked.append((kernel, count))
+        return [6, 2]
+
+    launch("where_blocks_are", 7, 1, x, seed=seed, blocks=some)
+    assert asked == [("where_blocks_are", 7)]
+    np.testing.assert_array_equal(np.asarray(x), [0, 0, 7, 0, 0, 0, 7])
+
+
+@pytest.mark.parametrize(
+    ("a", "operation", "b", "fits"),
+    [
+        (1 << 30, "+", 1 << 30, (1 << 30) - 1),
+        (-1 << 30, "-", (1 << 30) + 1, 1 << 30),
+        (1 << 16, "*", 1 << 15, (1 << 15) - 1),
+        (-1 << 31, "negative", 0, None),
+    ],
+)
+def test_an_integer_that_overflows_is_an_error_where_that_is_looked_for(launch, a, operation, b, fits):
+    def run(a, b):
+        launch("in_ints", 1, 1, array([0]), ord(operation[0]), a, b, sanitizer="overflow")
+
+    run(a + 1 if fits is None else a, fits or 0)
+    with pytest.raises(
+        SimulatorError, match=r"in_ints: block .* an integer overflows at .*kernels\.cu:\d+:\d+ \(1 such"
+    ):
+        run(a, b)
+
+
 @pytest.mark.parametrize(
     ("blocks", "threads"),
-    [(1, 1025), (1, (32, 33)), (1, (1, 1, 65)), (0, 32), (1, 0), ((1, 65536), 1), ((1, 1, 65536), 1), (1 << 31, 1)],
+    [
+        (1, 1025),
+        (1, (32, 33)),
+        (1, (1, 1, 65)),
+        (0, 32),
+        (1, 0),
+        ((1, 65536), 1),
+        ((1, 1, 65536), 1),
+        (1 << 31, 1),
+        (1 << 32 | 1, 1),
+    ],
 )
 def test_what_a_gpu_cannot_launch_is_refused(launch, blocks, threads):
     with pytest.raises(SimulatorError, match=r"adds: a grid of .* cannot be launched"):
