@@ -57,7 +57,7 @@ def products_per_second(tf32: bool = False) -> float:
     if tf32:
         set_compute_type(dtype, COMPUTE_TYPE_TF32)
     try:
-        return 2 * SIDE**3 / quickest(lambda: cupy.matmul(a, b, out=out))
+        return 2 * SIDE**3 / quickest(lambda: cupy.dot(a, b, out=out))
     finally:
         set_compute_type(dtype, before)
 

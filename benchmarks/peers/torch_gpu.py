@@ -30,16 +30,16 @@ COMPILED = [way._replace(compiled=True) for way in EAGER]
 def step(case: GanCase, way: Way):
     """A training step with the weights of ours, timed by the host."""
     torch, library = begun(way)
-    from benchmarks.peers.torch_gan import TorchTrainer
+    from benchmarks.peers.torch_gan import networks
+    from benchmarks.peers.torch_training import Training
     from benchmarks.step import real_images
     from minigan import models
 
     gan = models.build(case.model, case.shape)
-    trainer = TorchTrainer(gan, way.channels_last)
-    for network in (trainer.generator, trainer.discriminator):
-        network.cuda()  # the optimisers keep its parameters, which are moved where they are
-        if way.compiled:
-            network.compile()
+    theirs = [network.cuda() for network in networks(gan)]
+    trainer = Training(*theirs, gan.learning_rate, gan.betas, way.channels_last)
+    for network in theirs if way.compiled else ():
+        network.compile()
     images = trainer.images(real_images(case)).cuda()
     return ByTheHost(
         lambda: trainer.step(images, torch.randn(case.batch, gan.latent_size, device="cuda")),
