@@ -198,6 +198,21 @@ def tanh_vjp(g, y):
     return g - g * (y * y)
 
 
+def binary_cross_entropy_sum(logits, targets):
+    """The sum of -log of the probability given to the targets, sigmoid(logits) being that of 1: a number.
+
+    targets: probabilities in [0, 1], of the logits' shape or one for all
+    """
+    likely, unlikely = np.logaddexp(0, -logits), np.logaddexp(0, logits)  # -log sigmoid(x), -log sigmoid(-x)
+    return (targets * likely + (1 - targets) * unlikely).sum()
+
+
+def binary_cross_entropy_excess(logits, targets):
+    """sigmoid(logits) - targets, the gradient of binary_cross_entropy_sum in the logits."""
+    of_one, of_zero = np.exp(-np.logaddexp(0, -logits)), np.exp(-np.logaddexp(0, logits))
+    return (1 - targets) * of_one - targets * of_zero
+
+
 def bias_sum(g):
     """Sums of the columns of g (M, C): (C,)."""
     return g.sum(axis=0, dtype=np.float64).astype(g.dtype)

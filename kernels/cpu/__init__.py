@@ -3,6 +3,7 @@
 from minigan.kernels.cpu import memory
 from minigan.kernels.cpu.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
 from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight
+from minigan.kernels.cpu.loss import binary_cross_entropy_excess, binary_cross_entropy_sum
 from minigan.kernels.cpu.matmul import matmul
 from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
@@ -16,6 +17,8 @@ __all__ = [
     "batch_norm",
     "batch_norm_vjp",
     "bias_sum",
+    "binary_cross_entropy_excess",
+    "binary_cross_entropy_sum",
     "col2im",
     "conv2d",
     "conv2d_transpose",

@@ -4,6 +4,7 @@ from minigan.kernels import own
 from minigan.kernels.cuda.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
 from minigan.kernels.cuda.conv import conv2d, conv2d_transpose, conv2d_weight
 from minigan.kernels.cuda.launch import register
+from minigan.kernels.cuda.loss import binary_cross_entropy_excess, binary_cross_entropy_sum
 from minigan.kernels.cuda.matmul import matmul
 from minigan.kernels.cuda.norm import batch_norm, batch_norm_vjp
 from minigan.kernels.cuda.optim import adam_update, rmsprop_update, sgd_update
@@ -21,6 +22,8 @@ __all__ = [
     "batch_norm",
     "batch_norm_vjp",
     "bias_sum",
+    "binary_cross_entropy_excess",
+    "binary_cross_entropy_sum",
     "col2im",
     "conv2d",
     "conv2d_transpose",

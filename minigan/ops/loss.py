@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minigan import kernels
 from minigan.autograd import primitive
 from minigan.devices import to_cpu
 from minigan.errors import ShapeError
@@ -22,9 +23,7 @@ def binary_cross_entropy_with_logits(logits, targets):
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
     targets = _like(targets, logits)
-    losses = np.log1p(np.exp(-np.abs(logits)))
-    losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first where logits are positive
-    return losses.sum() * _weight(logits)
+    return kernels.of(logits).binary_cross_entropy_sum(logits, targets) * _weight(logits)
 
 
 @binary_cross_entropy_with_logits.vjp(0)
@@ -40,9 +39,7 @@ def _(g, y, logits, targets):
 @primitive(saves="logits")
 def _excess(logits, targets):
     """sigmoid(logits) - targets, without cancellation where the targets are 0 or 1."""
-    targets = _like(targets, logits)
-    e = np.exp(-np.abs(logits))
-    return np.where(logits > 0, 1 - targets - targets * e, e * (1 - targets) - targets) / (1 + e)
+    return kernels.of(logits).binary_cross_entropy_excess(logits, _like(targets, logits))
 
 
 @_excess.vjp(0)
@@ -84,9 +81,9 @@ def mean_absolute_error(predictions, targets):
 
 
 def _like(targets, logits):
-    """Targets of any dtype as numbers of the logits'."""
+    """Targets of any dtype as numbers of the logits': an array or one for all."""
     dtype = logits.dtype if logits.dtype.kind == "f" else np.dtype(float)
-    return targets.astype(dtype, copy=False) if getattr(targets, "ndim", 0) else np.asarray(targets, dtype)
+    return targets.astype(dtype, copy=False) if getattr(targets, "ndim", 0) else dtype.type(targets)
 
 
 def _weight(logits):

@@ -173,3 +173,15 @@ def test_large_products_of_other_dtypes_are_refused(dtypes, columns):
     a, b = np.ones((2000, 200), dtypes[0]), np.ones((200, columns), dtypes[1])
     with pytest.raises(DtypeError, match="float32 or float64"):
         cpu.matmul(a, b)
+
+
+@given(SIZES, makers(), st.sampled_from([0.0, 0.3, 1.0, None]))
+def test_binary_cross_entropy(size, make, number):
+    logits = 20 * make(size)
+    targets = logits.dtype.type(number) if number is not None else np.abs(make(size)).clip(0, 1)
+    assert_near(
+        cpu.binary_cross_entropy_sum(logits, targets), reference.binary_cross_entropy_sum(logits, targets), size
+    )
+    excess = cpu.binary_cross_entropy_excess(logits, targets)
+    assert excess.dtype == logits.dtype
+    assert_near(excess, reference.binary_cross_entropy_excess(logits, targets), 1)
