@@ -373,7 +373,7 @@ def reason(code: int, output: str) -> str:
     red = re.search(r"^(?:FAILED|ERROR) \S*?(test_cuda_\w+)\.py::([^\s\[]+)", output, re.MULTILINE)
     if code != 1 or not red or "does not compile" in output:
         raise RuntimeError(f"the tests could not run (pytest's code {code}):\n{output[-6000:]}")
-    sanitizer = re.search(r"(AddressSanitizer: [\w-]+|ThreadSanitizer: [\w ]+|runtime error: [\w ]+)", output)
+    sanitizer = re.search(r"(AddressSanitizer: [\w-]+|ThreadSanitizer: [\w ]+|runtime error: [\w ]*\w)", output)
     return f"{red[2]}: {sanitizer[1].strip()}" if sanitizer else red[2]
 
 
@@ -469,8 +469,8 @@ def proofs() -> dict[tuple, str]:
     return found
 
 
-def table(rows: list[tuple[Mutant, str]]) -> str:
-    """Markdown: what noticed each mutant, or the proof that nothing can."""
+def table(rows: list[tuple[Mutant, str]], total: int) -> str:
+    """Markdown: what noticed each of these mutants, of so many, or the proof that nothing can."""
     lines = [
         "# Guards of the CUDA kernels, and what notices that one is missing",
         "",
@@ -478,13 +478,15 @@ def table(rows: list[tuple[Mutant, str]]) -> str:
         "its source and the tests were run. Of `always true` and `always false` the one is tried that lets through",
         "what the guard holds back. Where nothing notices there is, in italics, a proof that nothing can, from",
         "tests/cuda/surviving_mutants.toml.",
+        "",
+        f"{len(rows)} of the {total} mutants, {sum(words[:1] == '*' != words[1] for _, words in rows)} of them proven.",
     ]
     for file in dict.fromkeys(mutant.file for mutant, _ in rows):
         lines += ["", f"## {file}", "", "| function | guard | mutation | noticed by |", "|---|---|---|---|"]
         for mutant, words in rows:
             if mutant.file == file:
                 cells = mutant.function, f"`{mutant.guard}`", mutant.mutation, words
-                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+                lines.append("| " + " | ".join(cell.strip().replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -524,9 +526,9 @@ def main(arguments: list[str] | None = None) -> int:
                 problems.append(f"proven to survive, but {verdict.killer} notices it: {mutant}")
             elif not verdict.dead and not proof:
                 problems.append(f"nothing notices it: {mutant}")
-            rows.append((mutant, verdict.killer or f"*{proof}*"))
+            rows.append((mutant, verdict.killer or (f"*{proof}*" if proof else "**nothing**")))
     if options.table:
-        options.table.write_text(table(rows))
+        options.table.write_text(table(rows, len(everything)))
     print(*problems, f"{len(mutants)} mutants, {len(problems)} problems", sep="\n")
     return bool(problems)
 

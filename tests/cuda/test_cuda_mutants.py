@@ -171,7 +171,8 @@ def test_a_mutant_that_nothing_notices_is_told(tmp_path):
 
 def test_a_table_has_a_row_for_each():
     one, two, *_ = all_mutants()
-    text = table([(one, "test_it"), (two, "*cannot be*")])
+    text = table([(one, "test_it"), (two, "*cannot be*")], 5)
+    assert "2 of the 5 mutants, 1 of them proven" in text
     assert text.count("\n|") == 4 + 2 * (one.file != two.file)
     assert "test_it |" in text
     assert "*cannot be* |" in text
