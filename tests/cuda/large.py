@@ -4,7 +4,7 @@ The arrays have addresses but no memory: only pages that are written to get any.
 the numbers that some far results are made of, runs the blocks that those results are of, in the grid of the whole
 array, and compares. Nothing here depends on the kernels but which block a result is of.
 
-Around each array is as much again as 32 bits can miss it by: an index that wraps finds a zero there, or leaves its
+Around each array is as much again as 32 bits can miss it by: an index that wraps once finds a zero there, or leaves its
 result a zero, and does not end the process.
 """
 

@@ -406,15 +406,16 @@ def last_tile(size, tile):
     return min((size - 1) % tile + 1, FEW)
 
 
-def test_the_parts_of_a_product_are_added(rng):
-    parts, columns = 3, 7
+@pytest.mark.parametrize("columns", [7, SIZE])
+def test_the_parts_of_a_product_are_added(columns, rng):
+    parts = 3
     shape = (SIZE // columns, columns)
     total = shape[0] * shape[1]
     samples = far(rng, total)
     sums, bias, out = reserve((parts, *shape)), reserve(columns), reserve(shape)
     places = samples + np.arange(parts)[:, None] * total
     mark(rng, sums, places)
-    mark(rng, bias, np.arange(columns))
+    mark(rng, bias, samples % columns)
     with running(owners(samples)):
         finish(sums, out, parts, bias, 0.5)
     expected = flat(sums)[places].sum(0, dtype=np.float64) + flat(bias)[samples % columns]
@@ -422,12 +423,12 @@ def test_the_parts_of_a_product_are_added(rng):
 
 
 CONVOLUTIONS = {
-    "images": geometry(400_000_009, (4, 3, 2, 1, 1, 0, 0), (4, 2, 2, 2, 1, 0, 0), 2, 2, 1),
+    "images": geometry(800_000_009, (4, 3, 2, 1, 1, 0, 0), (2, 1, 2, 2, 1, 0, 0), 2, 2, 1),
     "pixels": geometry(2, (70_004, 35_002, 2, 2, 1, 0, 0), (70_006, 35_003, 2, 2, 1, 0, 0), 1, 2, 1),
     "wide": geometry(1, SAME, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), 2, 2, 1),
     "high": geometry(1, (MOST - 11, MOST - 9, 3, 1, 1, 2, 2), SAME, 2, 2, 1),
     "channels": geometry(2, (4, 2, 3, 1, 1, 0, 0), (4, 2, 3, 1, 1, 0, 0), (1 << 29) + 5, 3, 1),
-    "filters": geometry(2, (4, 2, 3, 1, 1, 0, 0), (4, 2, 3, 1, 1, 0, 0), 3, (1 << 29) + 5, 1),
+    "filters": geometry(2, (4, 2, 3, 1, 1, 0, 0), (4, 2, 3, 1, 1, 0, 0), 20, (1 << 29) + 5, 1),
     "groups": geometry(9, (4, 2, 2, 2, 1, 0, 0), (4, 2, 2, 2, 1, 0, 0), *[(1 << 28) + 5] * 3),
 }
 of_convolutions = of(CONVOLUTIONS)
