@@ -45,13 +45,17 @@ part() {
   printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - begin)) >> "$parts"
 }
 
+installed() { # from this folder, and not from another checkout
+  "$python" -c 'import os, sys, minigan.kernels as k; sys.exit(not os.path.samefile(k.__path__[0], "kernels"))' 2> /dev/null
+}
+
 install() {
-  if "$python" -c 'import minigan.kernels' 2> /dev/null; then
+  if installed; then
     say "minigan is installed from this folder already"
   elif "$python" -c 'import setuptools' 2> /dev/null; then
     part install 60 "$python" -m pip install --no-build-isolation --no-deps --quiet -e .
   fi
-  if ! "$python" -c 'import minigan.kernels' 2> /dev/null; then
+  if ! installed; then
     say "not installed: minigan/kernels is a link to kernels until the end"
     link=minigan/kernels
     ln -s ../kernels "$link" || link=
