@@ -11,11 +11,11 @@ from minigan.kernels.cuda.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cuda.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
 from minigan.kernels.cuda.random import standard_normal, uniform
 from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
-from minigan.kernels.cuda.sim import SimArray, Simulator
+from minigan.kernels.cuda.sim import DEVICE, SimArray, Simulator
 from minigan.kernels.cuda.window import col2im, im2col
 
 own(SimArray, "cuda", "sim")
-register(SimArray, Simulator())
+register(SimArray, DEVICE)
 
 __all__ = [
     "adam_update",

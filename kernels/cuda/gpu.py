@@ -34,8 +34,6 @@ class Gpu:
     def put(self, array: np.ndarray):
         return cupy.asarray(array, order="C")
 
-    to_device = put
-
     def get(self, array) -> np.ndarray:
         return cupy.asnumpy(array)
 

@@ -38,8 +38,11 @@ class Launcher(Protocol):
     def empty(self, shape: tuple[int, ...], dtype) -> np.ndarray:
         """A new array of this launcher's kind, not initialised."""
 
-    def to_device(self, array: np.ndarray) -> np.ndarray:
+    def put(self, array: np.ndarray) -> np.ndarray:
         """A copy of an array of the CPU, of this launcher's kind."""
+
+    def get(self, array) -> np.ndarray:
+        """A copy of an array of this launcher's kind, on the CPU."""
 
     def address_of(self, array) -> int:
         """Where a contiguous array begins, for a kernel."""
@@ -124,9 +127,9 @@ def empty(shape, like, dtype=None):
     return launcher_of(like).empty(shape, np.dtype(like.dtype if dtype is None else dtype))
 
 
-def to_device(array: np.ndarray, like):
+def put(array: np.ndarray, like):
     """A copy of an array of the CPU beside `like`."""
-    return launcher_of(like).to_device(array)
+    return launcher_of(like).put(array)
 
 
 def address_of(array) -> int:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan.errors import DtypeError, ShapeError
-from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, run, to_device
+from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, put, run
 
 BLOCK = 1 << 12  # elements of a block of threads, as in optim.cu
 
@@ -41,8 +41,8 @@ def update(kernel, states, gs, settings):
     like, dtype = gs[0], gs[0].dtype
     table, blocks = table_of((*states, gs), dtype)
     if blocks:
-        settings = to_device(np.array(settings, dtype), like)
-        run("optim.cu", kernel, (blocks, THREADS), to_device(table, like), settings, len(table), real=dtype)
+        settings = put(np.array(settings, dtype), like)
+        run("optim.cu", kernel, (blocks, THREADS), put(table, like), settings, len(table), real=dtype)
 
 
 def table_of(lists, dtype):

@@ -59,7 +59,6 @@ class Simulator:
         blocks: Callable[[str, int], Sequence[int]] | None = None,
     ):
         self.seed, self.sanitizer, self.blocks = seed, sanitizer, blocks
-        self._turn = threading.Lock()  # there is one device
 
     def run(self, file, kernel, real, blocks, threads, arguments):
         function = getattr(library(file, real, self.sanitizer), f"launch_{kernel}")
@@ -70,7 +69,7 @@ class Simulator:
         values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
         addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
         message = ctypes.create_string_buffer(MESSAGE)
-        with self._turn:
+        with _turn:
             errors = function(numbers(shape), addresses, self.seed, numbers(some), ctypes.c_size_t(len(some)), message)
         if errors:
             raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
@@ -84,11 +83,17 @@ class Simulator:
             array.fill(np.nan)  # what a kernel forgets to write shows
         return array
 
-    def to_device(self, array):
+    def put(self, array):
         return np.array(array, order="C").view(SimArray)
+
+    def get(self, array):
+        return np.array(array.view(np.ndarray))
 
     def address_of(self, array):
         return array.ctypes.data
+
+
+_turn = threading.Lock()  # there is one device
 
 
 def numbers(values):
