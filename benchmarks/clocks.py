@@ -1,7 +1,7 @@
 """Clocks for work that a device does after the call that asked for it has returned, and for work that takes long.
 
 What is to be timed is wrapped in one of these, which have `seconds(times)` instead of the usual stopwatch.
-`library` is whose work it is: a module with
+`device` is whose work it is: a module with
 
     wait()                  until the device has done all that it was asked for
     hold(seconds)           keep the device busy, about so long
@@ -21,8 +21,8 @@ LIMIT = 0.1  # seconds
 class Timed:
     """A function without arguments that brings its own clock."""
 
-    def __init__(self, run: Callable[[], object], library=None):
-        self.run, self.library = run, library
+    def __init__(self, run: Callable[[], object], device=None):
+        self.run, self.device = run, device
 
     def __call__(self):
         return self.run()
@@ -32,11 +32,11 @@ class ByTheHost(Timed):
     """As a user sees it: from the first call until the device has done the last, Python and launches included."""
 
     def seconds(self, times: int) -> float:
-        self.library.wait()
+        self.device.wait()
         start = time.perf_counter()
         for _ in range(times):
             self.run()
-        self.library.wait()
+        self.device.wait()
         return (time.perf_counter() - start) / times
 
 
@@ -47,18 +47,18 @@ class ByTheDevice(Timed):
     """
 
     def seconds(self, times: int) -> float:
-        times, library = min(times, MOST), self.library
-        library.wait()
+        times, device = min(times, MOST), self.device
+        device.wait()
         start = time.perf_counter()
         self.run()
         asking = time.perf_counter() - start
-        library.hold(2 * times * asking)
-        first = library.event()
+        device.hold(2 * times * asking)
+        first = device.event()
         for _ in range(times):
             self.run()
-        last = library.event()
-        library.wait()
-        return library.between(first, last) / times
+        last = device.event()
+        device.wait()
+        return device.between(first, last) / times
 
 
 class AtMost(Timed):

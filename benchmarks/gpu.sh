@@ -90,7 +90,7 @@ part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.j
 # what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
-  --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large.py'
+  --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large*.py'
 suite step 160
 suite kernels 60
 suite conv 90

@@ -13,12 +13,20 @@ import math
 import mmap
 
 import numpy as np
+import pytest
 
 from minigan.kernels.cuda import SimArray, Simulator
 from minigan.kernels.cuda.launch import FOLDER, THREADS, launcher_of, register
 
 NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # Python has the name from 3.12 on; Linux's number
 SLACK = 8 << 32  # bytes before and after an array
+MOST = (1 << 31) - 1  # that an int holds
+SIZE = (1 << 32) + 4 * 77 + 3  # of a row of numbers
+SAME = (1, 1, 1, 1, 1, 0, 0)  # an axis, as geometries have them: nothing happens along it
+
+
+def of(geometries):
+    return pytest.mark.parametrize("g", geometries.values(), ids=geometries)
 
 
 class Large(Simulator):
@@ -105,3 +113,24 @@ def corners(tiles):
         return sorted({number % count for number in (0, tiles - 1, count - tiles, count - 1)})
 
     return blocks
+
+
+def pixels_of(g, windows):
+    """For windows by number of (N, OH, OW, C): their pixels by number of (N, H, W, C), h * W + w, and whether there
+    are any: a column for each tap."""
+    n, oh, ow, c = (index[:, None] for index in np.unravel_index(windows, (g.N, g.OH, g.OW, g.C)))
+    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    h, w = oh * g.SH - g.PT + kh * g.DH, ow * g.SW - g.PL + kw * g.DW
+    inside = (h >= 0) & (h < g.H) & (w >= 0) & (w < g.W)
+    place = np.where(inside, h * g.W + w, 0)
+    return (n * g.H * g.W + place) * g.C + c, place, inside
+
+
+def windows_of(g, pixels):
+    """For pixels by number of (N, H, W, C): the windows that read them, by number of (N, OH, OW, C), and whether there
+    are any: a column for each tap."""
+    n, h, w, c = (index[:, None] for index in np.unravel_index(pixels, g.image))
+    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    (oh, down), (ow, along) = np.divmod(h + g.PT - kh * g.DH, g.SH), np.divmod(w + g.PL - kw * g.DW, g.SW)
+    inside = (down == 0) & (oh >= 0) & (oh < g.OH) & (along == 0) & (ow >= 0) & (ow < g.OW)
+    return np.where(inside, ((n * g.OH + oh) * g.OW + ow) * g.C + c, 0), inside

@@ -15,7 +15,6 @@ sanitizers. A mutant that survives needs a proof in surviving_mutants.toml that 
 from __future__ import annotations
 
 import argparse
-import bisect
 import hashlib
 import json
 import os
@@ -29,10 +28,11 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+
+from guards import Mutant, mutants_of, without_comments
 
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels" / "cuda"
@@ -41,214 +41,6 @@ PROOFS = TESTS / "surviving_mutants.toml"
 SANITIZERS = TESTS / "test_cuda_sanitizers.py"
 SHORTEST, SLOWDOWN = 60, 6  # a mutant's tests may take so many seconds, or times as long as the kernels' own
 HANGS = 1200  # seconds: the kernels' own tests never take as long
-
-
-class Mutant(NamedTuple):
-    """A source with one guard changed. It is known by its file, its function, the guard's text and the mutation."""
-
-    file: str
-    function: str  # Struct::function of a member; or a macro
-    guard: str  # in one line; "... #2" is the second one of that text in the function
-    mutation: str
-    start: int  # of what is replaced in the file
-    end: int
-    replacement: str
-    lines: tuple[int, int]  # the first and the last one of the function
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        return self.file, self.function, self.guard, self.mutation
-
-    def __str__(self):
-        return " | ".join(self.key)
-
-    def applied_to(self, source: str) -> str:
-        return source[: self.start] + self.replacement + source[self.end :]
-
-
-# ------------------------------------------------------------------------------------------ the parser
-
-COMMENT_OR_STRING = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(?!define)[^\n]*", re.MULTILINE)
-MACRO = re.compile(r"^#[ \t]*define[ \t]+(\w+)\((?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
-BARRIER = re.compile(r"\b__sync(?:threads|warp)\(\s*\)")
-COMPARISON = re.compile(r"(?<=\s)(?:<=|>=|==|!=|<|>)(?=\s)")  # brackets of templates have no space on both sides
-CONNECTIVE = re.compile(r"&&|\|\|")
-CONTROL = re.compile(r"\b(if|while|for)\s*\(")
-BOOL = re.compile(r"\bbool\s+\w+\s*=\s*")
-LEAVES = re.compile(r"\s*\{?\s*(?:return|continue|break)\b")
-DECIDES = re.compile(r"\s*[\w.]+ = [^\[({;]+;")  # a number, which may say that nothing is to be done, or that it is
-CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # nothing that a thread asks
-STRUCT = re.compile(r"\bstruct\b[^;]*?(\w+\s*(?:<[^;]*>)?)\s*$")
-CALLED = re.compile(r"(\w+)\s*\(")
-ASSIGNMENT = re.compile(r"(?<![<>=!])=(?!=)")
-RETURN = re.compile(r"\breturn\b")
-LITERAL = re.compile(r"true|false|\d+")
-NO_NAMES = {"__launch_bounds__", "__attribute__", "alignas"}
-
-
-class Condition(NamedTuple):
-    start: int
-    end: int
-    kind: str  # "loop"; "entry" of an if, "entry or not"; or what operands are made always: "true", "false", "either"
-
-
-def mutants_of(file: str, source: str) -> list[Mutant]:
-    """The mutants of a source, in its order."""
-    code = without_comments(source)
-    changes = {match.span(): [("removed", "")] for match in BARRIER.finditer(code)}
-    for condition in conditions_of(code):
-        for *span, connective in operands(code, condition.start, condition.end):
-            if not LITERAL.fullmatch(guard := code[slice(*span)]):
-                changes.setdefault(tuple(span), changes_of(guard, condition.kind, connective))
-    functions, counts, mutants = functions_of(source, code), Counter(), []
-    line_starts = [0, *(match.end() for match in re.finditer("\n", source))]
-    for (start, end), ways in sorted(changes.items()):
-        name, first, last = max(f for f in functions if f[1] <= start < f[2])
-        guard = " ".join(code[start:end].split())
-        counts[name, guard] += 1
-        if counts[name, guard] > 1:
-            guard += f" #{counts[name, guard]}"
-        lines = bisect.bisect(line_starts, first), bisect.bisect(line_starts, last)
-        mutants += [Mutant(file, name, guard, words, start, end, new, lines) for words, new in ways]
-    return mutants
-
-
-def without_comments(source: str) -> str:
-    """The source with spaces for comments, strings and directives but #define: all else stays where it is."""
-    for pattern in (COMMENT_OR_STRING, DIRECTIVE):
-        source = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
-    return source.replace("\\\n", " \n")
-
-
-def functions_of(source: str, code: str) -> list[tuple[str, int, int]]:
-    """(name, start, end) of functions outside others, and of macros."""
-    found, scopes, begin = [(m[1], *m.span()) for m in MACRO.finditer(source)], [], 0
-    for i, letter in enumerate(code):
-        if letter == "{":
-            header = code[begin:i]
-            start = begin + len(header) - len(header.lstrip())
-            struct, names = STRUCT.search(header), [n for n in CALLED.findall(header) if n not in NO_NAMES]
-            inside = any(kind == "function" for kind, *_ in scopes)
-            if inside or not (struct or names):
-                scopes.append(("block", "", start))
-            elif struct:
-                scopes.append(("struct", struct[1].strip(), start))
-            else:
-                outer = [name for kind, name, _ in scopes if kind == "struct"]
-                scopes.append(("function", "::".join([*outer, names[0]]), start))
-        elif letter == "}":
-            kind, name, start = scopes.pop()
-            if kind == "function":
-                found.append((name, start, i + 1))
-        if letter in "{};":
-            begin = i + 1
-    return found
-
-
-def conditions_of(code: str) -> list[Condition]:
-    """All conditions, without those that the compiler decides."""
-    found = []
-    for match in CONTROL.finditer(code):
-        start, end = match.end(), closing(code, match.end())
-        if match[1] == "if":
-            leaves, decides = LEAVES.match(code, end + 1), DECIDES.match(code, end + 1)
-            found.append(Condition(start, end, "false" if leaves else "entry or not" if decides else "entry"))
-        elif match[1] == "while":
-            found.append(Condition(start, end, "loop"))
-        else:
-            first = boundary(code, start, ";")
-            found.append(Condition(first + 1, boundary(code, first + 1, ";"), "loop"))
-    for match in re.finditer(r"\?", code):
-        colon = boundary(code, match.end(), ":")
-        then, otherwise = code[match.end() : colon], code[colon : after(code, colon + 1)]
-        reads_otherwise = "[" in otherwise and "[" not in then
-        found.append(Condition(before(code, match.start()), match.start(), "false" if reads_otherwise else "true"))
-    asked = [(match.end(), after(code, match.end())) for match in BOOL.finditer(code)]
-    for pattern in (COMPARISON, CONNECTIVE):
-        asked += [(before(code, m.start()), after(code, m.end())) for m in pattern.finditer(code)]
-    for start, end in sorted(set(asked), key=lambda span: span[0] - span[1]):
-        if not any(c.start <= start and end <= c.end for c in found):
-            found.append(Condition(start, end, "true" if CONNECTIVE.search(code, start, end) else "either"))
-    return [c for c in found if not CONSTANT.search(code, statement(code, c.start), c.start)]
-
-
-def operands(code: str, start: int, end: int, around: str = "") -> list[tuple[int, int, str]]:
-    """(start, end, && or ||) of the operands between two places; of the whole, where there are none."""
-    spans, begin, level, connective = [], start, 0, around
-    for i in range(start, end):
-        level += (code[i] in "([{") - (code[i] in ")]}")
-        if level == 0 and code[i : i + 2] in ("&&", "||"):
-            spans.append((begin, i))
-            begin, connective = i + 2, code[i : i + 2]
-    found = []
-    for one, other in [*spans, (begin, end)]:
-        text = code[one:other]
-        one, other = one + len(text) - len(text.lstrip()), other - len(text) + len(text.rstrip())
-        bracketed = code[one] == "(" and closing(code, one + 1) == other - 1
-        if bracketed and CONNECTIVE.search(code, one, other):
-            found += operands(code, one + 1, other - 1, connective)
-        else:
-            found.append((one, other, connective))
-    return found
-
-
-def changes_of(guard: str, kind: str, connective: str) -> list[tuple[str, str]]:
-    """(what is done in words, what the guard is replaced by)"""
-    if kind == "loop":
-        comparison = COMPARISON.search(guard)
-        if comparison and comparison[0] in ("<", ">"):
-            return [("one more turn", f"{guard[: comparison.end()]}={guard[comparison.end() :]}")]
-        if comparison and comparison[0] == "<=":
-            return [("one more turn", f"{guard[: comparison.end()]} 1 + ({guard[comparison.end() :]})")]
-        kind = "true"
-    if kind.startswith("entry"):
-        kind = "false" if connective == "||" else "true" if connective or kind == "entry" else "either"
-    return [(f"always {value}", value) for value in (("true", "false") if kind == "either" else (kind,))]
-
-
-def closing(code: str, start: int) -> int:
-    """Where the bracket closes that is open at `start`."""
-    return boundary(code, start, "")
-
-
-def boundary(code: str, start: int, ends: str) -> int:
-    """The first of these letters after `start` outside brackets, or the bracket that closes. A ?: is one with its :."""
-    level = ternaries = 0
-    for i in range(start, len(code)):
-        letter = code[i]
-        if level == 0 and (letter in ")]}" or (letter in ends and not ternaries and "::" not in code[i - 1 : i + 2])):
-            return i
-        level += (letter in "([{") - (letter in ")]}")
-        ternaries += level == 0 and letter == "?"
-        ternaries -= level == 0 and ternaries > 0 and letter == ":" and "::" not in code[i - 1 : i + 2]
-    raise ValueError(f"a bracket is open at its file's end: {code[start : start + 60]!r}")
-
-
-def after(code: str, start: int) -> int:
-    """Where the expression ends that goes on at `start`."""
-    return boundary(code, start, ";,?:{")
-
-
-def before(code: str, end: int) -> int:
-    """Where the expression begins that goes on to `end`: after a bracket, an assignment, a return and the like."""
-    level = 0
-    for i in range(end - 1, -1, -1):
-        letter, around = code[i], code[i - 1 : i + 2]
-        if letter in ")]" or (letter == "}" and level):
-            level += 1
-        elif level:
-            level -= letter in "([{"
-        elif letter in "([{};,?" or (letter == ":" and "::" not in around) or ASSIGNMENT.match(code, i):
-            return i + 1
-        elif RETURN.match(code, i):
-            return i + len("return")
-    return 0
-
-
-def statement(code: str, place: int) -> int:
-    """Where the statement or declaration around a place begins."""
-    return max(code.rfind(letter, 0, place) for letter in ";{}") + 1
 
 
 def all_mutants() -> list[Mutant]:

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from mutants import KERNELS, Runner, all_mutants, mutants_of, operands, proofs, reason, sampled, table, without_comments
+from guards import mutants_of, operands, without_comments
+from mutants import KERNELS, Runner, all_mutants, proofs, reason, sampled, table
 
 SOURCE = """
 #include <a < b>

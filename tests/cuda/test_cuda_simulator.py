@@ -360,7 +360,7 @@ def test_a_kernel_is_compiled_again_when_its_header_changes(tmp_path, monkeypatc
     for number in (1, 2):
         header.write_text(f"#define NUMBER {number}\n")
         for _ in range(2):
-            simulator.library.cache_clear()
+            simulator.compiled.cache_clear()
             Simulator().run(str(file), "one", "float", (1,), (1,), [x])
             assert x[0] == number
         assert len(list((tmp_path / "cache" / "sim").glob("*.so"))) == number

@@ -61,7 +61,7 @@ class Simulator:
         self.seed, self.sanitizer, self.blocks = seed, sanitizer, blocks
 
     def run(self, file, kernel, real, blocks, threads, arguments):
-        function = getattr(library(file, real, self.sanitizer), f"launch_{kernel}")
+        function = getattr(compiled(file, real, self.sanitizer), f"launch_{kernel}")
         shape = (*blocks, *(1,) * (3 - len(blocks)), *threads, *(1,) * (3 - len(threads)))
         if max(shape) > MOST:
             raise SimulatorError(f"{kernel}: a grid of {shape[:3]} blocks of {shape[3:]} threads cannot be launched")
@@ -102,7 +102,7 @@ def numbers(values):
 
 
 @functools.cache
-def library(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
+def compiled(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
     """The kernels of a file, of this package's or with its path, for one type of numbers: compiled unless they were."""
     texts = with_headers(FOLDER / file)
     barriers = any(BARRIER.search(text) for text in texts)
