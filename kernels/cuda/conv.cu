@@ -125,10 +125,18 @@ KERNEL void __launch_bounds__(256)
 }
 
 KERNEL void __launch_bounds__(256, RESIDENT)
-    conv2d_tensor(const real *x, const real *w, const real *bias, real *y,
+    conv2d_tf32(const real *x, const real *w, const real *bias, real *y,
                   ConvGeometry g, wide biased, real slope, wide parts) {
-    SHARED Tiles<Tensor> tiles;
-    SHARED Window windows[Tensor::ROWS];
+    SHARED Tiles<InTf32> tiles;
+    SHARED Window windows[InTf32::ROWS];
+    conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    conv2d_bf16(const real *x, const real *w, const real *bias, real *y,
+                  ConvGeometry g, wide biased, real slope, wide parts) {
+    SHARED Tiles<InBf16> tiles;
+    SHARED Window windows[InBf16::ROWS];
     conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
 }
 
@@ -255,11 +263,20 @@ KERNEL void __launch_bounds__(256)
 }
 
 KERNEL void __launch_bounds__(256, RESIDENT)
-    transpose_tensor(const real *y, const real *w, const real *bias, real *x,
+    transpose_tf32(const real *y, const real *w, const real *bias, real *x,
                      ConvGeometry g, wide biased, real slope, wide parts) {
-    SHARED Tiles<Tensor> tiles;
-    SHARED Window windows[Tensor::ROWS];
-    SHARED wide pixels[Tensor::ROWS];
+    SHARED Tiles<InTf32> tiles;
+    SHARED Window windows[InTf32::ROWS];
+    SHARED wide pixels[InTf32::ROWS];
+    transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    transpose_bf16(const real *y, const real *w, const real *bias, real *x,
+                     ConvGeometry g, wide biased, real slope, wide parts) {
+    SHARED Tiles<InBf16> tiles;
+    SHARED Window windows[InBf16::ROWS];
+    SHARED wide pixels[InBf16::ROWS];
     transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
 }
 
@@ -334,7 +351,13 @@ KERNEL void __launch_bounds__(256)
 }
 
 KERNEL void __launch_bounds__(256, RESIDENT)
-    weight_tensor(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
-    SHARED Tiles<Tensor> tiles;
+    weight_tf32(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+    SHARED Tiles<InTf32> tiles;
+    weight_tile(tiles, x, y, w, g, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    weight_bf16(const real *x, const real *y, real *w, ConvGeometry g, wide parts) {
+    SHARED Tiles<InBf16> tiles;
     weight_tile(tiles, x, y, w, g, parts);
 }

@@ -2,20 +2,20 @@
 
 implicit    matrix products whose columns are computed tile by tile, as they are needed: the default
 im2col      columns of patches, times the weights, by the device's own library
-    tf32        as implicit, but factors of float32 are rounded to TF32, for tensor cores
+tf32, bf16      as implicit, but factors of float32 are rounded to TF32 or bfloat16, for tensor cores
 """
 
-from types import ModuleType
-
 from minigan.errors import UnknownNameError
-from minigan.kernels.cuda import implicit, patches, tf32
+from minigan.kernels.cuda import implicit, patches
 from minigan.kernels.cuda.launch import contiguous, empty
-from minigan.kernels.cuda.tiling import finish
+from minigan.kernels.cuda.tensor import TensorCores
+from minigan.kernels.cuda.tiling import ON_TENSOR_CORES, finish
 
-ALGORITHMS = {"implicit": implicit, "im2col": patches, "tf32": tf32}
+ALGORITHMS = {"implicit": implicit, "im2col": patches, **{name: TensorCores(name) for name in ON_TENSOR_CORES}}
 
 
-def chosen(algorithm: str | None) -> ModuleType:
+def chosen(algorithm: str | None):
+    """What has the three convolutions by this algorithm."""
     name = algorithm or "implicit"
     if name not in ALGORITHMS:
         raise UnknownNameError("convolution algorithm", name, tuple(ALGORITHMS))

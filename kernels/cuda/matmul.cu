@@ -41,10 +41,17 @@ KERNEL void __launch_bounds__(256)
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 
-KERNEL void __launch_bounds__(256)
-    matmul_tensor(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+KERNEL void __launch_bounds__(256, RESIDENT)
+    matmul_tf32(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
                   wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
-    SHARED Tiles<Tensor> tiles;
+    SHARED Tiles<InTf32> tiles;
+    matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
+}
+
+KERNEL void __launch_bounds__(256, RESIDENT)
+    matmul_bf16(const real *a, const real *b, const real *bias, real *out, wide m, wide n, wide depth, wide a_row,
+                  wide a_depth, wide b_depth, wide b_column, wide biased, real slope, wide parts) {
+    SHARED Tiles<InBf16> tiles;
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 

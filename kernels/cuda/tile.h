@@ -32,35 +32,45 @@ struct Shape {
     static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, OWN_ROWS = TR, OWN_COLUMNS = TC;
     static constexpr int DOWN = R / TR, ACROSS = C / TC;  // threads
     static constexpr int PAD = 4;  // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
-    typedef real Number;
+    static constexpr int CELLS = D;
+    typedef real Cell;
     static_assert(DOWN * ACROSS == THREADS, "each thread has a register tile");
     static_assert(TR % RUN == 0 && (TC % RUN == 0 || TC == 1), "register tiles are read in runs");
 
-    static __device__ real prepared(real x) { return x; }
+    template <int PITCH>
+    static __device__ void put(real x, Cell (&tile)[CELLS][PITCH], int depth, int item) {
+        tile[depth][item] = x;
+    }
 };
 
-// A block's tile on tensor cores: each of its warps sums 32 x 32 numbers of products of TF32.
-template <int R, int C, int D>
+// A block's tile on tensor cores: each of its warps sums 32 x 32 numbers. Cells are Tf32 or Bf16 (mma.h).
+template <int R, int C, int D, class Number>
 struct TensorShape {
     static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, DOWN = R / 32;  // warps
-    static constexpr int PAD = 8;  // a warp reads 4 rows of 8 numbers at once: no bank conflicts
-    typedef float Number;
-    static_assert(R / 32 * (C / 32) * 32 == THREADS && D % 8 == 0, "each warp has a tile");
+    static constexpr int PAD = 8;  // a warp reads 4 rows of 8 cells at once: no bank conflicts
+    static constexpr int CELLS = D / Number::DEPTHS;
+    typedef Number Cell;
+    static_assert(R / 32 * (C / 32) * 32 == THREADS && CELLS % 8 == 0, "each warp has a tile");
 
-    static __device__ float prepared(real x) { return rounded_to_tf32(x); }
+    template <int PITCH>
+    static __device__ void put(real x, Cell (&tile)[CELLS][PITCH], int depth, int item) {
+        tile[depth / Cell::DEPTHS][item].set(depth % Cell::DEPTHS, x);
+    }
 };
 
-// tiling.py's SHAPES: the most products for each number that is loaded; more blocks; few columns; tensor cores.
+// tiling.py's SHAPES: the most products for each number that is loaded; more blocks; few columns; tensor cores, whose
+// steps are no deeper in bfloat16, as a thread has registers for no more numbers that are under way.
 typedef Shape<128, 128, 8, 8, 8> Large;
 typedef Shape<64, 64, 16, 4, 4> Medium;
 typedef Shape<256, 4, 8, 4, 1> Narrow;
-typedef TensorShape<128, 64, 16> Tensor;
+typedef TensorShape<128, 64, 16, Tf32> InTf32;
+typedef TensorShape<128, 64, 16, Bf16> InBf16;
 
 // Of each of two steps: while one is multiplied, the next is written.
 template <class S>
 struct alignas(RUN * sizeof(real)) Tiles {
-    typename S::Number left[2][S::DEPTH][S::ROWS + S::PAD];
-    typename S::Number right[2][S::DEPTH][S::COLUMNS + S::PAD];
+    typename S::Cell left[2][S::CELLS][S::ROWS + S::PAD];
+    typename S::Cell right[2][S::CELLS][S::COLUMNS + S::PAD];
 };
 
 // Which numbers of a tile, WIDTH items by DEPTH, a thread loads: the first, and every THREADS-th after it. The count
@@ -83,10 +93,10 @@ struct Places {
     }
 
     template <class S, int PITCH>
-    __device__ void put(const real (&values)[COUNT], typename S::Number (&tile)[DEPTH][PITCH]) const {
+    __device__ void put(const real (&values)[COUNT], typename S::Cell (&tile)[S::CELLS][PITCH]) const {
         if (!any) return;
 #pragma unroll
-        for (int i = 0; i < COUNT; i++) tile[depth + i * depths][item + i * items] = S::prepared(values[i]);
+        for (int i = 0; i < COUNT; i++) S::put(values[i], tile, depth + i * depths, item + i * items);
     }
 };
 
@@ -230,9 +240,9 @@ struct Sums {
 };
 
 // The same of a thread whose warp sums on tensor cores: 2 x 4 products of 16 x 8 numbers, four of each its own.
-template <int R, int C, int D>
-struct Sums<TensorShape<R, C, D>> {
-    typedef TensorShape<R, C, D> S;
+template <int R, int C, int D, class Cell>
+struct Sums<TensorShape<R, C, D, Cell>> {
+    typedef TensorShape<R, C, D, Cell> S;
     float of[2][4][4] = {};
     int top, left, group, turn;  // the warp's first row and column; this thread's place in the warp
 
@@ -244,10 +254,10 @@ struct Sums<TensorShape<R, C, D>> {
         turn = lane % 4;
     }
 
-    __device__ void add(const float (&of_left)[D][R + S::PAD], const float (&of_right)[D][C + S::PAD]) {
+    __device__ void add(const Cell (&of_left)[S::CELLS][R + S::PAD], const Cell (&of_right)[S::CELLS][C + S::PAD]) {
 #pragma unroll
-        for (int d = turn; d < D + turn; d += 8) {
-            float a[2][4], b[4][2];
+        for (int d = turn; d < S::CELLS + turn; d += 8) {
+            Cell a[2][4], b[4][2];
 #pragma unroll
             for (int i = 0; i < 2; i++) {
                 int row = top + i * 16 + group;
@@ -265,7 +275,7 @@ struct Sums<TensorShape<R, C, D>> {
 #pragma unroll
             for (int i = 0; i < 2; i++) {
 #pragma unroll
-                for (int j = 0; j < 4; j++) mma_tf32(of[i][j], a[i], b[j]);
+                for (int j = 0; j < 4; j++) mma(of[i][j], a[i], b[j]);
             }
         }
     }

@@ -20,7 +20,14 @@ class Shape(NamedTuple):
     columns: int
 
 
-SHAPES = {"large": Shape(128, 128), "medium": Shape(64, 64), "narrow": Shape(256, 4), "tensor": Shape(128, 64)}
+SHAPES = {
+    "large": Shape(128, 128),
+    "medium": Shape(64, 64),
+    "narrow": Shape(256, 4),
+    "tf32": Shape(128, 64),
+    "bf16": Shape(128, 64),
+}
+ON_TENSOR_CORES = ("tf32", "bf16")  # of the shapes; their factors are rounded so
 
 
 class Plan(NamedTuple):
@@ -39,15 +46,15 @@ def tiles(shape: str, rows: int, columns: int) -> int:
 
 
 @functools.lru_cache(maxsize=1024)
-def plan(rows: int, columns: int, depth: int, products: int = 1, tensor: bool = False) -> Plan:
+def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | None = None) -> Plan:
     """The plan for so many products (rows, depth) @ (depth, columns). It depends on nothing else.
 
-    tensor: on tensor cores, in TF32, where there are columns enough to fill them
+    numbers: one of ON_TENSOR_CORES, to which factors are rounded where there are columns enough to fill these; or None
     """
     if columns <= FEW_COLUMNS:
         shape = "narrow"
-    elif tensor:
-        shape = "tensor"
+    elif numbers:
+        shape = numbers
     elif tiles("large", rows, columns) * products >= ENOUGH_BLOCKS // 2:  # a large block is worth four others
         shape = "large"
     else:

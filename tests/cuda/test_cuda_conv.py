@@ -12,12 +12,12 @@ from minigan.kernels import reference
 from minigan.kernels.cuda import conv as cuda
 from minigan.kernels.cuda import implicit
 from minigan.kernels.cuda.conv import ALGORITHMS
-from minigan.kernels.cuda.tiling import SHAPES, Plan
+from minigan.kernels.cuda.tiling import ON_TENSOR_CORES, SHAPES, Plan
 
-EXACT = sorted(set(ALGORITHMS) - {"tf32"})
+EXACT = sorted(set(ALGORITHMS) - set(ON_TENSOR_CORES))
 NAMES = st.sampled_from(EXACT)
 IMAGES = st.integers(1, 3)
-PLANS = st.builds(Plan, st.sampled_from(sorted(set(SHAPES) - {"tensor"})), st.sampled_from([1, 1, 2, 5]))
+PLANS = st.builds(Plan, st.sampled_from(sorted(set(SHAPES) - set(ON_TENSOR_CORES))), st.sampled_from([1, 1, 2, 5]))
 SLOPES = st.sampled_from([1.0, 0.2, 0.0])
 BELOW_STRIDE = geometry(2, (11, 4, 2, 3, 1, 0, 0), (9, 3, 1, 3, 1, 0, 0), 3, 5, 1)  # some pixels are in no window
 COMMON_FACTOR = geometry(1, (15, 4, 3, 4, 2, 1, 1), (13, 3, 2, 4, 6, 0, 2), 4, 6, 2)  # of stride and dilation
@@ -170,13 +170,26 @@ def in_tf32(array):
     return ((np.ascontiguousarray(array).view(np.uint32) + 0x1000) & 0xFFFFE000).view(np.float32)
 
 
+def in_bf16(array):
+    """float32 with 7 bits after the point: to nearest, halves to even."""
+    bits = np.ascontiguousarray(array).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+
+
+ROUNDED = {"tf32": in_tf32, "bf16": in_bf16}
+LAST_BIT = {"tf32": 2.0**-10, "bf16": 2.0**-7}
+NUMBERS = pytest.mark.parametrize("numbers", ON_TENSOR_CORES)
+
+
+@NUMBERS
 @settings(max_examples=5)
 @given(conv_geometries(st.just(1), st.integers(1, 2), st.integers(1, 20)), SLOPES, st.sampled_from([1, 2]), SEEDS)
 @example(TWO_TILES, 0.2, 1, 1)
 @example(COMMON_FACTOR, 1.0, 2, 2)
-def test_on_tensor_cores_factors_are_rounded_and_sums_are_not(g, slope, parts, seed):
+def test_on_tensor_cores_factors_are_rounded_and_sums_are_not(numbers, g, slope, parts, seed):
     (x, w, y, of_c, of_k), (dx, dw, dy, dc, dk) = draw(g, np.float32)
-    x, w, y, how = in_tf32(x), in_tf32(w), in_tf32(y), Plan("tensor", parts)
+    x, w, y = map(ROUNDED[numbers], (x, w, y))
+    how = Plan(numbers, parts)
     with ordered(seed):
         made = implicit.conv2d(dx, dw, g, dk, slope, how=how)
         assert_close(made, reference.conv2d(x, w, g, of_k, slope), terms(g))
@@ -186,22 +199,40 @@ def test_on_tensor_cores_factors_are_rounded_and_sums_are_not(g, slope, parts, s
         assert_close(made, reference.conv2d_weight(x, y, g), terms(g))
 
 
+@NUMBERS
+def test_halves_infinities_and_nan_are_rounded_right(numbers):
+    """1 x 1 convolutions with the identity give the rounded image back."""
+    g = geometry(1, (6, 6, 1, 1, 1, 0, 0), (1, 1, 1, 1, 1, 0, 0), 16, 16, 1)
+    half = LAST_BIT[numbers] / 2
+    x = np.zeros(g.image, np.float32)
+    x[0, 0, 0, :6] = 1 + half, 1 + 3 * half, -1 - half, 1 + 0.99 * half, 1e-30, 1 - half
+    x[0, 3, 0, 2], x[0, 5, 0, 3] = np.inf, np.nan
+    w = np.eye(16, dtype=np.float32).reshape(g.weight)
+    with np.errstate(invalid="ignore"):
+        made = plain(implicit.conv2d(on_device(x), on_device(w), g, None, 1.0, how=Plan(numbers, 1)))
+    np.testing.assert_array_equal(made[0, :3], ROUNDED[numbers](x)[0, :3])
+    assert made[0, 3, 0, 2] == np.inf
+    assert np.isnan(made).sum() == 15 + 16  # an infinity times zeros, and a NaN
+
+
+@NUMBERS
 @pytest.mark.parametrize("features", [5, 20])
-def test_tf32_is_near_the_reference(features):
+def test_rounded_products_are_near_the_reference(numbers, features):
     g = geometry(2, (5, 3, 3, 2, 1, 1, 1), (4, 2, 4, 2, 1, 1, 1), 20, features, 1)
     (x, w, y, of_c, of_k), (dx, dw, dy, dc, dk) = draw(g, np.float32)
     for made, expected in (
-        (cuda.conv2d(dx, dw, g, dk, 0.2, "tf32"), reference.conv2d(x, w, g, of_k, 0.2)),
-        (cuda.conv2d_transpose(dy, dw, g, dc, "tf32"), reference.conv2d_transpose(y, w, g, of_c)),
-        (cuda.conv2d_weight(dx, dy, g, "tf32"), reference.conv2d_weight(x, y, g)),
+        (cuda.conv2d(dx, dw, g, dk, 0.2, numbers), reference.conv2d(x, w, g, of_k, 0.2)),
+        (cuda.conv2d_transpose(dy, dw, g, dc, numbers), reference.conv2d_transpose(y, w, g, of_c)),
+        (cuda.conv2d_weight(dx, dy, g, numbers), reference.conv2d_weight(x, y, g)),
     ):
-        np.testing.assert_allclose(plain(made), expected, atol=2.0**-10 * np.sqrt(terms(g)))
+        np.testing.assert_allclose(plain(made), expected, atol=LAST_BIT[numbers] * np.sqrt(terms(g)))
 
 
-def test_tf32_is_for_float32():
+@NUMBERS
+def test_tensor_cores_are_for_float32(numbers):
     g = geometry(1, (3, 3, 1, 1, 1, 0, 0), (3, 3, 1, 1, 1, 0, 0), 1, 1, 1)
     with pytest.raises(DtypeError, match="float64"):
-        cuda.conv2d(on_device(np.ones(g.image)), on_device(np.ones(g.weight)), g, algorithm="tf32")
+        cuda.conv2d(on_device(np.ones(g.image)), on_device(np.ones(g.weight)), g, algorithm=numbers)
 
 
 def test_the_order_of_blocks_changes_nothing():
@@ -210,9 +241,9 @@ def test_the_order_of_blocks_changes_nothing():
     for seed in range(2):
         with ordered(seed):
             made = (
-                implicit.conv2d(x, w, SEVERAL_TILES, None, 1.0, how),
-                implicit.conv2d_transpose(y, w, SEVERAL_TILES, None, how),
-                implicit.conv2d_weight(x, y, SEVERAL_TILES, how),
+                implicit.conv2d(x, w, SEVERAL_TILES, None, 1.0, how=how),
+                implicit.conv2d_transpose(y, w, SEVERAL_TILES, None, how=how),
+                implicit.conv2d_weight(x, y, SEVERAL_TILES, how=how),
             )
         results.add(b"".join(array.tobytes() for array in made))
     assert len(results) == 1

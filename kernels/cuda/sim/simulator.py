@@ -35,7 +35,7 @@ SANITIZERS = {  # what is looked for, and how it is compiled then
 }
 DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
-BARRIER = re.compile(r"__sync|__shfl|mma_")
+BARRIER = re.compile(r"__sync|__shfl")
 MESSAGE = 512  # characters
 MOST = (1 << 32) - 1  # of a grid's numbers, whatever a GPU's limits are
 
