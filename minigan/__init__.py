@@ -32,6 +32,7 @@ from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
 from minigan.recompute import recompute
+from minigan.replay import captured
 from minigan.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "Tensor",
     "UnknownNameError",
     "backward",
+    "captured",
     "get_threads",
     "grad",
     "is_recording",

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 
 from minigan import kernels, writes
 from minigan.errors import MiniganError, ShapeError
+from minigan.kernels import capture
 from minigan.tensor import Tensor
 
 
@@ -80,19 +82,27 @@ class Optimiser:
                     gradient = gradient.astype(data.dtype)
                 key = id(group), state.get("step", 0), data.dtype
                 together.setdefault(key, (group, []))[1].append((data, gradient, state))
-        self.steps += 1
-        for (_, step, _), (group, updates) in together.items():
+        capture.each_time(self._count)
+        for group, updates in together.values():
             for data, _, state in updates:
                 if not state:
-                    state.update(step=0, **{name: np.zeros_like(data) for name in self.moments})
-                state["step"] = step + 1
+                    self._begin(state, data)
             parameters, gradients, states = zip(*updates, strict=True)
             moments = [[state[name] for state in states] for name in self.moments]
-            self._update(kernels.of(parameters[0]), parameters, gradients, *moments, group, step + 1)
+            # both are read again at each replay of a captured step
+            step, rate = capture.number(partial(_advance, states)), capture.number(partial(group.get, "lr"))
+            self._update(kernels.of(parameters[0]), parameters, gradients, *moments, group, rate, step)
             for data in parameters:
                 writes.note(data)
 
-    def _update(self, kernel, parameters, gradients, *moments_group_step):
+    def _count(self):
+        self.steps += 1
+
+    def _begin(self, state, data):
+        capture.refuse(f"makes the state of {type(self).__name__}")
+        state.update(step=0, **{name: np.zeros_like(data) for name in self.moments})
+
+    def _update(self, kernel, parameters, gradients, *moments_group_rate_step):
         """Update parameters of one group and dtype in place: arrays, their gradients and moments, as lists."""
         raise NotImplementedError
 
@@ -105,7 +115,7 @@ class Optimiser:
         """Copies of the state and the settings: numbers, strings and arrays only."""
         return {
             "steps": self.steps,
-            "state": [{k: np.copy(v) if np.ndim(v) else v for k, v in state.items()} for state in self.state],
+            "state": [_copied(state) for state in self.state],
             "groups": [{k: v for k, v in group.items() if k != "parameters"} for group in self.groups],
         }
 
@@ -120,9 +130,21 @@ class Optimiser:
             if state and (set(state) != {"step", *self.moments} or state_shapes(state) - {parameter.shape}):
                 raise ShapeError(f"{type(self).__name__}.load_state_dict: state of another optimiser or parameter")
         self.steps = saved["steps"]
-        self.state = [{k: np.copy(v) if np.ndim(v) else v for k, v in state.items()} for state in saved["state"]]
+        self.state = [_copied(state) for state in saved["state"]]
         for group, settings in zip(self.groups, saved["groups"], strict=True):
             group.update(settings)
+
+
+def _advance(states) -> int:
+    """The number of the next step of all these parameters' states, which is written down in each."""
+    step = states[0]["step"] + 1
+    for state in states:
+        state["step"] = step
+    return step
+
+
+def _copied(state: dict) -> dict:
+    return {name: value if name == "step" else value.copy() for name, value in state.items()}
 
 
 def state_shapes(state: dict) -> set:
@@ -146,12 +168,12 @@ class SGD(Optimiser):
         if group["nesterov"] and not group["momentum"]:
             raise MiniganError("SGD: nesterov=True needs a momentum above 0")
 
-    def _update(self, kernel, parameters, gradients, velocities, group, step):
+    def _update(self, kernel, parameters, gradients, velocities, group, rate, step):
         kernel.sgd_update(
             parameters,
             gradients,
             velocities,
-            group["lr"],
+            rate,
             group["momentum"],
             group["nesterov"],
             group["weight_decay"],
@@ -166,10 +188,8 @@ class RMSprop(Optimiser):
     def __init__(self, parameters, lr: float = 0.01, *, decay=0.99, eps=1e-8, weight_decay=0.0):
         super().__init__(parameters, lr=lr, decay=decay, eps=eps, weight_decay=weight_decay)
 
-    def _update(self, kernel, parameters, gradients, squares, group, step):
-        kernel.rmsprop_update(
-            parameters, gradients, squares, group["lr"], group["decay"], group["eps"], group["weight_decay"]
-        )
+    def _update(self, kernel, parameters, gradients, squares, group, rate, step):
+        kernel.rmsprop_update(parameters, gradients, squares, rate, group["decay"], group["eps"], group["weight_decay"])
 
 
 class Adam(Optimiser):
@@ -189,13 +209,13 @@ class Adam(Optimiser):
         if not all(0 <= beta < 1 for beta in group["betas"]):
             raise MiniganError(f"{type(self).__name__}: betas are {group['betas']}, but each is from 0 to below 1")
 
-    def _update(self, kernel, parameters, gradients, means, squares, group, step):
+    def _update(self, kernel, parameters, gradients, means, squares, group, rate, step):
         kernel.adam_update(
             parameters,
             gradients,
             means,
             squares,
-            group["lr"],
+            rate,
             *group["betas"],
             group["eps"],
             group["weight_decay"],

@@ -8,6 +8,8 @@ straight to an ndarray, behind minigan's back, are not seen.
 import itertools
 import weakref
 
+from minigan.kernels import capture
+
 tick = itertools.count(1).__next__
 latest = 0  # the tick of the latest write of all: what was recorded after it needs no look-up
 _written = {}  # id of an owner of memory -> (tick of its last write, weak reference that removes the entry)
@@ -21,7 +23,13 @@ def owner(array):
 
 
 def note(array) -> None:
-    """Remember that this array's memory is written now."""
+    """Remember that this array's memory is written now, and in a captured step at each replay."""
+    if capture.capturing():
+        capture.each_time(lambda: _note(array))
+    _note(array)
+
+
+def _note(array):
     global latest
     latest = tick()
     kept = owner(array)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 
 import numpy as np
 
 from minigan.errors import DeviceError
-from minigan.kernels import own
+from minigan.kernels import capture, own
 from minigan.kernels.cuda.launch import FOLDER, register
 
 try:
@@ -26,19 +27,45 @@ class Gpu:
         function(file, real, kernel)(blocks, threads, tuple(arguments))
 
     def matmul(self, a, b):
+        capture.refuse("multiplies matrices by cuBLAS")
         return cupy.matmul(a, b)
 
     def empty(self, shape, dtype):
         return cupy.empty(shape, dtype)
 
     def put(self, array: np.ndarray):
+        capture.refuse("copies an array of the CPU to the GPU")
         return cupy.asarray(array, order="C")
 
     def get(self, array) -> np.ndarray:
+        capture.refuse("copies an array to the CPU")
         return cupy.asnumpy(array)
 
     def address_of(self, array) -> int:
         return array.data.ptr
+
+    def overwrite(self, array, values: np.ndarray) -> None:
+        # CUDA has taken the values when this returns, as they are in memory that it has not pinned
+        array.data.copy_from_host_async(values.ctypes.data, values.nbytes, cupy.cuda.get_current_stream())
+
+    def captured(self, function):
+        # Arrays of the step come from a pool of its own, which the replay keeps: nobody else gets their memory.
+        pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
+        cupy.cuda.get_current_stream().synchronize()
+        with cupy.cuda.using_allocator(pool.malloc), stream:
+            stream.begin_capture()
+            try:
+                function()
+            except BaseException:
+                with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # the capture may be broken already
+                    stream.end_capture()
+                raise
+            graph = stream.end_capture()
+
+        def replay(pool=pool):
+            graph.launch()
+
+        return replay
 
 
 @functools.cache

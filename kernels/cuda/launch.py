@@ -8,6 +8,7 @@ geometries.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +47,12 @@ class Launcher(Protocol):
 
     def address_of(self, array) -> int:
         """Where a contiguous array begins, for a kernel."""
+
+    def overwrite(self, array, values: np.ndarray) -> None:
+        """Copy values of the CPU, contiguous, into an array of this launcher's kind."""
+
+    def captured(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Call a function and record what it launches, without doing it; what is returned does it, each time."""
 
 
 _launchers: dict[type, Launcher] = {}

@@ -5,24 +5,28 @@ import math
 import numpy as np
 
 from minigan.errors import DtypeError, ShapeError
-from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, put, run
+from minigan.kernels.cuda.graph import supplied
+from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, run
 
 BLOCK = 1 << 12  # elements of a block of threads, as in optim.cu
+SETTINGS = {"sgd": 2, "sgd_momentum": 4, "rmsprop": 5, "adam": 9}  # how many numbers a kernel finds in memory
 
 
 def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
     if momentum:
-        update("sgd_momentum", (ps, velocities), gs, (lr, weight_decay, momentum, nesterov))
+        update("sgd_momentum", (ps, velocities), gs, lambda: (float(lr), weight_decay, momentum, nesterov))
     else:
-        update("sgd", (ps,), gs, (lr, weight_decay))
+        update("sgd", (ps,), gs, lambda: (float(lr), weight_decay))
 
 
 def rmsprop_update(ps, gs, squares, lr, decay, eps, weight_decay=0.0):
-    update("rmsprop", (ps, squares), gs, (lr, decay, 1 - decay, eps, weight_decay))
+    update("rmsprop", (ps, squares), gs, lambda: (float(lr), decay, 1 - decay, eps, weight_decay))
 
 
 def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, decoupled, step):
-    settings = adam_settings(lr, beta1, beta2, eps, weight_decay, decoupled, step)
+    def settings():
+        return adam_settings(float(lr), beta1, beta2, eps, weight_decay, decoupled, int(step))
+
     update("adam", (ps, means, squares), gs, settings)
 
 
@@ -34,15 +38,25 @@ def adam_settings(lr, beta1, beta2, eps, weight_decay, decoupled, step):
 
 
 def update(kernel, states, gs, settings):
-    """Run a kernel on lists of parameters and what belongs to them. settings: numbers that it finds in memory."""
+    """Run a kernel on lists of parameters and what belongs to them.
+
+    settings: gives the numbers that the kernel finds in memory: now, or in a captured step before each replay
+    """
     if not gs:
         return
     gs = contiguous(*gs)
     like, dtype = gs[0], gs[0].dtype
-    table, blocks = table_of((*states, gs), dtype)
-    if blocks:
-        settings = put(np.array(settings, dtype), like)
-        run("optim.cu", kernel, (blocks, THREADS), put(table, like), settings, len(table), real=dtype)
+    lists = *states, gs
+    table, blocks = table_of(lists, dtype)
+    if not blocks:
+        return
+
+    def addresses(kept=lists):  # by which arrays stay where the table says for as long as it is asked for
+        return table.ravel()
+
+    addresses = supplied(addresses, table.size, np.int64, like)
+    settings = supplied(settings, SETTINGS[kernel], dtype, like)
+    run("optim.cu", kernel, (blocks, THREADS), addresses, settings, len(table), real=dtype)
 
 
 def table_of(lists, dtype):

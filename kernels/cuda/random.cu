@@ -53,9 +53,11 @@ __device__ inline Point direction(unsigned b) {
 }
 
 // The four numbers of each block, for a function that makes them of its words. The last block may have fewer.
+// place: the two words of the key and the first block, in memory, so that a captured draw goes on at each replay
 template <class Function>
-__device__ __forceinline__ void fill(float *out, wide size, wide low, wide high, wide block, Function numbers_of) {
+__device__ __forceinline__ void fill(float *out, const wide *place, wide size, Function numbers_of) {
     bool in_fours = aligned(out);
+    wide low = place[0], high = place[1], block = place[2];
     EACH(i, (size + 3) / 4) {
         float4 four = numbers_of(philox(block + i, low, high));
         if (in_fours && 4 * i + 4 <= size) {
@@ -70,8 +72,8 @@ __device__ __forceinline__ void fill(float *out, wide size, wide low, wide high,
 }
 
 // Two words are a point: the first is how probable it is to be further out, the second its direction.
-KERNEL void __launch_bounds__(256) standard_normal(float *out, wide size, wide low, wide high, wide block) {
-    fill(out, size, low, high, block, [](Words words) {
+KERNEL void __launch_bounds__(256) standard_normal(float *out, const wide *place, wide size) {
+    fill(out, place, size, [](Words words) {
         float near = radius(words.a), far = radius(words.c);
         Point p = direction(words.b), q = direction(words.d);
         return float4{near * p.x, near * p.y, far * q.x, far * q.y};
@@ -79,8 +81,8 @@ KERNEL void __launch_bounds__(256) standard_normal(float *out, wide size, wide l
 }
 
 // From 0 to below 1: the 24 bits of a word that a float has room for.
-KERNEL void __launch_bounds__(256) uniform(float *out, wide size, wide low, wide high, wide block) {
-    fill(out, size, low, high, block, [](Words words) {
+KERNEL void __launch_bounds__(256) uniform(float *out, const wide *place, wide size) {
+    fill(out, place, size, [](Words words) {
         constexpr float UNIT = 1 / 16777216.0f;  // 2^-24
         return float4{(words.a >> 8) * UNIT, (words.b >> 8) * UNIT, (words.c >> 8) * UNIT, (words.d >> 8) * UNIT};
     });

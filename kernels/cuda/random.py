@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigan.errors import DtypeError
+from minigan.kernels.cuda.graph import supplied
 from minigan.kernels.cuda.launch import each, run
 
 
@@ -19,4 +20,5 @@ def fill(kernel, out, key, block):
     if out.dtype != np.float32:
         raise DtypeError(f"{kernel}: draws float32, not {out.dtype}; convert what it fills")
     if out.size:
-        run("random.cu", kernel, each(-(-out.size // 4)), out, out.size, key & 0xFFFFFFFF, key >> 32, block)
+        place = supplied(lambda: (key & 0xFFFFFFFF, key >> 32, int(block)), 3, np.int64, out)
+        run("random.cu", kernel, each(-(-out.size // 4)), out, place, out.size)

@@ -156,7 +156,7 @@ class Dropout(Module):
     def forward(self, x):
         if not self.training:
             return x
-        return ops.dropout(x, self.rate, random.stream("dropout") if self.rng is None else self.rng)
+        return ops.dropout(x, self.rate, random.philox("dropout") if self.rng is None else self.rng)
 
     def describe(self):
         return f"{self.rate}"

@@ -1,5 +1,7 @@
 """Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
 
+from types import ModuleType as _Module
+
 from minigan.ops import methods
 from minigan.ops.activation import leaky_relu, relu, sigmoid, softplus
 from minigan.ops.conv import activated_conv2d, col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
@@ -54,4 +56,5 @@ from minigan.ops.shape import (
     transpose,
 )
 
-__all__ = [name for name in dir() if not name.startswith("_") and name != "methods"]
+# the operations, and not the files they are in
+__all__ = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, _Module)]

@@ -22,12 +22,13 @@ def matmul(a, b):
 
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
-    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and a.__class__ is b.__class__:
+    here = a.__class__ is np.ndarray
+    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and here and b.__class__ is np.ndarray:
         return a.dot(b)  # np.matmul's result, in half the time where there is little to do
     if (
         b.ndim != 2
         or a.ndim < 2
-        or a.size * b.shape[1] <= SMALL
+        or (here and a.size * b.shape[1] <= SMALL)
         or a.dtype != b.dtype
         or a.shape[-1] != b.shape[0]
         or a.dtype.type not in FLOATS

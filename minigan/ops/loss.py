@@ -1,14 +1,16 @@
 """Losses, averaged over the batch and everything in it."""
 
+import functools
 import math
 
 import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
-from minigan.devices import to_cpu
+from minigan.devices import device_of, move
 from minigan.errors import ShapeError
 from minigan.ops.activation import sigmoid
+from minigan.ops.checks import integers, outside
 from minigan.ops.elementwise import abs, square
 from minigan.ops.reduce import log_softmax, mean
 from minigan.tensor import Tensor
@@ -54,18 +56,24 @@ def _(g, y, logits, targets):
 
 def cross_entropy(logits, labels):
     """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
-    labels = np.array(to_cpu(labels))
+    labels = integers(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ShapeError(
             f"cross_entropy: logits have shape {logits.shape} and labels {labels.shape} of {labels.dtype}; "
             "they are (N, K) and integers (N,)"
         )
-    if labels.size and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+    if found := outside(labels, logits.shape[1]):
         raise ShapeError(
-            f"cross_entropy: labels go from {labels.min()} to {labels.max()}, "
+            f"cross_entropy: labels go from {found[0]} to {found[1]}, "
             f"but there are {logits.shape[1]} classes, 0 to {logits.shape[1] - 1}"
         )
-    return -mean(log_softmax(logits)[np.arange(len(labels)), labels])
+    return -mean(log_softmax(logits)[_first(len(labels), device_of(labels)), labels])
+
+
+@functools.lru_cache(64)
+def _first(count, device):
+    """0 to below count, on a device. It is kept: do not write to it."""
+    return move(np.arange(count), device)
 
 
 def mean_squared_error(predictions, targets):

@@ -4,18 +4,27 @@ import numpy as np
 
 from minigan.devices import device_of, move
 from minigan.errors import ShapeError
+from minigan.random import Philox
 from minigan.recompute import once
 from minigan.tensor import Tensor
 
 
-def dropout(x, rate: float, rng: np.random.Generator):
+def dropout(x, rate: float, rng: Philox | np.random.Generator):
     """Each value 0 with probability `rate`, and the others divided by 1 - rate so that the mean stays.
 
+    rng: a Philox draws where x is; NumPy's generators draw on the CPU, which a captured step cannot do
     source: Srivastava et al., Dropout, JMLR 15 (2014)
     """
     if not 0 <= rate < 1:
         raise ShapeError(f"dropout: rate is {rate}, but it is a probability from 0 to below 1")
     if rate == 0:
         return x
-    mask = once(lambda: (rng.random(x.shape, np.float32) >= rate).astype(x.dtype) / x.dtype.type(1 - rate))
-    return x * move(mask, x.device if isinstance(x, Tensor) else device_of(x))
+    device = x.device if isinstance(x, Tensor) else device_of(x)
+    mask = once(lambda: (_uniform(x.shape, rng, device) >= rate).astype(x.dtype) / x.dtype.type(1 - rate))
+    return x * mask
+
+
+def _uniform(shape, rng, device):
+    if isinstance(rng, Philox):
+        return rng.random(shape, np.float32, device)
+    return move(rng.random(shape, np.float32), device)

@@ -36,16 +36,15 @@ def _nearest(x, size):
         high, wide = size[0] // H, size[1] // W
         repeated = broadcast_to(reshape(x, shape=(N, H, 1, W, 1, C)), shape=(N, H, high, W, wide, C))
         return reshape(repeated, shape=(N, *size, C))
-    rows, columns = (np.arange(n) * old // n for n, old in zip(size, (H, W), strict=True))
+    rows, columns = (_nearest_places(old, new, _device_of(x)) for old, new in zip((H, W), size, strict=True))
     return x[:, rows[:, None], columns]
 
 
 def _bilinear(x, size):
     N, H, W, C = x.shape
     same_float("resize", x=x)
-    device = x.device if isinstance(x, Tensor) else device_of(x)
     along_height, along_width = (
-        move(_mixing(old, new, x.dtype.type), device) for old, new in zip((H, W), size, strict=True)
+        _mixing(old, new, x.dtype.type, _device_of(x)) for old, new in zip((H, W), size, strict=True)
     )
     x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))
     return reshape(along_width @ x, shape=(N, *size, C))
@@ -54,14 +53,26 @@ def _bilinear(x, size):
 _MODES = {"nearest": _nearest, "bilinear": _bilinear}
 
 
+def _device_of(x):
+    return x.device if isinstance(x, Tensor) else device_of(x)
+
+
 @functools.lru_cache(64)
-def _mixing(old, new, dtype):
-    """The (new, old) matrix whose rows hold the weights of the two old pixels that a new one lies between."""
+def _nearest_places(old, new, device):
+    """The pixel that each new one repeats. It is kept: do not write to it."""
+    return move(np.arange(new) * old // new, device)
+
+
+@functools.lru_cache(64)
+def _mixing(old, new, dtype, device):
+    """The (new, old) matrix whose rows hold the weights of the two old pixels that a new one lies between.
+
+    It is kept: do not write to it.
+    """
     centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
     below = np.floor(centre).astype(int)
     above = np.minimum(below + 1, old - 1)
     matrix = np.zeros((new, old))
     np.add.at(matrix, (np.arange(new), below), 1 - (centre - below))
     np.add.at(matrix, (np.arange(new), above), centre - below)
-    matrix.flags.writeable = False
-    return matrix.astype(dtype)
+    return move(matrix.astype(dtype), device)

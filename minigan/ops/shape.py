@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from minigan.autograd import primitive
-from minigan.devices import device_of, move, to_cpu
+from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
+from minigan.ops.checks import integers, outside
 from minigan.tensor import Tensor
 
 
@@ -156,6 +157,8 @@ def _beside(x, index):
     device = device_of(x)
     if isinstance(index, tuple):
         return tuple(_beside(x, part) for part in index)
+    if isinstance(index, list):
+        index = np.array(index)
     return index if device == "cpu" or not getattr(index, "ndim", 0) else move(index, device)
 
 
@@ -179,12 +182,11 @@ def embedding(weight, indices):
 
     raises ShapeError where an index is not in 0..M-1
     """
-    indices = np.array(to_cpu(indices))  # a copy: what they are now counts in the backward pass
+    indices = integers(indices)
     if indices.dtype.kind not in "iu":
         raise DtypeError(f"embedding: indices are {indices.dtype}, but row numbers are integers")
-    if indices.size and not 0 <= indices.min() <= indices.max() < weight.shape[0]:
+    if found := outside(indices, weight.shape[0]):
         raise ShapeError(
-            f"embedding: indices go from {indices.min()} to {indices.max()}, "
-            f"but weight has rows 0 to {weight.shape[0] - 1}"
+            f"embedding: indices go from {found[0]} to {found[1]}, but weight has rows 0 to {weight.shape[0] - 1}"
         )
     return take(weight, index=indices)

@@ -22,7 +22,7 @@ CHANNELS = array(4), array(4)
 LABELS = np.array([0, 3, 1])
 SAME = {"padding": "same"}
 
-CASES = {  # name -> (operation, its arrays that have gradients)
+CASES = {  # name -> (operation, its arrays: those of floats have gradients)
     "abs": (mg.abs, X),
     "add": (mg.add, X, Y),
     "argmax": (lambda x: x * mg.argmax(x, axis=1).reshape(3, 1).astype(np.float32), X),
@@ -40,10 +40,12 @@ CASES = {  # name -> (operation, its arrays that have gradients)
     "conv2d_weight": (lambda x, y: mg.conv2d_weight(x, y, kernel_size=3, **SAME), IMAGES, FEATURES),
     "cos": (mg.cos, X),
     "cross_entropy": (lambda x: mg.cross_entropy(x, LABELS), X),
+    "cross_entropy, labels there": (mg.cross_entropy, X, LABELS),
     "divide": (mg.divide, X, POSITIVE),
     "dropout": (lambda x: mg.dropout(x, 0.5, np.random.default_rng(0)), X),
     "einsum": (lambda x, y: mg.einsum("ij,kj->ik", x, y), X, Y),
     "embedding": (lambda x: mg.embedding(x, np.array([[0, 2], [2, 1]])), X),
+    "embedding, indices there": (mg.embedding, X, np.array([[0, 2], [2, 1]])),
     "exp": (mg.exp, X),
     "expand_dims": (lambda x: mg.expand_dims(x, 1), X),
     "fixed_norm": (mg.fixed_norm, X, *CHANNELS, *CHANNELS[:1], array(4, positive=True)),
@@ -104,10 +106,11 @@ def test_every_operation_has_a_case():
 
 
 def value_and_gradients(operation, arrays, device):
-    leaves = [mg.tensor(a, requires_grad=True, device=device) for a in arrays]
+    leaves = [mg.tensor(a, requires_grad=a.dtype.kind == "f", device=device) for a in arrays]
     y = operation(*leaves)
     upstream = np.cos(np.arange(y.size, dtype=np.float32)).reshape(y.shape)
-    results = [y.data, *mg.grad(y, leaves, upstream, allow_unused=True)]
+    wanted = [leaf for leaf in leaves if leaf.requires_grad]
+    results = [y.data, *mg.grad(y, wanted, upstream, allow_unused=True)]
     assert {device_of(r) for r in results if r is not None} == {device}
     return [None if r is None else to_cpu(r) for r in results]
 

@@ -7,6 +7,8 @@ again. As on a GPU, an array of the CPU among them is an error, and so is what C
 import numpy as np
 
 from minigan.errors import DeviceError
+from minigan.kernels import capture
+from minigan.kernels.cuda.sim import recording
 
 IN_CUPY = {  # of NumPy's functions that are no ufuncs
     np.argmax,
@@ -24,6 +26,8 @@ IN_CUPY = {  # of NumPy's functions that are no ufuncs
     np.where,
     np.zeros_like,
 }
+LIBRARY = "multiplies matrices by the device's library"
+OF_SHAPES = {np.broadcast_to, np.shape}  # of these, those that make no array
 
 
 class SimArray(np.ndarray):
@@ -31,22 +35,111 @@ class SimArray(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *inputs, out=None, **settings):
         _same_device(ufunc.__name__, inputs)
-        if out is not None:
-            _same_device(ufunc.__name__, (self, *out))
-            getattr(ufunc, method)(*map(_plain, inputs), out=tuple(map(_plain, out)), **settings)
-            return out[0] if len(out) == 1 else out
-        return _on_device(getattr(ufunc, method)(*map(_plain, inputs), **settings))
+        if ufunc is np.matmul:
+            capture.refuse(LIBRARY)
+        call, inputs = getattr(ufunc, method), tuple(map(_plain, inputs))
+        if method == "at":
+            return recording.written(lambda: call(*inputs))
+        if out is None:
+            return _on_device(_made(lambda: call(*inputs, **settings)))
+        _same_device(ufunc.__name__, (self, *out))
+        into = tuple(map(_plain, out))
+        recording.written(lambda: call(*inputs, out=into, **settings))
+        return out[0] if len(out) == 1 else out
 
     def __array_function__(self, function, types, args, settings):
         if function not in IN_CUPY:
             raise DeviceError(f"np.{function.__name__} of an array on the device sim: CuPy would not do that either")
+        if function is np.einsum:
+            capture.refuse(LIBRARY)
         arrays = list(_arrays_in((*args, *settings.values())))
         _same_device(function.__name__, arrays)
-        return _on_device(function(*_plain(args), **{name: _plain(value) for name, value in settings.items()}))
+        args, settings = _plain(args), {name: _plain(value) for name, value in settings.items()}
+        if function in OF_SHAPES:
+            return _on_device(function(*args, **settings))
+        if settings.get("out") is None:
+            return _on_device(_made(lambda: function(*args, **settings)))
+        recording.written(lambda: function(*args, **settings))
+        return settings["out"].view(SimArray)
+
+    # Methods that NumPy does not ask the two above about. Those that give a view of this array are NumPy's own.
 
     def dot(self, other, out=None):
         _same_device("dot", (self, other))
-        return _on_device(_plain(self).dot(_plain(other)))
+        capture.refuse(LIBRARY)
+        a, b = _plain(self), _plain(other)
+        return _on_device(_made(lambda: a.dot(b)))
+
+    def copy(self, order="C"):
+        return self._copied(lambda array: array.copy(order))
+
+    def astype(self, dtype, *settings, **more):
+        return self._copied(lambda array: array.astype(dtype, *settings, **more))
+
+    def fill(self, value):
+        array = _plain(self)
+        recording.written(lambda: array.fill(value))
+
+    def __setitem__(self, place, value):
+        array, place, value = _plain(self), _plain(place), _plain(value)
+        recording.written(lambda: array.__setitem__(place, value))
+
+    def __getitem__(self, place):
+        place = _plain(place)
+        return self._copied(lambda array: array[place])
+
+    def reshape(self, *shape, **settings):
+        return self._copied(lambda array: array.reshape(*shape, **settings))
+
+    def ravel(self, order="C"):
+        return self._copied(lambda array: array.ravel(order))
+
+    def _copied(self, function):
+        """function(the array), which may be a view of it or a copy."""
+        array = _plain(self)
+        result = function(array)
+        if recording.recording() and isinstance(result, np.ndarray) and not np.may_share_memory(array, result):
+            return _on_device(_made(lambda: function(array)))
+        return _on_device(result)
+
+    def __bool__(self):
+        capture.refuse("asks whether an array is true")
+        return bool(_plain(self))
+
+
+def _read(name):
+    """NumPy's method of that name, which gives what is on the CPU."""
+
+    def method(self, *settings, **more):
+        capture.refuse("reads numbers of an array")
+        return getattr(_plain(self), name)(*settings, **more)
+
+    return method
+
+
+def _new(name):
+    """NumPy's method of that name, which gives a new array."""
+
+    def method(self, *settings, **more):
+        array = _plain(self)
+        return _on_device(_made(lambda: getattr(array, name)(*settings, **more)))
+
+    return method
+
+
+for _name in ("__float__", "__index__", "__int__", "item", "tobytes", "tolist"):
+    setattr(SimArray, _name, _read(_name))
+for _name in ("argmax", "argmin", "argsort", "cumprod", "cumsum", "flatten", "repeat", "take"):
+    setattr(SimArray, _name, _new(_name))
+
+
+def _made(make):
+    """What NumPy makes, arrays also where it would give numbers."""
+    return recording.made(lambda: _arrays(make()))
+
+
+def _arrays(result):
+    return tuple(map(_arrays, result)) if isinstance(result, tuple) else np.asarray(result)
 
 
 def _arrays_in(values):

@@ -19,8 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from minigan.errors import MiniganError
+from minigan.kernels import capture
 from minigan.kernels.cuda.launch import FOLDER
-from minigan.kernels.cuda.sim.array import SimArray
+from minigan.kernels.cuda.sim import recording
+from minigan.kernels.cuda.sim.array import LIBRARY, SimArray
 
 HERE = Path(__file__).parent
 OPTIONS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wno-unknown-pragmas"]
@@ -66,31 +68,51 @@ class Simulator:
         if max(shape) > MOST:
             raise SimulatorError(f"{kernel}: a grid of {shape[:3]} blocks of {shape[3:]} threads cannot be launched")
         some = [] if self.blocks is None else self.blocks(kernel, math.prod(shape[:3]))
-        values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
-        addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
-        message = ctypes.create_string_buffer(MESSAGE)
-        with _turn:
-            errors = function(numbers(shape), addresses, self.seed, numbers(some), ctypes.c_size_t(len(some)), message)
-        if errors:
-            raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
+
+        def launch():
+            values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
+            addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
+            message, count = ctypes.create_string_buffer(MESSAGE), ctypes.c_size_t(len(some))
+            with _turn:
+                errors = function(numbers(shape), addresses, self.seed, numbers(some), count, message)
+            if errors:
+                raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
+
+        recording.written(launch)
 
     def matmul(self, a, b):
+        capture.refuse(LIBRARY)
         return np.matmul(a, b)  # in place of cuBLAS
 
     def empty(self, shape, dtype):
-        array = np.empty(shape, dtype).view(SimArray)
+        array = np.empty(shape, dtype)
         if array.dtype.kind == "f":
             array.fill(np.nan)  # what a kernel forgets to write shows
-        return array
+        return array.view(SimArray)
 
     def put(self, array):
+        capture.refuse("copies an array of the CPU to the device")
         return np.array(array, order="C").view(SimArray)
 
     def get(self, array):
+        capture.refuse("copies an array to the CPU")
         return np.array(array.view(np.ndarray))
 
     def address_of(self, array):
         return array.ctypes.data
+
+    def overwrite(self, array, values):
+        array.view(np.ndarray)[...] = values
+
+    def captured(self, function):
+        with recording.record() as calls:
+            function()
+
+        def replay():
+            for call in calls:
+                call()
+
+        return replay
 
 
 _turn = threading.Lock()  # there is one device
