@@ -21,6 +21,9 @@ MODULES = {
 _wanted: ContextVar[str] = ContextVar("minigan_kernels", default="")
 _owners: dict[type, str] = {}  # a class of arrays -> the implementation for it; "cpu" for all others
 _devices: dict[type, str] = {}  # and the device that such arrays are on, the same
+PRECISIONS = ("float32", "tf32", "bf16")
+
+_precision: ContextVar[str] = ContextVar("minigan_precision", default="float32")
 _loaded: dict[str, ModuleType] = {}  # `of` is asked by every kernel's caller: an import statement would take longer
 
 
@@ -58,3 +61,25 @@ def using(name: str) -> Iterator[ModuleType]:
         yield module
     finally:
         _wanted.reset(before)
+
+
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Let GPUs round the factors of float32 products so, in this thread or task, until the end of the block.
+
+    name: "float32" rounds nothing; "tf32" to 10 bits after the point and "bf16" to 7, for tensor cores: several times
+        as fast. Sums are float32 in any case, and so are all arrays. The CPU, which has no such cores, rounds nothing.
+    raises UnknownNameError for another name
+    """
+    if name not in PRECISIONS:
+        raise UnknownNameError("precision", name, PRECISIONS)
+    before = _precision.set(name)
+    try:
+        yield
+    finally:
+        _precision.reset(before)
+
+
+def precision_now() -> str:
+    """What `precision` asks for, "float32" unless it does."""
+    return _precision.get()

@@ -28,6 +28,7 @@ from minigan.errors import (
     ShapeError,
     UnknownNameError,
 )
+from minigan.kernels import precision
 from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
@@ -55,6 +56,7 @@ __all__ = [
     "is_recording",
     "no_grad",
     "nondifferentiable",
+    "precision",
     "primitive",
     "recompute",
     "seed",

@@ -1,13 +1,13 @@
 """The matrix product, matmul.cu."""
 
 from minigan.kernels.cuda.launch import contiguous, empty, run
-from minigan.kernels.cuda.tiling import in_parts, plan
+from minigan.kernels.cuda.tiling import in_parts, numbers_for, plan
 
 
 def matmul(a, b, bias=None, slope=1.0, how=None):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,).
 
-    how: a Plan; the sizes decide unless it is given
+    how: a Plan; the sizes and `kernels.precision` decide unless it is given
     """
     (m, depth), n = a.shape, b.shape[1]
     if not m * n:
@@ -15,7 +15,7 @@ def matmul(a, b, bias=None, slope=1.0, how=None):
     a, a_row, a_depth = flat_with_strides(a)
     b, b_depth, b_column = flat_with_strides(b)
     a, b, bias = contiguous(a, b, bias)
-    how = how or plan(m, n, depth)
+    how = how or plan(m, n, depth, numbers=numbers_for(a))
 
     sizes = m, n, depth, a_row, a_depth, b_depth, b_column
 

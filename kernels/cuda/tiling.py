@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 from typing import NamedTuple
 
+import numpy as np
+
+from minigan.kernels import precision_now
 from minigan.kernels.cuda.launch import THREADS, each, empty, run
 
 FEW_COLUMNS = 8
@@ -61,6 +64,12 @@ def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | 
         shape = "medium"
     blocks = tiles(shape, rows, columns) * products
     return Plan(shape, max(min(ENOUGH_BLOCKS // blocks, depth // SHORTEST), depth // LONGEST + 1))
+
+
+def numbers_for(array) -> str | None:
+    """One of ON_TENSOR_CORES, where `kernels.precision` asks for it and the array is float32; else None."""
+    precision = precision_now()
+    return precision if precision in ON_TENSOR_CORES and array.dtype == np.float32 else None
 
 
 def in_parts(launch, how: Plan, shape, like, bias=None, slope=1.0):
