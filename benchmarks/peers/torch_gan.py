@@ -130,4 +130,4 @@ class TorchTrainer(Training):
     """One training step of a GAN in PyTorch, from the weights that it has in minigan."""
 
     def __init__(self, gan: GAN, channels_last: bool = False):
-        super().__init__(*networks(gan), gan.learning_rate, gan.betas, channels_last)
+        super().__init__(*networks(gan), gan.recipe.generator_rate, gan.recipe.betas, channels_last)
