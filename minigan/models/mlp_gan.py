@@ -1,4 +1,8 @@
-"""The dense GAN: noise through three dense layers to an image, and an image through three to a logit."""
+"""The dense GAN: noise through three dense layers to an image, and an image through three to a logit.
+
+100-128-128-784 with tanh against 784-128-128-1, from a text on deconvolution as a strategy for GANs, though
+there is none in it: `dcgan` has some.
+"""
 
 import math
 
@@ -10,6 +14,12 @@ HIDDEN = 128
 
 def mlp_gan(image_shape, rng, latent_size=100):
     """100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
+    networks = dense_networks(image_shape, rng, latent_size)
+    return GAN("mlp-gan", *networks, image_shape, latent_size, first_run=(12_000, 64))
+
+
+def dense_networks(image_shape, rng, latent_size=100):
+    """A generator and a discriminator of three dense layers each, leaky ReLU between them."""
     pixels = math.prod(image_shape)
     generator = Sequential(
         Linear(latent_size, HIDDEN, rng=rng),
@@ -28,4 +38,4 @@ def mlp_gan(image_shape, rng, latent_size=100):
         LeakyReLU(0.2),
         Linear(HIDDEN, 1, rng=rng),
     )
-    return GAN("mlp-gan", generator, discriminator, image_shape, latent_size, first_run=(12_000, 64))
+    return generator, discriminator

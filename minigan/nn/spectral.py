@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan import ops, random
+from minigan import devices, ops, random
 from minigan.autograd import no_grad
 from minigan.errors import ShapeError
 from minigan.nn.layers import Conv2d, Embedding, Linear
@@ -40,11 +40,14 @@ class SpectralNorm(Module):
         self.layer = layer
         rng = random.stream("init") if rng is None else rng
         columns, outputs = self._matrix(layer.weight.detach()).shape
-        dtype = layer.weight.dtype
-        self.left = Tensor(_unit(rng.standard_normal(outputs)).astype(dtype))
-        self.right = Tensor(_unit(rng.standard_normal(columns)).astype(dtype))
+        self.left, self.right = (self._drawn(rng, size) for size in (outputs, columns))
         for _ in range(FIRST):
             self._iterate()
+
+    def _drawn(self, rng, size):
+        """A random direction, where the weight is."""
+        weight = self.layer.weight
+        return Tensor(devices.move(_unit(rng.standard_normal(size)).astype(weight.dtype), weight.device))
 
     def _matrix(self, weight):
         """The weight as (everything else, outputs)."""

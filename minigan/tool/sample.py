@@ -14,18 +14,20 @@ from minigan.training.grids import grid_png
 ENDINGS = (".png", ".npz")
 
 
-def write(run: str, count: int, out: str, seed: int) -> None:
+def write(run: str, count: int, out: str, seed: int, label: int | None = None) -> None:
     """Generate `count` images and put them into a file, whole or not at all.
 
     out: .png for one grid, .npz for an array `images`, (count, H, W, C), uint8
-    raises TrainingError for another ending, RunError for a folder that is no run or a file that cannot be written
+    label: the class of all of them, for a conditional model
+    raises TrainingError for another ending or a class that is not there, RunError for a folder that is no run or a file
+        that cannot be written
     """
     path = Path(out)
     if path.suffix.lower() not in ENDINGS:
         raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
     if not path.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {path.parent}")
-    images = gans.sample(gans.load(run), count, seed)
+    images = gans.sample(gans.load(run), count, seed, label)
     files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
     click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")
 

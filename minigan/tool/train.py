@@ -8,6 +8,7 @@ from minigan import devices, models
 from minigan import gan as gans
 from minigan.data import Augment, Dataset, load
 from minigan.errors import UnknownNameError
+from minigan.gan.fitting import classes_of
 from minigan.tool.downloads import Downloads
 from minigan.tool.words import text_of_shape
 from minigan.training.errors import Interrupted
@@ -27,13 +28,18 @@ def run(
     size,
     channels,
     augment,
-    learning_rate,
+    start,
+    freeze,
     threads,
     device,
     out,
     force,
+    **recipe,
 ):
-    """Train, showing how it goes, and say where everything is. The arguments are the command's options."""
+    """Train, showing how it goes, and say where everything is. The arguments are the command's options.
+
+    recipe: settings of the model's recipe, None where it is left as it is
+    """
     check_device(device)
     if model not in models.available():
         raise UnknownNameError("model", model, models.available())
@@ -42,7 +48,7 @@ def run(
         RunFolder(out).check_free(force)
     set_threads(threads)
     dataset = load_data(source, data_dir, size, channels)
-    gan = models.build(model, dataset.shape, seed)
+    gan = models.build(model, dataset.shape, seed, classes_of(dataset.labels))
     length = f"{epochs} epochs" if epochs else f"{steps or gan.first_run[0]} steps"
     out = out or numbered("runs", f"{model}-{dataset.name}".replace("/", "-"))
     click.echo(announcement(model, dataset, length, seed, out))
@@ -54,12 +60,14 @@ def run(
             epochs=epochs,
             batch=batch,
             seed=seed,
-            learning_rate=learning_rate,
             augment=augment,
+            start=start,
+            freeze=[name.strip() for name in (freeze or "").split(",") if name.strip()],
             device=device,
             callbacks=[gans.Progress()],
             out=out,
             force=force,
+            **recipe,
         )
     except Interrupted:
         farewell(out)

@@ -8,6 +8,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 import minigan as mg
+from benchmarks.peers import torch_gan
 from minigan import nn
 from minigan.averaging import ExponentialAverage
 
@@ -91,11 +92,7 @@ def test_minibatch_std_is_the_composition_of_its_authors(shape, rng):
     """StyleGAN2's: groups of four, one channel."""
     x = rng.standard_normal(shape)
     given = torch.from_numpy(channels_first(x)).requires_grad_()
-    images = given if given.ndim == 4 else given[:, :, None, None]
-    y = images.reshape(4, -1, 1, *images.shape[1:])
-    y = (y - y.mean(0)).square().mean(0)
-    y = (y + 1e-8).sqrt().mean([2, 3, 4]).reshape(-1, 1, 1, 1).repeat(4, 1, *images.shape[2:])
-    expected = torch.cat([images, y], 1).reshape(*given.shape[:1], -1, *given.shape[2:])
+    expected = torch_gan.MinibatchStd(4)(given)
 
     points = mg.tensor(x, requires_grad=True)
     ours = nn.MinibatchStd(4)(points)
