@@ -57,6 +57,8 @@ def cli():
 @click.option("--freeze", metavar="NAMES", help="Parts not to train, with commas between: generator.0, discriminator.")
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
 @click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
+@click.option("--precision", default="float32", metavar="NAME", help="Of a GPU's products: float32, tf32 or bf16.")
+@click.option("--captured", is_flag=True, help="On a GPU: launch each step as one CUDA graph.")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):
