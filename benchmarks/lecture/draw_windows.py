@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.lecture.draw import COLOURS, FAINT, GREY, INK, OURS, PALE, PEER, arrow, bare, cell, frame
+from benchmarks.lecture.draw import COLOURS, FAINT, GREY, INK, OURS, PEER, bare, cell, frame
 from benchmarks.lecture.operations import phases
 from minigan.kernels import reference
 from minigan.kernels.geometry import ConvGeometry
@@ -26,10 +26,14 @@ def im2col(pyplot):
     of_window, of_pixel = CHOSEN[0] * g.OW + CHOSEN[1], PIXEL[0] * g.W + PIXEL[1]
     _image(grid[0, 0], g, f"x: {g.H} x {g.W} pixels, padding {g.PT}")
     frame(grid[0, 0], g.SW * CHOSEN[1], g.SH * CHOSEN[0], g.KW, g.KH, OURS)
-    grid[0, 0].text(-0.1, 8.1, f"the window (oh, ow) = {CHOSEN}: {g.KH} x {g.KW}, stride {g.SH}", color=OURS, fontsize=8.5)
+    grid[0, 0].text(
+        -0.1, 8.1, f"the window (oh, ow) = {CHOSEN}: {g.KH} x {g.KW}, stride {g.SH}", color=OURS, fontsize=8.5
+    )
     _matrix(grid[0, 1], g, columns, lambda row, pixel: row == of_window, OURS, "im2col: a thread owns an element")
     _image(grid[1, 0], g, "x: col2im's result", {of_pixel: PEER})
-    _matrix(grid[1, 1], g, columns, lambda row, pixel: pixel == of_pixel, PEER, "col2im: a thread owns a pixel, and sums")
+    _matrix(
+        grid[1, 1], g, columns, lambda row, pixel: pixel == of_pixel, PEER, "col2im: a thread owns a pixel, and sums"
+    )
     taps = int((columns == of_pixel + 1).sum())
     grid[1, 0].text(-0.1, 8.1, f"pixel {of_pixel} is in {taps} windows: a gather of {taps}", color=PEER, fontsize=8.5)
     return figure
@@ -51,7 +55,7 @@ def _image(axes, g, title, marked=None):
 def _matrix(axes, g, columns, marks, colour, title):
     bare(axes, columns.shape[1] + 1.6, columns.shape[0] + 1.2, title)
     for row, numbers in enumerate(columns):
-        axes.text(1.4, row + 0.5, f"({row // g.OW}, {row % g.OW})", ha="right", va="center", fontsize=7.5, color=GREY)
+        axes.text(1.4, row + 0.5, f"{row // g.OW},{row % g.OW}", ha="right", va="center", fontsize=7.5, color=GREY)
         for column, number in enumerate(numbers):
             marked = marks(row, number - 1)
             fill = colour if marked else FAINT if number else "white"
@@ -69,13 +73,15 @@ def _matrix(axes, g, columns, marks, colour, title):
             color=GREY,
         )
     axes.text(columns.shape[1] + 1.6, columns.shape[0] + 0.95, "tap kh, kw", ha="right", fontsize=7.5, color=GREY)
-    axes.text(1.4, -0.35, "(oh, ow)", ha="right", fontsize=7.5, color=GREY)
+    axes.text(1.4, columns.shape[0] + 0.35, "oh, ow", ha="right", va="center", fontsize=7.5, color=GREY)
 
 
 def transposed(pyplot):
     """Pixels of one phase are reached by the same taps; each phase is a convolution of the features with stride 1."""
     g = PHASES
-    figure, grid = pyplot.subplots(1, 3, figsize=(8.8, 3.9), gridspec_kw={"width_ratios": (8.3, 4.6, 4.9), "wspace": 0.1})
+    figure, grid = pyplot.subplots(
+        1, 3, figsize=(8.8, 3.9), gridspec_kw={"width_ratios": (8.3, 4.6, 4.9), "wspace": 0.1}
+    )
     image, taps, features = grid
     bare(image, g.W, g.H + 1.3, f"x, {g.H} x {g.W}: pixels by phase")
     bare(taps, g.KW + 0.3, g.H + 1.3, f"w, {g.KH} x {g.KW}: taps by phase")
@@ -115,7 +121,9 @@ def transposed(pyplot):
             2.2,
         )
     image.text(0, g.H + 0.9, f"stride {g.SH}: {g.SH * g.SW} phases, a product each", fontsize=8.5)
-    taps.text(0.15, g.KH + 1.9, f"{len(down[0].taps)} x {len(along[0].taps)} of {g.KH} x {g.KW} for each:", fontsize=8.5)
+    taps.text(
+        0.15, g.KH + 1.9, f"{len(down[0].taps)} x {len(along[0].taps)} of {g.KH} x {g.KW} for each:", fontsize=8.5
+    )
     taps.text(0.15, g.KH + 2.6, "no product with a zero", fontsize=8.5)
     taps.text(0.15, g.KH + 3.3, "between pixels", fontsize=8.5)
     features.text(0.2, g.OH + 1.9, "of the four framed pixels:", fontsize=8.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from functools import partial
 
 import numpy as np
@@ -112,6 +113,7 @@ SEEN = [  # channels, operation, and of which of its kernels which arrays: "<" i
 ]
 
 
+@functools.cache
 def of_requests() -> str:
     """What a warp asks for at once, and in how many sectors that lies: on the device sim, for an image of 8 x 8."""
     rows = []
@@ -127,7 +129,7 @@ def of_requests() -> str:
 
 
 def _asked(trace: Trace, array: str, write: bool) -> tuple[str, ...]:
-    """Of the requests for an array, in the mean: bytes of a lane and of a warp, sectors, and how much of these is used."""
+    """Of the requests for an array, in the mean: bytes of a lane, of a warp; sectors, and how much is used of these."""
     found = requests(trace.of(array, write))
     bytes_asked = np.mean([len(np.unique(bytes_of(one))) for one in found])
     touched = np.mean([sectors(one) for one in found])

@@ -15,7 +15,7 @@ from minigan.kernels.cuda.launch import FOLDER
 from minigan.kernels.cuda.sim import SimArray
 from minigan.kernels.cuda.tiling import SHAPES, Plan
 
-WORD = 4
+WORD, RUN = 4, 4  # bytes; numbers that a thread reads at once
 DEPTHS = re.compile(r"^struct (\w+) \{\s*static constexpr int DEPTHS = (\d+);", re.MULTILINE)
 WARPS = (32, 32)  # rows and columns of a warp on tensor cores
 STEPS = 2  # that are traced: one for each buffer
@@ -76,6 +76,7 @@ class Cost(NamedTuple):
     reads: dict[str, tuple[int, int]]
 
 
+@functools.cache
 def cost(name: str) -> Cost:
     tile, trace = all_tiles()[name], traced(name)
     loaded = sum(int(trace.of(array, False)["size"].sum()) for array in ("a", "b"))

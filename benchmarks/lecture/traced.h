@@ -58,8 +58,9 @@ UNSEEN void trace_begin(const traced::Range *ranges, size_t count) {
     traced::range_count = count;
 }
 
-// How many accesses there were, and where they are kept until the next launch.
+// How many accesses there were, and where they are kept until the next launch. The ranges are asked for no longer.
 UNSEEN size_t trace_end(const traced::Access **accesses) {
+    traced::range_count = 0;
     *accesses = traced::accesses;
     return traced::count;
 }
