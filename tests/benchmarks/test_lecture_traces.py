@@ -73,6 +73,12 @@ def test_requests_are_of_a_warp_at_one_place_for_the_same_time():
         assert (np.diff(one["address"].astype(int)) == 8).all()
 
 
+def test_what_a_thread_does_at_one_place_is_not_counted_at_another():
+    """One thread comes to a place by itself; at the next one it is with all others."""
+    each = [(0, 1, 0, 0, 4, 0), *((8 * thread, 2, 0, thread, 4, 0) for thread in range(8))]
+    assert sorted(map(len, requests(np.array(each, ACCESS)))) == [1, 8]
+
+
 def test_a_trace_has_what_a_kernel_reads_and_writes():
     x = np.arange(1000, dtype=np.float32).view(SimArray)
     with launching(Tracer()) as tracer:
