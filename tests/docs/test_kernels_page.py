@@ -4,18 +4,19 @@ can be drawn, its Python runs as it stands, and its links lead somewhere."""
 import os
 import re
 import shutil
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.lecture import __main__ as lecture
-from benchmarks.lecture import draw
 from benchmarks.lecture.draw_roofline import SHOWN
 from benchmarks.lecture.operations import BANDWIDTH, CEILINGS, OPERATIONS, of_the_dcgan
 from benchmarks.lecture.tables import TABLES
 
 DOCS = Path(__file__).parents[2] / "docs"
+KERNELS = DOCS.parent / "kernels" / "cuda"
 TEXT = (DOCS / "kernels.md").read_text()
 COMPILER = os.environ.get("CXX", "g++")
 pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}")
@@ -37,8 +38,7 @@ def test_filling_replaces_what_is_out_of_date_and_nothing_else():
     assert lecture.filled(changed) == TEXT
 
 
-def test_pictures_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setitem(draw.PLAIN, "savefig.dpi", 40)  # takes a third of the time
+def test_pictures_are_drawn(tmp_path):
     (tmp_path / "kernels.md").write_text(TEXT)
     assert lecture.main(["--document", str(tmp_path / "kernels.md"), "--pictures", str(tmp_path / "pictures")]) == 0
     assert (tmp_path / "kernels.md").read_text() == TEXT
@@ -94,8 +94,13 @@ def test_links_lead_somewhere():
     assert set(anchors) <= headings
 
 
+def test_code_that_is_shown_is_the_source():
+    shown = re.findall(r"(?:^    [^\n]*\n)+", TEXT, re.MULTILINE)
+    (code,) = [textwrap.dedent(block) for block in shown if "__device__" in block]
+    assert code in (KERNELS / "activation.cu").read_text()
+
+
 def test_files_that_are_named_exist():
-    kernels = DOCS.parent / "kernels" / "cuda"
     for names in re.findall(r"^\*([\w., ]+\.(?:cu|h)[^*]*)\*$", TEXT, re.MULTILINE):
         for name in re.findall(r"\w+\.(?:cu|h)", names):
-            assert (kernels / name).exists(), name
+            assert (KERNELS / name).exists(), name
