@@ -91,9 +91,9 @@ part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.j
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
   --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large*.py'
-suite step 160
-suite kernels 60
-suite conv 90
+suite step 200
+suite kernels 50
+suite conv 80
 sanitize memcheck tests/cuda/test_cuda_activation.py tests/cuda/test_cuda_pool.py
 sanitize racecheck tests/cuda/test_cuda_reduce.py
 suite scaling 50

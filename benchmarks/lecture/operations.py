@@ -19,6 +19,7 @@ from benchmarks.lecture.tiles import all_tiles
 from minigan import models
 from minigan.kernels import cuda
 from minigan.kernels.cuda.conv import ALGORITHMS
+from minigan.kernels.cuda.implicit import is_the_image
 from minigan.kernels.cuda.tiling import ON_TENSOR_CORES
 from minigan.kernels.geometry import ConvGeometry
 
@@ -271,6 +272,8 @@ def multiplied(g: ConvGeometry, direction: str, shape: str) -> int:
         return of_product(g.N * g.OH * g.OW, k, g.KH * g.KW * c)
     if direction == "conv2d_weight":
         return of_product(g.KH * g.KW * c, k, g.N * g.OH * g.OW)
+    if is_the_image(g):
+        return of_product(g.N, g.KH * g.KW * c, k)
     down, along = phases(g.H, g.KH, g.SH, g.PT, g.DH), phases(g.W, g.KW, g.SW, g.PL, g.DW)
     each = [(p, q) for p in down for q in along]
     return sum(of_product(g.N * len(p.pixels) * len(q.pixels), c, len(p.taps) * len(q.taps) * k) for p, q in each)

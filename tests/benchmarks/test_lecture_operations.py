@@ -57,9 +57,11 @@ WHOLE = ConvGeometry.of_conv((4, 8, 8, 64), (2, 2, 64, 64), stride=2)  # no padd
 DILATED = ConvGeometry.of_conv((1, 9, 8, 3), (3, 3, 3, 5), stride=(2, 3), padding=2, dilation=(2, 1))
 UNEVEN = ConvGeometry.of_conv((2, 6, 6, 4), (3, 2, 2, 10), stride=(2, 1), padding=((1, 0), (0, 1)), groups=2)
 
+IMAGE = ConvGeometry.of_conv((3, 2, 2, 5), (2, 2, 5, 9))  # of which one window is all
+
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-@pytest.mark.parametrize("g", [WHOLE, UNEVEN, DILATED], ids=["whole", "uneven", "dilated"])
+@pytest.mark.parametrize("g", [WHOLE, UNEVEN, DILATED, IMAGE], ids=["whole", "uneven", "dilated", "image"])
 def test_operations_of_convolutions(g, direction):
     """What is left over of a tile is multiplied too, by zeros; a product without any has those of its definition."""
     ones = small(lambda shape: np.ones(shape, np.float32).view(SimArray))
