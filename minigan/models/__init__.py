@@ -1,18 +1,42 @@
 """The models, by name."""
 
 from minigan import random
-from minigan.errors import ShapeError, UnknownNameError
+from minigan.errors import MiniganError, ShapeError, UnknownNameError
+from minigan.models.classifier import Classifier
+from minigan.models.cnn import cnn
 from minigan.models.dcgan import dcgan
+from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
 from minigan.models.gan import GAN
 from minigan.models.mlp_gan import mlp_gan
+from minigan.models.model import Model
 from minigan.models.rgan import rgan
+from minigan.models.vae import VAE, vae
 
-__all__ = ["GAN", "available", "build", "dcgan", "mlp_gan", "rgan"]
+__all__ = [
+    "GAN",
+    "VAE",
+    "Classifier",
+    "Model",
+    "Restorer",
+    "available",
+    "build",
+    "cnn",
+    "dcgan",
+    "deconvnet",
+    "deconvnet_gan",
+    "mlp_gan",
+    "rgan",
+    "vae",
+]
 
 _MODELS = {
-    "dcgan": (dcgan, "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
-    "mlp-gan": (mlp_gan, "three dense layers each; any image shape"),
-    "rgan": (rgan, "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
+    "dcgan": (dcgan, "GAN; convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
+    "mlp-gan": (mlp_gan, "GAN; three dense layers each; any image shape"),
+    "rgan": (rgan, "GAN; 5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
+    "deconvnet-gan": (deconvnet_gan, "GAN; its generator ends in the deconvnet; sides that are multiples of 4"),
+    "vae": (vae, "variational autoencoder of dense layers; any image shape"),
+    "cnn": (cnn, "classifier; two convolutions, max and average pooling, two dense layers"),
+    "deconvnet": (deconvnet, "restores images, or classifies them; a convolution and a transposed one"),
 }
 
 
@@ -21,14 +45,22 @@ def available() -> dict[str, str]:
     return {name: description for name, (_, description) in _MODELS.items()}
 
 
-def build(name: str, image_shape=(28, 28, 1), seed: int = 0) -> GAN:
+def build(name: str, image_shape=(28, 28, 1), seed: int = 0, **options) -> Model:
     """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
 
-    raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make
+    options: what the model's function takes besides, as classes=10 for "cnn" or task="denoising" for "deconvnet"
+    returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
+    raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
+        MiniganError for options that it does not have
     """
     if name not in _MODELS:
         raise UnknownNameError("model", name, _MODELS)
     image_shape = tuple(int(n) for n in image_shape)
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
-    return _MODELS[name][0](image_shape, random.derived(seed, "init"))
+    function = _MODELS[name][0]
+    known = function.__code__.co_varnames[2 : function.__code__.co_argcount]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise MiniganError(f"{name}: there is no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
+    return function(image_shape, random.derived(seed, "init"), **options)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from minigan import devices
 from minigan.autograd import no_grad
+from minigan.models.model import Model, normal_noise
 from minigan.nn import Module
 from minigan.random import Philox
 from minigan.tensor import Tensor
 
 
 @dataclass
-class GAN:
+class GAN(Model):
     """A generator, a discriminator, and their recipe.
 
     generator: noise (N, latent_size) to images (N, H, W, C) in [-1, 1]
@@ -22,6 +23,9 @@ class GAN:
     first_run: (steps, batch) of a run that is told neither how long nor how many; at 28 pixels about two minutes on
         two cores, in which many small batches teach more than few large ones
     """
+
+    kind: ClassVar[str] = "gan"
+    players: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
 
     name: str
     generator: Module
@@ -38,21 +42,7 @@ class GAN:
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise for `count` images, where the networks are."""
-        size = count, self.latent_size
-        if isinstance(rng, Philox):
-            return Tensor(rng.standard_normal(size, np.float32, self.device))
-        return Tensor(devices.move(rng.standard_normal(size, np.float32), self.device))
-
-    @property
-    def device(self) -> str:
-        """Where the networks are: "cpu", "cuda" or "sim"."""
-        return next(self.generator.named_parameters())[1].device
-
-    def to(self, device: str) -> GAN:
-        """Move both networks to a device. Returns the GAN."""
-        self.generator.to(device)
-        self.discriminator.to(device)
-        return self
+        return normal_noise(count, self.latent_size, rng, self.device)
 
     @no_grad()
     def generate(self, noise: Tensor, batch: int = 256) -> np.ndarray:

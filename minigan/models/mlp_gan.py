@@ -8,18 +8,23 @@ from minigan.nn import Flatten, LeakyReLU, Linear, Reshape, Sequential, Tanh
 HIDDEN = 128
 
 
-def mlp_gan(image_shape, rng, latent_size=100):
-    """100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
-    pixels = math.prod(image_shape)
-    generator = Sequential(
+def dense_generator(image_shape, rng, latent_size=100):
+    """100-128-128-784 with tanh, for images of any shape: what a VAE decodes with, too."""
+    return Sequential(
         Linear(latent_size, HIDDEN, rng=rng),
         LeakyReLU(0.2),
         Linear(HIDDEN, HIDDEN, rng=rng),
         LeakyReLU(0.2),
-        Linear(HIDDEN, pixels, rng=rng),
+        Linear(HIDDEN, math.prod(image_shape), rng=rng),
         Tanh(),
         Reshape(*image_shape),
     )
+
+
+def mlp_gan(image_shape, rng, latent_size=100):
+    """100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
+    pixels = math.prod(image_shape)
+    generator = dense_generator(image_shape, rng, latent_size)
     discriminator = Sequential(
         Flatten(),
         Linear(pixels, HIDDEN, rng=rng),
