@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from benchmarks.peers.torch_gan import TorchTrainer
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
-from minigan.gan.training import Trainer
+from minigan.gan.trainer import Trainer
 from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
 

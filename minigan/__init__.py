@@ -36,7 +36,7 @@ from minigan.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("data", "debug", "gan", "kernels", "metrics", "models", "nn", "ops", "optim", "testing")
+_SUBMODULES = ("data", "debug", "gan", "kernels", "metrics", "models", "nn", "ops", "optim", "testing", "training")
 
 __all__ = [
     "DataError",

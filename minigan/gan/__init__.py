@@ -1,19 +1,20 @@
-"""Training GANs: objectives, the loop, callbacks, run folders and their reports.
+"""Training GANs: objectives, the training step, and what `minigan.training` has for all runs.
 
 result = mg.gan.fit("dcgan", mg.data.load("glyphs"), steps=800, callbacks=[mg.gan.Progress()])
 """
 
 import os
 
-from minigan.gan.callbacks import Callback, Every
-from minigan.gan.errors import DivergedError, Interrupted, RunError, TrainingError
 from minigan.gan.fitting import Result, fit, sample
-from minigan.gan.grids import grid, grid_png
 from minigan.gan.objectives import OBJECTIVES, Objective
-from minigan.gan.progress import Progress
-from minigan.gan.recorder import Recorder
-from minigan.gan.training import History, Trainer
+from minigan.gan.trainer import Trainer
 from minigan.models import GAN
+from minigan.training.callbacks import Callback, Every
+from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
+from minigan.training.grids import grid, grid_png
+from minigan.training.loop import History
+from minigan.training.progress import Progress
+from minigan.training.recorder import Recorder
 
 __all__ = [
     "OBJECTIVES",
@@ -44,7 +45,7 @@ def load(run: str | os.PathLike, into: GAN | None = None) -> GAN:
     raises RunError where the folder is no run, or its weights are missing, cut off or of another model
     """
     from minigan.gan import weights
-    from minigan.gan.folder import WEIGHTS, RunFolder
+    from minigan.training.folder import WEIGHTS, RunFolder
 
     folder = RunFolder(run)
     folder.config()

@@ -4,8 +4,8 @@ import numpy as np
 
 from minigan import debug
 from minigan.autograd import no_grad
-from minigan.gan.errors import DivergedError
 from minigan.tensor import Tensor
+from minigan.training.errors import DivergedError
 
 
 def explain(trainer, player: str, loss: float, images: np.ndarray, noise: Tensor) -> DivergedError:

@@ -5,17 +5,18 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minigan import models, random
+from minigan import models, random, training
 from minigan.data import Augment, Batches, Dataset, to_uint8
 from minigan.errors import DataError
-from minigan.gan.callbacks import Callback
-from minigan.gan.errors import TrainingError
 from minigan.gan.objectives import Objective
-from minigan.gan.training import History, Trainer
+from minigan.gan.trainer import Trainer
 from minigan.models import GAN
+from minigan.training import inputs
+from minigan.training.callbacks import Callback
+from minigan.training.errors import TrainingError
 
 
-class Result:
+class Result(training.Result):
     """What training leaves.
 
     gan: the trained model
@@ -24,27 +25,12 @@ class Result:
     """
 
     def __init__(self, trainer: Trainer, settings: dict):
-        self._trainer = trainer
+        super().__init__(trainer, settings)
         self.gan: GAN = trainer.gan
-        self.history: History = trainer.history
-        self.settings = settings
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """New images, (count, H, W, C), uint8; the same for the same seed."""
         return sample(self.gan, count, seed)
-
-    def save(self, folder: str | os.PathLike, force: bool = False) -> None:
-        """Write weights, settings, log, a sample grid and the report into a new folder, as `minigan train` does.
-
-        raises RunError where the folder holds something already (with force: something other than a run) or cannot
-            be written
-        """
-        from minigan.gan.recorder import Recorder
-
-        Recorder(folder, self.settings, force).record(self._trainer)
-
-    def __repr__(self) -> str:
-        return f"Result({self.gan.name!r}, {len(self.history)} steps)"
 
 
 def fit(
@@ -82,25 +68,17 @@ def fit(
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
         becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything saved
     """
-    images, labels, source = _images(images, labels)
-    _check_numbers(steps=steps, epochs=epochs, batch=batch, learning_rate=learning_rate)
-    if not hasattr(seed, "__index__") or seed < 0:
-        raise TrainingError(f"seed must be a whole number from 0 on, not {seed!r}")
+    images, labels, source = inputs.images_of(images, labels)
+    inputs.check_seed(seed)
+    inputs.check_positive(learning_rate=learning_rate)
     if not isinstance(model, str | GAN):
         raise TrainingError(
             f"fit: model is {model!r}, but a name or a GAN is trained; the names: {', '.join(models.available())}"
         )
-    if steps is not None and epochs is not None:
-        raise TrainingError(f"fit: steps={steps} and epochs={epochs} are two answers to one question; give one")
     gan = models.build(model, images.shape[1:], seed) if isinstance(model, str) else model
     if tuple(gan.image_shape) != images.shape[1:]:
         raise DataError(f"{gan.name} makes images of {gan.image_shape}, but these are {images.shape[1:]} (H, W, C)")
-    if steps is None and epochs is None:
-        steps, few = gan.first_run
-        batch = few if batch is None else batch
-    batch = gan.batch if batch is None else batch
-    if batch > len(images):
-        raise TrainingError(f"a batch of {batch} needs at least as many images, but there are {len(images)}")
+    steps, batch = inputs.length(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
     gan.to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if steps is None:
@@ -113,7 +91,7 @@ def fit(
         "image_shape": list(gan.image_shape),
         "data": source,
         "images": len(images),
-        "augment": _plain(augment),
+        "augment": inputs.plain(augment),
         "steps": steps,
         "epochs": epochs,
         "batch": batch,
@@ -123,7 +101,7 @@ def fit(
         "optimiser": {"name": "Adam", "learning_rate": trainer.learning_rate, "betas": list(gan.betas)},
     }
     if out is not None:
-        from minigan.gan.recorder import Recorder
+        from minigan.training.recorder import Recorder
 
         trainer.callbacks.append(Recorder(out, settings, force))
     try:
@@ -142,34 +120,3 @@ def sample(gan: GAN, count: int, seed: int = 0) -> np.ndarray:
     if count < 1 or seed < 0:
         raise TrainingError(f"sample: count is {count} and seed {seed}, but they are at least 1 and 0")
     return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample"))))
-
-
-def _images(images, labels):
-    """The array, its labels, and what to call it."""
-    if isinstance(images, Dataset):
-        labels = images.labels if labels is None else labels
-        source, images = images.name, images.images
-    else:
-        source = "an array"
-    if not isinstance(images, np.ndarray):
-        raise DataError(
-            f"fit: images are a {type(images).__name__}; it takes a Dataset (mg.data.load) or an array (N, H, W, C)"
-        )
-    if images.ndim != 4 or not images.size:
-        hint = "; grey images have C = 1: images[..., None]" if images.ndim == 3 else ""
-        raise DataError(f"fit: images have shape {images.shape}, but (N, H, W, C) is what it takes{hint}")
-    return images, labels, source
-
-
-def _check_numbers(**numbers):
-    for name, number in numbers.items():
-        if number is None:
-            continue
-        if name != "learning_rate" and not hasattr(number, "__index__"):
-            raise TrainingError(f"{name} must be a whole number, not {number!r}")
-        if not number > 0:
-            raise TrainingError(f"{name.replace('_', ' ')} must be above 0, not {number}")
-
-
-def _plain(augment):
-    return None if augment is None else dict(vars(augment))

@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"minigan: the command line needs {error.name}: pip install 'minigan[train]'", file=sys.stderr)
         return 1
     from minigan.errors import MiniganError
-    from minigan.gan.errors import Interrupted
+    from minigan.training.errors import Interrupted
 
     try:
         return cli.main(arguments, prog_name="minigan", standalone_mode=False) or 0

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import minigan.data
-from minigan.gan import environment
 from minigan.kernels.cpu import compile as compiled
 from minigan.kernels.cpu.threads import get_threads
 from minigan.tool.words import table, text_of_bytes
+from minigan.training import environment
 
 CORE = environment.PACKAGES
 EXTRAS = (*environment.TOOL, *environment.REPORTING)

@@ -7,9 +7,9 @@ import click
 import numpy as np
 
 from minigan import gan as gans
-from minigan.gan import files
-from minigan.gan.errors import RunError, TrainingError
-from minigan.gan.grids import grid_png
+from minigan.training import files
+from minigan.training.errors import RunError, TrainingError
+from minigan.training.grids import grid_png
 
 ENDINGS = (".png", ".npz")
 

@@ -8,10 +8,10 @@ from minigan import devices, models
 from minigan import gan as gans
 from minigan.data import Augment, Dataset, load
 from minigan.errors import UnknownNameError
-from minigan.gan.errors import Interrupted
-from minigan.gan.folder import REPORT, WEIGHTS, RunFolder, numbered
 from minigan.tool.downloads import Downloads
 from minigan.tool.words import text_of_shape
+from minigan.training.errors import Interrupted
+from minigan.training.folder import REPORT, WEIGHTS, RunFolder, numbered
 
 FOLDER_SIZE = 32  # pixels that a folder's images are resized to unless told otherwise
 

@@ -9,8 +9,9 @@ from tiny_gan import same_bits, tiny_gan, tiny_images
 
 import minigan as mg
 from minigan.data import Augment
-from minigan.gan import Every, RunError, files, fit, weights
-from minigan.gan.folder import RunFolder, numbered
+from minigan.gan import Every, RunError, fit
+from minigan.training import files, weights
+from minigan.training.folder import RunFolder, numbered
 
 
 @pytest.fixture(scope="module")
@@ -243,9 +244,9 @@ def test_room_for_the_weights_is_kept_from_the_start(tmp_path):
 def test_the_room_is_given_to_the_weights(tmp_path, monkeypatch):
     real, found = weights.save, []
 
-    def save(gan, path, **notes):
+    def save(path, header, arrays):
         found.append((tmp_path / "run" / "room-for-weights").exists())
-        real(gan, path, **notes)
+        real(path, header, arrays)
 
     monkeypatch.setattr(weights, "save", save)
     fit(tiny_gan(), tiny_images(), steps=3, out=tmp_path / "run")

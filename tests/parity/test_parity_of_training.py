@@ -13,7 +13,7 @@ import torch
 from benchmarks.peers import torch_gan
 from minigan import autograd, models, nn, random
 from minigan.data import Batches
-from minigan.gan.training import Trainer
+from minigan.gan.trainer import Trainer
 from minigan.tensor import Tensor
 
 STEPS, BATCH = 20, 16

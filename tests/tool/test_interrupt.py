@@ -5,7 +5,7 @@ import pytest
 from commands import SMALL, start
 
 import minigan as mg
-from minigan.gan.interrupt import first_interrupt
+from minigan.training.interrupt import first_interrupt
 
 
 def test_ctrl_c_stops_after_the_step_and_saves_everything(tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from commands import SMALL
 
 import minigan as mg
-from minigan.gan.progress import Pace, Progress, clock
 from minigan.tool.downloads import Downloads
+from minigan.training.progress import Pace, Progress, clock
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_doctor_tells_versions_threads_and_caches(tool):
 
 
 def test_doctor_names_what_is_missing_and_the_command(tool, monkeypatch):
-    from minigan.gan import environment
+    from minigan.training import environment
 
     real = environment.version
     monkeypatch.setattr(environment, "version", lambda package: None if package == "rich" else real(package))

@@ -7,8 +7,8 @@ from commands import SMALL
 
 import minigan as mg
 from minigan.gan import RunError
-from minigan.gan.folder import RunFolder
 from minigan.kernels.cpu import threads
+from minigan.training.folder import RunFolder
 
 
 def arrays_of(run):

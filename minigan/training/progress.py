@@ -3,7 +3,7 @@
 import sys
 import time
 
-from minigan.gan.callbacks import Callback
+from minigan.training.callbacks import Callback
 
 SECONDS = 5  # between lines where there is no terminal
 
@@ -34,7 +34,7 @@ class Pace:
 
 
 class Progress(Callback):
-    """A progress bar with rate, time left, both losses (smoothed) and the discriminator's accuracy.
+    """A progress bar with rate, time left, and what is measured (smoothed), in the words of what is trained.
 
     stream: where to, standard error unless given. Without a terminal (or without rich): a plain line now and then.
     """
@@ -60,7 +60,7 @@ class Progress(Callback):
         elif trainer.step in (1, trainer.steps) or time.perf_counter() - self.told > SECONDS:
             self.told = time.perf_counter()
             done = f"step {trainer.step:{len(str(trainer.steps))}}/{trainer.steps}"
-            print(f"{done}  {self.speed(trainer)}  {self.figures()}", file=self.stream, flush=True)
+            print(f"{done}  {self.speed(trainer)}  {trainer.words(self.mean)}", file=self.stream, flush=True)
 
     def on_end(self, trainer):
         if self.bar:
@@ -75,14 +75,6 @@ class Progress(Callback):
             return "compiling"
         shown = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.1f} s/step"
         return f"{shown}  {clock((trainer.steps - trainer.step) / rate)} left"
-
-    def figures(self) -> str:
-        """Losses and accuracies, in words."""
-        mean = self.mean
-        return (
-            f"loss D {mean['discriminator_loss']:.3f} G {mean['generator_loss']:.3f}  "
-            f"D right on real {mean['real_accuracy']:4.0%} fake {mean['fake_accuracy']:4.0%}"
-        )
 
 
 def _bar(stream, trainer):
@@ -117,11 +109,11 @@ class _Bar:
             TextColumn("[cyan]{task.fields[speed]}"),
         )
         self.progress = TwoLines(*columns, console=console, expand=True)
-        self.task = self.progress.add_task(trainer.gan.name, total=trainer.steps, speed="compiling", figures="")
+        self.task = self.progress.add_task(trainer.name, total=trainer.steps, speed="compiling", figures="")
         self.progress.start()
 
     def update(self, trainer, state):
-        speed, figures = state.speed(trainer), state.figures()
+        speed, figures = state.speed(trainer), trainer.words(state.mean)
         self.progress.update(self.task, completed=trainer.step, speed=speed, figures=figures)
 
     def stop(self):

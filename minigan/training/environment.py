@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Iterable
 
-from minigan.gan.errors import RunError
+from minigan.training.errors import RunError
 
 PACKAGES = ("numpy", "numba", "llvmlite")
 TOOL = ("click", "rich", "threadpoolctl")  # what the command line needs besides

@@ -5,7 +5,7 @@ import errno
 import os
 from pathlib import Path
 
-from minigan.gan.errors import RunError
+from minigan.training.errors import RunError
 
 SUFFIX = ".part"  # of a file that is being written
 

@@ -1,16 +1,18 @@
 """A run on one page that needs nothing but itself: pictures, curves, settings, networks, environment."""
 
 import base64
+import itertools
 from pathlib import Path
 
 import numpy as np
 
-from minigan.gan import files
-from minigan.gan.errors import RunError
-from minigan.gan.folder import REPORT, RunFolder, step_of
-from minigan.gan.plots import curves
-from minigan.gan.progress import clock
+from minigan.training import files
+from minigan.training.errors import RunError
+from minigan.training.folder import REPORT, RunFolder, step_of
+from minigan.training.plots import curves
+from minigan.training.progress import clock
 
+COLOURS = ("--first", "--second", "--third", "--fourth")
 STRIP = 8  # grids shown small, along the way
 TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -32,18 +34,24 @@ def render(folder: RunFolder) -> str:
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
+    shown = config["shown"]
     grids = [{"step": step_of(grid), "source": _inline(grid)} for grid in folder.grids()]
     return template.render(
         config=config,
+        shown=shown,
         title=f"{config['model']} on {config['data']}",
         grids=_spread(grids, STRIP),
         last=grids[-1] if grids else None,
-        loss_curves=_losses(log),
-        accuracy_curves=_accuracies(log),
+        pictures=[
+            {"caption": shown["pictures"][file.stem], "source": _inline(file)}
+            for file in folder.pictures()
+            if file.is_file()
+        ],
+        figures=list(_figures(shown["curves"], log)),
         facts=_facts(config, log),
         settings=_settings(config),
         environment={k.replace("_", " "): v for k, v in folder.environment().items() if v is not None},
-        networks=zip(("Generator", "Discriminator"), config["parameters"], _layers(config), strict=True),
+        networks=[(title, config["parameters"][title], _layers(text)) for title, text in config["networks"].items()],
     )
 
 
@@ -62,20 +70,12 @@ def _column(log, name):
     return np.array([record[name] for record in log], np.float64)
 
 
-def _losses(log):
-    series = {
-        "discriminator": ("--first", _column(log, "discriminator_loss")),
-        "generator": ("--second", _column(log, "generator_loss")),
-    }
-    return curves(_column(log, "step"), series)
-
-
-def _accuracies(log):
-    series = {
-        "on real images": ("--third", _column(log, "real_accuracy")),
-        "on generated images": ("--fourth", _column(log, "fake_accuracy")),
-    }
-    return curves(_column(log, "step"), series, percent=True)
+def _figures(figures, log):
+    """(title, svg) of each figure, every line in a colour of its own as long as there are colours."""
+    colours = itertools.cycle(COLOURS)
+    for figure in figures:
+        series = {label: (next(colours), _column(log, name)) for label, name in figure["lines"].items()}
+        yield figure["title"], curves(_column(log, "step"), series, figure["percent"])
 
 
 def _facts(config, log):
@@ -87,31 +87,29 @@ def _facts(config, log):
         facts["a step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"
         facts["images a second"] = f"{config['batch'] / median:,.0f}"
     last = log[-50:]
-    facts["discriminator's loss"] = f"{_column(last, 'discriminator_loss').mean():.3f}"
-    facts["generator's loss"] = f"{_column(last, 'generator_loss').mean():.3f}"
-    facts["parameters"] = f"{sum(config['parameters']):,}"
+    for label, name in config["shown"]["facts"].items():
+        facts[label] = f"{_column(last, name).mean():.3f}"
+    facts["parameters"] = f"{sum(config['parameters'].values()):,}"
     if config.get("peak_memory"):
         facts["memory, at most"] = f"{config['peak_memory'] / 2**20:,.0f} MiB"
     return facts
 
 
-def _layers(config):
-    """The networks as they print, without the line that counts the parameters, which stands above them."""
-    return [text.rpartition("\n")[0] or text for text in config["networks"]]
+def _layers(network):
+    """A network as it prints, without the line that counts the parameters, which stands above it."""
+    return network.rpartition("\n")[0] or network
 
 
 def _settings(config):
     """What was asked for, as rows of a table."""
-    optimiser, augment = config["optimiser"], config.get("augment") or {}
+    augment = config.get("augment") or {}
     changes = [name if value is True else f"{name} {value}" for name, value in augment.items() if value]
     return {
         "model": config["model"],
         "image shape": " × ".join(map(str, config["image_shape"])),
         "data": f"{config['data']}, {config['images']:,} images",
         "augmentation": ", ".join(changes) or "none",
-        "objective": config["objective"],
-        "optimiser": f"{optimiser['name']}, learning rate {optimiser['learning_rate']:g}, betas "
-        + ", ".join(f"{beta:g}" for beta in optimiser["betas"]),
+        **config["shown"]["settings"],
         "batch": config["batch"],
         "steps": f"{config['steps']:,}" + (f" ({config['epochs']} epochs)" if config.get("epochs") else ""),
         "seed": config["seed"],

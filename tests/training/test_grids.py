@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.gan.grids import GAP, enlarged, grid, png
+from minigan.training.grids import GAP, enlarged, grid, png
 
 
 @given(st.integers(1, 13), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3]), st.integers(1, 6))

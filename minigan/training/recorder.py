@@ -1,4 +1,4 @@
-"""Keeping a run: the callback that fills a run folder while a GAN trains."""
+"""Keeping a run: the callback that fills a run folder during training."""
 
 import json
 import os
@@ -6,11 +6,11 @@ import time
 
 import numpy as np
 
-from minigan.gan import environment, files, report, weights
-from minigan.gan.callbacks import Callback
-from minigan.gan.errors import RunError
-from minigan.gan.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIGHTS, RunFolder
-from minigan.gan.grids import grid_png
+from minigan.training import environment, files, report, weights
+from minigan.training.callbacks import Callback
+from minigan.training.errors import RunError
+from minigan.training.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIGHTS, RunFolder
+from minigan.training.grids import grid_png
 
 GRIDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85)  # shares of the run; the first and last step besides
 SECONDS = 60  # between savings of the weights, at most
@@ -41,7 +41,7 @@ class Recorder(Callback):
         self.folder.create(self.force)
         try:
             # Room first: where there is none, a run that is to be replaced is still whole.
-            self.room.take(len(weights.packed(trainer.gan)) + MARGIN)
+            self.room.take(len(weights.packed(trainer.header(), trainer.state())) + MARGIN)
             self.folder.set_aside(ROOM)
             self._write_config(trainer)
             self.folder.write_json(ENVIRONMENT, environment.describe())
@@ -87,7 +87,14 @@ class Recorder(Callback):
     def _finish(self, trainer):
         """Weights first: whatever else fails, they are there."""
         problems = []
-        for act in (self._save_weights, self._show, self._flush_log, self._write_config, self._write_report):
+        for act in (
+            self._save_weights,
+            self._show,
+            self._flush_log,
+            self._write_config,  # it names the pictures
+            self._keep_pictures,
+            self._write_report,
+        ):
             try:
                 act(trainer)
             except RunError as error:
@@ -103,11 +110,12 @@ class Recorder(Callback):
     def _save_weights(self, trainer):
         if self.saved == trainer.step or not trainer.step:
             return
-        state = weights.state_of(trainer.gan)
+        state = trainer.state()
         if not all(np.isfinite(array).all() for array in state.values()):
             return  # the last good ones stay
         self.room.free()
-        weights.save(trainer.gan, self.folder / WEIGHTS, step=trainer.step, seed=trainer.seed)
+        header = {**trainer.header(), "step": trainer.step, "seed": trainer.seed}
+        weights.save(self.folder / WEIGHTS, header, state)
         self.saved, self._at = trainer.step, time.perf_counter()
         self.folder.forget()
         if trainer.step < trainer.steps:
@@ -115,14 +123,21 @@ class Recorder(Callback):
 
     def _show(self, trainer):
         if trainer.step != self._shown and trainer.outcome != "failed":
-            self.folder.write_grid(trainer.step, grid_png(trainer.preview()))
+            images = trainer.preview()
+            if images is not None:
+                self.folder.write_grid(trainer.step, grid_png(images, trainer.preview_columns))
             self._shown = trainer.step
+
+    def _keep_pictures(self, trainer):
+        if trainer.step and trainer.outcome != "failed":
+            for name, content in trainer.pictures().items():
+                self.folder.write_picture(name, content)
 
     def _flush_log(self, trainer):
         self.log.flush(last=True)
 
     def _write_config(self, trainer):
-        players = (trainer.gan.generator, trainer.gan.discriminator)
+        networks = trainer.networks()
         self.folder.write_json(
             CONFIG,
             {
@@ -130,8 +145,9 @@ class Recorder(Callback):
                 **self.settings,
                 "steps_done": trainer.step,
                 "outcome": trainer.outcome,
-                "parameters": [player.parameter_count() for player in players],
-                "networks": [repr(player) for player in players],
+                "parameters": {title: network.parameter_count() for title, network in networks.items()},
+                "networks": {title: repr(network) for title, network in networks.items()},
+                "shown": trainer.shown().plain(),
                 "peak_memory": environment.peak_memory(),
             },
         )

@@ -3,8 +3,9 @@
 config.json          what was asked for, and how it ended
 environment.json     versions, processor, threads
 log.jsonl            a line for every step
-samples/             step-000400.png: images from the same noise, along the way
-weights.safetensors  both players
+samples/             step-000400.png: what it makes of the same inputs, along the way
+pictures/            what else was drawn at the end
+weights.safetensors  all that was trained
 report.html          all of it on one page
 """
 
@@ -14,12 +15,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from minigan.gan import files
-from minigan.gan.errors import RunError
+from minigan.training import files
+from minigan.training.errors import RunError
 
 FORMAT = "minigan-run-1"
 CONFIG, ENVIRONMENT, LOG = "config.json", "environment.json", "log.jsonl"
-WEIGHTS, REPORT, SAMPLES = "weights.safetensors", "report.html", "samples"
+WEIGHTS, REPORT = "weights.safetensors", "report.html"
+SAMPLES, PICTURES = "samples", "pictures"
 ROOM = "room-for-weights"
 ASIDE = "replaced"  # holds the run that a new one replaces, until that has weights
 NAMES = (CONFIG, ENVIRONMENT, LOG, WEIGHTS, REPORT, ROOM)
@@ -114,13 +116,13 @@ class RunFolder:
 
     def remove_if_empty(self) -> None:
         """Remove the folder if nothing is in it."""
-        for folder in (self / SAMPLES, self.path):
+        for folder in (self / SAMPLES, self / PICTURES, self.path):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def own_files(self) -> list[Path]:
         """The files here that a run makes."""
-        whole = [*(self / name for name in NAMES), *self.grids()]
+        whole = [*(self / name for name in NAMES), *self.grids(), *self.pictures()]
         begun = [file.with_name(file.name + files.SUFFIX) for file in whole]
         return [file for file in (*whole, *begun) if file.is_file()]
 
@@ -147,6 +149,22 @@ class RunFolder:
 
     def write_grid(self, step: int, content: bytes) -> None:
         files.write(self / SAMPLES / f"step-{step:06d}.png", content)
+
+    def write_picture(self, name: str, content: bytes) -> None:
+        file = self / PICTURES / f"{name}.png"
+        try:
+            file.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise files.failure(file, error) from error
+        files.write(file, content)
+
+    def pictures(self) -> list[Path]:
+        """The pictures that config.json names, there or not."""
+        try:
+            names = self.config().get("shown", {}).get("pictures", {})
+        except RunError:
+            return []
+        return [self / PICTURES / f"{name}.png" for name in names if Path(name).name == name]
 
     def grids(self) -> list[Path]:
         """The sample grids, in the order of their steps."""

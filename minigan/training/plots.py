@@ -65,8 +65,16 @@ def _dress(axes, curves, percent):
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     else:
-        axes.set_ylim(0, max(1.0, 1.15 * max(float(np.quantile(values, 0.99)) for values in curves)))
+        axes.set_ylim(*limits(curves))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(curves), frameon=False, handlelength=1.4)
+
+
+def limits(curves: list[np.ndarray]) -> tuple[float, float]:
+    """From where to where an axis with these curves goes: 0 is on it, a few outliers need not be."""
+    low = min(0.0, *(float(np.quantile(values, 0.01)) for values in curves))
+    high = max(0.0, *(float(np.quantile(values, 0.99)) for values in curves))
+    margin = 0.15 * (high - low) or 1.0
+    return low - margin if low < 0 else 0.0, high + margin if high > 0 or not low else 0.0
 
 
 def _for_page(svg, colours):

@@ -1,7 +1,6 @@
-"""The loop that trains a GAN: one step of each player in turn, until told to stop."""
+"""How a GAN is trained: one step of each player in turn."""
 
 import math
-import time
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,26 +8,31 @@ import numpy as np
 from minigan import autograd, devices, optim, random
 from minigan.data import Batches, to_uint8
 from minigan.errors import ShapeError
-from minigan.gan.callbacks import Callback
+from minigan.gan import weights
 from minigan.gan.divergence import explain
-from minigan.gan.errors import Interrupted
-from minigan.gan.interrupt import first_interrupt
 from minigan.gan.objectives import Objective, objective_of
 from minigan.models import GAN
 from minigan.tensor import Tensor
+from minigan.training.callbacks import Callback
+from minigan.training.loop import Loop
+from minigan.training.shown import Curves, Shown
 
 PREVIEWS = 64  # images in a sample grid
+CURVES = (
+    Curves("Losses", {"discriminator": "discriminator_loss", "generator": "generator_loss"}),
+    Curves(
+        "The discriminator is right",
+        {"on real images": "real_accuracy", "on generated images": "fake_accuracy"},
+        percent=True,
+    ),
+)
+ABOUT_CURVES = (
+    "Neither loss measures quality; each only says how that player does against the other. Lines are means of a few "
+    "steps, bands their range."
+)
 
 
-class History(list):
-    """The records of all steps, in order, each a dict; see `Callback.on_step` for what is in one."""
-
-    def column(self, name: str) -> np.ndarray:
-        """One quantity over all steps, (steps,): history.column("generator_loss")."""
-        return np.array([record[name] for record in self])
-
-
-class Trainer:
+class Trainer(Loop):
     """A GAN in training.
 
     gan: trained in place
@@ -37,7 +41,6 @@ class Trainer:
     seed: of the noise; each stream (noise, preview) is one of its own, derived from it
     objective: a name in OBJECTIVES, or an Objective
     learning_rate: of both players' Adam, the model's own unless given
-    outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
     """
 
     def __init__(
@@ -51,22 +54,16 @@ class Trainer:
         learning_rate: float | None = None,
         callbacks: Iterable[Callback] = (),
     ):
-        self.gan, self.batches, self.steps, self.seed = gan, batches, steps, seed
-        self.objective = objective_of(objective)
-        self.callbacks = list(callbacks)
+        super().__init__(gan.name, batches, steps=steps, seed=seed, callbacks=callbacks)
+        self.gan, self.objective = gan, objective_of(objective)
         self.learning_rate = gan.learning_rate if learning_rate is None else learning_rate
         settings = {"lr": self.learning_rate, "betas": gan.betas}
         self.discriminator_optimiser = optim.Adam(gan.discriminator.parameters(), **settings)
         self.generator_optimiser = optim.Adam(gan.generator.parameters(), **settings)
         self.noise = random.Philox(seed, "noise")
         self.preview_noise = gan.noise(PREVIEWS, random.Philox(seed, "preview"))
-        self.history = History()
-        self.step = 0
-        self.outcome = "new"
-        self.error = None
-        self._stopping = False
 
-    def play(self, images: np.ndarray) -> dict:
+    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch of real images: the discriminator learns, then the generator.
 
         images: (N, H, W, C), float32 in [-1, 1]
@@ -101,70 +98,38 @@ class Trainer:
             "fake_accuracy": _share(fake_logits.numpy() < 0),
         }
 
-    def run(self) -> None:
-        """Do all steps, or those until stop() or Ctrl-C.
+    def networks(self):
+        return {"Generator": self.gan.generator, "Discriminator": self.gan.discriminator}
 
-        The first Ctrl-C lets the step and the callbacks finish and then raises Interrupted, the second one raises
-        KeyboardInterrupt at once.
-        """
-        interrupted = []
+    def state(self):
+        return weights.state_of(self.gan)
 
-        def ask():
-            interrupted.append(True)
-            self.stop()
+    def header(self):
+        return weights.header_of(self.gan)
 
-        with first_interrupt(ask):
-            self._run()
-        if interrupted:
-            raise Interrupted(self.step)
-
-    def stop(self) -> None:
-        """End the run after the step that is being done."""
-        self._stopping = True
-
-    def preview(self) -> np.ndarray:
-        """Images from this run's fixed noise: (PREVIEWS, H, W, C), uint8. Draws nothing, changes nothing."""
+    def preview(self):
+        """Images from this run's fixed noise, PREVIEWS of them."""
         return to_uint8(self.gan.generate(self.preview_noise))
 
-    def _run(self):
-        try:
-            self.outcome = "running"
-            for callback in self.callbacks:
-                callback.on_start(self)
-            self._loop()
-            self.outcome = "finished" if self.step >= self.steps else "interrupted"
-        except BaseException as error:
-            self.outcome = "failed" if isinstance(error, Exception) else "aborted"
-            self.error = error
-            self._end()
-            raise
-        self._end()
+    def shown(self):
+        betas = ", ".join(f"{beta:g}" for beta in self.gan.betas)
+        return Shown(
+            caption="Generated",
+            along="The same noise each time, so each place shows one image taking shape.",
+            curves=CURVES,
+            about_curves=ABOUT_CURVES,
+            facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
+            settings={
+                "objective": self.objective.name,
+                "optimiser": f"Adam, learning rate {self.learning_rate:g}, betas {betas}",
+            },
+        )
 
-    def _loop(self):
-        start = time.perf_counter()
-        while self.step < self.steps and not self._stopping:
-            epoch = self.batches.epoch + 1
-            images, _ = next(self.batches)
-            measured = self.play(images)
-            self.step += 1
-            record = {"step": self.step, "epoch": epoch, **measured, "seconds": time.perf_counter() - start}
-            self.history.append(record)
-            for callback in self.callbacks:
-                callback.on_step(self, record)
-
-    def _end(self):
-        """Let every callback end, also where another one cannot; their errors become notes to the one that ended it."""
-        self.batches.close()
-        for callback in self.callbacks:
-            try:
-                callback.on_end(self)
-            except Exception as error:
-                if self.error is None:
-                    self.error, self.outcome = error, "failed"
-                elif str(error) != str(self.error):
-                    self.error.add_note("\n".join([str(error), *getattr(error, "__notes__", ())]))
-        if self.outcome == "failed":
-            raise self.error
+    def words(self, means):
+        return (
+            f"loss D {means['discriminator_loss']:.3f} G {means['generator_loss']:.3f}  "
+            f"D right on real {means['real_accuracy']:4.0%} fake {means['fake_accuracy']:4.0%}"
+        )
 
     def _check(self, player, loss, images, noise):
         if not math.isfinite(loss.item()):

@@ -1,0 +1,25 @@
+"""What any training run needs: the loop, callbacks, run folders and their reports. What a step is, a `Loop` says."""
+
+from minigan.training.callbacks import Callback, Every
+from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
+from minigan.training.loop import History, Loop
+from minigan.training.progress import Progress
+from minigan.training.recorder import Recorder
+from minigan.training.result import Result
+from minigan.training.shown import Curves, Shown
+
+__all__ = [
+    "Callback",
+    "Curves",
+    "DivergedError",
+    "Every",
+    "History",
+    "Interrupted",
+    "Loop",
+    "Progress",
+    "Recorder",
+    "Result",
+    "RunError",
+    "Shown",
+    "TrainingError",
+]
