@@ -1,6 +1,5 @@
 """How a GAN is trained: one step of each player in turn."""
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -9,11 +8,11 @@ from minigan import autograd, devices, optim, random
 from minigan.data import Batches, to_uint8
 from minigan.errors import ShapeError
 from minigan.gan import weights
-from minigan.gan.divergence import explain
 from minigan.gan.objectives import Objective, objective_of
 from minigan.models import GAN
 from minigan.tensor import Tensor
 from minigan.training.callbacks import Callback
+from minigan.training.divergence import check
 from minigan.training.loop import Loop
 from minigan.training.shown import Curves, Shown
 
@@ -132,8 +131,13 @@ class Trainer(Loop):
         )
 
     def _check(self, player, loss, images, noise):
-        if not math.isfinite(loss.item()):
-            raise explain(self, player, loss.item(), images, noise)
+        gan = self.gan
+
+        def forward():
+            gan.discriminator(gan.generator(noise))
+            gan.discriminator(Tensor(devices.move(images, gan.device)))
+
+        check(self, f"the {player}'s loss", loss, images, forward)
 
 
 def _share(hits: np.ndarray) -> float:

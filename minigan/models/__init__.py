@@ -24,25 +24,37 @@ __all__ = [
     "dcgan",
     "deconvnet",
     "deconvnet_gan",
+    "kind_of",
     "mlp_gan",
     "rgan",
     "vae",
 ]
 
 _MODELS = {
-    "dcgan": (dcgan, "GAN; convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
-    "mlp-gan": (mlp_gan, "GAN; three dense layers each; any image shape"),
-    "rgan": (rgan, "GAN; 5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
-    "deconvnet-gan": (deconvnet_gan, "GAN; its generator ends in the deconvnet; sides that are multiples of 4"),
-    "vae": (vae, "variational autoencoder of dense layers; any image shape"),
-    "cnn": (cnn, "classifier; two convolutions, max and average pooling, two dense layers"),
-    "deconvnet": (deconvnet, "restores images, or classifies them; a convolution and a transposed one"),
+    "dcgan": (dcgan, "gan", "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
+    "mlp-gan": (mlp_gan, "gan", "three dense layers each; any image shape"),
+    "rgan": (rgan, "gan", "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
+    "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
+    "vae": (vae, "vae", "a variational autoencoder of dense layers; any image shape"),
+    "cnn": (cnn, "classifier", "two convolutions, max and average pooling, two dense layers"),
+    "deconvnet": (deconvnet, "restoration", "a convolution and a transposed one; it can classify too (--task)"),
 }
 
 
 def available() -> dict[str, str]:
     """The models' names and what each is."""
-    return {name: description for name, (_, description) in _MODELS.items()}
+    return {name: description for name, (_, _, description) in _MODELS.items()}
+
+
+def kind_of(name: str) -> str:
+    """What kind of model a name stands for, and so which module trains it: "gan", "vae", "classifier", "restoration".
+
+    A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
+    raises UnknownNameError for a name that is not in `available()`
+    """
+    if name not in _MODELS:
+        raise UnknownNameError("model", name, _MODELS)
+    return _MODELS[name][1]
 
 
 def build(name: str, image_shape=(28, 28, 1), seed: int = 0, **options) -> Model:
@@ -53,8 +65,7 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, **options) -> Model
     raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
         MiniganError for options that it does not have
     """
-    if name not in _MODELS:
-        raise UnknownNameError("model", name, _MODELS)
+    kind_of(name)
     image_shape = tuple(int(n) for n in image_shape)
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
