@@ -31,7 +31,7 @@ class Classifier(Model):
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     batch: int = 128
-    first_epochs: int = 4
+    first_epochs: int = 5
 
     def logits(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
         """Logits (N, classes) of images (N, H, W, C), uint8 or floats in [-1, 1], with running statistics."""
