@@ -11,7 +11,7 @@ SEED = click.IntRange(min=0)
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(minigan.__version__, prog_name="minigan")
 def cli():
-    """Train GANs with an engine to read."""
+    """Train GANs and their relatives with an engine to read."""
 
 
 @cli.command()
@@ -25,13 +25,19 @@ def cli():
 @click.option("--size", type=POSITIVE, metavar="N", help="Resize the images to N x N pixels [a folder's: 32].")
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
 @click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Of both players.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Of every network.")
+@click.option("--task", metavar="NAME", help="deconvnet: super-resolution, completion, denoising, classification.")
+@click.option("--adversarial", type=click.FloatRange(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
+@click.option("--filters", type=POSITIVE, metavar="N", help="deconvnet: channels between its layers [32].")
+@click.option("--kernel", type=POSITIVE, metavar="N", help="deconvnet: pixels along a kernel [3].")
+@click.option("--depth", type=POSITIVE, metavar="N", help="deconvnet: convolutions, and transposed ones [1].")
+@click.option("--features", metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are.")
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
 @click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):
-    """Train MODEL (dcgan unless given) and leave its weights, sample grids, log and a report.
+    """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
 
     Ctrl-C stops after the step and saves everything; a second one stops at once.
     """
@@ -48,7 +54,7 @@ def train(**options):
 @click.option("--out", required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C).")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
 def sample(run, count, out, seed):
-    """Generate images with the trained model of the folder RUN."""
+    """Generate images with the trained GAN or VAE of the folder RUN."""
     from minigan.tool.sample import write
 
     write(run, count, out, seed)

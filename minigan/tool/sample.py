@@ -1,17 +1,19 @@
 """`minigan sample`: images from a trained model, as a picture or as an array."""
 
+import importlib
 import io
 from pathlib import Path
 
 import click
 import numpy as np
 
-from minigan import gan as gans
 from minigan.training import files
 from minigan.training.errors import RunError, TrainingError
+from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 
 ENDINGS = (".png", ".npz")
+KINDS = ("gan", "vae")  # of models that make images from noise
 
 
 def write(run: str, count: int, out: str, seed: int) -> None:
@@ -25,9 +27,18 @@ def write(run: str, count: int, out: str, seed: int) -> None:
         raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
     if not path.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {path.parent}")
-    images = gans.sample(gans.load(run), count, seed)
+    images = samples(run, count, seed)
     files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
     click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")
+
+
+def samples(run: str, count: int, seed: int) -> np.ndarray:
+    """Images of a run's model, (count, H, W, C), uint8. Raises RunError where it is of a kind that makes none."""
+    kind = RunFolder(run).config().get("kind", "gan")
+    if kind not in KINDS:
+        raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
+    module = importlib.import_module(f"minigan.{kind}")
+    return module.sample(module.load(run), count, seed)
 
 
 def npz(images: np.ndarray) -> bytes:
