@@ -113,7 +113,8 @@ def test_the_report_shows_what_it_says(run):
     page = (run[0] / "report.html").read_text()
     for words in (
         "line on noise", "Drawn after step 6", "One place each.", "Errors", "Shares", "squared", "Lower is better.",
-        "the sum", "about 4", "last error", "gradient descent", "The weights as a picture", "Linear(4 -&gt; 1)", "5 parameters",
+        "the sum", "about 4", "last error", "gradient descent", "The weights as a picture", "Linear(4 -&gt; 1)",
+        "5 parameters",
     ):  # fmt: skip
         assert words in page, words
     assert page.count("<svg") == 2
