@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks.peers.torch_networks import SameConv2d, SameConvTranspose2d, Stage
 from benchmarks.peers.torch_training import Training
@@ -23,18 +24,69 @@ def networks(gan: GAN) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def translated(network: mnn.Sequential) -> nn.Sequential:
-    """A Sequential of minigan's layers as PyTorch's, with the same weights."""
-    layers, dtype = list(network), next(iter(network.named_parameters()))[1].dtype
+    """A Sequential of minigan's layers as PyTorch's, with the same weights; one within it, without its brackets."""
+    layers, dtype = _flat(network), next(iter(network.named_parameters()))[1].dtype
     theirs = nn.Sequential(*[_layer(layer, layers[i - 1] if i else None) for i, layer in enumerate(layers)])
     theirs.to(getattr(torch, dtype.name))
     with torch.no_grad():
-        for parameter, array in zip(theirs.parameters(), to_torch(network, _parameter_arrays(network)), strict=True):
+        arrays = [p.data for layer in layers for _, p in layer.named_parameters()]
+        for parameter, array in zip(theirs.parameters(), to_torch(network, arrays), strict=True):
             parameter.copy_(torch.from_numpy(np.array(array)))
+    _norm(theirs, network)
     return theirs
 
 
-def _parameter_arrays(network):
-    return [p.data for _, p in network.named_parameters()]
+def parameters_of(theirs: nn.Sequential) -> list[nn.Parameter]:
+    """PyTorch's parameters in minigan's order, which spectral norm changes there."""
+    found = []
+    for layer in theirs:
+        named = dict(layer.named_parameters())
+        original = named.pop("parametrizations.weight.original", None)
+        found += [*([] if original is None else [original]), *named.values()]
+    return found
+
+
+def _flat(network):
+    """The layers of a Sequential, those in Sequentials within it too, out of their SpectralNorms."""
+    layers = []
+    for layer in network:
+        if isinstance(layer, mnn.Sequential):
+            layers += _flat(layer)
+        else:
+            layers.append(layer.layer if isinstance(layer, mnn.SpectralNorm) else layer)
+    return layers
+
+
+def _norm(theirs, network):
+    """Give those of PyTorch's layers a spectral norm whose counterparts have one, with the same estimates."""
+    normed = {id(m.layer): m for _, m in network.named_modules() if isinstance(m, mnn.SpectralNorm)}
+    layers = _flat(network)
+    for layer, other, (before, after) in zip(layers, theirs, _image_shapes(layers), strict=True):
+        if id(layer) in normed:
+            ours = normed[id(layer)]
+            left, right = ours.left.numpy(), ours.right.numpy()
+            if layer.weight.ndim == 4:
+                right = right.reshape(*layer.weight.shape[:2], -1).transpose(2, 0, 1).ravel()
+            else:
+                left, right = _channels_first(left, after, 0), _channels_first(right, before, 0)
+            state = spectral_norm(other).parametrizations.weight[0]
+            state._u.copy_(torch.from_numpy(np.array(left)))
+            state._v.copy_(torch.from_numpy(np.array(right)))
+
+
+class MinibatchStd(nn.Module):
+    """One channel more, the mean deviation within groups: the composition of StyleGAN2's authors."""
+
+    def __init__(self, group: int):
+        super().__init__()
+        self.group = group
+
+    def forward(self, x):
+        images = x if x.ndim == 4 else x[:, :, None, None]
+        y = images.reshape(self.group, -1, 1, *images.shape[1:])
+        y = (y - y.mean(0)).square().mean(0)
+        y = (y + 1e-8).sqrt().mean([2, 3, 4]).reshape(-1, 1, 1, 1).repeat(self.group, 1, *images.shape[2:])
+        return torch.cat([images, y], 1).reshape(len(x), -1, *x.shape[2:])
 
 
 def _layer(layer, before):
@@ -42,7 +94,7 @@ def _layer(layer, before):
         return nn.Linear(layer.inputs, layer.outputs, bias=layer.bias is not None)
     if isinstance(layer, RGANStage):
         return Stage(layer.grow.inputs, layer.grow.outputs)
-    if isinstance(layer, mnn.Conv2d) and layer.how["padding"] == "same":
+    if isinstance(layer, mnn.Conv2d) and layer.how["padding"] == "same" and layer.how["stride"] == 2:
         return (SameConvTranspose2d if layer.transposed else SameConv2d)(layer.inputs, layer.outputs)
     if isinstance(layer, mnn.Conv2d):
         kind = nn.ConvTranspose2d if layer.transposed else nn.Conv2d
@@ -54,6 +106,8 @@ def _layer(layer, before):
     if isinstance(layer, mnn.Reshape):
         height, width, channels = layer.shape
         return nn.Unflatten(1, (channels, height, width))
+    if isinstance(layer, mnn.MinibatchStd):
+        return MinibatchStd(layer.group)
     if isinstance(layer, mnn.LeakyReLU):
         return nn.LeakyReLU(layer.slope, inplace=True)
     return {mnn.ReLU: lambda: nn.ReLU(inplace=True), mnn.Tanh: nn.Tanh, mnn.Flatten: nn.Flatten}[type(layer)]()
@@ -72,7 +126,7 @@ def from_torch(network: mnn.Sequential, arrays) -> list[np.ndarray]:
 
 def _moves(network, back):
     """For each parameter in order, the function that moves its axes."""
-    layers = list(network)
+    layers = _flat(network)
     shapes = _image_shapes(layers)
     for layer, (before, after) in zip(layers, shapes, strict=True):
         for name, parameter in layer.named_parameters():
@@ -100,9 +154,10 @@ def _image_shapes(layers):
         if isinstance(layer, mnn.Linear | mnn.BatchNorm):
             following = next((k for k in layers[i + 1 :] if isinstance(k, mnn.Reshape | mnn.Linear | mnn.Conv2d)), None)
             after = following.shape if isinstance(following, mnn.Reshape) else None
-        if isinstance(layer, mnn.Linear) and i and isinstance(layers[i - 1], mnn.Flatten):
+        told = i > 0 and isinstance(layers[i - 1], mnn.MinibatchStd)  # one input more, behind those of the image
+        if isinstance(layer, mnn.Linear) and i > told and isinstance(layers[i - 1 - told], mnn.Flatten):
             channels = next((k.outputs for k in reversed(layers[:i]) if isinstance(k, mnn.Conv2d)), 1)
-            side = round((layer.inputs // channels) ** 0.5)
+            side = round(((layer.inputs - told) // channels) ** 0.5)
             before = (side, side, channels)
         shapes.append((before, after))
     return shapes
@@ -117,9 +172,13 @@ def _channels_last(array, image, axis):
 
 
 def _reordered(array, split, order, axis):
-    """One axis seen as three, moved, and joined again."""
+    """One axis seen as three, moved, and joined again; what is longer than the three stays behind them."""
     if split is None:
         return array
+    size = split[0] * split[1] * split[2]
+    if array.shape[axis] > size:
+        image, rest = np.split(array, [size], axis)
+        return np.concatenate([_reordered(image, split, order, axis), rest], axis)
     shape = array.shape
     parts = array.reshape(*shape[:axis], *split, *shape[axis + 1 :])
     axes = (*range(axis), *(axis + o for o in order), *range(axis + 3, parts.ndim))
@@ -130,4 +189,4 @@ class TorchTrainer(Training):
     """One training step of a GAN in PyTorch, from the weights that it has in minigan."""
 
     def __init__(self, gan: GAN, channels_last: bool = False):
-        super().__init__(*networks(gan), gan.learning_rate, gan.betas, channels_last)
+        super().__init__(*networks(gan), gan.recipe.generator_rate, gan.recipe.betas, channels_last)

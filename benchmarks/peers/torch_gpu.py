@@ -37,7 +37,7 @@ def step(case: GanCase, way: Way):
 
     gan = models.build(case.model, case.shape)
     theirs = [network.cuda() for network in networks(gan)]
-    trainer = Training(*theirs, gan.learning_rate, gan.betas, way.channels_last)
+    trainer = Training(*theirs, gan.recipe.generator_rate, gan.recipe.betas, way.channels_last)
     for network in theirs if way.compiled else ():
         network.compile()
     images = trainer.images(real_images(case)).cuda()

@@ -8,7 +8,7 @@ import os
 from minigan.gan.fitting import Result, fit, sample
 from minigan.gan.objectives import OBJECTIVES, Objective
 from minigan.gan.trainer import Trainer
-from minigan.models import GAN
+from minigan.models import GAN, Recipe
 from minigan.training.callbacks import Callback, Every
 from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
 from minigan.training.grids import grid, grid_png
@@ -25,6 +25,7 @@ __all__ = [
     "Interrupted",
     "Objective",
     "Progress",
+    "Recipe",
     "Recorder",
     "Result",
     "RunError",

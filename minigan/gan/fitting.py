@@ -8,9 +8,11 @@ import numpy as np
 from minigan import models, random, training
 from minigan.data import Augment, Batches, Dataset, to_uint8
 from minigan.errors import DataError
+from minigan.gan import transfer
 from minigan.gan.objectives import Objective
+from minigan.gan.recipe import changes_of
 from minigan.gan.trainer import Trainer
-from minigan.models import GAN
+from minigan.models import GAN, Recipe
 from minigan.training import inputs
 from minigan.training.callbacks import Callback
 from minigan.training.errors import TrainingError
@@ -28,9 +30,9 @@ class Result(training.Result):
         super().__init__(trainer, settings)
         self.gan: GAN = trainer.gan
 
-    def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """New images, (count, H, W, C), uint8; the same for the same seed."""
-        return sample(self.gan, count, seed)
+    def sample(self, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:
+        """New images, (count, H, W, C), uint8; the same for the same seed. label: their class, see `mg.gan.sample`."""
+        return sample(self.gan, count, seed, label)
 
 
 def fit(
@@ -42,13 +44,17 @@ def fit(
     epochs: int | None = None,
     batch: int | None = None,
     seed: int = 0,
-    objective: str | Objective = "non-saturating",
+    recipe: Recipe | None = None,
+    objective: str | Objective | None = None,
     learning_rate: float | None = None,
     augment: Augment | None = None,
+    start: str | os.PathLike | GAN | None = None,
+    freeze: Iterable[str] = (),
     device: str = "cpu",
     callbacks: Iterable[Callback] = (),
     out: str | os.PathLike | None = None,
     force: bool = False,
+    **settings,
 ) -> Result:
     """Train a GAN on images.
 
@@ -57,12 +63,17 @@ def fit(
 
     model: a name in `mg.models.available()`, built for these images from `seed`; or a GAN, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
-    labels: (N,) integers, for models that use them
+    labels: (N,) integers, for conditional models; a Dataset has its own
     steps, epochs: how long, one or the other; the model's `first_run` unless given
     batch: images in a batch, the model's own number unless given
     seed: the same seed gives the same weights to the bit, with or without callbacks
-    learning_rate: of both players, the model's own unless given
+    recipe: how to train, the model's own unless given
+    objective, learning_rate (of both players), settings: single settings of the recipe, as its fields are called:
+        objective="wasserstein", gradient_penalty=10, critic_steps=5
     augment: random changes to the real images
+    start: a run's folder or a GAN to begin with the weights of, as far as they fit (`Result.settings["start"]` has
+        what did)
+    freeze: parts that are not trained, as "generator.0" or "discriminator"
     device: where to train, "cpu", "cuda" (an NVIDIA GPU) or "sim"; the GAN is moved there
     out: a folder that does not exist yet, for weights, log, sample grids and report; force replaces a run there
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
@@ -70,23 +81,18 @@ def fit(
     """
     images, labels, source = inputs.images_of(images, labels)
     inputs.check_seed(seed)
-    inputs.check_positive(learning_rate=learning_rate)
-    if not isinstance(model, str | GAN):
-        raise TrainingError(
-            f"fit: model is {model!r}, but a name or a GAN is trained; the names: {', '.join(models.available())}"
-        )
-    gan = models.build(model, images.shape[1:], seed) if isinstance(model, str) else model
-    if tuple(gan.image_shape) != images.shape[1:]:
-        raise DataError(f"{gan.name} makes images of {gan.image_shape}, but these are {images.shape[1:]} (H, W, C)")
+    gan = _gan(model, images.shape[1:], seed, labels)
+    recipe = (recipe or gan.recipe).changed(objective=objective, learning_rate=learning_rate, **settings)
     steps, batch = inputs.length(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
-    gan.to(device)
+    began = None if start is None else transfer.begin_with(gan, start)
+    gan.change(changes_of(recipe), seed).freeze(freeze).to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if steps is None:
-        steps = epochs * batches.steps_per_epoch
-    trainer = Trainer(
-        gan, batches, steps=steps, seed=seed, objective=objective, learning_rate=learning_rate, callbacks=callbacks
-    )
+        steps = max(1, epochs * batches.steps_per_epoch // recipe.critic_steps)
+    trainer = Trainer(gan, batches, steps=steps, seed=seed, recipe=recipe, callbacks=callbacks)
+    trainer.notes = began or []
     settings = {
+        "kind": gan.kind,
         "model": gan.name,
         "image_shape": list(gan.image_shape),
         "data": source,
@@ -97,8 +103,9 @@ def fit(
         "batch": batch,
         "seed": seed,
         "device": device,
-        "objective": trainer.objective.name,
-        "optimiser": {"name": "Adam", "learning_rate": trainer.learning_rate, "betas": list(gan.betas)},
+        "recipe": recipe.plain(),
+        "start": began,
+        "frozen": list(freeze),
     }
     if out is not None:
         from minigan.training.recorder import Recorder
@@ -111,12 +118,37 @@ def fit(
     return Result(trainer, settings)
 
 
-def sample(gan: GAN, count: int, seed: int = 0) -> np.ndarray:
+def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:
     """Images from a GAN's generator in use (running statistics), (count, H, W, C), uint8.
 
+    label: the class of all images, for a conditional GAN, which makes all classes in turn unless told
     Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
-    raises TrainingError for a count below 1 or a seed below 0
+    raises TrainingError for a count below 1, a seed below 0, or a class that the GAN does not have
     """
     if count < 1 or seed < 0:
         raise TrainingError(f"sample: count is {count} and seed {seed}, but they are at least 1 and 0")
-    return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample"))))
+    if label is not None and gan.classes is None:
+        raise TrainingError(f"sample: {gan.name} knows no classes, so it makes no images of class {label}")
+    if label is not None and not 0 <= label < gan.classes:
+        raise TrainingError(f"sample: {gan.name} has the classes 0 to {gan.classes - 1}, but not {label}")
+    labels = gan.labels(count) if label is None else np.full(count, label)
+    return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample")), labels))
+
+
+def classes_of(labels: np.ndarray | None) -> int | None:
+    """How many classes labels tell apart, 0 to the largest."""
+    return None if labels is None or not len(labels) else int(np.max(labels)) + 1
+
+
+def _gan(model, shape, seed, labels):
+    """The GAN that is meant, for images of this shape."""
+    if not isinstance(model, str | GAN):
+        raise TrainingError(
+            f"fit: model is {model!r}, but a name or a GAN is trained; the names: {', '.join(models.available())}"
+        )
+    gan = models.build(model, shape, seed, classes_of(labels)) if isinstance(model, str) else model
+    if tuple(gan.image_shape) != shape:
+        raise DataError(f"{gan.name} makes images of {gan.image_shape}, but these are {shape} (H, W, C)")
+    if gan.classes is not None and labels is None:
+        raise DataError(f"fit: {gan.name} learns from labels, but these images have none; labels= gives them")
+    return gan

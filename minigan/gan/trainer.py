@@ -1,22 +1,32 @@
-"""How a GAN is trained: one step of each player in turn."""
+"""How a GAN is trained: its two players in turn.
+
+What a step computes is in methods of its own, from Tensors to Tensors: `generated`, `discriminator_update` and
+`generator_update` leave the weights as they are, `move_discriminator` and `move_generator` change them. Random numbers
+are drawn before (`drawn`), and losses read on the host between an update and its move, so that a player that would
+become NaN has not moved.
+"""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
-from minigan import autograd, devices, optim, random
+from minigan import autograd, devices, random, writes
+from minigan.averaging import ExponentialAverage
 from minigan.data import Batches, to_uint8
-from minigan.errors import ShapeError
-from minigan.gan import weights
-from minigan.gan.objectives import Objective, objective_of
-from minigan.models import GAN
+from minigan.errors import DataError, ShapeError
+from minigan.gan import penalties, recipe, weights
+from minigan.gan.objectives import objective_of
+from minigan.models import GAN, Recipe
 from minigan.tensor import Tensor
 from minigan.training.callbacks import Callback
 from minigan.training.divergence import check
+from minigan.training.errors import TrainingError
 from minigan.training.loop import Loop
 from minigan.training.shown import Curves, Shown
 
 PREVIEWS = 64  # images in a sample grid
+ROW = 8  # of which are of one class, where there are classes
 CURVES = (
     Curves("Losses", {"discriminator": "discriminator_loss", "generator": "generator_loss"}),
     Curves(
@@ -31,15 +41,44 @@ ABOUT_CURVES = (
 )
 
 
+@dataclass
+class Drawn:
+    """All that an update of the discriminator starts from, where the networks are.
+
+    real: images (N, H, W, C), with noise on them where the recipe has some
+    labels: (N,), of the real images and of those that are generated; None where there are no classes
+    noise: of the generator, (N, latent_size)
+    mixing: (N, 1, 1, 1) of the gradient penalty, or None
+    fake_noise: of the shape of real, to add to generated images, or None
+    """
+
+    real: Tensor
+    labels: np.ndarray | None
+    noise: Tensor
+    mixing: np.ndarray | None = None
+    fake_noise: Tensor | None = None
+
+
+@dataclass
+class Update:
+    """What an update would do: the loss, its gradients for the optimiser's parameters, and what else is told."""
+
+    loss: Tensor
+    gradients: list
+    real_scores: Tensor | None = None
+    fake_scores: Tensor | None = None
+    penalty: Tensor | None = None
+
+
 class Trainer(Loop):
     """A GAN in training.
 
-    gan: trained in place
+    gan: trained in place, its discriminator changed where the recipe says so
     batches: real images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
     steps: how many to do in all
     seed: of the noise; each stream (noise, preview) is one of its own, derived from it
-    objective: a name in OBJECTIVES, or an Objective
-    learning_rate: of both players' Adam, the model's own unless given
+    recipe: the GAN's own unless given
+    raises TrainingError for a recipe that cannot work
     """
 
     def __init__(
@@ -49,53 +88,160 @@ class Trainer(Loop):
         *,
         steps: int,
         seed: int = 0,
-        objective: str | Objective = "non-saturating",
-        learning_rate: float | None = None,
+        recipe: Recipe | None = None,
         callbacks: Iterable[Callback] = (),
     ):
         super().__init__(gan.name, batches, steps=steps, seed=seed, callbacks=callbacks)
-        self.gan, self.objective = gan, objective_of(objective)
-        self.learning_rate = gan.learning_rate if learning_rate is None else learning_rate
-        settings = {"lr": self.learning_rate, "betas": gan.betas}
-        self.discriminator_optimiser = optim.Adam(gan.discriminator.parameters(), **settings)
-        self.generator_optimiser = optim.Adam(gan.generator.parameters(), **settings)
+        self.gan, self.recipe = gan, gan.recipe if recipe is None else recipe
+        self._prepare()
+        self.objective = objective_of(self.recipe.objective)
         self.noise = random.Philox(seed, "noise")
-        self.preview_noise = gan.noise(PREVIEWS, random.Philox(seed, "preview"))
+        self.mixing, self.instance_noise = random.Philox(seed, "mixing"), random.Philox(seed, "instance noise")
+        count = PREVIEWS if gan.classes is None else ROW * gan.classes
+        self.preview_noise = gan.noise(count, random.Philox(seed, "preview"))
+        self.preview_columns = None if gan.classes is None else ROW
+
+    def _prepare(self):
+        """Check the recipe, and make of the networks what it says."""
+        gan, settings = self.gan, self.recipe
+        recipe.check(settings, gan)
+        gan.change(recipe.changes_of(settings), self.seed)
+        for player in ("generator", "discriminator"):
+            parameters = getattr(gan, player).parameters()
+            if not parameters:
+                raise TrainingError(f"all of the {player} is frozen, so there is nothing for it to learn with")
+            optimiser = recipe.optimiser_of(settings, parameters, getattr(settings, f"{player}_rate"))
+            setattr(self, f"{player}_optimiser", optimiser)
+        self.average = ExponentialAverage(gan.generator, settings.ema) if settings.ema else None
+        gan.average = self.average.module if self.average else None
+
+    # ------------------------------------------------------------------------------------------ a step
 
     def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step on a batch of real images: the discriminator learns, then the generator.
+        """One step: the discriminator learns, as often as the recipe says, then the generator.
 
-        images: (N, H, W, C), float32 in [-1, 1]
-        returns: losses and accuracies, as in `Callback.on_step`
+        images: (N, H, W, C), float32 in [-1, 1], of the first of the discriminator's steps; the others take theirs
+            from `batches`
+        labels: (N,) integers, for a conditional GAN
+        returns: losses and accuracies, as in `Callback.on_step`; gradient_penalty or r1 where the recipe has one
         raises DivergedError where a loss is not a number; that player has not moved then
         """
-        gan, objective = self.gan, self.objective
+        for last in range(self.recipe.critic_steps - 1, -1, -1):
+            drawn = self.drawn(images, labels)
+            if last:
+                with autograd.no_grad():
+                    fake = self.generated(drawn)
+            else:  # the generator learns from these
+                fake = self.generated(drawn)
+            critic = self.discriminator_update(drawn, fake.detach())
+            self._check("discriminator", critic.loss, drawn)
+            self.move_discriminator(critic.gradients)
+            if last:
+                images, labels = next(self.batches)
+        update = self.generator_update(drawn, fake)
+        self._check("generator", update.loss, drawn)
+        self.move_generator(update.gradients)
+        return self._measured(critic, update)
+
+    def drawn(self, images: np.ndarray, labels: np.ndarray | None = None) -> Drawn:
+        """A batch where the networks are, with the noise of its step."""
+        gan, settings = self.gan, self.recipe
         if images.shape[1:] != gan.image_shape:
             raise ShapeError(
                 f"{gan.name} makes images of {gan.image_shape}, but was given {images.shape[1:]} (H, W, C)"
             )
-        noise = gan.noise(len(images), self.noise)
-        fake = gan.generator(noise)
+        if gan.classes is not None and labels is None:
+            raise DataError(f"{gan.name} learns from labels, but these images have none")
+        drawn = Drawn(Tensor(devices.move(images, gan.device)), labels, gan.noise(len(images), self.noise))
+        if settings.gradient_penalty:
+            mixing = self.mixing.random((len(images), 1, 1, 1), np.float32, gan.device)
+            drawn.mixing = mixing.astype(images.dtype)
+        strength = settings.instance_noise * max(0.0, 1 - self.step / self.steps)
+        if strength:
+            for_real, drawn.fake_noise = (self._noise_like(images) * strength for _ in range(2))
+            drawn.real = drawn.real + for_real
+        return drawn
+
+    def _noise_like(self, images):
+        noise = self.instance_noise.standard_normal(images.shape, np.float32, self.gan.device)
+        return Tensor(noise.astype(images.dtype))
+
+    def generated(self, drawn: Drawn) -> Tensor:
+        """The generator's images for the noise of a step."""
+        return self.gan.generated(drawn.noise, drawn.labels)
+
+    def discriminator_update(self, drawn: Drawn, fake: Tensor) -> Update:
+        """The discriminator's loss on a batch and on generated images (without their graph), and its gradients."""
+        gan, settings = self.gan, self.recipe
+        real, fake = drawn.real, self._seen(drawn, fake)
+        real.requires_grad = bool(settings.r1)
 
         # Real and generated images go through separately: batch norm must not mix their statistics.
-        real_logits = gan.discriminator(Tensor(devices.move(images, gan.device)))
-        fake_logits = gan.discriminator(fake.detach())
-        discriminator_loss = objective.discriminator(real_logits, fake_logits)
-        self._check("discriminator", discriminator_loss, images, noise)
-        gradients = autograd.grad(discriminator_loss, self.discriminator_optimiser.parameters)
-        self.discriminator_optimiser.step(gradients)
+        real_scores = gan.scores(real, drawn.labels)
+        fake_scores = gan.scores(fake, drawn.labels)
+        label = (1 - settings.label_smoothing,) if settings.label_smoothing else ()
+        loss, penalty = self.objective.discriminator(real_scores, fake_scores, *label), None
+        if settings.gradient_penalty:
+            penalty = penalties.gradient_penalty(
+                lambda points: gan.scores(points, drawn.labels), real, fake, drawn.mixing
+            )
+            loss = loss + settings.gradient_penalty * penalty
+        elif settings.r1:
+            penalty = penalties.r1(real_scores, real)
+            loss = loss + settings.r1 / 2 * penalty
+        gradients = autograd.grad(loss, self.discriminator_optimiser.parameters)
+        return Update(loss, gradients, real_scores, fake_scores, penalty)
 
+    def generator_update(self, drawn: Drawn, fake: Tensor) -> Update:
+        """The generator's loss on its images, and its gradients through them."""
+        loss = self.objective.generator(self.gan.scores(self._seen(drawn, fake), drawn.labels))
         # Naming the generator's parameters keeps the discriminator's gradients from being computed at all.
-        generator_loss = objective.generator(gan.discriminator(fake))
-        self._check("generator", generator_loss, images, noise)
-        gradients = autograd.grad(generator_loss, self.generator_optimiser.parameters)
+        return Update(loss, autograd.grad(loss, self.generator_optimiser.parameters))
+
+    def move_discriminator(self, gradients: list) -> None:
+        """One step of the discriminator's optimiser, and clipping where the recipe has it."""
+        self.discriminator_optimiser.step(gradients)
+        largest = self.recipe.clip
+        if largest:
+            for parameter in self.discriminator_optimiser.parameters:
+                np.clip(parameter.data, -largest, largest, out=parameter.data)
+                writes.note(parameter.data)
+
+    def move_generator(self, gradients: list) -> None:
+        """One step of the generator's optimiser, and of the average where there is one."""
         self.generator_optimiser.step(gradients)
-        return {
-            "discriminator_loss": discriminator_loss.item(),
-            "generator_loss": generator_loss.item(),
-            "real_accuracy": _share(real_logits.numpy() > 0),
-            "fake_accuracy": _share(fake_logits.numpy() < 0),
+        if self.average:
+            self.average.update()
+
+    def _seen(self, drawn, fake):
+        """Generated images as the discriminator sees them."""
+        return fake if drawn.fake_noise is None else fake + drawn.fake_noise
+
+    def _check(self, player, loss, drawn):
+        gan = self.gan
+
+        def forward():
+            gan.scores(gan.generated(drawn.noise, drawn.labels), drawn.labels)
+            gan.scores(Tensor(drawn.real.data), drawn.labels)
+
+        rate = getattr(self.recipe, f"{player}_rate")
+        check(self, f"the {player}'s loss", loss, drawn.real.numpy(), forward, rate)
+
+    def _measured(self, critic, update):
+        real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()
+        boundary = self.objective.boundary
+        boundary = (real.mean() + fake.mean()) / 2 if boundary is None else boundary
+        measured = {
+            "discriminator_loss": critic.loss.item(),
+            "generator_loss": update.loss.item(),
+            "real_accuracy": _share(real > boundary),
+            "fake_accuracy": _share(fake < boundary),
         }
+        if critic.penalty is not None:
+            measured["gradient_penalty" if self.recipe.gradient_penalty else "r1"] = critic.penalty.item()
+        return measured
+
+    # ------------------------------------------------------------------------------ what a run tells
 
     def networks(self):
         return {"Generator": self.gan.generator, "Discriminator": self.gan.discriminator}
@@ -107,37 +253,29 @@ class Trainer(Loop):
         return weights.header_of(self.gan)
 
     def preview(self):
-        """Images from this run's fixed noise, PREVIEWS of them."""
-        return to_uint8(self.gan.generate(self.preview_noise))
+        """Images from this run's fixed noise: PREVIEWS of them, or a row of each class."""
+        labels = None if self.gan.classes is None else np.repeat(np.arange(self.gan.classes), ROW)
+        return to_uint8(self.gan.generate(self.preview_noise, labels))
 
     def shown(self):
-        betas = ", ".join(f"{beta:g}" for beta in self.gan.betas)
+        along = "The same noise each time, so each place shows one image taking shape."
+        penalty = {"gradient_penalty": "Gradient penalty"} if self.recipe.gradient_penalty else {"r1": "R1"}
+        penalised = self.recipe.gradient_penalty or self.recipe.r1
         return Shown(
             caption="Generated",
-            along="The same noise each time, so each place shows one image taking shape.",
-            curves=CURVES,
+            along=along if self.gan.classes is None else f"{along} Each row is a class.",
+            curves=(*CURVES, *(Curves(title, {"penalty": name}) for name, title in penalty.items() if penalised)),
             about_curves=ABOUT_CURVES,
             facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
-            settings={
-                "objective": self.objective.name,
-                "optimiser": f"Adam, learning rate {self.learning_rate:g}, betas {betas}",
-            },
+            settings=recipe.words(self.recipe),
         )
 
     def words(self, means):
+        penalty = means.get("gradient_penalty", means.get("r1"))
         return (
             f"loss D {means['discriminator_loss']:.3f} G {means['generator_loss']:.3f}  "
             f"D right on real {means['real_accuracy']:4.0%} fake {means['fake_accuracy']:4.0%}"
-        )
-
-    def _check(self, player, loss, images, noise):
-        gan = self.gan
-
-        def forward():
-            gan.discriminator(gan.generator(noise))
-            gan.discriminator(Tensor(devices.move(images, gan.device)))
-
-        check(self, f"the {player}'s loss", loss, images, forward)
+        ) + ("" if penalty is None else f"  penalty {penalty:.3f}")
 
 
 def _share(hits: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """A GAN's weights in a file, and the GAN of a file of weights."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -12,18 +13,20 @@ from minigan.training import weights
 from minigan.training.errors import RunError
 
 FORMAT = "minigan-gan-1"
-PLAYERS = ("generator", "discriminator")
 
 
 def header_of(gan: GAN) -> dict:
     """What `load` needs to build the GAN again."""
-    return {"format": FORMAT, "model": gan.name, "image_shape": list(gan.image_shape)}
+    header = {"format": FORMAT, "model": gan.name, "image_shape": list(gan.image_shape), "changes": list(gan.changes)}
+    return header if gan.classes is None else {**header, "classes": gan.classes}
 
 
 def state_of(gan: GAN) -> dict[str, np.ndarray]:
-    """Copies of both players' parameters and buffers, under "generator." and "discriminator."."""
+    """Copies of all parameters and buffers, under "generator.", "discriminator." and, if there is one, "average."."""
     return {
-        f"{player}.{name}": array for player in PLAYERS for name, array in getattr(gan, player).state_dict().items()
+        f"{player}.{name}": array
+        for player, network in gan.networks().items()
+        for name, array in network.state_dict().items()
     }
 
 
@@ -33,13 +36,14 @@ def load(path: Path, into: GAN | None = None) -> GAN:
     into: a GAN that takes the weights instead; needed for models that minigan does not know by name
     raises RunError for a file that is missing, foreign, cut off, or of another model
     """
-    header, arrays = weights.read(path)
-    if header.get("format") != FORMAT:
-        raise RunError(f"{path}: a safetensors file, but not a GAN that minigan saved")
+    header, arrays = read(path)
     gan = into
     try:
         if gan is None:
-            gan = models.build(header["model"], json.loads(header["image_shape"]))
+            gan = models.build(
+                header["model"], json.loads(header["image_shape"]), classes=json.loads(header.get("classes", "null"))
+            )
+        gan.change(json.loads(header.get("changes", "[]")))
         _fill(gan, arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
@@ -48,9 +52,22 @@ def load(path: Path, into: GAN | None = None) -> GAN:
     return gan
 
 
+def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The header and the arrays of a GAN's file. Raises RunError for any other."""
+    header, arrays = weights.read(path)
+    if header.get("format") != FORMAT:
+        raise RunError(f"{path}: a safetensors file, but not a GAN that minigan saved")
+    return header, arrays
+
+
+def of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of one network, by their names in it."""
+    start = player + "."
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
 def _fill(gan, arrays):
-    for player in PLAYERS:
-        start = player + "."
-        getattr(gan, player).load_state_dict(
-            {n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)}
-        )
+    averaged = any(name.startswith("average.") for name in arrays)
+    gan.average = copy.deepcopy(gan.generator).freeze().eval() if averaged else None
+    for player, network in gan.networks().items():
+        network.load_state_dict(of(player, arrays))

@@ -2,43 +2,61 @@
 
 from minigan import random
 from minigan.errors import MiniganError, ShapeError, UnknownNameError
+from minigan.models.cgan import cgan
 from minigan.models.classifier import Classifier
 from minigan.models.cnn import cnn
 from minigan.models.dcgan import dcgan
 from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
+from minigan.models.dense_conv_gan import dense_conv_gan
 from minigan.models.gan import GAN
 from minigan.models.mlp_gan import mlp_gan
 from minigan.models.model import Model
+from minigan.models.recipe import Recipe
 from minigan.models.rgan import rgan
 from minigan.models.vae import VAE, vae
+from minigan.models.wgan import wgan, wgan_clip
 
 __all__ = [
     "GAN",
     "VAE",
     "Classifier",
     "Model",
+    "Recipe",
     "Restorer",
     "available",
     "build",
+    "cgan",
     "cnn",
     "dcgan",
     "deconvnet",
     "deconvnet_gan",
+    "dense_conv_gan",
     "kind_of",
     "mlp_gan",
     "rgan",
     "vae",
+    "wgan",
+    "wgan_clip",
 ]
 
 _MODELS = {
+    "cgan": (cgan, "gan", "a DCGAN told the class of each image; 28, 32 or 64 pixels, with labels"),
     "dcgan": (dcgan, "gan", "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
+    "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
+    "dense-conv-gan": (dense_conv_gan, "gan", "dense layers to an image, and a convolution over it; any image shape"),
     "mlp-gan": (mlp_gan, "gan", "three dense layers each; any image shape"),
     "rgan": (rgan, "gan", "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
-    "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
-    "vae": (vae, "vae", "a variational autoencoder of dense layers; any image shape"),
+    "wgan": (wgan, "gan", "the dense networks with a critic whose slope is penalised; any image shape"),
+    "wgan-clip": (wgan_clip, "gan", "the same with a critic whose weights are clipped; any image shape"),
+    "vae": (vae, "vae", "a variational autoencoder whose decoder is the dense generator; any image shape"),
     "cnn": (cnn, "classifier", "two convolutions, max and average pooling, two dense layers"),
     "deconvnet": (deconvnet, "restoration", "a convolution and a transposed one; it can classify too (--task)"),
 }
+_OPTIONS = {
+    "vae": ("latent_size",),
+    "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
+}
+_BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
 
 
 def available() -> dict[str, str]:
@@ -57,10 +75,11 @@ def kind_of(name: str) -> str:
     return _MODELS[name][1]
 
 
-def build(name: str, image_shape=(28, 28, 1), seed: int = 0, **options) -> Model:
+def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None = None, **options) -> Model:
     """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
 
-    options: what the model's function takes besides, as classes=10 for "cnn" or task="denoising" for "deconvnet"
+    classes: how many kinds of images there are, for models that ask; others have no use for it
+    options: what else the model can be told, as task="denoising" for "deconvnet"
     returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
     raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
         MiniganError for options that it does not have
@@ -69,9 +88,10 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, **options) -> Model
     image_shape = tuple(int(n) for n in image_shape)
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
-    function = _MODELS[name][0]
-    known = function.__code__.co_varnames[2 : function.__code__.co_argcount]
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise MiniganError(f"{name}: there is no option {unknown[0]!r}; there are: {', '.join(known) or 'none'}")
-    return function(image_shape, random.derived(seed, "init"), **options)
+    known = (*_OPTIONS.get(name, ()), *(["classes"] if name in _BY_CLASS else []))
+    for option in options:
+        if option not in known:
+            raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
+    if name in _BY_CLASS:
+        options["classes"] = classes
+    return _MODELS[name][0](image_shape, random.derived(seed, "init"), **options)

@@ -12,8 +12,9 @@ from minigan.nn import AvgPool2d, BatchNorm, Conv2d, Flatten, Linear, MaxPool2d,
 MAPS, HIDDEN = (32, 64), 128
 
 
-def cnn(image_shape, rng, classes=10):
-    """The classifier for images of any size from 4 x 4 on."""
+def cnn(image_shape, rng, classes=None):
+    """The classifier for images of any size from 4 x 4 on; it tells 10 classes unless told."""
+    classes = 10 if classes is None else classes
     height, width, channels = image_shape
     if min(height, width) < 4:
         raise ShapeError(f"cnn: images are {height} x {width}, but pooling them twice takes at least 4 x 4")

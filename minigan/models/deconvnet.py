@@ -86,12 +86,12 @@ def deconvnet(
     kernel=KERNEL,
     depth=1,
     adversarial=False,
-    classes=10,
+    classes=None,
 ):
     """The network for one of TASKS.
 
     adversarial: whether it has a discriminator, which needs images of at least 8 x 8
-    classes: how many "classification" tells apart; it pools the features in 8 x 8 cells for a dense layer
+    classes: how many "classification" tells apart, 10 unless given, by features pooled in 8 x 8 cells
     returns: a Restorer, or a Classifier for "classification"
     """
     if task not in TASKS:
@@ -105,6 +105,7 @@ def deconvnet(
         )
     options = {"task": task, "filters": filters, "kernel": kernel, "depth": depth}
     if task == CLASSIFICATION:
+        classes = 10 if classes is None else classes
         hidden = hidden_layers(channels, rng, filters, kernel, depth)
         return _classifier(hidden, image_shape, classes, filters, rng, {**options, "classes": classes})
     hidden = hidden_layers(channels + RESTORATIONS[task], rng, filters, kernel, depth)

@@ -1,17 +1,23 @@
-"""A GAN: two networks that fit one another, and the settings they are trained with unless told otherwise."""
+"""A GAN: two networks that fit one another, and the recipe they are trained by unless told otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
+from minigan import random
 from minigan.autograd import no_grad
+from minigan.errors import UnknownNameError
 from minigan.models.model import Model, normal_noise
-from minigan.nn import Module
+from minigan.models.recipe import Recipe
+from minigan.nn import Module, minibatch_std, spectral_norm
 from minigan.random import Philox
 from minigan.tensor import Tensor
+
+CHANGES = {"minibatch-std": minibatch_std, "spectral-norm": spectral_norm}  # in the order in which they fit together
 
 
 @dataclass
@@ -19,23 +25,29 @@ class GAN(Model):
     """A generator, a discriminator, and their recipe.
 
     generator: noise (N, latent_size) to images (N, H, W, C) in [-1, 1]
-    discriminator: images to logits (N, 1), above 0 for real
-    first_run: (steps, batch) of a run that is told neither how long nor how many; at 28 pixels about two minutes on
-        two cores, in which many small batches teach more than few large ones
+    discriminator: images to scores (N, 1); logits, above 0 for real, where the objective takes them for such
+    classes: where it is conditional, how many; both networks then take labels (N,) as their second argument
+    batch: images in a batch
+    first_run: (steps, batch) of a run that is told neither how long nor how many; at 28 pixels two or three minutes
+        on two cores, in which many small batches teach more than few large ones
+    changes: what was done to the discriminator afterwards, names in CHANGES
+    average: the generator with averaged weights, where training keeps one; samples are made with it
     """
 
     kind: ClassVar[str] = "gan"
-    players: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
+    players: ClassVar[tuple[str, ...]] = ("generator", "discriminator", "average")
 
     name: str
     generator: Module
     discriminator: Module
     image_shape: tuple[int, int, int]
     latent_size: int = 100
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
+    recipe: Recipe = field(default_factory=Recipe)
     batch: int = 128
     first_run: tuple[int, int] | None = None
+    classes: int | None = None
+    changes: tuple[str, ...] = ()
+    average: Module | None = None
 
     def __post_init__(self):
         self.first_run = self.first_run or (800, self.batch)
@@ -44,13 +56,64 @@ class GAN(Model):
         """Standard normal noise for `count` images, where the networks are."""
         return normal_noise(count, self.latent_size, rng, self.device)
 
+    def labels(self, count: int) -> np.ndarray | None:
+        """Labels for `count` images, all classes in turn; None where there are no classes."""
+        return None if self.classes is None else np.arange(count) % self.classes
+
+    def generated(self, noise: Tensor, labels: np.ndarray | None = None) -> Tensor:
+        """The generator's images; labels are left away where it takes none."""
+        return self.generator(noise) if self.classes is None else self.generator(noise, labels)
+
+    def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
+        """The discriminator's scores; labels are left away where it takes none."""
+        return self.discriminator(images) if self.classes is None else self.discriminator(images, labels)
+
+    def change(self, names: Iterable[str], seed: int = 0) -> GAN:
+        """Change the discriminator in these ways, each once. Returns the GAN.
+
+        raises ShapeError where the discriminator does not take one, or it comes too late
+        """
+        for name in CHANGES:
+            if name in names and name not in self.changes:
+                rng = (random.derived(seed, name),) if name == "spectral-norm" else ()
+                self.discriminator = CHANGES[name](self.discriminator, *rng)
+                self.changes = (*self.changes, name)
+        return self
+
+    def freeze(self, names: Iterable[str]) -> GAN:
+        """Stop the training of these parts: "generator", "discriminator" or what is in them, as "generator.0".
+
+        The running statistics of a frozen batch norm go on following the batches. Returns the GAN.
+        raises UnknownNameError for a part that is not there
+        """
+        parts = {
+            f"{player}.{name}".rstrip("."): module
+            for player, network in self.networks().items()
+            if player != "average"
+            for name, module in network.named_modules()
+        }
+        for name in names:
+            if name not in parts:
+                raise UnknownNameError(f"part of {self.name}", name, parts)
+            parts[name].freeze()
+        return self
+
     @no_grad()
-    def generate(self, noise: Tensor, batch: int = 256) -> np.ndarray:
-        """Images (N, H, W, C) in [-1, 1] for this noise, with running statistics, `batch` of them at a time."""
-        training = self.generator.training
-        self.generator.eval()
+    def generate(self, noise: Tensor, labels: np.ndarray | None = None, batch: int = 256) -> np.ndarray:
+        """Images (N, H, W, C) in [-1, 1] for this noise, with running statistics, `batch` of them at a time.
+
+        labels: (N,) of a conditional GAN, all classes in turn unless given
+        The average generates where there is one.
+        """
+        labels = self.labels(len(noise)) if labels is None else labels
+        generator = self.generator if self.average is None else self.average
+        training = generator.training
+        generator.eval()
         try:
-            parts = [self.generator(noise[i : i + batch]).numpy() for i in range(0, len(noise), batch)]
+            parts = []
+            for i in range(0, len(noise), batch):
+                given = () if self.classes is None else (labels[i : i + batch],)
+                parts.append(generator(noise[i : i + batch], *given).numpy())
         finally:
-            self.generator.train(training)
+            generator.train(training)
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)

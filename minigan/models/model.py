@@ -26,19 +26,18 @@ class Model:
     kind: ClassVar[str]
     players: ClassVar[tuple[str, ...]]
 
-    @property
     def networks(self) -> dict[str, Module]:
-        """The networks by their names."""
+        """Those of its networks that there are, by their names."""
         return {name: getattr(self, name) for name in self.players if getattr(self, name) is not None}
 
     @property
     def device(self) -> str:
         """Where the networks are: "cpu", "cuda" or "sim"."""
-        return next(next(iter(self.networks.values())).named_parameters())[1].device
+        return next(next(iter(self.networks().values())).named_parameters())[1].device
 
     def to(self, device: str) -> Model:
         """Move all networks to a device. Returns the model."""
-        for network in self.networks.values():
+        for network in self.networks().values():
             network.to(device)
         return self
 

@@ -14,12 +14,15 @@ from minigan.nn.layers import (
     Reshape,
     Upsample,
 )
+from minigan.nn.minibatch import MinibatchStd, minibatch_std
 from minigan.nn.module import Module, Sequential
-from minigan.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from minigan.nn.norm import BatchNorm, ConditionalBatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from minigan.nn.spectral import SpectralNorm, spectral_norm
 
 __all__ = [
     "AvgPool2d",
     "BatchNorm",
+    "ConditionalBatchNorm",
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
@@ -31,6 +34,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
+    "MinibatchStd",
     "Module",
     "ReLU",
     "Reshape",
@@ -38,7 +42,10 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "SpectralNorm",
     "Tanh",
     "Upsample",
     "init",
+    "minibatch_std",
+    "spectral_norm",
 ]

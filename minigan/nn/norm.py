@@ -34,19 +34,25 @@ class BatchNorm(Module):
         return self.training and type(following) in (ReLU, LeakyReLU) and following.slope >= 0
 
     def forward(self, x, activation=None):
+        return self._normal(x, self.scale, self.shift, activation)
+
+    def _normal(self, x, scale, shift, activation=None):
+        """x by the batch's statistics or the running ones, times scale and plus shift (C,), activated."""
         if x.shape[-1:] != (self.channels,):
-            raise ShapeError(f"BatchNorm: x has shape {x.shape}, but the last axis must be {self.channels} channels")
+            raise ShapeError(
+                f"{type(self).__name__}: x has shape {x.shape}, but the last axis must be {self.channels} channels"
+            )
         if not self.training:
-            y = ops.fixed_norm(x, self.scale, self.shift, self.running_mean, self.running_variance, eps=self.eps)
+            y = ops.fixed_norm(x, scale, shift, self.running_mean, self.running_variance, eps=self.eps)
             return y if activation is None else activation(y)
         slope = 1.0 if activation is None else activation.slope
         count = math.prod(x.shape[:-1])
         if count < 2:
             raise ShapeError(
-                f"BatchNorm: x has shape {x.shape}, one value a channel, which has no variance; "
+                f"{type(self).__name__}: x has shape {x.shape}, one value a channel, which has no variance; "
                 "train with more samples, or call eval() first"
             )
-        y, mean, inverse_deviation = ops.batch_norm(x, self.scale, self.shift, eps=self.eps, slope=slope)
+        y, mean, inverse_deviation = ops.batch_norm(x, scale, shift, eps=self.eps, slope=slope)
         once(lambda: self._update(mean.detach(), inverse_deviation.detach(), count))
         return y
 
@@ -59,6 +65,37 @@ class BatchNorm(Module):
 
     def describe(self):
         return f"{self.channels}"
+
+
+class ConditionalBatchNorm(BatchNorm):
+    """Batch norm whose scale and shift depend on each sample's class: (x, labels (N,)) to x's shape.
+
+    scale, shift: (classes, channels), rows of which are looked up by label; they begin as a batch norm's
+    source: de Vries et al., arXiv:1707.00683; in a generator: Miyato & Koyama, arXiv:1802.05637
+    """
+
+    def __init__(self, classes: int, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, rng=None):
+        super().__init__(channels, eps=eps, momentum=momentum)
+        self.classes = classes
+        self.scale = parameter(init.constant(1), rng, (classes, channels))
+        self.shift = parameter(init.constant(0), rng, (classes, channels))
+
+    def can_absorb(self, following):
+        return False
+
+    def forward(self, x, labels):
+        if np.shape(labels) != x.shape[:1]:
+            raise ShapeError(
+                f"{type(self).__name__}: x has shape {x.shape} and labels {np.shape(labels)}; each sample has one"
+            )
+        mean = self.running_mean.data
+        normal = self._normal(x, np.ones_like(mean), np.zeros_like(mean))
+        places = (len(x), *(1,) * (x.ndim - 2), self.channels)
+        scale, shift = (ops.reshape(ops.embedding(t, labels), shape=places) for t in (self.scale, self.shift))
+        return normal * scale + shift
+
+    def describe(self):
+        return f"{self.channels}, {self.classes} classes"
 
 
 class LayerNorm(Module):

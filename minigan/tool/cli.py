@@ -6,6 +6,33 @@ import minigan
 
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
+OBJECTIVES = "minimax", "non-saturating", "least-squares", "hinge", "wasserstein"
+
+
+def recipe_options(command):
+    """Options for single settings of a model's recipe, named as there."""
+    rate, share = click.FloatRange(min=0, min_open=True), click.FloatRange(min=0, max=1, max_open=True)
+    amount = click.FloatRange(min=0)
+    options = (
+        click.option("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)}."),
+        click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Of both players."),
+        click.option("--learning-rate", type=rate, metavar="X", help="Of every network."),
+        click.option("--generator-rate", type=rate, metavar="X", help="Of the generator alone."),
+        click.option("--discriminator-rate", type=rate, metavar="X", help="Of the discriminator alone."),
+        click.option("--betas", type=share, nargs=2, metavar="X X", help="Of Adam."),
+        click.option("--critic-steps", type=POSITIVE, metavar="N", help="Of the discriminator for each other one."),
+        click.option("--gradient-penalty", type=amount, metavar="X", help="WGAN-GP's lambda; 0 is none."),
+        click.option("--r1", type=amount, metavar="X", help="R1's gamma; 0 is none."),
+        click.option("--clip", type=amount, metavar="X", help="Clip the discriminator's weights at X; 0 does not."),
+        click.option("--label-smoothing", type=share, metavar="X", help="Take X from the label of real images."),
+        click.option("--instance-noise", type=amount, metavar="X", help="Noise on images, falling to 0 over the run."),
+        click.option("--ema", type=share, metavar="X", help="Decay of the generator's average; 0 keeps none."),
+        click.option("--spectral-norm/--no-spectral-norm", default=None, help="Of the discriminator's layers."),
+        click.option("--minibatch-std/--no-minibatch-std", default=None, help="Before the discriminator's last layer."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +52,9 @@ def cli():
 @click.option("--size", type=POSITIVE, metavar="N", help="Resize the images to N x N pixels [a folder's: 32].")
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
 @click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Of every network.")
+@recipe_options
+@click.option("--from", "start", metavar="RUN", help="Begin with the weights of this run, as far as they fit.")
+@click.option("--freeze", metavar="NAMES", help="Parts not to train, with commas between: generator.0, discriminator.")
 @click.option("--task", metavar="NAME", help="deconvnet: super-resolution, completion, denoising, classification.")
 @click.option("--adversarial", type=click.FloatRange(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
 @click.option("--filters", type=POSITIVE, metavar="N", help="deconvnet: channels between its layers [32].")
@@ -38,6 +67,8 @@ def cli():
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):
     """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
+
+    Each GAN has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
 
     Ctrl-C stops after the step and saves everything; a second one stops at once.
     """
@@ -53,11 +84,12 @@ def train(**options):
 @click.option("--count", type=POSITIVE, default=64, show_default=True, metavar="N", help="How many images.")
 @click.option("--out", required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C).")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
-def sample(run, count, out, seed):
+@click.option("--class", "label", type=SEED, metavar="N", help="Of this class alone, for a model that knows classes.")
+def sample(run, count, out, seed, label):
     """Generate images with the trained GAN or VAE of the folder RUN."""
     from minigan.tool.sample import write
 
-    write(run, count, out, seed)
+    write(run, count, out, seed, label)
 
 
 @cli.command()

@@ -16,29 +16,39 @@ ENDINGS = (".png", ".npz")
 KINDS = ("gan", "vae")  # of models that make images from noise
 
 
-def write(run: str, count: int, out: str, seed: int) -> None:
+def write(run: str, count: int, out: str, seed: int, label: int | None = None) -> None:
     """Generate `count` images and put them into a file, whole or not at all.
 
     out: .png for one grid, .npz for an array `images`, (count, H, W, C), uint8
-    raises TrainingError for another ending, RunError for a folder that is no run or a file that cannot be written
+    label: the class of all of them, for a conditional model
+    raises TrainingError for another ending or a class that is not there, RunError for a folder that is no run or a file
+        that cannot be written
     """
     path = Path(out)
     if path.suffix.lower() not in ENDINGS:
         raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
     if not path.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {path.parent}")
-    images = samples(run, count, seed)
+    images = samples(run, count, seed, label)
     files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
     click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")
 
 
-def samples(run: str, count: int, seed: int) -> np.ndarray:
-    """Images of a run's model, (count, H, W, C), uint8. Raises RunError where it is of a kind that makes none."""
+def samples(run: str, count: int, seed: int, label: int | None = None) -> np.ndarray:
+    """Images of a run's model, (count, H, W, C), uint8; label: their class, for a GAN that knows classes.
+
+    raises RunError where the model is of a kind that makes none, TrainingError for a class that it does not have
+    """
     kind = RunFolder(run).config().get("kind", "gan")
     if kind not in KINDS:
         raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
     module = importlib.import_module(f"minigan.{kind}")
-    return module.sample(module.load(run), count, seed)
+    model = module.load(run)
+    if label is None:
+        return module.sample(model, count, seed)
+    if kind != "gan":
+        raise TrainingError(f"sample: {model.name} knows no classes, so it makes no images of class {label}")
+    return module.sample(model, count, seed, label)
 
 
 def npz(images: np.ndarray) -> bytes:

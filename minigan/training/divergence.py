@@ -11,17 +11,19 @@ from minigan.tensor import Tensor
 from minigan.training.errors import DivergedError
 
 
-def check(trainer, whose: str, loss: Tensor, images: np.ndarray, forward: Callable[[], object]) -> None:
+def check(
+    trainer, whose: str, loss: Tensor, images: np.ndarray, forward: Callable[[], object], learning_rate: float
+) -> None:
     """Raise DivergedError for a loss that is NaN or infinite: when, where it began, what to try.
 
-    trainer: has `networks()`, `learning_rate`, `seed` and `step`
+    trainer: has `networks()`, `seed` and `step`
     forward: computes again what led to the loss, for the tracer
     """
     if math.isfinite(loss.item()):
         return
     raise DivergedError(
         f"step {trainer.step + 1}: {whose} is {loss.item()}; {_origin(trainer.networks(), images, forward)}. "
-        f"Try a smaller learning rate than {trainer.learning_rate:g}, another seed than {trainer.seed}, "
+        f"Try a smaller learning rate than {learning_rate:g}, another seed than {trainer.seed}, "
         f"or a larger batch than {len(images)}"
     )
 

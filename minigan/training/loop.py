@@ -27,6 +27,7 @@ class Loop:
     name: of what is trained
     batches: images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
     steps: how many to do in all
+    notes: what is worth saying before the first step, a line each
     outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
 
     A subclass defines `play`, `networks`, `state` and `header`; `preview`, `results`, `pictures`, `shown` and `words`
@@ -38,6 +39,7 @@ class Loop:
         self.callbacks = list(callbacks)
         self.history = History()
         self.step = 0
+        self.notes: list[str] = []
         self.outcome = "new"
         self.error = None
         self._stopping = False

@@ -47,7 +47,7 @@ class ModelLoop(Loop):
 
     def trained(self) -> list[Tensor]:
         """The parameters that the optimiser moves: all that are not frozen."""
-        return [parameter for network in self.model.networks.values() for parameter in network.parameters()]
+        return [parameter for network in self.model.networks().values() for parameter in network.parameters()]
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array as a Tensor where the model is."""
@@ -59,10 +59,10 @@ class ModelLoop(Loop):
 
     def check(self, whose: str, loss: Tensor, images: np.ndarray, forward) -> None:
         """Raise DivergedError unless the loss is a number; see `divergence.check`."""
-        check(self, whose, loss, images, forward)
+        check(self, whose, loss, images, forward, self.learning_rate)
 
     def networks(self):
-        return {name.capitalize(): network for name, network in self.model.networks.items()}
+        return {name.capitalize(): network for name, network in self.model.networks().items()}
 
     def state(self):
         return state_of(self.model)
@@ -80,7 +80,7 @@ def state_of(model: Model) -> dict[str, np.ndarray]:
     """Copies of all networks' parameters and buffers, under their names: "encoder.1.weight"."""
     return {
         f"{player}.{name}": array
-        for player, network in model.networks.items()
+        for player, network in model.networks().items()
         for name, array in network.state_dict().items()
     }
 
@@ -118,7 +118,7 @@ def _model_of(path: Path, into: Model | None) -> Model:
         if model is None:
             options = json.loads(header["options"])
             model = models.build(header["model"], json.loads(header["image_shape"]), **options)
-        for player, network in model.networks.items():
+        for player, network in model.networks().items():
             start = player + "."
             network.load_state_dict({n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)})
     except UnknownNameError as error:

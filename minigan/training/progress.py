@@ -34,7 +34,7 @@ class Pace:
 
 
 class Progress(Callback):
-    """A progress bar with rate, time left, and what is measured (smoothed), in the words of what is trained.
+    """A progress bar with rate, time left and what is measured (smoothed), in the trainer's words; its notes first.
 
     stream: where to, standard error unless given. Without a terminal (or without rich): a plain line now and then.
     """
@@ -48,6 +48,8 @@ class Progress(Callback):
 
     def on_start(self, trainer):
         self.stream = self.stream or sys.stderr
+        for note in trainer.notes:
+            print(note, file=self.stream)
         self.bar = _bar(self.stream, trainer)
 
     def on_step(self, trainer, record):

@@ -19,11 +19,11 @@ def test_every_model_says_its_kind_and_builds_again_from_its_options():
     for name in models.available():
         model = models.build(name, (32, 32, 3))
         assert model.kind == kinds.get(name, "gan"), name
-        assert model.networks
+        assert model.networks()
         again = models.build(name, (32, 32, 3), **getattr(model, "options", {}))
-        for part, network in model.networks.items():
+        for part, network in model.networks().items():
             for key, array in network.state_dict().items():
-                assert np.array_equal(array, again.networks[part].state_dict()[key]), (name, part, key)
+                assert np.array_equal(array, again.networks()[part].state_dict()[key]), (name, part, key)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_the_deconvnet_is_as_its_document_says():
 
 def test_the_deconvnet_has_a_discriminator_where_asked_for():
     model = models.build("deconvnet", (12, 16, 3), adversarial=True)
-    assert list(model.networks) == ["network", "discriminator"]
+    assert list(model.networks()) == ["network", "discriminator"]
     assert model.discriminator(mg.tensor(np.zeros((2, 12, 16, 3), np.float32))).shape == (2, 1)
-    assert list(models.build("deconvnet", (12, 16, 3)).networks) == ["network"]
+    assert list(models.build("deconvnet", (12, 16, 3)).networks()) == ["network"]
 
 
 def test_the_deconvnet_ends_a_gans_generator():

@@ -30,7 +30,7 @@ def hidden(inputs, filters=32, kernel=3, depth=1):
 
 
 def double(network):
-    for part in network.networks.values():
+    for part in network.networks().values():
         part.astype(np.float64)
     return network
 

@@ -40,7 +40,7 @@ class Vae(nn.Module):
 @pytest.fixture
 def pair():
     ours = mg.models.build("vae", SHAPE, seed=3)
-    for network in ours.networks.values():
+    for network in ours.networks().values():
         network.astype(np.float64)
     theirs = Vae()
     fill(theirs.encoder, ours.encoder)
@@ -56,7 +56,7 @@ def test_both_parts_of_the_loss_and_one_steps_gradients_are_equal(pair, rng):
     for mine, other in zip(losses, expected, strict=True):
         assert mine.item() == pytest.approx(other.item(), rel=1e-12)
     sum(expected).backward()
-    for name, network in ours.networks.items():
+    for name, network in ours.networks().items():
         gradients = mg.grad(losses[0] + losses[1], network.parameters(), retain_graph=True)
         assert_gradients_close(network, gradients, gradients_of(getattr(theirs, name), network))
 

@@ -63,9 +63,9 @@ def test_the_adversarial_step_is_the_one_written_out(glyphs):
     assert record["adversarial_loss"] == pytest.approx(term.item(), rel=1e-4)
     gradients = mg.grad(((output - images) ** 2).mean() + 0.3 * term, network.parameters())
     optim.Adam(network.parameters(), lr=1e-3).step(gradients)
-    for name, part in models[0].networks.items():
+    for name, part in models[0].networks().items():
         for key, array in part.state_dict().items():
-            expected = models[1].networks[name].state_dict()[key]
+            expected = models[1].networks()[name].state_dict()[key]
             np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-6, err_msg=f"{name}.{key}")
 
 

@@ -71,7 +71,7 @@ def test_a_folder_of_images_by_epochs_with_augmentation(tool, tmp_path):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["steps"], config["epochs"], config["image_shape"]) == (4, 2, [8, 8, 1])
     assert config["augment"] == {"flip": True, "shift": 1, "crop": 0}
-    assert config["optimiser"]["learning_rate"] == 0.001
+    assert (config["recipe"]["generator_rate"], config["recipe"]["discriminator_rate"]) == (0.001, 0.001)
 
 
 def test_an_existing_folder_needs_force(tool):
@@ -139,3 +139,61 @@ def test_the_notes_of_an_error_are_shown_with_it(tool, monkeypatch):
     assert outcome.err == (
         "error: run/log.jsonl: the disk is full\nThe weights of step 400 are in run/weights.safetensors.\n"
     )
+
+
+def test_single_settings_of_a_recipe_are_options(tool):
+    outcome = tool(
+        "train", "mlp-gan", *SMALL, "--steps", 1, "--out", "run", "--objective", "wasserstein", "--critic-steps", 2,
+        "--gradient-penalty", 10, "--generator-rate", 1e-4, "--discriminator-rate", 3e-4, "--betas", 0.5, 0.9,
+        "--ema", 0.99, "--instance-noise", 0.1, "--minibatch-std", "--no-spectral-norm",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert RunFolder("run").config()["recipe"] == {
+        "objective": "wasserstein",
+        "optimiser": "adam",
+        "generator_rate": 1e-4,
+        "discriminator_rate": 3e-4,
+        "betas": [0.5, 0.9],
+        "critic_steps": 2,
+        "gradient_penalty": 10,
+        "r1": 0,
+        "clip": 0,
+        "label_smoothing": 0,
+        "instance_noise": 0.1,
+        "ema": 0.99,
+        "spectral_norm": False,
+        "minibatch_std": True,
+    }
+    assert mg.gan.load("run").changes == ("minibatch-std",)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["dcgan", "--gradient-penalty", "10"], "batch norm (3)"),
+        (["mlp-gan", "--objective", "wasserstein"], "nothing bounds the critic"),
+        (["mlp-gan", "--objective", "hinge", "--label-smoothing", "0.1"], "none to smooth"),
+        (["mlp-gan", "--objective", "wasser"], "no objective is called 'wasser'; did you mean wasserstein"),
+        (["mlp-gan", "--from", "nowhere"], "nowhere: not a run of minigan"),
+        (["mlp-gan", "--freeze", "generator.77"], "no part of mlp-gan is called 'generator.77'"),
+    ],
+)
+def test_a_recipe_that_cannot_work_is_one_line(tool, tmp_path, arguments, words):
+    outcome = tool("train", *arguments, "--steps", 1, "--out", "run")
+    assert outcome.code == 1
+    assert words in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_goes_on_from_another_with_parts_frozen(tool):
+    assert tool("train", "mlp-gan", *SMALL, "--steps", 2, "--out", "first").code == 0
+    begun = ("--from", "first", "--freeze", "generator.0, generator.2")
+    outcome = tool("train", "wgan", *SMALL, "--steps", 1, "--out", "second", *begun)
+    assert outcome.code == 0, outcome.err
+    assert "first is a mlp-gan, this a wgan" in outcome.err
+    assert "generator: 6 of 6 arrays from first" in outcome.err
+    before, after = arrays_of("first"), arrays_of("second")
+    same = {name for name in before if np.array_equal(before[name], after[name])}
+    # the critic's last bias adds the same to both means, so no Wasserstein loss ever moves it
+    assert same == {"0.weight", "0.bias", "2.weight", "2.bias", "d.5.bias"}

@@ -22,8 +22,8 @@ def fit(glyphs, **settings):
 
 def same_bits(first, second):
     return all(
-        np.array_equal(array, second.networks[part].state_dict()[name])
-        for part, network in first.networks.items()
+        np.array_equal(array, second.networks()[part].state_dict()[name])
+        for part, network in first.networks().items()
         for name, array in network.state_dict().items()
     )
 

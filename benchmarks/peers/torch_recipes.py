@@ -1,0 +1,106 @@
+"""A GAN's training step by any of minigan's recipes, in PyTorch: the same networks, draws and order."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from benchmarks.peers.torch_gan import networks, parameters_of
+from minigan.models import GAN, Recipe
+
+
+def _entropy(scores, label):
+    return F.binary_cross_entropy_with_logits(scores, torch.full_like(scores, label))
+
+
+def _squares(scores, label):
+    return F.mse_loss(scores, torch.full_like(scores, label)) / 2
+
+
+OBJECTIVES = {  # of the discriminator, with the label of real images, and of the generator
+    "minimax": (lambda r, f, label: _entropy(r, label) + _entropy(f, 0.0), lambda f: -_entropy(f, 0.0)),
+    "non-saturating": (lambda r, f, label: _entropy(r, label) + _entropy(f, 0.0), lambda f: _entropy(f, 1.0)),
+    "least-squares": (lambda r, f, label: _squares(r, label) + _squares(f, 0.0), lambda f: _squares(f, 1.0)),
+    "hinge": (lambda r, f, _: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda f: -f.mean()),
+    "wasserstein": (lambda r, f, _: f.mean() - r.mean(), lambda f: -f.mean()),
+}
+
+
+class RecipeTraining:
+    """Two networks in PyTorch with the weights of a GAN, trained by a recipe."""
+
+    def __init__(self, gan: GAN, recipe: Recipe):
+        self.recipe = recipe
+        self.generator, self.discriminator = networks(gan)
+        self.for_discriminator, self.for_generator = OBJECTIVES[recipe.objective]
+        self.optimisers = [
+            self._optimiser(network, rate)
+            for network, rate in (
+                (self.discriminator, recipe.discriminator_rate),
+                (self.generator, recipe.generator_rate),
+            )
+        ]
+        self.average, self.steps = None, 0
+        if recipe.ema:
+            self.average = AveragedModel(self.generator, multi_avg_fn=self._averaged, use_buffers=True)
+            self.average.n_averaged += 1  # it begins as what the generator is before the first step
+
+    def _optimiser(self, network, rate):
+        if self.recipe.optimiser == "adam":
+            return torch.optim.Adam(network.parameters(), rate, betas=self.recipe.betas)
+        return torch.optim.RMSprop(network.parameters(), rate)
+
+    @torch.no_grad()
+    def _averaged(self, averages, present, _):
+        decay = min(self.recipe.ema, (1 + self.steps) / (10 + self.steps))
+        for average, now in zip(averages, present, strict=True):
+            if average.is_floating_point():  # the others count batches
+                average.mul_(decay).add_(now, alpha=1 - decay)
+
+    def step(self, draws: list[dict]) -> tuple[float, float]:
+        """Both losses of one step.
+
+        draws: for each step of the discriminator real images, noise and, where the recipe has the penalty, mixing:
+            tensors, channels first
+        """
+        for draw in draws:
+            fake = self.generator(draw["noise"])
+            loss = self._discriminator_loss(draw, fake.detach())
+            self._move(0, loss)
+            if self.recipe.clip:
+                with torch.no_grad():
+                    for parameter in self.discriminator.parameters():
+                        parameter.clamp_(-self.recipe.clip, self.recipe.clip)
+        generator_loss = self.for_generator(self.discriminator(fake))
+        self._move(1, generator_loss)
+        if self.average is not None:
+            self.average.update_parameters(self.generator)
+        self.steps += 1
+        return loss.item(), generator_loss.item()
+
+    def _discriminator_loss(self, draw, fake):
+        recipe, real = self.recipe, draw["real"].clone().requires_grad_(bool(self.recipe.r1))
+        scores = self.discriminator(real)
+        loss = self.for_discriminator(scores, self.discriminator(fake), 1 - recipe.label_smoothing)
+        if recipe.gradient_penalty:
+            points = (draw["mixing"] * real + (1 - draw["mixing"]) * fake).requires_grad_()
+            (slopes,) = torch.autograd.grad(self.discriminator(points).sum(), points, create_graph=True)
+            loss = loss + recipe.gradient_penalty * ((slopes.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        if recipe.r1:
+            (slopes,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+            loss = loss + recipe.r1 / 2 * slopes.flatten(1).square().sum(1).mean()
+        return loss
+
+    def _move(self, player, loss):
+        self.optimisers[player].zero_grad()
+        loss.backward()
+        self.optimisers[player].step()
+
+    def parameters(self) -> dict[str, list[np.ndarray]]:
+        """All parameters, PyTorch's layout, in minigan's order."""
+        players = {"generator": self.generator, "discriminator": self.discriminator}
+        if self.average is not None:
+            players["average"] = self.average.module
+        return {name: [p.detach() for p in parameters_of(network)] for name, network in players.items()}

@@ -1,0 +1,111 @@
+"""Which settings of a recipe work together; where they cannot, why, and what would."""
+
+from __future__ import annotations
+
+from minigan.gan.objectives import objective_of
+from minigan.models import GAN, Recipe
+from minigan.nn import BatchNorm
+from minigan.optim import Adam, RMSprop
+from minigan.training.errors import TrainingError
+
+OPTIMISERS = ("adam", "rmsprop")
+
+
+def optimiser_of(recipe: Recipe, parameters: list, rate: float) -> Adam | RMSprop:
+    """The recipe's optimiser for a player's parameters."""
+    return Adam(parameters, rate, betas=recipe.betas) if recipe.optimiser == "adam" else RMSprop(parameters, rate)
+
+
+def changes_of(recipe: Recipe) -> list[str]:
+    """What the recipe wants done to the discriminator, names in `minigan.models.gan.CHANGES`."""
+    wanted = {"minibatch-std": recipe.minibatch_std, "spectral-norm": recipe.spectral_norm}
+    return [name for name, wish in wanted.items() if wish]
+
+
+def check(recipe: Recipe, gan: GAN) -> None:
+    """Raise TrainingError for settings out of range, or that cannot work with one another or with the GAN's layers.
+
+    raises UnknownNameError for an objective that there is not
+    """
+    _check_ranges(recipe)
+    objective = objective_of(recipe.objective)
+    penalty = "the gradient penalty" if recipe.gradient_penalty else "R1" if recipe.r1 else None
+    if recipe.gradient_penalty and recipe.r1:
+        raise TrainingError("the gradient penalty wants slopes of 1 and R1 slopes of 0: choose one (--r1 0)")
+    if penalty and recipe.clip:
+        raise TrainingError(
+            f"clip keeps the weights small and {penalty} the slope: two answers to one question; choose one (--clip 0)"
+        )
+    if recipe.clip and (recipe.spectral_norm or "spectral-norm" in gan.changes):
+        raise TrainingError("spectral norm divides by the size of the weights, so clipping them changes nothing")
+    normed = _batch_norm_in(gan.discriminator)
+    if penalty and normed:
+        raise TrainingError(
+            f"{penalty} is on each image's own slope, but {gan.name}'s discriminator has a batch norm ({normed}), by "
+            "which every score depends on all images of the batch; use --spectral-norm or --clip instead, or a model "
+            "without (wgan)"
+        )
+    bounded = penalty or recipe.clip or recipe.spectral_norm or "spectral-norm" in gan.changes
+    if objective.boundary is None and not bounded:
+        raise TrainingError(
+            f"{objective.name}: nothing bounds the critic's slope, so its scores grow without end; add "
+            "--gradient-penalty 10, --clip 0.01 or --spectral-norm"
+        )
+    if recipe.label_smoothing and not objective.labels:
+        raise TrainingError(f"{objective.name} compares scores with no labels, so there are none to smooth")
+
+
+def _check_ranges(recipe):
+    if recipe.optimiser not in OPTIMISERS:
+        raise TrainingError(f"optimiser is {recipe.optimiser!r}, but it is one of {', '.join(OPTIMISERS)}")
+    if not hasattr(recipe.critic_steps, "__index__") or recipe.critic_steps < 1:
+        raise TrainingError(f"critic steps must be a whole number from 1 on, not {recipe.critic_steps!r}")
+    for name in ("generator_rate", "discriminator_rate"):
+        rate = getattr(recipe, name)
+        if not rate > 0:
+            raise TrainingError(f"{name.replace('_rate', chr(39) + 's learning rate')} must be above 0, not {rate}")
+    for name in ("gradient_penalty", "r1", "clip", "instance_noise"):
+        if not getattr(recipe, name) >= 0:
+            raise TrainingError(f"{name.replace('_', ' ')} must be 0 (none) or above, not {getattr(recipe, name)}")
+    if not 0 <= recipe.label_smoothing < 0.5:
+        raise TrainingError(
+            f"label smoothing is {recipe.label_smoothing}, but from 0 to below 0.5: real images stay likelier real"
+        )
+    if not 0 <= recipe.ema < 1:
+        raise TrainingError(f"ema is {recipe.ema}, but a decay is from 0 (no average) to below 1")
+    if not all(0 <= beta < 1 for beta in recipe.betas):
+        raise TrainingError(f"betas are {recipe.betas}, but each is from 0 to below 1")
+
+
+def _batch_norm_in(network):
+    """The name of a batch norm in a network, or None."""
+    return next((name for name, module in network.named_modules() if isinstance(module, BatchNorm)), None)
+
+
+def words(recipe: Recipe) -> dict[str, str]:
+    """The recipe as rows of a report's table."""
+    generator, discriminator = recipe.generator_rate, recipe.discriminator_rate
+    rates = (
+        f"learning rate {generator:g}"
+        if generator == discriminator
+        else f"learning rates {generator:g} (generator) and {discriminator:g}"
+    )
+    if recipe.optimiser == "adam":
+        optimiser = f"Adam, {rates}, betas {', '.join(f'{beta:g}' for beta in recipe.betas)}"
+    else:
+        optimiser = f"RMSprop, {rates}"
+    named = {
+        "critic_steps": f"{recipe.critic_steps} critic steps for each of the generator",
+        "gradient_penalty": f"gradient penalty {recipe.gradient_penalty:g}",
+        "r1": f"R1 {recipe.r1:g}",
+        "clip": f"weights clipped at {recipe.clip:g}",
+        "label_smoothing": f"labels smoothed by {recipe.label_smoothing:g}",
+        "instance_noise": f"instance noise {recipe.instance_noise:g}",
+        "ema": f"generator averaged with decay {recipe.ema:g}",
+        "spectral_norm": "spectral norm",
+        "minibatch_std": "minibatch standard deviation",
+    }
+    usual = Recipe()
+    besides = [text for name, text in named.items() if getattr(recipe, name) != getattr(usual, name)]
+    rows = {"objective": recipe.plain()["objective"], "optimiser": optimiser}
+    return {**rows, "besides": ", ".join(besides)} if besides else rows
