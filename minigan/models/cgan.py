@@ -1,6 +1,7 @@
 """A GAN that makes images of a class that is asked for: a DCGAN whose batch norms and whose verdict know the class.
 
-In the generator each batch norm has a scale and a shift for each class (conditional batch norm). The discriminator adds
+In the generator a vector that stands for the class is joined to the noise, and each batch norm has a scale and a shift
+for each class (conditional batch norm). The discriminator adds
 to its score the product of the image's features with a vector that stands for the class (projection): how much the
 image looks like one of that class. Its layers are divided by their largest singular values (spectral norm), its losses
 are hinges. At 28 pixels the maps go 7, 14, 28; at 32 and 64 they double from 4.
@@ -29,20 +30,25 @@ from minigan.nn import (
 )
 
 CLASSES = 10  # unless the labels say
+JOINED = 50  # numbers that stand for a class beside the noise
 WEIGHTS = init.normal(0.02)
 HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
 FIRST = {28: 7, 32: 4, 64: 4}  # pixels of the smallest maps
 
 
 class Generator(Module):
-    """(noise (N, latent_size), labels (N,)) to images: layers of which the conditional ones are told the labels."""
+    """(noise (N, latent_size), labels (N,)) to images: layers of which the conditional ones are told the labels.
 
-    def __init__(self, layers: Sequential):
+    The first of them takes the noise and the class's vector, joined.
+    """
+
+    def __init__(self, layers: Sequential, classes: int, rng=None):
         super().__init__()
+        self.classes = Embedding(classes, JOINED, rng=rng)
         self.layers = layers
 
     def forward(self, noise, labels):
-        x = noise
+        x = ops.concatenate([noise, self.classes(labels)], axis=1)
         for layer in self.layers:
             x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm) else layer(x)
         return x
@@ -88,13 +94,13 @@ def cgan(image_shape, rng, classes=None, latent_size=100, maps=64):
 def _generator(channels, counts, first, classes, latent_size, rng):
     weights = {"weight_init": WEIGHTS, "rng": rng}
     most = counts[-1]
-    layers = [Linear(latent_size, first * first * most, bias=False, **weights), Reshape(first, first, most)]
+    layers = [Linear(latent_size + JOINED, first * first * most, bias=False, **weights), Reshape(first, first, most)]
     layers += [ConditionalBatchNorm(classes, most, rng=rng), ReLU()]
     for inputs, outputs in zip(counts[::-1], counts[-2::-1], strict=False):
         layers += [ConvTranspose2d(inputs, outputs, 4, bias=False, **HALVE, **weights)]
         layers += [ConditionalBatchNorm(classes, outputs, rng=rng), ReLU()]
     layers += [ConvTranspose2d(counts[0], channels, 4, **HALVE, **weights), Tanh()]
-    return Generator(Sequential(*layers))
+    return Generator(Sequential(*layers), classes, rng)
 
 
 def _discriminator(channels, counts, first, classes, rng):
