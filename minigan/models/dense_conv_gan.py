@@ -36,7 +36,7 @@ def dense_conv_gan(image_shape, rng, latent_size=100):
         discriminator += [Linear(inputs, outputs, rng=rng), LeakyReLU(0.2)]
     discriminator += [Linear(SHRINKING[-1], 1, rng=rng)]
     networks = Sequential(*generator), Sequential(*discriminator)
-    return GAN("dense-conv-gan", *networks, image_shape, latent_size, first_run=(6000, 64))
+    return GAN("dense-conv-gan", *networks, image_shape, latent_size, first_run=(8000, 64))
 
 
 def _identity(rng, shape, fan_in, fan_out):
