@@ -267,7 +267,7 @@ class Trainer(Loop):
             curves=(*CURVES, *(Curves(title, {"penalty": name}) for name, title in penalty.items() if penalised)),
             about_curves=ABOUT_CURVES,
             facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
-            settings=recipe.words(self.recipe),
+            settings={**recipe.words(self.recipe), **({"begun with": "; ".join(self.notes)} if self.notes else {})},
         )
 
     def words(self, means):

@@ -17,16 +17,22 @@ CASES = [
     ("dcgan", (32, 32, 3)),
     ("rgan", (32, 32, 1)),
     ("rgan", (64, 64, 3)),
+    ("wgan", (28, 28, 1)),
+    ("wgan-clip", (5, 7, 3)),
+    ("dense-conv-gan", (28, 28, 1)),
+    ("dense-conv-gan", (5, 7, 3)),
+    ("cgan", (28, 28, 1)),
+    ("cgan", (32, 32, 3)),
 ]
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
 def test_noise_becomes_images_and_images_logits(name, shape):
     gan = models.build(name, shape)
-    images = gan.generator(gan.noise(4, np.random.default_rng(0)))
+    images = gan.generated(gan.noise(4, np.random.default_rng(0)), gan.labels(4))
     assert images.shape == (4, *shape)
     assert np.abs(images.numpy()).max() <= 1
-    assert gan.discriminator(images).shape == (4, 1)
+    assert gan.scores(images, gan.labels(4)).shape == (4, 1)
     assert images.dtype == np.float32
 
 
@@ -69,6 +75,53 @@ def test_sizes_that_the_dcgan_is_not_made_for_are_named(shape):
         models.build("dcgan", shape)
 
 
+@pytest.mark.parametrize("shape", [(30, 30, 1), (28, 32, 1)])
+def test_sizes_that_the_cgan_is_not_made_for_are_named(shape):
+    with pytest.raises(ShapeError, match=rf"cgan: images are {shape[0]} x {shape[1]}.*28 x 28, 32 x 32 and 64 x 64"):
+        models.build("cgan", shape)
+
+
+@pytest.mark.parametrize(
+    ("size", "first", "counts"), [(28, 7, [64, 128]), (32, 4, [64, 128, 256]), (64, 4, [64, 128, 256, 512])]
+)
+def test_the_cgans_maps_double_from_the_smallest(size, first, counts):
+    gan = models.build("cgan", (size, size, 3))
+    kernels = [p.shape[2:] for _, p in gan.discriminator.named_parameters() if p.ndim == 4]
+    assert kernels == list(zip([3, *counts], counts, strict=False))
+    transposed = [p.shape[2:] for _, p in gan.generator.named_parameters() if p.ndim == 4]
+    assert transposed == list(zip([*counts[-2::-1], 3], counts[::-1], strict=True))
+    assert gan.discriminator.score.inputs == first * first * counts[-1]
+
+
+def test_the_cgan_has_as_many_classes_as_the_labels_say():
+    gan = models.build("cgan", classes=3)
+    assert gan.classes == 3
+    assert gan.discriminator.classes.weight.shape == (3, 7 * 7 * 128)
+    assert models.build("cgan").classes == 10
+
+
+def test_what_the_cgan_makes_and_thinks_depends_on_the_class():
+    gan = models.build("cgan")
+    gan.generator.classes.weight.data[3] = gan.generator.classes.weight.data[2]
+    gan.generator.layers[2].scale.data[3] = 2  # what is left of a difference between 2 and 3
+    noise = gan.noise(4, np.random.default_rng(0))
+    images = gan.generated(noise, np.array([0, 1, 2, 2])).numpy()
+    other = gan.generated(noise, np.array([0, 1, 2, 3])).numpy()
+    assert not np.array_equal(images[3], other[3])
+    gan.generator.layers[2].scale.data[3] = 1
+    np.testing.assert_allclose(gan.generated(noise, np.array([0, 1, 2, 3])).numpy(), images, atol=1e-6)
+    scores = [gan.scores(mg.tensor(images), np.full(4, label)).numpy() for label in (0, 1)]
+    rows = gan.discriminator.classes.weight.numpy()
+    features = gan.discriminator.features(mg.tensor(images)).numpy()
+    np.testing.assert_allclose(scores[1] - scores[0], (features @ (rows[1] - rows[0]))[:, None], atol=1e-5)
+
+
+def test_labels_of_another_number_than_the_samples_are_refused():
+    gan = models.build("cgan")
+    with pytest.raises(ShapeError, match="each sample has one"):
+        gan.generated(gan.noise(4, np.random.default_rng(0)), np.zeros(3, np.int64))
+
+
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 64, 3)])
 def test_sizes_that_the_rgan_is_not_made_for_are_named(shape):
     with pytest.raises(ShapeError, match=rf"rgan: images are {shape[0]} x {shape[1]}.*32 x 32 and 64 x 64.*--size 64"):
@@ -107,13 +160,16 @@ def test_the_rgan_is_as_its_description_says():
 def test_every_parameter_of_a_model_is_trained(name, shape):
     gan = models.build(name, shape)
     images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
-    trainer = Trainer(gan, Batches(images, batch_size=2), steps=1)
+    trainer = Trainer(gan, Batches(images, gan.labels(2), batch_size=2), steps=1)
     before = [network.state_dict() for network in (gan.generator, gan.discriminator)]
-    trainer.play(images)
+    trainer.play(images, gan.labels(2))
+    still = set()
     for network, old in zip((gan.generator, gan.discriminator), before, strict=True):
         after = network.state_dict()
-        for parameter, _ in network.named_parameters():
-            assert not np.array_equal(old[parameter], after[parameter]), parameter
+        still |= {p for p, _ in network.named_parameters() if np.array_equal(old[p], after[p])}
+    # what a last bias adds to both means is taken away again, also while all scores lie within a hinge's margins; the
+    # one of wgan-clip moves by being clipped
+    assert still == {"wgan": {"5.bias"}, "cgan": {"score.layer.bias"}}.get(name, set())
 
 
 def test_images_are_three_dimensions():
