@@ -36,6 +36,17 @@ def test_png_is_a_grid(tool, run):
         assert picture.width == picture.height >= 3 * 8
 
 
+def test_images_of_one_class_are_asked_for(tool, run):
+    assert tool("train", "cgan", "--steps", 1, "--batch", 4, "--out", "classes").code == 0
+    for label in (3, 4):
+        assert tool("sample", "classes", "--class", label, "--count", 2, "--out", f"{label}.npz").code == 0
+    three, four = (np.load(f"{label}.npz")["images"] for label in (3, 4))
+    assert np.array_equal(three, mg.gan.sample(mg.gan.load("classes"), 2, label=3))
+    assert not np.array_equal(three, four)
+    assert "classes 0 to 9, but not 10" in tool("sample", "classes", "--class", 10, "--out", "x.png").err
+    assert "mlp-gan knows no classes" in tool("sample", run, "--class", 3, "--out", "x.png").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
