@@ -157,7 +157,7 @@ class Copy:
                 if seconds > timeout:
                     endless = f"no end within {timeout:.0f} s"
                 elif memory_of(process.pid) > MEMORY:
-                    endless = f"writes to more than {MEMORY >> 30} GB"
+                    endless = "writes to too much memory"
                 if endless:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.communicate()

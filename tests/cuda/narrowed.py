@@ -167,7 +167,7 @@ class Narrowed(Runner):
         yield "large", [str(file), "-k", f"({which}) and not that_counts_in_32_bits"]
 
     def read_by(self, families):
-        return [LARGE, COLUMNS, PRODUCTS, TESTS / "large.py"]
+        return [*sorted({OF_FAMILY[family][0] for family in families}), TESTS / "large.py"]
 
     def asked(self, mutant) -> Verdict:
         try:
