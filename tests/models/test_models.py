@@ -118,8 +118,12 @@ def test_what_the_cgan_makes_and_thinks_depends_on_the_class():
 
 def test_labels_of_another_number_than_the_samples_are_refused():
     gan = models.build("cgan")
-    with pytest.raises(ShapeError, match="each sample has one"):
-        gan.generated(gan.noise(4, np.random.default_rng(0)), np.zeros(3, np.int64))
+    noise = gan.noise(4, np.random.default_rng(0))
+    for act in (gan.generated, gan.generate):
+        with pytest.raises(ShapeError, match=r"cgan: 4 images, but labels of shape \(3,\); each image has one"):
+            act(noise, np.zeros(3, np.int64))
+    with pytest.raises(ShapeError, match=r"labels of shape \(\); each image has one"):
+        gan.scores(mg.tensor(np.zeros((4, 28, 28, 1), np.float32)), None)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 64, 3)])
