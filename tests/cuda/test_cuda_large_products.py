@@ -60,7 +60,7 @@ def blocks_of(samples):
         (30_003, 30_003, 20_003),  # the parts' sums together
         (100, 3, 70_000_003),  # from a row that a thread loads to its next
         (300_000_007, 3, 20),  # from a step of the depth to the next
-        (3, 3, (1 << 34) + 77),  # steps
+        (1, 1, (1 << 35) + 77),  # steps
     ],
     ids=str,
 )
