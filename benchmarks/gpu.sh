@@ -94,8 +94,9 @@ signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda 
 suite step 200
 suite kernels 50
 suite conv 80
-sanitize memcheck tests/cuda/test_cuda_activation.py tests/cuda/test_cuda_pool.py
-sanitize racecheck tests/cuda/test_cuda_reduce.py
+tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # those of shared memory and tensor cores
+sanitize memcheck tests/cuda/test_cuda_{activation,pool,matmul,conv}.py -k "activation or pool or $tiles"
+sanitize racecheck tests/cuda/test_cuda_{reduce,matmul,conv}.py -k "reduce or $tiles"
 suite scaling 50
 tail -c 8000000 "$log" > "$out/log.txt"
 "$python" -m benchmarks.report summary "$device" "$out" "$parts"

@@ -16,7 +16,7 @@ from functools import partial
 from typing import NamedTuple
 
 from benchmarks import conv, kernels, layers, measure, scaling
-from benchmarks.cases import ON_A_GPU, REHEARSED, GanCase
+from benchmarks.cases import BESIDE_A_COMPILER, ON_A_GPU, REHEARSED, GanCase
 from benchmarks.clocks import AtMost, ByTheDevice, ByTheHost
 from benchmarks.layers import Convolution
 from benchmarks.peers import torch_gpu
@@ -47,6 +47,7 @@ class Work(NamedTuple):
     build: Callable
     rivals: dict[str, Rival]
     products: float = 0
+    precision: str = "float32"
     traffic: float = 0
     more: dict = {}  # noqa: RUF012 it is never written to
     others: dict = {}  # noqa: RUF012
@@ -81,6 +82,7 @@ def measured(request: Request, name: str, work: Work, rivals: Rivals) -> measure
         best,
         found.others.get(best, []),
         products=work.products,
+        precision=work.precision,
         traffic=work.traffic,
         **more,
     )
@@ -154,14 +156,14 @@ def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
 
 
 def step_works(request: Request) -> dict[str, Work]:
-    """Each step as its launches come beside PyTorch as it comes, then captured beside what PyTorch compiles; both in
-    float32, and with products on tensor cores."""
-    cases, sim = (REHEARSED, True) if request.device == "sim" else (ON_A_GPU, False)
+    """Each step as its launches come beside PyTorch as it comes, and captured beside what PyTorch compiles; both in
+    float32, and with products on tensor cores. The most important come first, and only these beside a compiler."""
     works = {}
-    for (captured, ways), (name, case), precision in itertools.product(
-        ((False, torch_gpu.EAGER), (True, torch_gpu.COMPILED)), cases.items(), PRECISIONS
-    ):
-        rivals = [] if sim else [way for way in ways if way.tf32 == (precision != "float32")]
+    cases, sim = (REHEARSED, True) if request.device == "sim" else (ON_A_GPU, False)
+    ways = (False, torch_gpu.EAGER), (True, torch_gpu.COMPILED)
+    for (name, case), (captured, rivals), precision in itertools.product(cases.items(), ways, PRECISIONS):
+        compiled = captured and name not in BESIDE_A_COMPILER
+        rivals = [] if sim or compiled else [way for way in rivals if way.tf32 == (precision != "float32")]
         extras = [precision] * (precision != "float32") + ["captured"] * captured
         how = {"precision": precision, "captured": captured}
         works[", ".join([name, *extras])] = step_work(request, case, rivals, cpu=not extras and not sim, how=how)
@@ -177,6 +179,7 @@ def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_
         lambda: step(case, request.device, **how),
         rivals,
         products=layers.products_of_a_step(gan, case.batch),
+        precision=how.get("precision", "float32"),
         more=more,
     )
 

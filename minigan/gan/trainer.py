@@ -254,7 +254,7 @@ class Trainer(Loop):
             gan.scores(Tensor(drawn.real.data), drawn.labels)
 
         rate = getattr(self.recipe, f"{player}_rate")
-        check(self, f"the {player}'s loss", loss, drawn.real.numpy(), forward, rate)
+        check(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
 
     def _measured(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()
