@@ -38,7 +38,22 @@ from minigan.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("data", "debug", "gan", "kernels", "metrics", "models", "nn", "ops", "optim", "testing", "training")
+_SUBMODULES = (
+    "classifier",
+    "data",
+    "debug",
+    "gan",
+    "kernels",
+    "metrics",
+    "models",
+    "nn",
+    "ops",
+    "optim",
+    "restoration",
+    "testing",
+    "training",
+    "vae",
+)
 
 __all__ = [
     "DataError",

@@ -8,7 +8,7 @@ from minigan.data.download import cache_folder
 from minigan.data.folder import image_folder
 from minigan.data.glyphs import glyphs
 from minigan.data.idx import fashion_mnist, mnist, read_idx
-from minigan.data.sources import available, load
+from minigan.data.sources import available, load, load_splits
 
 __all__ = [
     "Augment",
@@ -21,6 +21,7 @@ __all__ = [
     "glyphs",
     "image_folder",
     "load",
+    "load_splits",
     "mnist",
     "read_idx",
     "scaled",

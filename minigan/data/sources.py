@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from minigan.data import cifar, idx
 from minigan.data.dataset import Dataset
 from minigan.data.download import Remote, Report, cache_folder, fetch_all
@@ -15,6 +17,7 @@ from minigan.errors import DataError, UnknownNameError
 
 SPLITS = ("train", "test")
 ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
+EVERY = 10  # of which one is held out where a path has no test split
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,26 @@ def load(
     return image_folder(path, size, 3 if channels is None else channels, count)
 
 
+def load_splits(
+    source: str | os.PathLike = "glyphs", data_dir: str | os.PathLike | None = None, **how
+) -> tuple[Dataset, Dataset]:
+    """Images to train on and others to test on.
+
+    source, data_dir: as in `load`, and so are size, channels, seed and report
+    A path that has no test split is split here: every tenth image is held out. 2,000 glyphs are.
+    raises what `load` does
+    """
+    train = load(source, data_dir, **how)
+    if os.fspath(source) == "glyphs":
+        return train, load(source, split="test", count=2000, **how)
+    if os.fspath(source) in SOURCES or _has_test(Path(source).expanduser()):
+        return train, load(source, data_dir, split="test", **how)
+    held_out = np.arange(len(train)) % EVERY == EVERY - 1
+    if not held_out.any():
+        raise DataError(f"{source}: {len(train)} images, of which every tenth is held out; there must be at least ten")
+    return train[~held_out], train[held_out]
+
+
 def available() -> list[Listing]:
     """Every source, in the order of the table, with where its files are."""
     drawn = Listing("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), None, "", True)
@@ -129,14 +152,24 @@ def _path(source: str) -> Path:
 
 def _split_of(path: Path, split: str) -> Path:
     """The part of a path that is the split: what it holds under that name, or all of it for training."""
+    part = _part(path, split)
+    if part is not None or split == "train":
+        return part or path
+    raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
+
+
+def _has_test(path: Path) -> bool:
+    return _part(path, "test") is not None
+
+
+def _part(path: Path, split: str) -> Path | None:
+    """The folder or archive of this name in a folder, None where there is none."""
     if path.is_dir():
         for ending in ("", *ARCHIVE_ENDINGS):
             part = path / f"{split}{ending}"
             if part.is_dir() if ending == "" else part.is_file():
                 return part
-    if split == "train":
-        return path
-    raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
+    return None
 
 
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"

@@ -92,6 +92,7 @@ def fit(
     trainer = Trainer(gan, batches, steps=steps, seed=seed, recipe=recipe, callbacks=callbacks)
     trainer.notes = began or []
     settings = {
+        "kind": gan.kind,
         "model": gan.name,
         "image_shape": list(gan.image_shape),
         "data": source,

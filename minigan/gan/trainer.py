@@ -6,7 +6,6 @@ are drawn before (`drawn`), and losses read on the host between an update and it
 become NaN has not moved.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,11 +16,11 @@ from minigan.averaging import ExponentialAverage
 from minigan.data import Batches, to_uint8
 from minigan.errors import DataError, ShapeError
 from minigan.gan import penalties, recipe, weights
-from minigan.gan.divergence import explain
 from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Recipe
 from minigan.tensor import Tensor
 from minigan.training.callbacks import Callback
+from minigan.training.divergence import check
 from minigan.training.errors import TrainingError
 from minigan.training.loop import Loop
 from minigan.training.shown import Curves, Shown
@@ -219,8 +218,14 @@ class Trainer(Loop):
         return fake if drawn.fake_noise is None else fake + drawn.fake_noise
 
     def _check(self, player, loss, drawn):
-        if not math.isfinite(loss.item()):
-            raise explain(self, player, loss.item(), drawn)
+        gan = self.gan
+
+        def forward():
+            gan.scores(gan.generated(drawn.noise, drawn.labels), drawn.labels)
+            gan.scores(Tensor(drawn.real.data), drawn.labels)
+
+        rate = getattr(self.recipe, f"{player}_rate")
+        check(self, f"the {player}'s loss", loss, drawn.real.numpy(), forward, rate)
 
     def _measured(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()

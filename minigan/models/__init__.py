@@ -1,57 +1,97 @@
 """The models, by name."""
 
 from minigan import random
-from minigan.errors import ShapeError, UnknownNameError
+from minigan.errors import MiniganError, ShapeError, UnknownNameError
 from minigan.models.cgan import cgan
+from minigan.models.classifier import Classifier
+from minigan.models.cnn import cnn
 from minigan.models.dcgan import dcgan
+from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
 from minigan.models.dense_conv_gan import dense_conv_gan
 from minigan.models.gan import GAN
 from minigan.models.mlp_gan import mlp_gan
+from minigan.models.model import Model
 from minigan.models.recipe import Recipe
 from minigan.models.rgan import rgan
+from minigan.models.vae import VAE, vae
 from minigan.models.wgan import wgan, wgan_clip
 
 __all__ = [
     "GAN",
+    "VAE",
+    "Classifier",
+    "Model",
     "Recipe",
+    "Restorer",
     "available",
     "build",
     "cgan",
+    "cnn",
     "dcgan",
+    "deconvnet",
+    "deconvnet_gan",
     "dense_conv_gan",
+    "kind_of",
     "mlp_gan",
     "rgan",
+    "vae",
     "wgan",
     "wgan_clip",
 ]
 
 _MODELS = {
-    "cgan": (cgan, "a DCGAN told the class of each image; 28, 32 or 64 pixels, with labels"),
-    "dcgan": (dcgan, "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
-    "dense-conv-gan": (dense_conv_gan, "dense layers to an image, and a convolution over it; any image shape"),
-    "mlp-gan": (mlp_gan, "three dense layers each; any image shape"),
-    "rgan": (rgan, "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
-    "wgan": (wgan, "the dense networks with a critic whose slope is penalised; any image shape"),
-    "wgan-clip": (wgan_clip, "the same with a critic whose weights are clipped; any image shape"),
+    "cgan": (cgan, "gan", "a DCGAN told the class of each image; 28, 32 or 64 pixels, with labels"),
+    "dcgan": (dcgan, "gan", "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
+    "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
+    "dense-conv-gan": (dense_conv_gan, "gan", "dense layers to an image, and a convolution over it; any image shape"),
+    "mlp-gan": (mlp_gan, "gan", "three dense layers each; any image shape"),
+    "rgan": (rgan, "gan", "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
+    "wgan": (wgan, "gan", "the dense networks with a critic whose slope is penalised; any image shape"),
+    "wgan-clip": (wgan_clip, "gan", "the same with a critic whose weights are clipped; any image shape"),
+    "vae": (vae, "vae", "a variational autoencoder whose decoder is the dense generator; any image shape"),
+    "cnn": (cnn, "classifier", "two convolutions, max and average pooling, two dense layers"),
+    "deconvnet": (deconvnet, "restoration", "a convolution and a transposed one; it can classify too (--task)"),
 }
-_BY_CLASS = {"cgan"}  # are told how many classes there are
+_OPTIONS = {
+    "vae": ("latent_size",),
+    "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
+}
+_BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
 
 
 def available() -> dict[str, str]:
     """The models' names and what each is."""
-    return {name: description for name, (_, description) in _MODELS.items()}
+    return {name: description for name, (_, _, description) in _MODELS.items()}
 
 
-def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None = None) -> GAN:
-    """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
+def kind_of(name: str) -> str:
+    """What kind of model a name stands for, and so which module trains it: "gan", "vae", "classifier", "restoration".
 
-    classes: how many kinds of images there are, for models that ask; others have no use for it
-    raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make
+    A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
+    raises UnknownNameError for a name that is not in `available()`
     """
     if name not in _MODELS:
         raise UnknownNameError("model", name, _MODELS)
+    return _MODELS[name][1]
+
+
+def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None = None, **options) -> Model:
+    """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
+
+    classes: how many kinds of images there are, for models that ask; others have no use for it
+    options: what else the model can be told, as task="denoising" for "deconvnet"
+    returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
+    raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
+        MiniganError for options that it does not have
+    """
+    kind_of(name)
     image_shape = tuple(int(n) for n in image_shape)
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
-    given = (classes,) if name in _BY_CLASS else ()
-    return _MODELS[name][0](image_shape, random.derived(seed, "init"), *given)
+    known = (*_OPTIONS.get(name, ()), *(["classes"] if name in _BY_CLASS else []))
+    for option in options:
+        if option not in known:
+            raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
+    if name in _BY_CLASS:
+        options["classes"] = classes
+    return _MODELS[name][0](image_shape, random.derived(seed, "init"), **options)

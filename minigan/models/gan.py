@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from minigan import devices, random
+from minigan import random
 from minigan.autograd import no_grad
 from minigan.errors import UnknownNameError
+from minigan.models.model import Model, normal_noise
 from minigan.models.recipe import Recipe
 from minigan.nn import Module, minibatch_std, spectral_norm
 from minigan.random import Philox
@@ -19,7 +21,7 @@ CHANGES = {"minibatch-std": minibatch_std, "spectral-norm": spectral_norm}  # in
 
 
 @dataclass
-class GAN:
+class GAN(Model):
     """A generator, a discriminator, and their recipe.
 
     generator: noise (N, latent_size) to images (N, H, W, C) in [-1, 1]
@@ -31,6 +33,9 @@ class GAN:
     changes: what was done to the discriminator afterwards, names in CHANGES
     average: the generator with averaged weights, where training keeps one; samples are made with it
     """
+
+    kind: ClassVar[str] = "gan"
+    players: ClassVar[tuple[str, ...]] = ("generator", "discriminator", "average")
 
     name: str
     generator: Module
@@ -49,10 +54,7 @@ class GAN:
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise for `count` images, where the networks are."""
-        size = count, self.latent_size
-        if isinstance(rng, Philox):
-            return Tensor(rng.standard_normal(size, np.float32, self.device))
-        return Tensor(devices.move(rng.standard_normal(size, np.float32), self.device))
+        return normal_noise(count, self.latent_size, rng, self.device)
 
     def labels(self, count: int) -> np.ndarray | None:
         """Labels for `count` images, all classes in turn; None where there are no classes."""
@@ -65,22 +67,6 @@ class GAN:
     def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
         """The discriminator's scores; labels are left away where it takes none."""
         return self.discriminator(images) if self.classes is None else self.discriminator(images, labels)
-
-    @property
-    def device(self) -> str:
-        """Where the networks are: "cpu", "cuda" or "sim"."""
-        return next(self.generator.named_parameters())[1].device
-
-    def networks(self) -> dict[str, Module]:
-        """Its networks by name, the average too if there is one."""
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        return networks if self.average is None else {**networks, "average": self.average}
-
-    def to(self, device: str) -> GAN:
-        """Move all networks to a device. Returns the GAN."""
-        for network in self.networks().values():
-            network.to(device)
-        return self
 
     def change(self, names: Iterable[str], seed: int = 0) -> GAN:
         """Change the discriminator in these ways, each once. Returns the GAN.

@@ -20,22 +20,26 @@ def mlp_gan(image_shape, rng, latent_size=100):
 
 def dense_networks(image_shape, rng, latent_size=100):
     """A generator and a discriminator of three dense layers each, leaky ReLU between them."""
-    pixels = math.prod(image_shape)
-    generator = Sequential(
-        Linear(latent_size, HIDDEN, rng=rng),
-        LeakyReLU(0.2),
-        Linear(HIDDEN, HIDDEN, rng=rng),
-        LeakyReLU(0.2),
-        Linear(HIDDEN, pixels, rng=rng),
-        Tanh(),
-        Reshape(*image_shape),
-    )
+    generator = dense_generator(image_shape, rng, latent_size)
     discriminator = Sequential(
         Flatten(),
-        Linear(pixels, HIDDEN, rng=rng),
+        Linear(math.prod(image_shape), HIDDEN, rng=rng),
         LeakyReLU(0.2),
         Linear(HIDDEN, HIDDEN, rng=rng),
         LeakyReLU(0.2),
         Linear(HIDDEN, 1, rng=rng),
     )
     return generator, discriminator
+
+
+def dense_generator(image_shape, rng, latent_size=100):
+    """Three dense layers and tanh, for images of any shape: what a VAE decodes with, too."""
+    return Sequential(
+        Linear(latent_size, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, HIDDEN, rng=rng),
+        LeakyReLU(0.2),
+        Linear(HIDDEN, math.prod(image_shape), rng=rng),
+        Tanh(),
+        Reshape(*image_shape),
+    )

@@ -36,6 +36,7 @@ from minigan.ops.loss import (
     cross_entropy,
     mean_absolute_error,
     mean_squared_error,
+    standard_normal_divergence,
 )
 from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
 from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d

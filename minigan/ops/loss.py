@@ -11,8 +11,8 @@ from minigan.devices import device_of, move
 from minigan.errors import ShapeError
 from minigan.ops.activation import sigmoid
 from minigan.ops.checks import integers, outside
-from minigan.ops.elementwise import abs, square
-from minigan.ops.reduce import log_softmax, mean
+from minigan.ops.elementwise import abs, exp, square
+from minigan.ops.reduce import log_softmax, mean, sum
 from minigan.tensor import Tensor
 
 
@@ -86,6 +86,22 @@ def mean_absolute_error(predictions, targets):
     """The mean of absolute differences."""
     _same_shape("mean_absolute_error", predictions, targets)
     return mean(abs(predictions - targets))
+
+
+def standard_normal_divergence(mean, log_variance):
+    """The Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), in nats.
+
+    mean, log_variance: (N, latent)
+    returns: the sum over latent values, averaged over the batch
+    source: Kingma & Welling, arXiv:1312.6114, appendix B
+    """
+    if mean.ndim != 2 or mean.shape != log_variance.shape:
+        raise ShapeError(
+            f"standard_normal_divergence: mean has shape {mean.shape} and log_variance {log_variance.shape}; "
+            "both are (N, latent)"
+        )
+    terms = square(mean) + exp(log_variance) - log_variance - 1
+    return sum(terms) * (0.5 / len(mean) if len(mean) else math.nan)
 
 
 def _like(targets, logits):

@@ -16,7 +16,7 @@ def recipe_options(command):
     options = (
         click.option("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)}."),
         click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Of both players."),
-        click.option("--learning-rate", type=rate, metavar="X", help="Of both players."),
+        click.option("--learning-rate", type=rate, metavar="X", help="Of every network."),
         click.option("--generator-rate", type=rate, metavar="X", help="Of the generator alone."),
         click.option("--discriminator-rate", type=rate, metavar="X", help="Of the discriminator alone."),
         click.option("--betas", type=share, nargs=2, metavar="X X", help="Of Adam."),
@@ -38,7 +38,7 @@ def recipe_options(command):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(minigan.__version__, prog_name="minigan")
 def cli():
-    """Train GANs with an engine to read."""
+    """Train GANs and their relatives with an engine to read."""
 
 
 @cli.command()
@@ -55,14 +55,20 @@ def cli():
 @recipe_options
 @click.option("--from", "start", metavar="RUN", help="Begin with the weights of this run, as far as they fit.")
 @click.option("--freeze", metavar="NAMES", help="Parts not to train, with commas between: generator.0, discriminator.")
+@click.option("--task", metavar="NAME", help="deconvnet: super-resolution, completion, denoising, classification.")
+@click.option("--adversarial", type=click.FloatRange(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
+@click.option("--filters", type=POSITIVE, metavar="N", help="deconvnet: channels between its layers [32].")
+@click.option("--kernel", type=POSITIVE, metavar="N", help="deconvnet: pixels along a kernel [3].")
+@click.option("--depth", type=POSITIVE, metavar="N", help="deconvnet: convolutions, and transposed ones [1].")
+@click.option("--features", metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are.")
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
 @click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):
-    """Train MODEL (dcgan unless given) and leave its weights, sample grids, log and a report.
+    """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
 
-    Each model has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
+    Each GAN has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
 
     Ctrl-C stops after the step and saves everything; a second one stops at once.
     """
@@ -80,7 +86,7 @@ def train(**options):
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
 @click.option("--class", "label", type=SEED, metavar="N", help="Of this class alone, for a model that knows classes.")
 def sample(run, count, out, seed, label):
-    """Generate images with the trained model of the folder RUN."""
+    """Generate images with the trained GAN or VAE of the folder RUN."""
     from minigan.tool.sample import write
 
     write(run, count, out, seed, label)

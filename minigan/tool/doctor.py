@@ -12,7 +12,7 @@ from minigan.tool.words import table, text_of_bytes
 from minigan.training import environment
 
 CORE = environment.PACKAGES
-EXTRAS = (*environment.TOOL, *environment.REPORTING)
+EXTRAS = (*environment.TOOL, *environment.REPORTING, *environment.MEASURING)
 
 
 def report() -> str:

@@ -6,8 +6,9 @@ from minigan.tool.words import table, text_of_shape
 
 
 def models() -> str:
-    """The models, a line each."""
-    return table(minigan.models.available().items())
+    """The models, a line each: name, kind, what it is."""
+    kinds = minigan.models.kind_of
+    return table((name, kinds(name), what) for name, what in minigan.models.available().items())
 
 
 def data() -> str:

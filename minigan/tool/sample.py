@@ -1,17 +1,19 @@
 """`minigan sample`: images from a trained model, as a picture or as an array."""
 
+import importlib
 import io
 from pathlib import Path
 
 import click
 import numpy as np
 
-from minigan import gan as gans
 from minigan.training import files
 from minigan.training.errors import RunError, TrainingError
+from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 
 ENDINGS = (".png", ".npz")
+KINDS = ("gan", "vae")  # of models that make images from noise
 
 
 def write(run: str, count: int, out: str, seed: int, label: int | None = None) -> None:
@@ -27,9 +29,26 @@ def write(run: str, count: int, out: str, seed: int, label: int | None = None) -
         raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
     if not path.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {path.parent}")
-    images = gans.sample(gans.load(run), count, seed, label)
+    images = samples(run, count, seed, label)
     files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
     click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")
+
+
+def samples(run: str, count: int, seed: int, label: int | None = None) -> np.ndarray:
+    """Images of a run's model, (count, H, W, C), uint8; label: their class, for a GAN that knows classes.
+
+    raises RunError where the model is of a kind that makes none, TrainingError for a class that it does not have
+    """
+    kind = RunFolder(run).config().get("kind", "gan")
+    if kind not in KINDS:
+        raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
+    module = importlib.import_module(f"minigan.{kind}")
+    model = module.load(run)
+    if label is None:
+        return module.sample(model, count, seed)
+    if kind != "gan":
+        raise TrainingError(f"sample: {model.name} knows no classes, so it makes no images of class {label}")
+    return module.sample(model, count, seed, label)
 
 
 def npz(images: np.ndarray) -> bytes:

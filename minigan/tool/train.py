@@ -1,16 +1,17 @@
 """`minigan train`: from names to a run folder."""
 
+import importlib
 import shlex
 
 import click
 
 from minigan import devices, models
-from minigan import gan as gans
-from minigan.data import Augment, Dataset, load
-from minigan.errors import UnknownNameError
-from minigan.gan.fitting import classes_of
+from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.tool.downloads import Downloads
+from minigan.tool.sample import KINDS
+from minigan.tool.special import split
 from minigan.tool.words import text_of_shape
+from minigan.training import Progress
 from minigan.training.errors import Interrupted
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, numbered
 
@@ -28,51 +29,61 @@ def run(
     size,
     channels,
     augment,
-    start,
-    freeze,
     threads,
     device,
     out,
     force,
-    **recipe,
+    **special,
 ):
     """Train, showing how it goes, and say where everything is. The arguments are the command's options.
 
-    recipe: settings of the model's recipe, None where it is left as it is
+    special: those that only some models have; see `special.split`
     """
     check_device(device)
-    if model not in models.available():
-        raise UnknownNameError("model", model, models.available())
+    generates = models.kind_of(model) == "gan"
+    how_built, how_trained = split(model, special)
     augment = parse_augment(augment)
     if out:
         RunFolder(out).check_free(force)
     set_threads(threads)
-    dataset = load_data(source, data_dir, size, channels)
-    gan = models.build(model, dataset.shape, seed, classes_of(dataset.labels))
-    length = f"{epochs} epochs" if epochs else f"{steps or gan.first_run[0]} steps"
-    out = out or numbered("runs", f"{model}-{dataset.name}".replace("/", "-"))
-    click.echo(announcement(model, dataset, length, seed, out))
+    dataset, test = load_data(source, data_dir, size, channels, splits=not generates)
+    if test is not None:
+        how_trained["test"] = test
+    trained = models.build(model, dataset.shape, seed, **how_built(dataset))
+    out = out or numbered("runs", run_name(trained, dataset))
+    click.echo(announcement(model, dataset, text_of_length(trained, steps, epochs), seed, out))
     try:
-        gans.fit(
-            gan,
+        importlib.import_module(f"minigan.{trained.kind}").fit(
+            trained,
             dataset,
             steps=steps,
             epochs=epochs,
             batch=batch,
             seed=seed,
             augment=augment,
-            start=start,
-            freeze=[name.strip() for name in (freeze or "").split(",") if name.strip()],
             device=device,
-            callbacks=[gans.Progress()],
+            callbacks=[Progress()],
             out=out,
             force=force,
-            **recipe,
+            **how_trained,
         )
     except Interrupted:
         farewell(out)
         raise
     farewell(out)
+
+
+def run_name(model, dataset: Dataset) -> str:
+    """What a run's folder is called: the model, its task if there is a choice, the data."""
+    parts = model.name, getattr(model, "options", {}).get("task"), dataset.name
+    return "-".join(part for part in parts if part).replace("/", "-")
+
+
+def text_of_length(model, steps: int | None, epochs: int | None) -> str:
+    """How long a run will take, as it was asked for or as the model has it."""
+    if epochs or not steps:
+        epochs = epochs or getattr(model, "first_epochs", None)
+    return f"{epochs} epochs" if epochs else f"{steps or model.first_run[0]} steps"
 
 
 def check_device(device: str) -> None:
@@ -109,16 +120,19 @@ def set_threads(threads: int | None) -> None:
         threadpoolctl.threadpool_limits(threads)
 
 
-def load_data(source: str, data_dir: str | None, size: int | None, channels: str | None) -> Dataset:
-    """The training images of a source, with a word on any download."""
-    from minigan.data import available
-
+def load_data(
+    source: str, data_dir: str | None, size: int | None, channels: str | None, splits: bool = False
+) -> tuple[Dataset, Dataset | None]:
+    """The training images of a source, with a word on any download; with `splits` also images to test on."""
     named = {listing.name for listing in available()}
     size = FOLDER_SIZE if size is None and source not in named else size
     with Downloads() as downloads:
-        return load(
-            source, data_dir, size=size, channels=None if channels is None else int(channels), report=downloads.report
-        )
+        how = {
+            "size": size,
+            "channels": None if channels is None else int(channels),
+            "report": downloads.report,
+        }
+        return load_splits(source, data_dir, **how) if splits else (load(source, data_dir, **how), None)
 
 
 def announcement(model: str, dataset: Dataset, length: str, seed: int, out) -> str:
@@ -133,5 +147,5 @@ def farewell(out) -> None:
     for title, name in (("report: ", REPORT), ("weights:", WEIGHTS)):
         if (folder / name).is_file():
             click.echo(f"{title} {folder / name}")
-    if (folder / WEIGHTS).is_file():
+    if (folder / WEIGHTS).is_file() and folder.config().get("kind", "gan") in KINDS:
         click.echo(f"more images: minigan sample {shlex.quote(str(out))} --count 64 --out samples.png")

@@ -12,6 +12,8 @@ PACKAGES = ("numpy", "numba", "llvmlite")
 TOOL = ("click", "rich", "threadpoolctl")  # what the command line needs besides
 REPORTING = ("pillow", "matplotlib", "jinja2", "safetensors")  # what a run folder needs besides
 
+MEASURING = ("scikit-image", "scipy")  # what figures of restored images need besides
+
 
 def version(package: str) -> str | None:
     """A package's version, None where it is not installed."""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from minigan.data import Augment, Dataset
+from minigan.data import Augment, Dataset, to_uint8
 from minigan.errors import DataError
+from minigan.models import Model
 from minigan.training.errors import TrainingError
 
 
@@ -70,3 +71,13 @@ def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int
 def plain(augment: Augment | None) -> dict | None:
     """What was asked of an augmentation, as JSON keeps it."""
     return None if augment is None else dict(vars(augment))
+
+
+def held_out(images: Dataset | np.ndarray, model: Model) -> np.ndarray:
+    """Held-out images as bytes, (N, H, W, C), checked against the model.
+
+    raises DataError where they are no images, ShapeError where the model is for others
+    """
+    images, _, _ = images_of(images)
+    model.check(images)
+    return images if images.dtype == np.uint8 else to_uint8(images)

@@ -30,8 +30,8 @@ class Loop:
     notes: what is worth saying before the first step, a line each
     outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
 
-    A subclass defines `play`, `networks`, `state` and `header`; `preview`, `pictures`, `shown` and `words` where it has
-    something to show.
+    A subclass defines `play`, `networks`, `state` and `header`; `preview`, `results`, `pictures`, `shown` and `words`
+    where it has something to show.
     """
 
     def __init__(self, name: str, batches: Batches, *, steps: int, seed: int = 0, callbacks: Iterable[Callback] = ()):
@@ -73,6 +73,10 @@ class Loop:
         return None
 
     preview_columns: int | None = None  # of the grid that these images are shown in; about square unless given
+
+    def results(self) -> dict:
+        """What was measured at the end of the run, anything JSON: config.json keeps it. Empty before the end."""
+        return {}
 
     def pictures(self) -> dict[str, bytes]:
         """PNG files to keep at the end of the run, by the names that `shown` has words for."""

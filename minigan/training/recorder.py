@@ -147,6 +147,7 @@ class Recorder(Callback):
                 "outcome": trainer.outcome,
                 "parameters": {title: network.parameter_count() for title, network in networks.items()},
                 "networks": {title: repr(network) for title, network in networks.items()},
+                "results": trainer.results(),
                 "shown": trainer.shown().plain(),
                 "peak_memory": environment.peak_memory(),
             },

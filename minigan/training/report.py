@@ -81,7 +81,7 @@ def _figures(figures, log):
 def _facts(config, log):
     """The figures at the top: what a reader asks first."""
     seconds = _column(log, "seconds")
-    facts = {"steps": f"{config['steps_done']:,}", "time": clock(seconds[-1])}
+    facts = {**config["shown"]["results"], "steps": f"{config['steps_done']:,}", "time": clock(seconds[-1])}
     if len(seconds) > 1:
         median = float(np.median(np.diff(seconds)))
         facts["a step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"

@@ -24,6 +24,7 @@ class Shown:
     along: a sentence on the grids along the way
     curves, about_curves: figures, and a sentence on how to read them
     facts: a label -> the name in the records of a number, whose mean over the last steps is shown at the top
+    results: a label -> what was measured at the end, shown at the top before all else
     settings: rows of the table of settings, besides those of all runs
     pictures: the names of `Loop.pictures()` -> what each shows
     """
@@ -33,6 +34,7 @@ class Shown:
     curves: tuple[Curves, ...] = ()
     about_curves: str = "Lines are means of a few steps, bands their range."
     facts: dict[str, str] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
 

@@ -3,10 +3,11 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import PIL.Image
 import pytest
 from data_files import image_bytes, tar_bytes, write_mnist, write_tree
 
-from minigan.data import available, glyphs, load, sources
+from minigan.data import available, glyphs, load, load_splits, sources
 from minigan.data.download import Remote
 from minigan.errors import DataError, UnknownNameError
 
@@ -117,3 +118,30 @@ def test_every_remote_has_a_size_and_a_sha256():
 def test_nothing_is_not_the_current_folder():
     with pytest.raises(DataError, match="has no name"):
         load("")
+
+
+def test_both_splits_of_what_has_them():
+    train, test = load_splits("glyphs", size=8)
+    assert (len(train), len(test)) == (20_000, 2000)
+    assert np.array_equal(test.images, load("glyphs", split="test", size=8, count=2000).images)
+
+
+def test_every_tenth_image_of_a_path_without_a_test_split_is_held_out(tmp_path):
+    for number in range(25):
+        PIL.Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / f"{number:02}.png")
+    train, test = load_splits(tmp_path, channels=1)
+    assert test.images[:, 0, 0, 0].tolist() == [9, 19]
+    assert train.images[:, 0, 0, 0].tolist() == [n for n in range(25) if n not in (9, 19)]
+    for number in range(20):
+        (tmp_path / f"{number:02}.png").unlink()
+    with pytest.raises(DataError, match=r"5 images, of which every tenth .* at least ten"):
+        load_splits(tmp_path)
+
+
+def test_a_path_with_a_test_split_keeps_it(tmp_path):
+    for split, count in (("train", 3), ("test", 2)):
+        (tmp_path / split).mkdir()
+        for number in range(count):
+            PIL.Image.fromarray(np.full((4, 4), number, np.uint8)).save(tmp_path / split / f"{number}.png")
+    train, test = load_splits(tmp_path)
+    assert (len(train), len(test)) == (3, 2)

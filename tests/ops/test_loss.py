@@ -40,6 +40,16 @@ def test_squared_and_absolute_error(shape, data):
     check_grads(mg.mean_absolute_error, [a, b])
 
 
+@given(st.integers(1, 4), st.integers(1, 4), st.data())
+def test_divergence_from_the_standard_normal(count, latent, data):
+    """log(s2 / s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1 / 2 between two normals, here with m2 = 0 and s2 = 1."""
+    mean, log_variance = data.draw(arrays((count, latent))), data.draw(arrays((count, latent)))
+    deviation = np.exp(log_variance / 2)
+    expected = (-np.log(deviation) + (deviation**2 + mean**2) / 2 - 0.5).sum(1).mean()
+    assert np.allclose(mg.standard_normal_divergence(mg.tensor(mean), mg.tensor(log_variance)).item(), expected)
+    check_grads(mg.standard_normal_divergence, [mean, log_variance], order=3)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_no_logit_is_too_large(dtype):
     logits = mg.tensor(np.array([1e4, -1e4], dtype), requires_grad=True)
@@ -88,6 +98,11 @@ def test_shapes_that_differ_are_never_broadcast():
             mg.ShapeError, match=rf"{loss.__name__}: predictions have shape \(4, 1\), targets \(4,\); broadcasting"
         ):
             loss(x, y)
+
+
+def test_means_and_variances_come_in_pairs():
+    with pytest.raises(mg.ShapeError, match=r"mean has shape \(4, 2\) and log_variance \(4, 1\)"):
+        mg.standard_normal_divergence(mg.tensor(np.ones((4, 2))), mg.tensor(np.ones((4, 1))))
 
 
 def test_labels_have_to_be_classes():

@@ -49,6 +49,9 @@ class Line(Loop):
     def preview(self):
         return np.zeros((3, 2, 2, 1), np.uint8)
 
+    def results(self):
+        return {"sum": 4.0}
+
     def pictures(self):
         return {"weights": grid_png(np.full((1, 2, 2, 1), 200, np.uint8))}
 
@@ -58,6 +61,7 @@ class Line(Loop):
             along="One place each.",
             curves=(Curves("Errors", {"squared": "loss"}), Curves("Shares", {"of nothing": "share"}, percent=True)),
             about_curves="Lower is better.",
+            results={"the sum": "about 4"},
             facts={"last error": "loss"},
             settings={"optimiser": "gradient descent"},
             pictures={"weights": "The weights as a picture"},
@@ -109,7 +113,8 @@ def test_the_report_shows_what_it_says(run):
     page = (run[0] / "report.html").read_text()
     for words in (
         "line on noise", "Drawn after step 6", "One place each.", "Errors", "Shares", "squared", "Lower is better.",
-        "last error", "gradient descent", "The weights as a picture", "Linear(4 -&gt; 1)", "5 parameters",
+        "the sum", "about 4", "last error", "gradient descent", "The weights as a picture", "Linear(4 -&gt; 1)",
+        "5 parameters",
     ):  # fmt: skip
         assert words in page, words
     assert page.count("<svg") == 2
@@ -117,6 +122,8 @@ def test_the_report_shows_what_it_says(run):
     assert "var(--first)" in first
     assert "var(--second)" not in first
     assert "var(--second)" in second
+    assert page.index("about 4") < page.index("<dt>steps")  # what counts comes first
+    assert json.loads((run[0] / "config.json").read_text())["results"] == {"sum": 4.0}
     assert (run[0] / "pictures" / "weights.png").read_bytes() == run[1].pictures()["weights"]
 
 

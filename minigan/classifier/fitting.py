@@ -1,0 +1,142 @@
+"""Training a classifier in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import numpy as np
+
+from minigan import training
+from minigan.classifier.trainer import Trainer
+from minigan.data import Augment, Dataset
+from minigan.errors import DataError
+from minigan.models import Classifier, Restorer
+from minigan.training import fitting, inputs
+from minigan.training.callbacks import Callback
+from minigan.training.errors import TrainingError
+
+
+class Result(training.Result):
+    """What training leaves.
+
+    model: the trained classifier
+    accuracy: the share of the held-out images that it is right about, None where none were held out
+    confusion_matrix: (classes, classes), rows what is shown, columns what was said; None likewise
+    history, settings: as of every training
+    """
+
+    def __init__(self, trainer: Trainer, settings: dict):
+        super().__init__(trainer, settings)
+        self.model: Classifier = trainer.model
+        results = trainer.results()
+        self.accuracy: float | None = results.get("accuracy")
+        matrix = results.get("confusion_matrix")
+        self.confusion_matrix = None if matrix is None else np.array(matrix)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """The most probable class of each image, (N,), int64."""
+        return self.model.predict(images)
+
+
+def fit(
+    model: str | Classifier,
+    images: Dataset | np.ndarray,
+    *,
+    labels: np.ndarray | None = None,
+    test: Dataset | tuple[np.ndarray, np.ndarray] | None = None,
+    features: Restorer | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    learning_rate: float | None = None,
+    augment: Augment | None = None,
+    device: str = "cpu",
+    callbacks: Iterable[Callback] = (),
+    out: str | os.PathLike | None = None,
+    force: bool = False,
+    **options,
+) -> Result:
+    """Train a classifier on labelled images.
+
+        result = mg.classifier.fit("cnn", mg.data.load("glyphs"), test=mg.data.load("glyphs", split="test", count=2000))
+        result.accuracy, result.predict(images)
+
+    model: "cnn" or "deconvnet", built for these images and classes from `seed`; or a Classifier, trained in place
+    images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
+    labels: (N,) integers from 0 on; a Dataset brings its own
+    test: held-out images with labels, a Dataset or a pair of arrays, for the accuracy at the end
+    features: a trained Restorer whose hidden layers the "deconvnet" takes over and keeps as they are, so that only
+        the dense layer learns; without one all layers learn together
+    steps, epochs: how long, one or the other; the model's `first_epochs` unless given
+    options: of the model, as `mg.models.build` takes them; classes are counted from the data unless given
+    batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
+    raises DataError or TrainingError for images, labels or settings that cannot be trained with, DivergedError where
+        the loss becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
+    """
+    names = images.classes if isinstance(images, Dataset) else ()
+    images, labels, source = inputs.images_of(images, labels)
+    count = _count_classes(labels, names)
+    if isinstance(model, str):
+        options = {"classes": count, **({"task": "classification"} if model == "deconvnet" else {}), **options}
+    plan = fitting.plan(
+        *("classifier", model, images, labels, source),
+        steps=steps,
+        epochs=epochs,
+        batch=batch,
+        seed=seed,
+        learning_rate=learning_rate,
+        augment=augment,
+        device=device,
+        callbacks=callbacks,
+        **options,
+    )
+    if count > plan.model.classes:
+        raise DataError(f"fit: labels go up to {count - 1}, but {plan.model.name} tells {plan.model.classes} classes")
+    held_out = None if test is None else _held_out(test, plan.model)
+    if features is not None:
+        take_features(plan.model, features)
+        plan.settings["features"] = f"of a {features.name} trained for {features.task}"
+    trainer = Trainer(plan.model, plan.batches, test=held_out, classes=names, **plan.common)
+    plan.run(trainer, out, force)
+    return Result(trainer, plan.settings)
+
+
+def take_features(classifier: Classifier, restorer: Restorer) -> None:
+    """Give a "deconvnet" classifier the hidden layers of a restorer, frozen.
+
+    raises TrainingError where the two have other layers
+    """
+    hidden = restorer.network[:-1]
+    mine = classifier.network[: len(hidden)]
+    same = [(n, p.shape) for n, p in hidden.named_parameters()] == [(n, p.shape) for n, p in mine.named_parameters()]
+    if classifier.name != restorer.name or not same:
+        raise TrainingError(
+            f"features: the hidden layers of {restorer.name} for {restorer.task} do not fit {classifier.name}; "
+            "both need the same filters, kernel, depth and channels (completion is given one channel more)"
+        )
+    mine.load_state_dict(hidden.state_dict())
+    mine.freeze()
+
+
+def _count_classes(labels, names):
+    """How many classes there are; raises DataError for labels that no classifier learns from."""
+    if labels is None:
+        raise DataError("fit: a classifier learns from labels; pass labels=, or a Dataset that has them")
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.ndim != 1 or (len(labels) and labels.min() < 0):
+        raise DataError(f"fit: labels are {labels.dtype} {labels.shape}, but whole numbers from 0 on, (N,), are needed")
+    return max(len(names), int(labels.max(initial=0)) + 1, 2)
+
+
+def _held_out(test, model):
+    """The held-out images as a Dataset, checked against the model."""
+    images, labels = (test.images, test.labels) if isinstance(test, Dataset) else test
+    images = inputs.held_out(images, model)
+    if labels is None or len(labels) != len(images):
+        raise DataError(f"fit: test has {len(images)} images, and needs a label for each")
+    labels = np.asarray(labels)
+    if labels.max() >= model.classes:
+        raise DataError(f"fit: a held-out label is {labels.max()}, but {model.name} tells {model.classes} classes")
+    return Dataset(images, labels.astype(np.int64), "held out", tuple(map(str, range(model.classes))))

@@ -1,0 +1,118 @@
+"""How a classifier is trained: cross-entropy, Adam, and a learning rate that falls to 0 along half a cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from minigan import autograd, optim
+from minigan.classifier import pictures
+from minigan.data import Batches, Dataset
+from minigan.models import Classifier
+from minigan.ops import cross_entropy
+from minigan.training.callbacks import Callback
+from minigan.training.model_loop import ModelLoop
+from minigan.training.shown import Curves, Shown
+
+CURVES = (
+    Curves("Loss", {"cross-entropy": "loss"}),
+    Curves("Right in the batch", {"before learning from it": "accuracy"}, percent=True),
+)
+
+
+class Trainer(ModelLoop):
+    """A classifier in training.
+
+    batches: images, float32 (N, H, W, C) in [-1, 1], with labels
+    test: labelled images that are held out, or None; they are looked at once, at the end
+    classes: the labels' names
+    """
+
+    model: Classifier
+
+    def __init__(
+        self,
+        model: Classifier,
+        batches: Batches,
+        *,
+        steps: int,
+        seed: int = 0,
+        learning_rate: float | None = None,
+        test: Dataset | None = None,
+        classes: tuple[str, ...] = (),
+        callbacks: Iterable[Callback] = (),
+    ):
+        super().__init__(model, batches, steps=steps, seed=seed, learning_rate=learning_rate, callbacks=callbacks)
+        self.schedule = optim.Schedule(self.optimiser, optim.cosine(steps))
+        self.test = test
+        self.classes = classes or tuple(map(str, range(model.classes)))
+        self._logits = None  # of the test images, at the end
+
+    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+        """One step on a batch.
+
+        images, labels: (N, H, W, C), float32 in [-1, 1], and (N,) integers
+        returns: loss, and accuracy (the share that was right before this step)
+        raises DivergedError where the loss is not a number; nothing has moved then
+        """
+        network, given = self.model.network, self.tensor(images)
+        logits = network(given)
+        loss = cross_entropy(logits, labels)
+        self.check("the loss", loss, images, lambda: network(given))
+        self.optimiser.step(autograd.grad(loss, self.optimiser.parameters))
+        self.schedule.step()
+        right = logits.numpy().argmax(1) == labels
+        return {"loss": loss.item(), "accuracy": float(right.mean())}
+
+    def logits(self) -> np.ndarray | None:
+        """Of the test images, (N, classes), once the run is at its end; None before, or where none are held out."""
+        if self._logits is None and self.test is not None and self.at_end():
+            self._logits = self.model.logits(self.test.images)
+        return self._logits
+
+    def results(self):
+        """accuracy on the held-out images, and the confusion matrix: rows are what is shown, columns what was said."""
+        logits = self.logits()
+        if logits is None:
+            return {}
+        matrix = confusion_matrix(self.test.labels, logits.argmax(1), self.model.classes)
+        return {"accuracy": float(np.trace(matrix) / matrix.sum()), "confusion_matrix": matrix.tolist()}
+
+    def pictures(self):
+        results = self.results()
+        if not results:
+            return {}
+        logits, matrix = self.logits(), np.array(results["confusion_matrix"])
+        drawn = {"confusion": pictures.confusion(matrix, self.classes)}
+        if (logits.argmax(1) != self.test.labels).any():
+            drawn["errors"] = pictures.errors(self.test.images, self.test.labels, logits, self.classes)
+        return drawn
+
+    def shown(self):
+        results = self.results()
+        held_out = {}
+        if results:
+            wrong = len(self.test) - int(np.trace(np.array(results["confusion_matrix"])))
+            held_out = {
+                "accuracy on held-out images": f"{results['accuracy']:.2%}",
+                "wrong": f"{wrong:,} of {len(self.test):,}",
+            }
+        return Shown(
+            curves=CURVES,
+            results=held_out,
+            facts={"loss": "loss"},
+            settings={"loss": "cross-entropy", "optimiser": f"{self.adam()}, falling to 0 along half a cosine"},
+            pictures={
+                "confusion": "Held-out images: rows are what they show, columns what the network says.",
+                "errors": "Those it is wrong about, the surest mistakes first: what it is, and what the network says.",
+            },
+        )
+
+    def words(self, means):
+        return f"loss {means['loss']:.3f}  right {means['accuracy']:5.1%}"
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """How many images of each class (rows) were taken for each (columns), (classes, classes)."""
+    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)

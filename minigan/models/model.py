@@ -1,0 +1,77 @@
+"""What every kind of model shares: networks under names, where they are, and what it takes to build them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from minigan import devices
+from minigan.autograd import no_grad
+from minigan.data import scaled
+from minigan.errors import ShapeError
+from minigan.nn import Module
+from minigan.random import Philox
+from minigan.tensor import Tensor
+
+
+class Model:
+    """A dataclass of networks and the settings they are trained with unless told otherwise.
+
+    kind: what it does, and so what trains it: "gan", "classifier", "vae" or "restoration"
+    players: the names of the attributes that are networks
+    """
+
+    kind: ClassVar[str]
+    players: ClassVar[tuple[str, ...]]
+
+    def networks(self) -> dict[str, Module]:
+        """Those of its networks that there are, by their names."""
+        return {name: getattr(self, name) for name in self.players if getattr(self, name) is not None}
+
+    @property
+    def device(self) -> str:
+        """Where the networks are: "cpu", "cuda" or "sim"."""
+        return next(next(iter(self.networks().values())).named_parameters())[1].device
+
+    def to(self, device: str) -> Model:
+        """Move all networks to a device. Returns the model."""
+        for network in self.networks().values():
+            network.to(device)
+        return self
+
+    def check(self, images: np.ndarray) -> None:
+        """Raise ShapeError unless these are images of the shape that the model is for."""
+        if tuple(images.shape[1:]) != tuple(self.image_shape):
+            raise ShapeError(
+                f"{self.name} is for images of {tuple(self.image_shape)}, but was given {images.shape[1:]} (H, W, C)"
+            )
+
+
+def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str) -> Tensor:
+    """Standard normal noise (count, size), float32, on a device."""
+    if isinstance(rng, Philox):
+        return Tensor(rng.standard_normal((count, size), np.float32, device))
+    return Tensor(devices.move(rng.standard_normal((count, size), np.float32), device))
+
+
+def as_floats(images: np.ndarray) -> np.ndarray:
+    """Images as float32 in [-1, 1], from bytes or from such floats."""
+    return scaled(images) if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+@no_grad()
+def in_use(network: Module, arrays: Iterable[np.ndarray], device: str) -> list[np.ndarray]:
+    """What a network makes of each array with running statistics, on the CPU; its mode is as before afterwards."""
+    training = network.training
+    network.eval()
+    try:
+        return [network(Tensor(devices.move(array, device))).numpy() for array in arrays]
+    finally:
+        network.train(training)
+
+
+def parts_of(array: np.ndarray, batch: int) -> Iterable[np.ndarray]:
+    """An array in parts of at most `batch` rows."""
+    return (array[i : i + batch] for i in range(0, len(array), batch))

@@ -1,0 +1,170 @@
+"""What an image suffers, what a network is given of it, and the plain remedy that a network has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan.data import scaled, to_uint8
+from minigan.data.pixels import pillow
+from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
+
+SCALE = 2  # of super-resolution
+NOISE = 25  # the standard deviation of what denoising removes, of 255: usual in the literature
+HOLE = (0.25, 0.5)  # the shortest and longest side of a missing rectangle, as parts of the image's
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Damaged images, in three forms.
+
+    given: what the network gets, (N, H, W, inputs), float32 in [-1, 1]
+    shown: what a person sees, (N, H, W, C), uint8
+    hole: True where pixels are missing, (N, H, W, 1); None where all are there
+    """
+
+    given: np.ndarray
+    shown: np.ndarray
+    hole: np.ndarray | None = None
+
+
+class Task:
+    """One kind of damage.
+
+    name: as in `minigan.models.deconvnet.RESTORATIONS`
+    damage, baseline: both in words
+    """
+
+    name: str
+    damage_in_words: str
+    baseline_in_words: str
+
+    def damage(self, truth: np.ndarray, rng: np.random.Generator) -> Damaged:
+        """Damage images (N, H, W, C), uint8, in ways drawn from a stream."""
+        raise NotImplementedError
+
+    def take(self, images: np.ndarray, hole: np.ndarray | None = None) -> Damaged:
+        """Images that are damaged already, (N, H, W, C), uint8."""
+        raise NotImplementedError
+
+    def baseline(self, damaged: Damaged) -> np.ndarray:
+        """The plain remedy: images (N, H, W, C), uint8."""
+        raise NotImplementedError
+
+    def finish(self, damaged: Damaged, output):
+        """Images of the network's output (N, H, W, C), an array or a Tensor: what is known stays as it is."""
+        return output
+
+
+class SuperResolution(Task):
+    """Images of twice the width and height."""
+
+    name = "super-resolution"
+    damage_in_words = f"shrunk to 1 / {SCALE} of their sides (bicubic, Pillow)"
+    baseline_in_words = "bicubic enlargement by Pillow"
+
+    def damage(self, truth, rng):
+        height, width = truth.shape[1:3]
+        if height % SCALE or width % SCALE:
+            raise ShapeError(f"super-resolution: images are {height} x {width}, but sides must be multiples of {SCALE}")
+        return self.take(bicubic(truth, (height // SCALE, width // SCALE)))
+
+    def take(self, images, hole=None):
+        """The network is given the bicubic enlargement, as in SRCNN (Dong et al., arXiv:1501.00092)."""
+        height, width = images.shape[1:3]
+        given = scaled(bicubic(images, (height * SCALE, width * SCALE)))
+        return Damaged(given, images.repeat(SCALE, 1).repeat(SCALE, 2))
+
+    def baseline(self, damaged):
+        return to_uint8(damaged.given)
+
+
+class Completion(Task):
+    """Images of which a rectangle is missing. The network is given them filled, and where the hole is."""
+
+    name = "completion"
+    damage_in_words = "a rectangle is missing, each side a quarter to a half of the image's"
+    baseline_in_words = "the hole filled with the mean of the pixels that are there"
+
+    def damage(self, truth, rng):
+        return self.take(truth, holes(truth.shape, rng))
+
+    def take(self, images, hole=None):
+        if hole is None or hole.shape not in (images.shape[:3], (*images.shape[:3], 1)) or hole.dtype != bool:
+            found = None if hole is None else f"{hole.dtype} {hole.shape}"
+            raise DataError(f"completion: hole is {found}, but it is bool (N, H, W), True where pixels are missing")
+        hole = hole.reshape(*images.shape[:3], 1)
+        filled = np.where(hole, mean_of_known(images, hole), images)
+        channel = np.where(hole, np.float32(1), np.float32(-1))
+        return Damaged(np.concatenate([scaled(filled), channel], axis=3), np.where(hole, np.uint8(0), images), hole)
+
+    def baseline(self, damaged):
+        return to_uint8(damaged.given[..., :-1])
+
+    def finish(self, damaged, output):
+        missing = damaged.hole.astype(damaged.given.dtype)
+        return output * missing + damaged.given[..., :-1] * (1 - missing)
+
+
+class Denoising(Task):
+    """Images with normally distributed noise."""
+
+    name = "denoising"
+    damage_in_words = f"normal noise of standard deviation {NOISE} of 255, rounded and clipped to bytes"
+    baseline_in_words = "a 3 x 3 median filter by SciPy"
+
+    def damage(self, truth, rng):
+        noisy = truth + rng.standard_normal(truth.shape, np.float32) * np.float32(NOISE)
+        return self.take(np.rint(noisy.clip(0, 255)).astype(np.uint8))
+
+    def take(self, images, hole=None):
+        return Damaged(scaled(images), images)
+
+    def baseline(self, damaged):
+        try:
+            from scipy.ndimage import median_filter
+        except ImportError as error:
+            raise MiniganError("the median filter needs SciPy: pip install 'minigan[train]'") from error
+        return median_filter(damaged.shown, size=(1, 3, 3, 1), mode="nearest")
+
+
+TASKS = {task.name: task for task in (SuperResolution(), Completion(), Denoising())}
+
+
+def task_of(name: str) -> Task:
+    """A task by its name. Raises UnknownNameError for one that is not in TASKS."""
+    if name not in TASKS:
+        raise UnknownNameError("restoration", name, TASKS)
+    return TASKS[name]
+
+
+def bicubic(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Images (N, H, W, C), uint8, in another size (H, W), by Pillow's bicubic filter (it averages when it shrinks)."""
+    module = pillow().Image
+    out = np.empty((len(images), *size, images.shape[3]), np.uint8)
+    for image, place in zip(images, out, strict=True):
+        for channel in range(images.shape[3]):  # each by itself: Pillow takes one, three or four
+            picture = module.fromarray(np.ascontiguousarray(image[..., channel]))
+            place[..., channel] = np.asarray(picture.resize(size[::-1], module.Resampling.BICUBIC))
+    return out
+
+
+def holes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """A rectangle for each image, anywhere in it: (N, H, W, 1), bool, True inside."""
+    count, *sizes = shape[:3]
+    inside = []
+    for size in sizes:
+        shortest, longest = (max(1, round(part * size)) for part in HOLE)
+        length = rng.integers(shortest, longest + 1, (count, 1))
+        start = (rng.random((count, 1)) * (size - length + 1)).astype(int)
+        places = np.arange(size)
+        inside.append((places >= start) & (places < start + length))
+    return (inside[0][:, :, None] & inside[1][:, None, :])[..., None]
+
+
+def mean_of_known(images: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """The mean of each image's known pixels, channel by channel, rounded: (N, 1, 1, C), uint8."""
+    known = ~hole
+    counts = np.maximum(known.sum((1, 2), keepdims=True), 1)
+    return np.rint((images * known).sum((1, 2), keepdims=True) / counts).astype(np.uint8)

@@ -1,0 +1,116 @@
+"""What the calls of `fit` for every kind of model have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan import models
+from minigan.data import Augment, Batches
+from minigan.errors import DataError
+from minigan.models import Model
+from minigan.training import inputs
+from minigan.training.callbacks import Callback
+from minigan.training.errors import TrainingError
+from minigan.training.loop import Loop
+
+CLASSES = {"gan": models.GAN, "vae": models.VAE, "classifier": models.Classifier, "restoration": models.Restorer}
+
+
+@dataclass
+class Plan:
+    """What is trained on what, for how long, and what a run folder says of it."""
+
+    model: Model
+    batches: Batches
+    settings: dict
+    common: dict  # what every `ModelLoop` takes
+
+    def run(self, trainer: Loop, out: str | os.PathLike | None, force: bool) -> None:
+        """Train, and keep the run in a folder if one is given."""
+        if out is not None:
+            from minigan.training.recorder import Recorder
+
+            trainer.callbacks.append(Recorder(out, self.settings, force))
+        try:
+            trainer.run()
+        finally:
+            self.batches.close()
+
+
+def plan(
+    kind: str,
+    model: str | Model,
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    source: str,
+    *,
+    steps: int | None,
+    epochs: int | None,
+    batch: int | None,
+    seed: int,
+    learning_rate: float | None,
+    augment: Augment | None,
+    device: str,
+    callbacks: Iterable[Callback],
+    **options,
+) -> Plan:
+    """Check what `fit` was given, and build the model and its batches.
+
+    kind: what the model must be
+    model: a name, built with `options`; or a model, which is moved to the device
+    raises DataError or TrainingError for what cannot be trained with
+    """
+    inputs.check_seed(seed)
+    inputs.check_positive(learning_rate=learning_rate)
+    built = model_of(kind, model, images.shape[1:], seed, options)
+    if built.image_shape != images.shape[1:]:
+        raise DataError(
+            f"{built.name} is for images of {built.image_shape}, but these are {images.shape[1:]} (H, W, C)"
+        )
+    steps, batch = inputs.length(
+        len(images), steps, epochs, batch, usual=built.batch, first_run=_first_run(built, len(images), batch)
+    )
+    built.to(device)
+    batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
+    steps = epochs * batches.steps_per_epoch if steps is None else steps
+    settings = {
+        "kind": kind,
+        "model": built.name,
+        "options": built.options,
+        "image_shape": list(built.image_shape),
+        "data": source,
+        "images": len(images),
+        "augment": inputs.plain(augment),
+        "steps": steps,
+        "epochs": epochs,
+        "batch": batch,
+        "seed": seed,
+        "device": device,
+    }
+    common = {"steps": steps, "seed": seed, "learning_rate": learning_rate, "callbacks": callbacks}
+    return Plan(built, batches, settings, common)
+
+
+def model_of(kind: str, model: str | Model, image_shape, seed: int, options: dict) -> Model:
+    """A model of this kind by its name, or the one given. Raises TrainingError for one of another kind."""
+    if isinstance(model, str):
+        model = models.build(model, image_shape, seed, **options)
+    if not isinstance(model, Model):
+        raise TrainingError(
+            f"fit: model is {model!r}, but a name or a model is trained; the names: {', '.join(models.available())}"
+        )
+    if not isinstance(model, CLASSES[kind]):
+        raise TrainingError(f"fit: {model.name} is a {model.kind}, which mg.{model.kind}.fit trains, not mg.{kind}.fit")
+    return model
+
+
+def _first_run(model, count, batch):
+    """(steps, batch) where nothing is said; a classifier's length is in epochs."""
+    if hasattr(model, "first_run"):
+        return model.first_run
+    batch = model.batch if batch is None else batch
+    return max(1, model.first_epochs * (count // batch)), batch
