@@ -12,18 +12,17 @@ from benchmarks.errata.pictures import panels, sheet
 from benchmarks.errata.rgan import alternating
 from benchmarks.errata.training import (
     FEATURES,
-    SEED,
     SHOWN,
     Curve,
     adam,
     cross_entropy,
     distance,
     floor,
+    fresh,
     probability,
     rounds,
     sampled,
 )
-from minigan import models
 from minigan.nn import Conv2d
 
 
@@ -60,7 +59,7 @@ WAYS = {"D(G(z)) for both, as printed": same_number, "no real images": only_fake
 def players(images: np.ndarray, pictures: Path, steps: int) -> dict:
     rows, shown, curves = [], [], []
     for name, train in WAYS.items():
-        gan, curve = models.build("dense-conv-gan", images.shape[1:], SEED), Curve(steps)
+        gan, curve = fresh("dense-conv-gan", images), Curve(steps)
         train(gan, images, steps, curve)
         made = sampled(gan)
         shown.append((name, sheet(made[:SHOWN])))
@@ -94,6 +93,6 @@ def show_flat(figures: dict) -> str:
 
 
 EXPERIMENTS = (
-    Experiment("players", players, show_players, steps=1000, picture="documents-players.png"),
+    Experiment("players", players, show_players, steps=600, picture="documents-players.png"),
     Experiment("flat", flat, show_flat),
 )

@@ -49,7 +49,10 @@ def panels(
             for place, (title, image) in enumerate(shown, 1):
                 _image(parts[0].add_subplot(1, len(shown), place), title, image)
         for place, (title, lines) in enumerate(curves, 1):
-            _curves(parts[-1].add_subplot(1, len(curves), place), title, lines, bounds)
+            axes = parts[-1].add_subplot(1, len(curves), place)
+            _curves(axes, title, lines, bounds)
+            beside = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": len(lines)} if len(curves) == 1 else {}
+            axes.legend(fontsize=7.5, handlelength=1.2, **beside)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", metadata={"Software": None})
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +80,6 @@ def _curves(axes, title, lines, bounds):
     if bounds:
         axes.set_ylim(*bounds)
     axes.set_title(title)
-    axes.legend(fontsize=7.5, handlelength=1.2)
 
 
 def small(png: bytes) -> bytes:

@@ -19,6 +19,7 @@ from benchmarks.errata.training import (
     cross_entropy,
     distance,
     floor,
+    fresh,
     probability,
     rounds,
     sampled,
@@ -204,7 +205,7 @@ WAYS = {"one Adam for the sum": one_optimiser, "generator alone": generator_only
 def optimisers(images: np.ndarray, pictures: Path, steps: int) -> dict:
     rows, shown, lines = [], [], {}
     for name, train in WAYS.items():
-        gan, curve = models.build("mlp-gan", images.shape[1:], SEED), Curve(steps)
+        gan, curve = fresh("mlp-gan", images), Curve(steps)
         train(gan, images, steps, curve)
         made = sampled(gan)
         shown.append((name, sheet(made[:SHOWN])))

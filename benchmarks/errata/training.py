@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import minigan as mg
-from minigan import random
+from minigan import models, random
 from minigan.data import Batches, to_uint8
 from minigan.models import GAN
 
@@ -25,10 +25,17 @@ def adam(network) -> mg.optim.Adam:
     return mg.optim.Adam(network.parameters(), lr=RATE, betas=BETAS)
 
 
+def fresh(model: str, images: np.ndarray, batch: int = BATCH) -> GAN:
+    """A model for these images, with the same weights in every experiment."""
+    gan = models.build(model, images.shape[1:], SEED)
+    gan.batch = batch
+    return gan
+
+
 def rounds(gan: GAN, images: np.ndarray, steps: int) -> Iterator[tuple[mg.Tensor, mg.Tensor]]:
     """(real images, noise) for each step, the same for every experiment."""
     rng = random.Philox(SEED, "noise")
-    with Batches(images, batch_size=min(BATCH, len(images)), seed=SEED) as batches:
+    with Batches(images, batch_size=min(gan.batch, len(images)), seed=SEED) as batches:
         for (real, _), _ in zip(batches, range(steps), strict=False):
             yield mg.tensor(real), gan.noise(len(real), rng)
 

@@ -9,7 +9,7 @@ import numpy as np
 import minigan as mg
 from benchmarks.errata.experiment import Experiment, error_of, quoted, table
 from benchmarks.errata.pictures import panels, sheet
-from benchmarks.errata.training import FEATURES, SEED, SHOWN, Curve, adam, distance, floor, rounds, sampled
+from benchmarks.errata.training import FEATURES, SEED, SHOWN, Curve, adam, distance, floor, fresh, rounds, sampled
 from minigan import models
 from minigan.gan import penalties
 
@@ -54,7 +54,7 @@ WAYS = {
 def critic(images: np.ndarray, pictures: Path, steps: int) -> dict:
     rows, shown, curves = [], [], []
     for name, (loss, penalty) in WAYS.items():
-        gan, curve = models.build("wgan", images.shape[1:], SEED), Curve(steps)
+        gan, curve = fresh("wgan", images), Curve(steps)
         critic_and_generator(gan, images, steps, curve, loss, penalty)
         made = sampled(gan)
         shown.append((name, sheet(made[:SHOWN])))
