@@ -1,7 +1,9 @@
-"""Does a GAN learn as well as in PyTorch? The same network, weights to begin with, batches, noise and optimiser, both
+"""Does a GAN learn as well as in PyTorch? The same network, weights to begin with, batches, noise and recipe, both
 trained on MNIST; 10,000 images of each are scored by the Frechet distance on the features of one classifier.
 
-    python -m benchmarks.quality --data-dir FOLDER [--seeds 3] [--epochs 5] [--out FOLDER]
+    python -m benchmarks.quality --data-dir FOLDER [--model wgan] [--seeds 3] [--epochs 5] [--out FOLDER]
+
+Without --epochs a model is trained as long as `minigan train` does by itself.
 
 The classifier is trained in PyTorch and its accuracy printed: the score is on its features and no other. What is done
 is kept in the out folder, and a run that was stopped goes on with the next network.
@@ -18,7 +20,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.peers.torch_gan import TorchTrainer
+from benchmarks.peers.torch_recipes import RecipeTraining
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
 from minigan.gan.trainer import Trainer
@@ -89,10 +91,18 @@ def train_ours(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
 
 def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
     """The same in PyTorch, in its quicker layout for these networks."""
-    trainer, noise = TorchTrainer(gan, channels_last=True), random.Philox(seed, "noise")
+    trainer = RecipeTraining(gan, gan.recipe, channels_last=True)
+    noise, mixing = random.Philox(seed, "noise"), random.Philox(seed, "mixing")
     for _ in range(steps):
-        images, _ = next(batches)
-        trainer.step(trainer.images(images), torch.from_numpy(gan.noise(len(images), noise).numpy()))
+        draws = []
+        for _ in range(gan.recipe.critic_steps):
+            images, _ = next(batches)
+            draws.append(
+                {"real": trainer.images(images), "noise": torch.from_numpy(gan.noise(len(images), noise).numpy())}
+            )
+            if gan.recipe.gradient_penalty:
+                draws[-1]["mixing"] = torch.from_numpy(mixing.random((len(images), 1, 1, 1)))
+        trainer.step(draws)
     batches.close()
     trainer.generator.eval()
     with torch.no_grad():
@@ -110,7 +120,7 @@ def main(arguments=None) -> None:
     parser.add_argument("--data-dir", required=True, help="where MNIST's files are")
     parser.add_argument("--model", default="dcgan")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, help="passes over the images; a model's first run unless given")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
     given = parser.parse_args(arguments)
     torch.set_num_threads(get_threads())
@@ -126,20 +136,26 @@ def main(arguments=None) -> None:
         for engine in ENGINES:
             result = one(engine, given, seed, train, classifier, features)
             scores[engine].append(result["frechet"])
-            print(f"{given.model}, {given.epochs} epochs, seed {seed}, {engine:8}", json.dumps(result), flush=True)
+            print(f"{given.model}, {length(given)}, seed {seed}, {engine:8}", json.dumps(result), flush=True)
     for engine, values in scores.items():
         spread = np.std(values, ddof=1)
         print(f"{engine:8} mean {np.mean(values):.3f}, standard deviation {spread:.3f} ({len(values)} seeds)")
 
 
+def length(given) -> str:
+    """How long each network is trained, in words."""
+    return "first run" if given.epochs is None else f"{given.epochs} epochs"
+
+
 def one(engine, given, seed, train, classifier, features) -> dict:
     """The score of one network, from the out folder if it is there."""
-    name = f"{given.model}-{given.epochs}-epochs-seed-{seed}-{engine}"
+    name = f"{given.model}-{length(given).replace(' ', '-')}-seed-{seed}-{engine}"
     file = given.out / f"{name}.json"
     if not file.exists():
         gan = models.build(given.model, train.images.shape[1:], seed)
-        batches = Batches(train.images, batch_size=gan.batch, seed=seed)
-        steps = given.epochs * batches.steps_per_epoch
+        steps, batch = gan.first_run if given.epochs is None else (None, gan.batch)
+        batches = Batches(train.images, batch_size=batch, seed=seed)
+        steps = given.epochs * batches.steps_per_epoch // gan.recipe.critic_steps if steps is None else steps
         images = (train_ours if engine == "minigan" else train_theirs)(gan, batches, seed, steps)
         counts = np.bincount(classifier.classes(images), minlength=10)
         score = frechet_distance(features, classifier.features(images))

@@ -31,9 +31,9 @@ OBJECTIVES = {  # of the discriminator, with the label of real images, and of th
 class RecipeTraining:
     """Two networks in PyTorch with the weights of a GAN, trained by a recipe."""
 
-    def __init__(self, gan: GAN, recipe: Recipe):
-        self.recipe = recipe
-        self.generator, self.discriminator = networks(gan)
+    def __init__(self, gan: GAN, recipe: Recipe, channels_last: bool = False):
+        self.recipe, self.layout = recipe, torch.channels_last if channels_last else torch.contiguous_format
+        self.generator, self.discriminator = (network.to(memory_format=self.layout) for network in networks(gan))
         self.for_discriminator, self.for_generator = OBJECTIVES[recipe.objective]
         self.optimisers = [
             self._optimiser(network, rate)
@@ -58,6 +58,10 @@ class RecipeTraining:
         for average, now in zip(averages, present, strict=True):
             if average.is_floating_point():  # the others count batches
                 average.mul_(decay).add_(now, alpha=1 - decay)
+
+    def images(self, images: np.ndarray) -> torch.Tensor:
+        """(N, H, W, C) as PyTorch's (N, C, H, W) in this trainer's layout."""
+        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
 
     def step(self, draws: list[dict]) -> tuple[float, float]:
         """Both losses of one step.

@@ -36,20 +36,21 @@ def check(recipe: Recipe, gan: GAN) -> None:
         raise TrainingError(
             f"clip keeps the weights small and {penalty} the slope: two answers to one question; choose one (--clip 0)"
         )
-    if recipe.clip and (recipe.spectral_norm or "spectral-norm" in gan.changes):
+    spectral = recipe.spectral_norm or "spectral-norm" in gan.changes
+    if recipe.clip and spectral:
         raise TrainingError("spectral norm divides by the size of the weights, so clipping them changes nothing")
     normed = _batch_norm_in(gan.discriminator)
     if penalty and normed:
         raise TrainingError(
             f"{penalty} is on each image's own slope, but {gan.name}'s discriminator has a batch norm ({normed}), by "
-            "which every score depends on all images of the batch; use --spectral-norm or --clip instead, or a model "
-            "without (wgan)"
+            "which every score depends on all images of the batch; clip its weights instead (--clip 0.01), or take a "
+            "model without (wgan)"
         )
-    bounded = penalty or recipe.clip or recipe.spectral_norm or "spectral-norm" in gan.changes
-    if objective.boundary is None and not bounded:
+    if objective.boundary is None and not (penalty or recipe.clip or (spectral and not normed)):
+        but = f", since no other bounds the batch norm ({normed})" if normed else ""
+        how = "--clip 0.01" if normed else "--gradient-penalty 10, --clip 0.01 or --spectral-norm"
         raise TrainingError(
-            f"{objective.name}: nothing bounds the critic's slope, so its scores grow without end; add "
-            "--gradient-penalty 10, --clip 0.01 or --spectral-norm"
+            f"{objective.name}: nothing bounds the critic's slope, so its scores grow without end; add {how}{but}"
         )
     if recipe.label_smoothing and not objective.labels:
         raise TrainingError(f"{objective.name} compares scores with no labels, so there are none to smooth")

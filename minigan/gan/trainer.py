@@ -17,6 +17,7 @@ from minigan.data import Batches, to_uint8
 from minigan.errors import DataError, ShapeError
 from minigan.gan import penalties, recipe, weights
 from minigan.gan.objectives import objective_of
+from minigan.graph import recording
 from minigan.models import GAN, Recipe
 from minigan.tensor import Tensor
 from minigan.training.callbacks import Callback
@@ -126,17 +127,14 @@ class Trainer(Loop):
         returns: losses and accuracies, as in `Callback.on_step`; gradient_penalty or r1 where the recipe has one
         raises DivergedError where a loss is not a number; that player has not moved then
         """
-        for last in range(self.recipe.critic_steps - 1, -1, -1):
+        for remaining in reversed(range(self.recipe.critic_steps)):
             drawn = self.drawn(images, labels)
-            if last:
-                with autograd.no_grad():
-                    fake = self.generated(drawn)
-            else:  # the generator learns from these
+            with recording(not remaining):  # the generator learns from the last ones
                 fake = self.generated(drawn)
             critic = self.discriminator_update(drawn, fake.detach())
             self._check("discriminator", critic.loss, drawn)
             self.move_discriminator(critic.gradients)
-            if last:
+            if remaining:
                 images, labels = next(self.batches)
         update = self.generator_update(drawn, fake)
         self._check("generator", update.loss, drawn)
@@ -267,7 +265,7 @@ class Trainer(Loop):
             curves=(*CURVES, *(Curves(title, {"penalty": name}) for name, title in penalty.items() if penalised)),
             about_curves=ABOUT_CURVES,
             facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
-            settings=recipe.words(self.recipe),
+            settings={**recipe.words(self.recipe), **({"begun with": "; ".join(self.notes)} if self.notes else {})},
         )
 
     def words(self, means):

@@ -1,9 +1,12 @@
 """A GAN that makes images of a class that is asked for: a DCGAN whose batch norms and whose verdict know the class.
 
-In the generator each batch norm has a scale and a shift for each class (conditional batch norm). The discriminator adds
-to its score the product of the image's features with a vector that stands for the class (projection): how much the
-image looks like one of that class. Its layers are divided by their largest singular values (spectral norm), its losses
-are hinges. At 28 pixels the maps go 7, 14, 28; at 32 and 64 they double from 4.
+In the generator a vector that stands for the class is joined to the noise, and each batch norm has a scale and a shift
+for each class (conditional batch norm). The vector begins small beside the noise: with one as large, each class becomes
+a single image before the discriminator has learned what is missing, and so the discriminator learns twice as fast too.
+
+The discriminator adds to its score the product of the image's features with a vector that stands for the class
+(projection): how much the image looks like one of that class. Its layers are divided by their largest singular values
+(spectral norm), its losses are hinges. At 28 pixels the maps go 7, 14, 28; at 32 and 64 they double from 4.
 
 source: Miyato & Koyama, cGANs with projection discriminator, arXiv:1802.05637; the layers are DCGAN's, arXiv:1511.06434
 """
@@ -29,20 +32,25 @@ from minigan.nn import (
 )
 
 CLASSES = 10  # unless the labels say
-WEIGHTS = init.normal(0.02)
+JOINED = 50  # numbers that stand for a class beside the noise
+WEIGHTS, SMALL = init.normal(0.02), init.normal(0.2)
 HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
 FIRST = {28: 7, 32: 4, 64: 4}  # pixels of the smallest maps
 
 
 class Generator(Module):
-    """(noise (N, latent_size), labels (N,)) to images: layers of which the conditional ones are told the labels."""
+    """(noise (N, latent_size), labels (N,)) to images: layers of which the conditional ones are told the labels.
 
-    def __init__(self, layers: Sequential):
+    The first of them takes the noise and the class's vector, joined.
+    """
+
+    def __init__(self, layers: Sequential, classes: int, rng=None):
         super().__init__()
+        self.classes = Embedding(classes, JOINED, weight_init=SMALL, rng=rng)
         self.layers = layers
 
     def forward(self, noise, labels):
-        x = noise
+        x = ops.concatenate([noise, self.classes(labels)], axis=1)
         for layer in self.layers:
             x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm) else layer(x)
         return x
@@ -81,20 +89,20 @@ def cgan(image_shape, rng, classes=None, latent_size=100, maps=64):
         _generator(channels, counts, first, classes, latent_size, rng),
         _discriminator(channels, counts, first, classes, rng),
     )
-    recipe = Recipe(objective="hinge", spectral_norm=True)
+    recipe = Recipe(objective="hinge", discriminator_rate=4e-4, spectral_norm=True)
     return GAN("cgan", *networks, image_shape, latent_size, recipe, batch=64, first_run=(3000, 32), classes=classes)
 
 
 def _generator(channels, counts, first, classes, latent_size, rng):
     weights = {"weight_init": WEIGHTS, "rng": rng}
     most = counts[-1]
-    layers = [Linear(latent_size, first * first * most, bias=False, **weights), Reshape(first, first, most)]
+    layers = [Linear(latent_size + JOINED, first * first * most, bias=False, **weights), Reshape(first, first, most)]
     layers += [ConditionalBatchNorm(classes, most, rng=rng), ReLU()]
     for inputs, outputs in zip(counts[::-1], counts[-2::-1], strict=False):
         layers += [ConvTranspose2d(inputs, outputs, 4, bias=False, **HALVE, **weights)]
         layers += [ConditionalBatchNorm(classes, outputs, rng=rng), ReLU()]
     layers += [ConvTranspose2d(counts[0], channels, 4, **HALVE, **weights), Tanh()]
-    return Generator(Sequential(*layers))
+    return Generator(Sequential(*layers), classes, rng)
 
 
 def _discriminator(channels, counts, first, classes, rng):

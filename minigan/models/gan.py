@@ -10,7 +10,7 @@ import numpy as np
 
 from minigan import random
 from minigan.autograd import no_grad
-from minigan.errors import UnknownNameError
+from minigan.errors import ShapeError, UnknownNameError
 from minigan.models.model import Model, normal_noise
 from minigan.models.recipe import Recipe
 from minigan.nn import Module, minibatch_std, spectral_norm
@@ -61,12 +61,19 @@ class GAN(Model):
         return None if self.classes is None else np.arange(count) % self.classes
 
     def generated(self, noise: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The generator's images; labels are left away where it takes none."""
-        return self.generator(noise) if self.classes is None else self.generator(noise, labels)
+        """The generator's images; labels are left away where it takes none. Raises ShapeError for too few or many."""
+        return self.generator(noise, *self._told(labels, len(noise)))
 
     def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The discriminator's scores; labels are left away where it takes none."""
-        return self.discriminator(images) if self.classes is None else self.discriminator(images, labels)
+        """The discriminator's scores; labels are left away where it takes none. Raises ShapeError as `generated`."""
+        return self.discriminator(images, *self._told(labels, len(images)))
+
+    def _told(self, labels, count):
+        if self.classes is None:
+            return ()
+        if np.shape(labels) != (count,):
+            raise ShapeError(f"{self.name}: {count} images, but labels of shape {np.shape(labels)}; each image has one")
+        return (labels,)
 
     def change(self, names: Iterable[str], seed: int = 0) -> GAN:
         """Change the discriminator in these ways, each once. Returns the GAN.
@@ -112,8 +119,9 @@ class GAN(Model):
         try:
             parts = []
             for i in range(0, len(noise), batch):
-                given = () if self.classes is None else (labels[i : i + batch],)
-                parts.append(generator(noise[i : i + batch], *given).numpy())
+                some = noise[i : i + batch]
+                told = () if labels is None else self._told(labels[i : i + batch], len(some))
+                parts.append(generator(some, *told).numpy())
         finally:
             generator.train(training)
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)

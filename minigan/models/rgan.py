@@ -74,4 +74,4 @@ def rgan(image_shape, rng, latent_size=100):
         LeakyReLU(SLOPE),
         Linear(HIDDEN, 1, rng=rng),
     )
-    return GAN("rgan", Sequential(*generator), discriminator, image_shape, latent_size, batch=64)
+    return GAN("rgan", Sequential(*generator), discriminator, image_shape, latent_size, batch=64, first_run=(800, 32))

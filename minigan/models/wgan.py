@@ -18,11 +18,11 @@ def wgan(image_shape, rng, latent_size=100):
     """100-128-128-784 with tanh against a critic 784-128-128-1 with gradient penalty, for images of any shape."""
     recipe = Recipe(objective="wasserstein", betas=(0.5, 0.9), critic_steps=5, gradient_penalty=10.0)
     networks = dense_networks(image_shape, rng, latent_size)
-    return GAN("wgan", *networks, image_shape, latent_size, recipe, first_run=(5000, 128))
+    return GAN("wgan", *networks, image_shape, latent_size, recipe, first_run=(6000, 128))
 
 
 def wgan_clip(image_shape, rng, latent_size=100):
     """The same networks, the critic's weights clipped at 0.01."""
     recipe = Recipe("wasserstein", "rmsprop", generator_rate=5e-5, discriminator_rate=5e-5, critic_steps=5, clip=0.01)
     networks = dense_networks(image_shape, rng, latent_size)
-    return GAN("wgan-clip", *networks, image_shape, latent_size, recipe, batch=64, first_run=(5000, 64))
+    return GAN("wgan-clip", *networks, image_shape, latent_size, recipe, batch=64, first_run=(16_000, 64))

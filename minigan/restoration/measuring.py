@@ -10,6 +10,7 @@ from minigan import metrics
 from minigan.data import to_uint8
 from minigan.models import Restorer
 from minigan.restoration.tasks import Damaged, Task, task_of
+from minigan.training.grids import spread
 
 COLUMNS = ("damaged", "baseline", "restored", "truth")
 EXAMPLES = 12
@@ -29,8 +30,8 @@ class Evaluation:
     figures: dict[str, dict[str, float]]
 
     def examples(self, count: int = EXAMPLES) -> np.ndarray:
-        """The first images, four in a row: damaged, baseline, restored, truth."""
-        parts = [getattr(self, name)[:count] for name in COLUMNS]
+        """At most so many, evenly spread, each as four images: damaged, baseline, restored, truth."""
+        parts = [spread(getattr(self, name), count) for name in COLUMNS]
         return np.stack(parts, 1).reshape(-1, *self.truth.shape[1:])
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from minigan.data import scaled, to_uint8
 from minigan.data.pixels import pillow
+from minigan.devices import device_of, move
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
+from minigan.tensor import Tensor
 
 SCALE = 2  # of super-resolution
 NOISE = 25  # the standard deviation of what denoising removes, of 255: usual in the literature
@@ -104,7 +106,9 @@ class Completion(Task):
 
     def finish(self, damaged, output):
         missing = damaged.hole.astype(damaged.given.dtype)
-        return output * missing + damaged.given[..., :-1] * (1 - missing)
+        known = damaged.given[..., :-1] * (1 - missing)
+        device = output.device if isinstance(output, Tensor) else device_of(output)
+        return output * move(missing, device) + move(known, device)
 
 
 class Denoising(Task):

@@ -13,7 +13,7 @@ from minigan.ops import binary_cross_entropy_with_logits, mean_squared_error
 from minigan.restoration.measuring import COLUMNS, EXAMPLES, evaluate, restored
 from minigan.restoration.tasks import task_of
 from minigan.training.callbacks import Callback
-from minigan.training.grids import grid_png
+from minigan.training.grids import grid_png, spread
 from minigan.training.model_loop import ModelLoop
 from minigan.training.shown import Curves, Shown
 
@@ -61,7 +61,7 @@ class Trainer(ModelLoop):
         self.discriminator_optimiser = (
             optim.Adam(model.discriminator.parameters(), **DISCRIMINATOR) if adversarial else None
         )
-        self._examples = test[:EXAMPLES] if test is not None else to_uint8(batches.batch(0, 0)[0][:EXAMPLES])
+        self._examples = spread(to_uint8(batches.batch(0, 0)[0]) if test is None else test, EXAMPLES)
         self._evaluation = None
 
     def trained(self):
@@ -122,7 +122,7 @@ class Trainer(ModelLoop):
         evaluation = self.evaluation()
         if evaluation is None:
             return {}
-        return {"examples": grid_png(evaluation.examples(24), self.preview_columns)}
+        return {"examples": grid_png(evaluation.examples(2 * EXAMPLES), self.preview_columns)}
 
     def shown(self):
         results, words = self.results(), "Damaged, by the baseline, restored, and as it was, two examples in a row"

@@ -20,7 +20,9 @@ def recipe_options(command):
         click.option("--generator-rate", type=rate, metavar="X", help="Of the generator alone."),
         click.option("--discriminator-rate", type=rate, metavar="X", help="Of the discriminator alone."),
         click.option("--betas", type=share, nargs=2, metavar="X X", help="Of Adam."),
-        click.option("--critic-steps", type=POSITIVE, metavar="N", help="Of the discriminator for each other one."),
+        click.option(
+            "--critic-steps", type=POSITIVE, metavar="N", help="The discriminator's, for each of the generator's."
+        ),
         click.option("--gradient-penalty", type=amount, metavar="X", help="WGAN-GP's lambda; 0 is none."),
         click.option("--r1", type=amount, metavar="X", help="R1's gamma; 0 is none."),
         click.option("--clip", type=amount, metavar="X", help="Clip the discriminator's weights at X; 0 does not."),
@@ -45,7 +47,7 @@ def cli():
 @click.argument("model", default="dcgan")
 @click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a folder.")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
-@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [about two minutes on two cores].")
+@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [two or three minutes on two cores].")
 @click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
 @click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same weights.")

@@ -17,7 +17,7 @@ from minigan.training.callbacks import Callback
 from minigan.training.errors import TrainingError
 from minigan.training.loop import Loop
 
-CLASSES = {"gan": models.GAN, "vae": models.VAE, "classifier": models.Classifier, "restoration": models.Restorer}
+CLASSES = {"vae": models.VAE, "classifier": models.Classifier, "restoration": models.Restorer}
 
 
 @dataclass

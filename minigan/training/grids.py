@@ -33,6 +33,13 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     return picture
 
 
+def spread(images: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the images, evenly spread: where they are in the order of their classes, some of each."""
+    if len(images) <= most:
+        return images
+    return images[np.linspace(0, len(images) - 1, most).round().astype(int)]
+
+
 def enlarged(picture: np.ndarray, wide: int = WIDE) -> np.ndarray:
     """Repeat pixels so that a small picture is about `wide` across: (height, width, C) to a whole multiple of it."""
     factor = max(1, round(wide / picture.shape[1]))

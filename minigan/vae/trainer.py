@@ -10,7 +10,7 @@ from minigan import autograd, random
 from minigan.data import Batches, to_uint8
 from minigan.models import VAE
 from minigan.training.callbacks import Callback
-from minigan.training.grids import grid_png
+from minigan.training.grids import grid_png, spread
 from minigan.training.model_loop import ModelLoop
 from minigan.training.shown import Curves, Shown
 
@@ -110,7 +110,7 @@ class Trainer(ModelLoop):
     def _examples(self):
         """Images to be shown with their reconstructions, uint8: held-out ones, or the first of the training's."""
         if self.test is not None:
-            return self.test[:PAIRS]
+            return spread(self.test, PAIRS)
         images, _ = self.batches.batch(0, 0)
         return to_uint8(images[:PAIRS])
 

@@ -50,6 +50,8 @@ def test_any_objective_works_with_any_of_these(objective, how):
         ({"gradient_penalty": 1.0}, with_batch_norm, r"own slope, but tiny's discriminator has a batch norm \(2\)"),
         ({"r1": 1.0}, with_batch_norm, "R1 is on each image's own slope"),
         ({"objective": "wasserstein"}, tiny_gan, "nothing bounds the critic.*--gradient-penalty 10"),
+        ({"objective": "wasserstein"}, with_batch_norm, r"nothing bounds the critic.*add --clip 0\.01, since no other"),
+        ({"objective": "wasserstein", "spectral_norm": True}, with_batch_norm, r"no other bounds the batch norm \(2\)"),
         ({"objective": "wasserstein", "label_smoothing": 0.1, "clip": 0.1}, tiny_gan, "none to smooth"),
         ({"objective": "hinge", "label_smoothing": 0.1}, tiny_gan, "hinge compares scores with no labels"),
         ({"clip": 0.1, "gradient_penalty": 1.0}, tiny_gan, "two answers to one question"),
@@ -78,6 +80,13 @@ def test_a_discriminator_that_is_normed_already_counts():
     check(Recipe(objective="wasserstein"), gan)
     with pytest.raises(TrainingError, match="clipping them changes nothing"):
         check(Recipe(clip=0.1), gan)
+
+
+@pytest.mark.parametrize(
+    "how", [{"objective": "wasserstein", "clip": 0.01}, {"objective": "hinge", "spectral_norm": True}]
+)
+def test_a_batch_norm_goes_with_these(how):
+    check(Recipe(**how), with_batch_norm())
 
 
 def test_an_unknown_objective_is_told():

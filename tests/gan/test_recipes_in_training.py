@@ -145,6 +145,13 @@ def test_the_average_makes_samples_and_previews_and_the_generator_trains_on(tmp_
     assert np.array_equal(loaded.average.state_dict()["0.1.running_mean"], gan.average.state_dict()["0.1.running_mean"])
 
 
+def test_the_average_follows_every_step():
+    start, result = weights_of(tiny_gan()), fit(tiny_gan(), tiny_images(), steps=1, ema=0.9)
+    now = result.gan.generator.state_dict()["0.0.weight"]
+    expected = 0.1 * start["generator.0.0.weight"] + 0.9 * now  # at first the present counts for most
+    np.testing.assert_allclose(result.gan.average.state_dict()["0.0.weight"], expected, rtol=1e-5, atol=1e-7)
+
+
 def test_a_weight_file_without_an_average_leaves_none(tmp_path):
     fit(tiny_gan(), tiny_images(), steps=1, out=tmp_path / "run")
     averaged = fit(tiny_gan(), tiny_images(), steps=1, ema=0.5).gan

@@ -102,11 +102,14 @@ def test_the_cgan_has_as_many_classes_as_the_labels_say():
 
 def test_what_the_cgan_makes_and_thinks_depends_on_the_class():
     gan = models.build("cgan")
-    gan.generator.layers[2].scale.data[3] = 2
+    gan.generator.classes.weight.data[3] = gan.generator.classes.weight.data[2]
+    gan.generator.layers[2].scale.data[3] = 2  # what is left of a difference between 2 and 3
     noise = gan.noise(4, np.random.default_rng(0))
     images = gan.generated(noise, np.array([0, 1, 2, 2])).numpy()
     other = gan.generated(noise, np.array([0, 1, 2, 3])).numpy()
     assert not np.array_equal(images[3], other[3])
+    gan.generator.layers[2].scale.data[3] = 1
+    np.testing.assert_allclose(gan.generated(noise, np.array([0, 1, 2, 3])).numpy(), images, atol=1e-6)
     scores = [gan.scores(mg.tensor(images), np.full(4, label)).numpy() for label in (0, 1)]
     rows = gan.discriminator.classes.weight.numpy()
     features = gan.discriminator.features(mg.tensor(images)).numpy()
@@ -115,8 +118,12 @@ def test_what_the_cgan_makes_and_thinks_depends_on_the_class():
 
 def test_labels_of_another_number_than_the_samples_are_refused():
     gan = models.build("cgan")
-    with pytest.raises(ShapeError, match="each sample has one"):
-        gan.generated(gan.noise(4, np.random.default_rng(0)), np.zeros(3, np.int64))
+    noise = gan.noise(4, np.random.default_rng(0))
+    for act in (gan.generated, gan.generate):
+        with pytest.raises(ShapeError, match=r"cgan: 4 images, but labels of shape \(3,\); each image has one"):
+            act(noise, np.zeros(3, np.int64))
+    with pytest.raises(ShapeError, match=r"labels of shape \(\); each image has one"):
+        gan.scores(mg.tensor(np.zeros((4, 28, 28, 1), np.float32)), None)
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 64, 3)])

@@ -54,6 +54,14 @@ def test_batch_norm_in_use_changes_nothing():
     assert all(np.array_equal(before[name], array) for name, array in norm.state_dict().items())
 
 
+def test_conditional_batch_norm_wants_a_label_for_each_sample():
+    norm = nn.ConditionalBatchNorm(2, 3)
+    with pytest.raises(ShapeError, match=r"shape \(4, 3\) and labels \(3,\); each sample has one"):
+        norm(images(4, 3), np.zeros(3, np.int64))
+    with pytest.raises(ShapeError, match="indices go from 2 to 2"):
+        norm(images(4, 3), np.full(4, 2))
+
+
 def test_batch_norm_refuses_one_value_a_channel():
     with pytest.raises(ShapeError, match=r"shape \(1, 3\), one value a channel, which has no variance"):
         nn.BatchNorm(3)(images(1, 3))

@@ -31,6 +31,7 @@ class Generator(tnn.Module):
     def __init__(self, generator):
         super().__init__()
         layers = list(generator.layers)
+        self.classes = tnn.Parameter(torch.from_numpy(generator.classes.weight.numpy().copy()))
         together = torch_gan.translated(nn.Sequential(*[k for k in layers if type(k) is not nn.ConditionalBatchNorm]))
         rest = iter(together)
         self.layers = tnn.ModuleList(
@@ -38,6 +39,7 @@ class Generator(tnn.Module):
         )
 
     def forward(self, x, labels):
+        x = torch.cat([x, self.classes[labels]], 1)
         for layer in self.layers:
             x = layer(x, labels) if isinstance(layer, ClassNorm) else layer(x)
         return x
@@ -113,12 +115,13 @@ def test_losses_and_gradients_of_a_step(both, rng):
     assert update.loss.item() == pytest.approx(generator_loss.item(), rel=1e-10)
     norms = [layer for layer in generator.layers if isinstance(layer, ClassNorm)]
     last = generator.layers[-2].weight
-    references = torch.autograd.grad(generator_loss, [norms[-1].scale, norms[-1].shift, last])
+    references = torch.autograd.grad(generator_loss, [norms[-1].scale, norms[-1].shift, last, generator.classes])
     named = dict(zip((n for n, _ in gan.generator.named_parameters()), update.gradients, strict=True))
     final = len(generator.layers) - 2
     compare(named[f"layers.{final - 2}.scale"], references[0])
     compare(named[f"layers.{final - 2}.shift"], references[1])
     compare(named[f"layers.{final}.weight"].transpose(3, 2, 0, 1), references[2])
+    compare(named["classes.weight"], references[3])
 
 
 def compare(ours, reference):

@@ -88,6 +88,15 @@ def test_figures_are_those_of_the_predictions(name, glyphs, held_out):
     assert result.figures["restored"]["psnr"] > begun + 0.5
 
 
+def test_examples_are_four_forms_of_images_from_everywhere(glyphs, held_out):
+    model = fit(glyphs, task="completion").model
+    evaluation = restoration.evaluate(model, held_out.images, np.random.default_rng(0))
+    examples = evaluation.examples(4).reshape(4, 4, 12, 12, 1)
+    for row, number in enumerate((0, 5, 10, 15)):
+        forms = evaluation.damaged, evaluation.baseline, evaluation.restored, held_out.images
+        assert np.array_equal(examples[row], [form[number] for form in forms])
+
+
 def test_the_same_seed_gives_the_same_bits_whatever_watches(glyphs, held_out, tmp_path):
     first = fit(glyphs, task="completion", test=held_out, out=tmp_path / "run").model
     assert same_bits(first, fit(glyphs, task="completion").model)

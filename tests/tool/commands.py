@@ -4,6 +4,10 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
 
 from minigan.tool.__main__ import main
 
@@ -40,3 +44,14 @@ def start(*arguments, folder):
         # a test runner in the background ignores SIGINT, and so would its children
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+def draw_folder(path, count=8, kinds=("cats", "dogs")):
+    """Few small images in sub-folders, which are quicker to have than glyphs."""
+    rng = np.random.default_rng(0)
+    for kind in kinds:
+        (Path(path) / kind).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+            PIL.Image.fromarray(pixels).save(Path(path) / kind / f"{number}.png")
+    return path

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
-from commands import SMALL
+from commands import SMALL, draw_folder
 
 import minigan as mg
 from minigan.tool.downloads import Downloads
@@ -34,6 +34,19 @@ def test_png_is_a_grid(tool, run):
     assert "9 images of 8 x 8 x 1 in grid.png" in outcome.out
     with PIL.Image.open("grid.png") as picture:
         assert picture.width == picture.height >= 3 * 8
+
+
+def test_images_of_one_class_are_asked_for(tool, run):
+    draw_folder("animals")
+    trained = tool("train", "cgan", "--data", "animals", "--size", 28, "--steps", 1, "--batch", 4, "--out", "classes")
+    assert trained.code == 0, trained.err
+    for label in (0, 1):
+        assert tool("sample", "classes", "--class", label, "--count", 2, "--out", f"{label}.npz").code == 0
+    cats, dogs = (np.load(f"{label}.npz")["images"] for label in (0, 1))
+    assert np.array_equal(dogs, mg.gan.sample(mg.gan.load("classes"), 2, label=1))
+    assert not np.array_equal(cats, dogs)
+    assert "classes 0 to 1, but not 2" in tool("sample", "classes", "--class", 2, "--out", "x.png").err
+    assert "mlp-gan knows no classes" in tool("sample", run, "--class", 3, "--out", "x.png").err
 
 
 @pytest.mark.parametrize(

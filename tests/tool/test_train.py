@@ -3,12 +3,14 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-from commands import SMALL
+from commands import SMALL, draw_folder
 
 import minigan as mg
 from minigan.gan import RunError
 from minigan.kernels.cpu import threads
 from minigan.training.folder import RunFolder
+
+FEW = ("--data", "animals", "--size", "8", "--batch", "8")  # of draw_folder
 
 
 def arrays_of(run):
@@ -142,8 +144,9 @@ def test_the_notes_of_an_error_are_shown_with_it(tool, monkeypatch):
 
 
 def test_single_settings_of_a_recipe_are_options(tool):
+    draw_folder("animals")
     outcome = tool(
-        "train", "mlp-gan", *SMALL, "--steps", 1, "--out", "run", "--objective", "wasserstein", "--critic-steps", 2,
+        "train", "mlp-gan", *FEW, "--steps", 1, "--out", "run", "--objective", "wasserstein", "--critic-steps", 2,
         "--gradient-penalty", 10, "--generator-rate", 1e-4, "--discriminator-rate", 3e-4, "--betas", 0.5, 0.9,
         "--ema", 0.99, "--instance-noise", 0.1, "--minibatch-std", "--no-spectral-norm",
     )  # fmt: skip
@@ -179,17 +182,19 @@ def test_single_settings_of_a_recipe_are_options(tool):
     ],
 )
 def test_a_recipe_that_cannot_work_is_one_line(tool, tmp_path, arguments, words):
-    outcome = tool("train", *arguments, "--steps", 1, "--out", "run")
+    draw_folder("animals")
+    outcome = tool("train", *arguments, "--data", "animals", "--size", 28, "--steps", 1, "--batch", 8, "--out", "run")
     assert outcome.code == 1
     assert words in outcome.err
     assert len(outcome.err.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["animals"]
 
 
 def test_a_run_goes_on_from_another_with_parts_frozen(tool):
-    assert tool("train", "mlp-gan", *SMALL, "--steps", 2, "--out", "first").code == 0
+    draw_folder("animals")
+    assert tool("train", "mlp-gan", *FEW, "--steps", 2, "--out", "first").code == 0
     begun = ("--from", "first", "--freeze", "generator.0, generator.2")
-    outcome = tool("train", "wgan", *SMALL, "--steps", 1, "--out", "second", *begun)
+    outcome = tool("train", "wgan", *FEW, "--steps", 1, "--out", "second", *begun)
     assert outcome.code == 0, outcome.err
     assert "first is a mlp-gan, this a wgan" in outcome.err
     assert "generator: 6 of 6 arrays from first" in outcome.err

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.training.grids import GAP, enlarged, grid, png
+from minigan.training.grids import GAP, enlarged, grid, png, spread
 
 
 @given(st.integers(1, 13), st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 3]), st.integers(1, 6))
@@ -40,3 +40,14 @@ def test_what_is_no_picture_is_refused():
         png(np.zeros((2, 2, 2), np.uint8))
     with pytest.raises(mg.DataError, match="no images"):
         grid(np.zeros((0, 2, 2, 1), np.uint8))
+
+
+@given(st.integers(0, 50), st.integers(1, 20))
+def test_what_is_spread_is_in_order_and_has_both_ends(count, most):
+    chosen = spread(np.arange(count), most)
+    assert len(chosen) == min(count, most)
+    assert (np.diff(chosen) > 0).all()
+    if count and most > 1:
+        assert (chosen[0], chosen[-1]) == (0, count - 1)
+    gaps = np.diff(chosen)
+    assert not len(gaps) or gaps.max() - gaps.min() <= 1
