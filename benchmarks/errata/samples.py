@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.errata import pictures
 from benchmarks.errata.experiment import table
 from benchmarks.errata.training import FEATURES, SCORED, SEED, distance
+from minigan import models
 from minigan.data import Dataset, load_splits
 from minigan.errors import MiniganError
 from minigan.tool.__main__ import main as minigan
@@ -22,6 +23,7 @@ from minigan.training.folder import WEIGHTS, RunFolder
 from minigan.training.grids import enlarged, grid, png
 
 COUNT, COLUMNS = 48, 12  # samples in a picture
+WIDE = 800  # pixels of it, about
 DECONVNET = 32  # pixels, as the document has them
 MODELS: dict[str, Trained] = {}
 
@@ -74,7 +76,7 @@ def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | Non
     config = folder.config()
     kind = config.get("kind", "gan")
     figures = {"kind": kind, "data": config["data"], "steps": config["steps_done"], "batch": config["batch"]}
-    figures["arguments"] = list(MODELS[name].arguments)
+    figures["arguments"] = [*MODELS[name].arguments, *_length(config, len(dataset))]
     if MODELS[name].size:
         figures["arguments"] += ["--size", str(MODELS[name].size)]
     package = importlib.import_module(f"minigan.{kind}")
@@ -94,8 +96,24 @@ def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | Non
         figures["accuracy"] = config["results"]["accuracy"]
         figures["wrong"], content = mistakes(package.load(folder.path), test)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pictures.small(png(enlarged(content))))
+    path.write_bytes(pictures.small(png(enlarged(content, WIDE))))
     return figures
+
+
+def _length(config: dict, images: int) -> list[str]:
+    """The options that say how long a run was, if it was not as long as its model would be by itself."""
+    model = models.build(config["model"], config["image_shape"])
+    if hasattr(model, "first_epochs"):
+        usual = model.first_epochs * (images // model.batch), model.batch
+    else:
+        usual = model.first_run
+    given = {"--steps": config["steps"], "--batch": config["batch"]}
+    return [
+        word
+        for (option, number), normal in zip(given.items(), usual, strict=True)
+        if number != normal
+        for word in (option, str(number))
+    ]
 
 
 def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:

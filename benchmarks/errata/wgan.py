@@ -37,11 +37,39 @@ def critic_and_generator(gan, images, steps, curve, critic_loss, penalty=0.0):
         gradients = mg.grad(-fake_scores.mean(), g.parameters(), retain_graph=True)
         loss = critic_loss(real_scores, fake_scores)
         if penalty:
-            shares = mixing.random((len(real.numpy()), 1, 1, 1), np.float32)
-            loss = loss + penalty * penalties.gradient_penalty(d, real, fake.detach(), shares)
+            loss = loss + penalty * penalties.gradient_penalty(d, real, fake.detach(), shares_of(real, mixing))
         d_optimiser.step(mg.grad(loss, d.parameters()))
         g_optimiser.step(gradients)
         curve.add(real_scores, fake_scores)
+
+
+def critic_alone(gan, images, steps, penalty=0.0):
+    """The difference of the scores after so many steps of the critic, the generator held as it is."""
+    g, d = gan.generator, gan.discriminator
+    optimiser, mixing = adam(d), np.random.default_rng(SEED)
+    for real, noise in rounds(gan, images, steps):
+        with mg.no_grad():
+            fake = g(noise)
+        loss = subtracted(d(real), d(fake))
+        if penalty:
+            loss = loss + penalty * penalties.gradient_penalty(d, real, fake, shares_of(real, mixing))
+        optimiser.step(mg.grad(loss, d.parameters()))
+    with mg.no_grad():
+        return -float(subtracted(d(real), d(fake)).item())
+
+
+def shares_of(real, rng):
+    """How much of each real image is in the point where a slope is penalised, (N, 1, 1, 1)."""
+    return rng.random((len(real.numpy()), 1, 1, 1), np.float32)
+
+
+def slope(gan, images: np.ndarray) -> float:
+    """The mean norm of the critic's gradient halfway between real and generated images."""
+    real = images[:256] / np.float32(127.5) - 1
+    fake = gan.generate(gan.noise(len(real), np.random.default_rng(SEED)))
+    x = mg.tensor((real + fake) / 2, requires_grad=True)
+    gradient = mg.grad(gan.discriminator(x).sum(), x)
+    return float(np.sqrt((gradient.astype(np.float64) ** 2).sum((1, 2, 3))).mean())
 
 
 WAYS = {
@@ -59,21 +87,38 @@ def critic(images: np.ndarray, pictures: Path, steps: int) -> dict:
         made = sampled(gan)
         shown.append((name, sheet(made[:SHOWN])))
         curves.append((name, {"real": curve.column(1), "fake": curve.column(2)}))
-        scores = {"real": curve.last(1), "fake": curve.last(2)}
+        scores = {"real": curve.last(1), "fake": curve.last(2), "slope": slope(gan, images)}
         rows.append({"name": name, **scores, "distance": distance(made, images[:1000])})
     panels(pictures / "documents-critic.png", shown, curves)
-    return {"steps": steps, "rows": rows, "floor": floor(images)}
+    lengths = [max(1, steps // 6), max(1, steps // 3)]
+    alone = {"steps": lengths}
+    for name, penalty in (("free", 0.0), ("bounded", PENALTY)):
+        alone[name] = [critic_alone(fresh("wgan", images), images, length, penalty) for length in lengths]
+    return {"steps": steps, "rows": rows, "alone": alone, "floor": floor(images)}
 
 
 def show_critic(figures: dict) -> str:
     rows = [
-        [row["name"], f"{row['real']:,.1f}", f"{row['fake']:,.1f}", f"{row['distance']:.1f}"] for row in figures["rows"]
+        [
+            row["name"],
+            f"{row['real']:,.1f}",
+            f"{row['fake']:,.1f}",
+            f"{row['slope']:,.1f}",
+            f"{row['distance']:.1f}",
+        ]
+        for row in figures["rows"]
     ]
-    heading = ["the critic's scores", "of real images", "of fakes", "Frechet distance"]
+    heading = ["the critic's scores", "of real images", "of fakes", "its slope", "Frechet distance"]
+    lengths, free, bounded = (
+        " and ".join(f"{number:,.0f}" for number in figures["alone"][name]) for name in ("steps", "free", "bounded")
+    )
     return (
         f"{table(heading, rows)}\n\n"
         f"The printed networks, one step of each player in turn, {figures['steps']:,} steps; scores are means "
-        f"over the last of them, each panel has its own scale. Frechet distance of {FEATURES}, other real images: "
+        "over the last of them, the slope is the mean norm of the critic's gradient halfway between real images and "
+        "fakes, and each panel has its own scale. Against a generator that is held as it is, the difference of the "
+        f"scores is {free} after {lengths} steps without a bound, and {bounded} with the penalty. "
+        f"Frechet distance of {FEATURES}, other real images: "
         f"{figures['floor']:.2f}."
     )
 
