@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from pathlib import Path
 
 from benchmarks.errata import deconvnet, deconvolution, dense_conv_gan, mlp_gan, rgan, samples, wgan
@@ -18,6 +19,7 @@ from minigan.training import files
 SECTION = re.compile(r"(<!-- figures: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 MODULES = (deconvolution, rgan, mlp_gan, deconvnet, wgan, dense_conv_gan)
 EXPERIMENTS: dict[str, Experiment] = {one.name: one for module in MODULES for one in module.EXPERIMENTS}
+WIDTH, UNBROKEN = 120, {"break_long_words": False, "break_on_hyphens": False}
 EMPTY = {"origin": {}, "experiments": {}, "samples": {}}
 
 
@@ -61,7 +63,15 @@ def _section(found, figures):
     else:
         known = ", ".join(["origin", *EXPERIMENTS, *samples.MODELS])
         raise DataError(f"the page has a section for {name!r}, but there are only: {known}")
-    return found[0] if content is None else f"{begin}\n{content}\n\n{end}"
+    return found[0] if content is None else f"{begin}\n{wrapped(content)}\n\n{end}"
+
+
+def wrapped(text: str) -> str:
+    """Markdown with its paragraphs in lines of the page's width; tables, lists, pictures and code stay as they are."""
+    parts = text.split("\n\n")
+    return "\n\n".join(
+        part if part.startswith(("|", "-", "!", "`", "<")) else textwrap.fill(part, WIDTH, **UNBROKEN) for part in parts
+    )
 
 
 def shown(experiment: Experiment, figures: dict | None) -> str | None:
