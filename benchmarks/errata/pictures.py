@@ -12,7 +12,8 @@ from minigan.data.pixels import pillow
 from minigan.training.grids import grid
 
 COLOURS = ("#c2452d", "#4a6785", "#d9a441", "#6b8f5e")
-SHADES = 96  # colours that a picture is kept in
+SHADES = 48  # colours that a picture is kept in
+MARGIN = 5  # white pixels around it
 DPI = 110
 COLUMNS = 6  # of samples in a sheet, unless told otherwise
 
@@ -83,8 +84,10 @@ def _curves(axes, title, lines, bounds):
 
 
 def small(png: bytes) -> bytes:
-    """The same picture in SHADES colours."""
-    picture = pillow().Image.open(io.BytesIO(png)).convert("RGB").quantize(SHADES, dither=0)
+    """The same picture in SHADES colours, with a MARGIN around what is not white."""
+    picture = pillow().Image.open(io.BytesIO(png)).convert("RGB")
+    inside = pillow().ImageOps.invert(picture).getbbox()
+    picture = pillow().ImageOps.expand(picture.crop(inside), MARGIN, "white").quantize(SHADES, dither=0)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
