@@ -128,7 +128,7 @@ def run(images: np.ndarray, pictures: Path, steps: int) -> dict:
             row["there"] = float(np.vdot(convolved(other, w), digit))
             row["back"] = float(np.vdot(other, made))
         rows.append({**row, "law": law(candidate, stride, size)})
-    shown = {"image": digit, "kernel": w}
+    shown = {"image": digit, "kernel": np.pad(w, 1)}  # with a border, as it would not end on the white page
     shown |= {"its formula": printed_formula(digit, w), "its steps": printed_steps(digit, w)}
     shown |= {"transposed": transposed(digit, w), "stride 2, 56 x 56": transposed(digit, w, 2)}
     panels(pictures / "documents-deconvolution.png", list(shown.items()), height=1.45)
