@@ -1,0 +1,164 @@
+"""Every model, trained by its defaults: the command, and a picture of what it makes.
+
+A model's run folder is kept, and one that is there is not trained again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.errata import pictures
+from benchmarks.errata.experiment import table
+from benchmarks.errata.training import FEATURES, SCORED, SEED, distance
+from minigan import models
+from minigan.data import Dataset, load_splits
+from minigan.errors import MiniganError
+from minigan.tool.__main__ import main as minigan
+from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.training.grids import enlarged, grid, png
+
+COUNT, COLUMNS = 48, 12  # samples in a picture
+WIDE = 800  # pixels of it, about
+DECONVNET = 32  # pixels, as the document has them
+MODELS: dict[str, Trained] = {}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model as `minigan train` trains it.
+
+    arguments: of the command, besides the data
+    size: pixels that images are resized to; None leaves them
+    """
+
+    arguments: tuple[str, ...]
+    size: int | None = None
+
+    def command(self, data: str, data_dir: str | None, out: str) -> list[str]:
+        """The arguments of `minigan`."""
+        size = ["--size", str(self.size)] if self.size else []
+        where = ["--data-dir", data_dir] if data_dir else []
+        return ["train", *self.arguments, "--data", data, *where, *size, "--out", out]
+
+
+def _models():
+    for name in ("rgan", "mlp-gan", "dcgan", "deconvnet-gan", "cnn", "wgan", "wgan-clip", "vae"):
+        yield name, Trained((name,), DECONVNET if name == "rgan" else None)
+    for task in ("super-resolution", "completion", "denoising"):
+        yield f"deconvnet-{task}", Trained(("deconvnet", "--task", task), DECONVNET)
+    for name in ("dense-conv-gan", "cgan"):
+        yield name, Trained((name,))
+
+
+def train(name: str, data: str, data_dir: str | None, runs: Path, steps: int | None = None) -> RunFolder:
+    """The run folder of a model, trained unless it is there.
+
+    steps: other than the model's own, for a rehearsal
+    raises MiniganError where training fails
+    """
+    folder = RunFolder(runs / name)
+    if not (folder / WEIGHTS).is_file() or folder.config()["outcome"] != "finished":
+        command = MODELS[name].command(data, data_dir, str(folder.path))
+        command += ["--steps", str(steps)] if steps else []
+        runs.mkdir(parents=True, exist_ok=True)
+        if minigan([*command, "--force"]):
+            raise MiniganError(f"minigan {shlex.join(command)} failed")
+    return folder
+
+
+def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
+    """Draw what a model makes, and say how good it is: figures of its run."""
+    config = folder.config()
+    kind = config.get("kind", "gan")
+    figures = {"kind": kind, "data": config["data"], "steps": config["steps_done"], "batch": config["batch"]}
+    figures["arguments"] = [*MODELS[name].arguments, *_length(config, len(dataset))]
+    if MODELS[name].size:
+        figures["arguments"] += ["--size", str(MODELS[name].size)]
+    package = importlib.import_module(f"minigan.{kind}")
+    if kind in ("gan", "vae"):
+        made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
+        figures["distance"] = distance(made[:SCORED], dataset.images[:SCORED])
+        real = dataset.images[-min(SCORED, len(dataset) // 2) :]
+        figures["floor"] = distance(real, dataset.images[:SCORED])
+        content = grid(made[:COUNT], COLUMNS)
+    elif kind == "restoration":
+        figures["results"] = config["results"]
+        held_out = test.images[:: max(1, len(test) // 9)][:9]
+        content = grid(
+            package.evaluate(package.load(folder.path), held_out, np.random.default_rng(SEED)).examples(9), 12
+        )
+    else:
+        figures["accuracy"] = config["results"]["accuracy"]
+        figures["wrong"], content = mistakes(package.load(folder.path), test)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pictures.small(png(enlarged(content, WIDE))))
+    return figures
+
+
+def _length(config: dict, images: int) -> list[str]:
+    """The options that say how long a run was, if it was not as long as its model would be by itself."""
+    model = models.build(config["model"], config["image_shape"])
+    if hasattr(model, "first_epochs"):
+        usual = model.first_epochs * (images // model.batch), model.batch
+    else:
+        usual = model.first_run
+    given = {"--steps": config["steps"], "--batch": config["batch"]}
+    return [
+        word
+        for (option, number), normal in zip(given.items(), usual, strict=True)
+        if number != normal
+        for word in (option, str(number))
+    ]
+
+
+def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:
+    """The surest mistakes of a classifier: what each is and what was said, "4 → 9", and a picture of them in order."""
+    from minigan.classifier.pictures import surest_mistakes
+
+    logits = model.logits(test.images)
+    chosen = surest_mistakes(test.labels, logits)[:COLUMNS]
+    words = [f"{test.classes[test.labels[i]]} → {test.classes[logits[i].argmax()]}" for i in chosen]
+    return words, grid(test.images[chosen], COLUMNS)
+
+
+def make(name: str, data: str, data_dir: str | None, runs: Path, folder: Path, steps: int | None = None) -> dict:
+    """Train a model if need be, and draw what it makes into folder/documents-NAME.png. Returns its figures."""
+    dataset, test = load_splits(data, data_dir, size=MODELS[name].size)
+    run = train(name, data, data_dir, runs, steps)
+    return show_run(name, run, dataset, test, folder / f"documents-{name}.png")
+
+
+def show(name: str, figures: dict | None) -> str | None:
+    """The command, the picture and the figures of a model, as Markdown."""
+    if figures is None:
+        return None
+    command = shlex.join(["minigan", "train", *figures["arguments"], "--data", figures["data"]])
+    length = f"{figures['steps']:,} steps of {figures['batch']} images"
+    parts = [f"`{command}` ({length}):", f"![{name}](pictures/documents-{name}.png)"]
+    if figures["kind"] == "restoration":
+        rows = [[form, f"{of['psnr']:.2f} dB", f"{of['ssim']:.3f}"] for form, of in restored(figures).items()]
+        parts.append("Three examples in a row, of each the damaged image, the plain remedy, the network's, the truth.")
+        parts.append(table([f"{figures['results']['images']:,} held-out images", "PSNR", "SSIM"], rows))
+    elif figures["kind"] == "classifier":
+        wrong = ", ".join(figures["wrong"])
+        parts.append(f"{figures['accuracy']:.2%} of the test images are right. The surest mistakes: {wrong}.")
+    else:
+        parts.append(
+            f"Frechet distance of {FEATURES}, 1,000 samples to 1,000 training images: {figures['distance']:.2f} (other "
+            f"real images: {figures['floor']:.2f})."
+        )
+    return "\n\n".join(parts)
+
+
+def restored(figures: dict) -> dict:
+    """form -> psnr and ssim."""
+    words = {"damaged": "damaged", "baseline": "plain remedy", "restored": "the network"}
+    return {words[form]: figures["results"][form] for form in words}
+
+
+MODELS.update(_models())
