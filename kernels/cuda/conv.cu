@@ -173,16 +173,17 @@ struct PhaseWeights {
     Places<WIDTH, DEPTH> places;
     const Walk &walk;
     const real *first;      // this thread's first channel, at the first tap
-    int down, along;        // taps from one to the next
+    wide down;              // taps from one to the next below it,
+    int along;              // and from one to the next in its row
     int channels, features, items;  // of a tap; from a channel to the next; channels left in the tile, from the first
 
-    __device__ PhaseWeights(const Walk &walk_, const real *start, int down_, int along_, int channels_, int features_,
+    __device__ PhaseWeights(const Walk &walk_, const real *start, wide down_, int along_, int channels_, int features_,
                             int all_items)
         : places(true), walk(walk_), first(start + (wide)places.item * features_), down(down_), along(along_),
           channels(channels_), features(features_), items(places.any ? all_items - places.item : 0) {}
 
     __device__ void load(real (&values)[Places<WIDTH, DEPTH>::COUNT]) const {
-        wide tap = (wide)walk.tap.outer * down + walk.tap.middle * along;
+        wide tap = walk.tap.outer * down + walk.tap.middle * along;
         const real *from = first + tap * channels * features + walk.tap.inner;
 #pragma unroll
         for (int i = 0; i < places.COUNT; i++) {
@@ -227,7 +228,7 @@ __device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide
     Columns<S::ROWS, S::DEPTH> left(windows, y + group * features, p, stretch.first, stretch.length);
     wide tap = (wide)vertical.tap * g.KW + across.tap, first = (wide)group * channels + task.column;
     const real *start = w + (tap * channels + task.column) * g.K + group * features;
-    PhaseWeights<S::COLUMNS, S::DEPTH, decltype(left)> right(left, start, vertical.tap_step * g.KW, across.tap_step,
+    PhaseWeights<S::COLUMNS, S::DEPTH, decltype(left)> right(left, start, (wide)vertical.tap_step * g.KW, across.tap_step,
                                                              channels, g.K, task.columns);
     Sums<S> sums;
     multiply(tiles, left, right, stretch.steps, sums);

@@ -120,6 +120,8 @@ def record(g: ConvGeometry) -> np.ndarray:
         **g._asdict(),
         "PT + H + PB + SH": g.PT + g.H + g.PB + g.SH,
         "PL + W + PR + SW": g.PL + g.W + g.PR + g.SW,
+        "2 * SH": 2 * g.SH,
+        "2 * SW": 2 * g.SW,
         "2 * KH * DH": 2 * g.KH * g.DH,
         "2 * KW * DW": 2 * g.KW * g.DW,
     }

@@ -88,6 +88,7 @@ CASES = {  # name -> (operation, its arrays: those of floats have gradients)
     "softmax": (mg.softmax, X),
     "softplus": (mg.softplus, X),
     "sqrt": (mg.sqrt, POSITIVE),
+    "standard_normal_divergence": (mg.standard_normal_divergence, X, Y),
     "square": (mg.square, X),
     "squeeze": (lambda x: mg.squeeze(x, 1), array(3, 1, 4)),
     "stack": (lambda x, y: mg.stack([x, y], axis=1), X, Y),
