@@ -33,4 +33,5 @@ ON_A_GPU = {  # the most important first: what is measured there has a time limi
     "dcgan-28": GANS["dcgan-28"],
     "mlp-gan": GANS["mlp-gan"],
 }
+BESIDE_A_COMPILER = "dcgan-64", "dcgan-64, batch 512"  # of these: to compile takes most of the time
 REHEARSED = {name: GANS[name]._replace(batch=2) for name in ("mlp-gan", "dcgan-28")}

@@ -91,11 +91,12 @@ part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.j
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
   --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large*.py'
-suite step 160
-suite kernels 60
-suite conv 90
-sanitize memcheck tests/cuda/test_cuda_activation.py tests/cuda/test_cuda_pool.py
-sanitize racecheck tests/cuda/test_cuda_reduce.py
+suite step 200
+suite kernels 50
+suite conv 80
+tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # those of shared memory and tensor cores
+sanitize memcheck tests/cuda/test_cuda_{activation,pool,matmul,conv}.py -k "activation or pool or $tiles"
+sanitize racecheck tests/cuda/test_cuda_{reduce,matmul,conv}.py -k "reduce or $tiles"
 suite scaling 50
 tail -c 8000000 "$log" > "$out/log.txt"
 "$python" -m benchmarks.report summary "$device" "$out" "$parts"

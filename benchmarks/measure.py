@@ -111,6 +111,7 @@ def record(
     unit: str = "ms",
     threads: int | None = None,
     products: float = 0,
+    precision: str = "float32",
     traffic: float = 0,
     **more,
 ) -> Record:
@@ -118,7 +119,8 @@ def record(
 
     own, other: seconds, or bytes for the unit MB, sample by sample
     threads: the request's unless given
-    products: floating point operations of a call, or traffic: the bytes that it has to read and write at least
+    products: floating point operations of a call, of this precision, or traffic: the bytes that it has to read and
+        write at least
     """
     scale, threads = SCALES[unit], threads or request.threads
     ratios = sorted(a / b for a, b in zip(own, other, strict=True)) if best else []
@@ -144,7 +146,8 @@ def record(
         ceilings = request.ceilings_of(threads)
         one.rate, one.peer_rate = work / ours, work / theirs if best else None
         one.rate_unit = "GFLOP/s" if products else "GB/s"
-        one.share = one.rate / (ceilings.products if products else ceilings.copies)
+        ceiling = ceilings.products if precision == "float32" else ceilings.tf32_products
+        one.share = one.rate / (ceiling if products else ceilings.copies)
     return one
 
 

@@ -9,13 +9,14 @@ A rehearsal has no rivals, and nothing in it says how fast a GPU is.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
 from benchmarks import conv, kernels, layers, measure, scaling
-from benchmarks.cases import ON_A_GPU, REHEARSED, GanCase
+from benchmarks.cases import BESIDE_A_COMPILER, ON_A_GPU, REHEARSED, GanCase
 from benchmarks.clocks import AtMost, ByTheDevice, ByTheHost
 from benchmarks.layers import Convolution
 from benchmarks.peers import torch_gpu
@@ -32,6 +33,8 @@ CPU = "minigan, cpu"
 FLOAT32 = [way for way in torch_gpu.EAGER if not way.tf32]
 SAMPLE = 0.1  # seconds of ours, about
 TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's usual layer in a rehearsal
+PRECISIONS = "float32", "tf32"
+AS_IT_COMES: dict = {}  # settings of a trainer
 CLOCKS = {"kernels": ByTheDevice, "conv": ByTheDevice, "step": ByTheHost, "scaling": ByTheHost}
 
 
@@ -44,6 +47,7 @@ class Work(NamedTuple):
     build: Callable
     rivals: dict[str, Rival]
     products: float = 0
+    precision: str = "float32"
     traffic: float = 0
     more: dict = {}  # noqa: RUF012 it is never written to
     others: dict = {}  # noqa: RUF012
@@ -78,6 +82,7 @@ def measured(request: Request, name: str, work: Work, rivals: Rivals) -> measure
         best,
         found.others.get(best, []),
         products=work.products,
+        precision=work.precision,
         traffic=work.traffic,
         **more,
     )
@@ -151,32 +156,38 @@ def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
 
 
 def step_works(request: Request) -> dict[str, Work]:
-    if request.device == "sim":
-        return {name: step_work(request, case, ()) for name, case in REHEARSED.items()}
-    eager = {name: step_work(request, case, torch_gpu.EAGER) for name, case in ON_A_GPU.items()}
-    compiled = {
-        f"{name}, compiled": step_work(request, case, torch_gpu.COMPILED, cpu=False) for name, case in ON_A_GPU.items()
-    }
-    return eager | compiled
+    """Each step as its launches come beside PyTorch as it comes, and captured beside what PyTorch compiles; both in
+    float32, and with products on tensor cores. The most important come first, and only these beside a compiler."""
+    works = {}
+    cases, sim = (REHEARSED, True) if request.device == "sim" else (ON_A_GPU, False)
+    ways = (False, torch_gpu.EAGER), (True, torch_gpu.COMPILED)
+    for (name, case), (captured, rivals), precision in itertools.product(cases.items(), ways, PRECISIONS):
+        compiled = captured and name not in BESIDE_A_COMPILER
+        rivals = [] if sim or compiled else [way for way in rivals if way.tf32 == (precision != "float32")]
+        extras = [precision] * (precision != "float32") + ["captured"] * captured
+        how = {"precision": precision, "captured": captured}
+        works[", ".join([name, *extras])] = step_work(request, case, rivals, cpu=not extras and not sim, how=how)
+    return works
 
 
-def step_work(request, case: GanCase, ways, cpu: bool = True, **more) -> Work:
-    rivals = {way.name: Rival(torch_gpu.step, (case, way), not way.tf32) for way in ways}
+def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_COMES, **more) -> Work:
+    rivals = {way.name: Rival(torch_gpu.step, (case, way)) for way in ways}
     if cpu:
         rivals[CPU] = Rival(cpu_step, (case, request.threads), False)
     gan = models.build(case.model, case.shape)
     return Work(
-        lambda: step(case, request.device),
+        lambda: step(case, request.device, **how),
         rivals,
         products=layers.products_of_a_step(gan, case.batch),
+        precision=how.get("precision", "float32"),
         more=more,
     )
 
 
-def step(case: GanCase, device: str):
+def step(case: GanCase, device: str, **how):
     """A training step; images are there already, as PyTorch's are."""
     gan = models.build(case.model, case.shape).to(device)
-    trainer, real = Trainer(gan, None, steps=1), devices.move(real_images(case), device)
+    trainer, real = Trainer(gan, None, steps=1, **how), devices.move(real_images(case), device)
     return lambda: trainer.play(real)
 
 

@@ -47,6 +47,19 @@ def number(function: Callable[[], float]):
     return late
 
 
+def factors(function: Callable[[], tuple[float, ...]], count: int, like) -> tuple:
+    """So many numbers to multiply arrays such as `like` by: those of function() now.
+
+    In a captured step arrays without dimensions beside `like`, of what function() gave before the latest replay.
+    """
+    if not capturing():
+        return function()
+    from minigan.kernels.cuda.graph import supplied  # what captures is its devices
+
+    array = supplied(function, count, like.dtype, like)
+    return tuple(array[i : i + 1].reshape(()) for i in range(count))
+
+
 class Late:
     """A number that is known before each replay. Ask for it by int() or float(), and not earlier."""
 

@@ -13,6 +13,7 @@ import numpy as np
 from minigan import devices
 from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
+from minigan.kernels import capture
 from minigan.passes import Pass
 from minigan.tensor import Tensor
 
@@ -60,7 +61,11 @@ def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_u
 
 
 def backward(ys, grad_ys=None, *, retain_graph=False) -> None:
-    """Add the gradients of ys to `.grad` of every leaf they depend on."""
+    """Add the gradients of ys to `.grad` of every leaf they depend on.
+
+    raises DeviceError in a captured step, as `.grad` is Python's: `grad` gives gradients there
+    """
+    capture.refuse("adds to .grad by backward() (grad() returns gradients)")
     run = Pass(_seeds("backward", ys, grad_ys), None, False, retain_graph)
     gradients = run.run()
     leaves = [place for place in gradients if place.__class__ is Tensor]

@@ -4,6 +4,7 @@ import copy
 
 from minigan.autograd import no_grad
 from minigan.errors import MiniganError
+from minigan.kernels import capture
 from minigan.nn import Module
 
 
@@ -26,11 +27,17 @@ class ExponentialAverage:
     @no_grad()
     def update(self) -> None:
         """Move the averages towards what the network is now."""
+        pairs = list(zip(_tensors(self.module), _tensors(self.network), strict=True))
+        decay, rest = capture.factors(self._shares, 2, pairs[0][0].data)
+        for averages, present in pairs:
+            averages *= decay
+            averages += rest * present
+
+    def _shares(self):
+        """What the averages keep of themselves in this update, and what they take of the present."""
         decay = min(self.decay, (1 + self.count) / (10 + self.count)) if self.warmup else self.decay
         self.count += 1
-        for averages, present in zip(_tensors(self.module), _tensors(self.network), strict=True):
-            averages *= decay
-            averages += (1 - decay) * present
+        return decay, 1 - decay
 
 
 def _tensors(module):

@@ -17,7 +17,7 @@ from functools import partial
 
 import numpy as np
 
-from minigan import kernels, writes
+from minigan import devices, kernels, writes
 from minigan.errors import MiniganError, ShapeError
 from minigan.kernels import capture
 from minigan.tensor import Tensor
@@ -130,7 +130,8 @@ class Optimiser:
             if state and (set(state) != {"step", *self.moments} or state_shapes(state) - {parameter.shape}):
                 raise ShapeError(f"{type(self).__name__}.load_state_dict: state of another optimiser or parameter")
         self.steps = saved["steps"]
-        self.state = [_copied(state) for state in saved["state"]]
+        for mine, state in zip(self.state, saved["state"], strict=True):
+            _overwrite(mine, state)
         for group, settings in zip(self.groups, saved["groups"], strict=True):
             group.update(settings)
 
@@ -141,6 +142,19 @@ def _advance(states) -> int:
     for state in states:
         state["step"] = step
     return step
+
+
+def _overwrite(mine: dict, saved: dict) -> None:
+    """Make a parameter's state what was saved, in the arrays that it has: a captured step knows no others."""
+    if mine.keys() == saved.keys():
+        for name, value in saved.items():
+            if name == "step":
+                mine[name] = value
+            else:
+                mine[name][...] = devices.move(devices.to_cpu(value), devices.device_of(mine[name]))
+    else:
+        mine.clear()
+        mine.update(_copied(saved))
 
 
 def _copied(state: dict) -> dict:
@@ -245,6 +259,9 @@ class Schedule:
         self._apply()
 
     def step(self) -> None:
+        capture.each_time(self._advance)
+
+    def _advance(self):
         self.count += 1
         self._apply()
 
@@ -288,7 +305,7 @@ def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
     returns: the norm before
     """
     arrays = _gradient_arrays(gradients)
-    norm = math.sqrt(sum(float(np.vdot(a.astype(np.float64), a)) for a in arrays))
+    norm = math.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays))
     if norm > largest:
         for array in arrays:
             array *= array.dtype.type(largest / norm)

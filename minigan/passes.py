@@ -11,7 +11,7 @@ from sys import getrefcount
 
 import numpy as np
 
-from minigan import graph, writes
+from minigan import graph, kernels, writes
 from minigan.errors import GraphError
 from minigan.graph import recording, value
 from minigan.tensor import Tensor
@@ -197,7 +197,7 @@ class Pass:
         elif before is None:
             pending[place] = g
         elif (
-            before.__class__ is ndarray
+            _is_array(before)
             and getrefcount(before) == ALONE + 1  # `pending` holds it too
             and (before.base is None or _owns_memory(before))
             and g.dtype is before.dtype
@@ -222,7 +222,7 @@ class Pass:
             g = Tensor(graph.as_array(g))
         if g.__class__ is Tensor:
             return g if g.dtype == dtype else g.astype(dtype)
-        if alone and g.__class__ is ndarray and _owns_memory(g) and g.dtype == dtype:
+        if alone and _is_array(g) and _owns_memory(g) and g.dtype == dtype:
             return g
         return graph.as_array(g).astype(dtype)
 
@@ -231,6 +231,11 @@ def _array_at(place):
     if place.__class__ is Tensor:
         return place.data
     return place[0].out[place[1]] if place.__class__ is tuple else place.out
+
+
+def _is_array(value):
+    """Whether it is an array, of any device."""
+    return value.__class__ is ndarray or kernels.device_of(value) != "cpu"
 
 
 def _owns_memory(array):

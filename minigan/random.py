@@ -22,7 +22,11 @@ def seed(number: int) -> None:
     """Start every stream again from this seed."""
     global _seed
     _seed = number
-    _streams.clear()
+    for key in list(_streams):
+        if isinstance(key, tuple):  # in place: a captured step draws from this very stream
+            _streams[key].start(number)
+        else:
+            del _streams[key]
 
 
 def stream(name: str) -> np.random.Generator:
@@ -53,7 +57,12 @@ class Philox:
     """
 
     def __init__(self, number: int, *names):
-        low, high = np.random.SeedSequence(_entropy(number, names)).generate_state(2)
+        self.names = names
+        self.start(number)
+
+    def start(self, number: int) -> None:
+        """Begin again from a seed."""
+        low, high = np.random.SeedSequence(_entropy(number, self.names)).generate_state(2)
         self.key, self.block = int(low) | int(high) << 32, 0
 
     def standard_normal(self, size: int | tuple[int, ...], dtype=np.float32, device: str = "cpu") -> np.ndarray:
@@ -75,7 +84,8 @@ class Philox:
             raise DtypeError(f"Philox.{call}: draws float32, not {np.dtype(dtype)}; convert what it returns")
         out = devices.on(device).empty(size, np.float32)
         blocks = -(-out.size // 4)
-        getattr(kernels.of(out), kernel)(out, self.key, capture.number(lambda: self._take(blocks)))
+        key, block = capture.number(lambda: self.key), capture.number(lambda: self._take(blocks))
+        getattr(kernels.of(out), kernel)(out, key, block)
         return out
 
     def _take(self, blocks):

@@ -21,11 +21,12 @@ from collections.abc import Callable
 
 from minigan import devices
 from minigan.errors import DeviceError
+from minigan.kernels import precision_now
 from minigan.tensor import Tensor
 
 
 def captured(function: Callable) -> Captured:
-    """A function of arrays on a device that is run once for each shape of its arguments, captured once, then replayed.
+    """A function of arrays on a device that is run once, captured once, and then replayed: for each of their shapes.
 
     function: takes Tensors or arrays that need no gradients, at least one, and returns Tensors, arrays, or tuples or
         dicts of them. What it launches is what it does: it reads no number of an array on the way, and what Python
@@ -34,8 +35,9 @@ def captured(function: Callable) -> Captured:
         settings are as they were when it was captured.
 
     Results of replays are in memory that the next call writes again: read or copy them before. On the CPU the function
-    is called each time. For each shape the first call runs the function as it is, since memory, kernels and optimisers'
-    states are made then; the second captures it.
+    is called each time. The first call with such shapes, dtypes and precision runs the function as it is, since kernels
+    and optimisers' states are made then; the second captures it, with memory of its own that it keeps. Parameters and
+    states stay the arrays they were: load into them, and do not put others in their place.
     raises DeviceError where the function does what a replay cannot do again
     """
     return Captured(function)
@@ -51,15 +53,20 @@ class Captured:
 
     def __call__(self, *arguments):
         arrays = [argument.data if isinstance(argument, Tensor) else argument for argument in arguments]
-        if not arrays:
-            raise DeviceError(f"{self._name}: a captured step takes at least one array, which says where it runs")
-        devices.same_device(self._name, arrays)
-        if devices.device_of(arrays[0]) == "cpu":
+        places = {devices.device_of(array) if hasattr(array, "dtype") else type(array).__name__ for array in arrays}
+        if len(places) != 1 or not places & set(devices.DEVICES):
+            raise DeviceError(
+                f"{self._name}: a captured step takes Tensors or arrays, at least one, all on the device that it runs "
+                f"on; these are on {', '.join(sorted(places)) or 'none'}"
+            )
+        (device,) = places
+        if device == "cpu":
             return self.function(*map(Tensor, arrays))
-        key = tuple((array.shape, array.dtype) for array in arrays)
+        key = device, precision_now(), *((array.shape, array.dtype) for array in arrays)
         if key not in self._steps:
+            results = self.function(*map(Tensor, arrays))
             self._steps[key] = None
-            return self.function(*map(Tensor, arrays))
+            return results
         if self._steps[key] is None:
             self._steps[key] = _Step(self.function, arrays)
         return self._steps[key](arrays)

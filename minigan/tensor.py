@@ -10,6 +10,7 @@ import numpy as np
 
 from minigan import devices
 from minigan.errors import DtypeError, ShapeError
+from minigan.kernels import capture
 
 
 class Tensor:
@@ -69,6 +70,7 @@ class Tensor:
         """The only element, as a Python number."""
         if self.data.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, but only one element can be a number")
+        capture.refuse("reads a number of an array")
         return self.data.item()
 
     def detach(self) -> Tensor:
@@ -76,7 +78,7 @@ class Tensor:
         return Tensor(self.data)
 
     def tolist(self):
-        return self.data.tolist()
+        return self.numpy().tolist()
 
     def __array__(self, dtype=None, copy=None):
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -88,14 +90,14 @@ class Tensor:
         return int(self.item())
 
     def __index__(self) -> int:
-        return self.data.__index__()
+        return self.numpy().__index__()
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ShapeError(
                 f"bool: the tensor has shape {self.shape}; say which elements with .numpy().any() or .all()"
             )
-        return bool(self.data.item())
+        return bool(self.item())
 
     def __len__(self) -> int:
         if not self.data.ndim:

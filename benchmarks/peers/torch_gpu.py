@@ -41,10 +41,12 @@ def step(case: GanCase, way: Way):
     for network in theirs if way.compiled else ():
         network.compile()
     images = trainer.images(real_images(case)).cuda()
-    return ByTheHost(
-        lambda: trainer.step(images, torch.randn(case.batch, gan.latent_size, device="cuda")),
-        library,
-    )
+
+    def run():
+        return trainer.step(images, torch.randn(case.batch, gan.latent_size, device="cuda"))
+
+    run()  # what compiles does so here, all peers at a time
+    return ByTheHost(run, library)
 
 
 def convolution(layer: Convolution, direction: str, way: Way):

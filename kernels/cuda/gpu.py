@@ -11,12 +11,15 @@ import numpy as np
 from minigan.errors import DeviceError
 from minigan.kernels import capture, own
 from minigan.kernels.cuda.launch import FOLDER, register
+from minigan.kernels.cuda.tiling import ON_TENSOR_CORES
 
 try:
     import cupy
 except ImportError as error:
     raise DeviceError("the device cuda needs CuPy, which is not installed: pip install 'minigan[gpu]'") from error
 
+# by which CUDA says that a call synchronises or is for another stream, and CuPy that it is one of cuBLAS
+REFUSALS = cupy.cuda.runtime.CUDARuntimeError, NotImplementedError
 INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 
 
@@ -52,15 +55,21 @@ class Gpu:
         # Arrays of the step come from a pool of its own, which the replay keeps: nobody else gets their memory.
         pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
+        cupy.get_default_memory_pool().free_all_blocks()  # what the step's first call has left is free for this pool
         with cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
             try:
                 function()
-            except BaseException:
+            except BaseException as error:
                 with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # the capture may be broken already
                     stream.end_capture()
+                if isinstance(error, REFUSALS):
+                    raise DeviceError(f"a captured step does what CUDA or CuPy cannot capture: {error}") from error
                 raise
-            graph = stream.end_capture()
+            try:
+                graph = stream.end_capture()
+            except cupy.cuda.runtime.CUDARuntimeError as error:
+                raise DeviceError(f"a captured step did what CUDA cannot capture: {error}") from error
 
         def replay(pool=pool):
             graph.launch()
@@ -71,6 +80,12 @@ class Gpu:
 @functools.cache
 def function(file: str, real: str, kernel: str):
     """A kernel, taken from its file's module. CuPy compiles that when it is first called, and keeps the result."""
+    capability = cupy.cuda.Device().compute_capability
+    if kernel.endswith(ON_TENSOR_CORES) and int(capability) < 80:
+        raise DeviceError(
+            f"{kernel}: this GPU's compute capability is {capability}, but tensor cores have TF32 and bfloat16 from 80 "
+            "on; use precision float32"
+        )
     return _module(file, real).get_function(kernel)
 
 

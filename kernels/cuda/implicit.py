@@ -1,10 +1,14 @@
 """The three convolutions as implicit matrix products, conv.cu: columns of patches are never written.
 
+Where the window is the whole image there is one feature for each, and the transpose is a plain product: each pixel has
+a tap of its own, of which the implicit product would find one in KH * KW.
+
 numbers: None, or what factors are rounded to, for tensor cores; how: a Plan, which the geometry decides unless given
 """
 
 from minigan.kernels.cuda.launch import run
-from minigan.kernels.cuda.tiling import in_parts, plan
+from minigan.kernels.cuda.matmul import matmul
+from minigan.kernels.cuda.tiling import finish, in_parts, plan
 
 
 def conv2d(x, w, g, bias, slope, *, numbers=None, how=None):
@@ -19,6 +23,8 @@ def conv2d(x, w, g, bias, slope, *, numbers=None, how=None):
 
 
 def conv2d_transpose(y, w, g, bias, *, numbers=None, how=None):
+    if how is None and is_the_image(g):
+        return product(y, w, g, bias, numbers)
     # of each phase; its depth: of the taps that reach it, the most that there are
     sizes, phases = (g.N * -(-g.H // g.SH) * -(-g.W // g.SW), g.C // g.G), g.SH * g.SW
     how = how or plan(*sizes, -(-g.KH // g.SH) * -(-g.KW // g.SW) * (g.K // g.G), phases * g.G, numbers)
@@ -38,3 +44,18 @@ def conv2d_weight(x, y, g, *, numbers=None, how=None):
         run("conv.cu", f"weight_{how.shape}", how.grid(*sizes, g.G), x, y, out, g, how.parts)
 
     return in_parts(launch, how, g.weight, x)
+
+
+def is_the_image(g):
+    """Whether the window is the image, for all channels."""
+    return (g.OH, g.OW, g.G) == (1, 1, 1) and (g.H, g.W) == (g.KH, g.KW) and (g.PT, g.PL, g.DH, g.DW) == (0, 0, 1, 1)
+
+
+def product(y, w, g, bias, numbers):
+    """The transpose where the window is the image: (N, K) @ (K, KH * KW * C), then a bias for each channel."""
+    columns = g.KH * g.KW * g.C
+    x = matmul(y.reshape(g.N, g.K), w.reshape(columns, g.K).T, how=plan(g.N, columns, g.K, numbers=numbers))
+    x = x.reshape(g.image)
+    if bias is not None:
+        finish(x, x, bias=bias)
+    return x

@@ -8,7 +8,12 @@
 #pragma once
 #include "common.h"
 
-#ifdef __CUDACC__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800  // there are no such instructions; tiling.py asks for no such kernel
+
+__device__ inline unsigned rounded_to_tf32(float) { return 0; }
+__device__ inline unsigned short rounded_to_bf16(float) { return 0; }
+
+#elif defined(__CUDACC__)
 
 __device__ inline unsigned rounded_to_tf32(float x) {
     unsigned bits;
@@ -57,10 +62,15 @@ struct Bf16 {
 };
 
 // a: rows g, g + 8 in cell t, then in t + 4; b: cells t, t + 4; d: columns 2 t, 2 t + 1 of row g, then of g + 8
-#ifdef __CUDACC__
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+
+template <class Cell>
+__device__ inline void mma(float (&)[4], const Cell (&)[4], const Cell (&)[2]) {}
+
+#elif defined(__CUDACC__)
 
 #define MMA(d, a, b, instruction)                                                                                   \
-    asm(instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                              \
+    asm volatile(instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                              \
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                           \
         : "r"(a[0].bits), "r"(a[1].bits), "r"(a[2].bits), "r"(a[3].bits), "r"(b[0].bits), "r"(b[1].bits))
 

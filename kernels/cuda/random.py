@@ -20,5 +20,5 @@ def fill(kernel, out, key, block):
     if out.dtype != np.float32:
         raise DtypeError(f"{kernel}: draws float32, not {out.dtype}; convert what it fills")
     if out.size:
-        place = supplied(lambda: (key & 0xFFFFFFFF, key >> 32, int(block)), 3, np.int64, out)
+        place = supplied(lambda: (int(key) & 0xFFFFFFFF, int(key) >> 32, int(block)), 3, np.int64, out)
         run("random.cu", kernel, each(-(-out.size // 4)), out, place, out.size)

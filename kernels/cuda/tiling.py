@@ -12,6 +12,7 @@ from minigan.kernels.cuda.launch import THREADS, each, empty, run
 
 FEW_COLUMNS = 8
 ENOUGH_BLOCKS = 528  # four for each multiprocessor of the largest GPUs
+ENOUGH_LARGE_BLOCKS = ENOUGH_BLOCKS // 2  # each of which has the work of four others
 LONGEST = 1 << 30  # depth of a part: a kernel counts along it in ints
 SHORTEST = 256  # depth of a part: below, adding the parts costs more than the blocks save
 
@@ -58,7 +59,7 @@ def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | 
         shape = "narrow"
     elif numbers:
         shape = numbers
-    elif tiles("large", rows, columns) * products >= ENOUGH_BLOCKS // 2:  # a large block is worth four others
+    elif columns > SHAPES["medium"].columns and tiles("large", rows, columns) * products >= ENOUGH_LARGE_BLOCKS:
         shape = "large"
     else:
         shape = "medium"

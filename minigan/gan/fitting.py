@@ -51,6 +51,8 @@ def fit(
     start: str | os.PathLike | GAN | None = None,
     freeze: Iterable[str] = (),
     device: str = "cpu",
+    precision: str = "float32",
+    captured: bool = False,
     callbacks: Iterable[Callback] = (),
     out: str | os.PathLike | None = None,
     force: bool = False,
@@ -75,6 +77,8 @@ def fit(
         what did)
     freeze: parts that are not trained, as "generator.0" or "discriminator"
     device: where to train, "cpu", "cuda" (an NVIDIA GPU) or "sim"; the GAN is moved there
+    precision: of products on a GPU, "float32", "tf32" or "bf16", see `mg.precision`
+    captured: on a GPU, launch a step as one CUDA graph, see `mg.captured`; the results are the same
     out: a folder that does not exist yet, for weights, log, sample grids and report; force replaces a run there
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
         becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything saved
@@ -89,7 +93,8 @@ def fit(
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if steps is None:
         steps = max(1, epochs * batches.steps_per_epoch // recipe.critic_steps)
-    trainer = Trainer(gan, batches, steps=steps, seed=seed, recipe=recipe, callbacks=callbacks)
+    on_a_gpu = {"precision": precision, "captured": captured}
+    trainer = Trainer(gan, batches, steps=steps, seed=seed, recipe=recipe, callbacks=callbacks, **on_a_gpu)
     trainer.notes = began or []
     settings = {
         "kind": gan.kind,
@@ -103,6 +108,7 @@ def fit(
         "batch": batch,
         "seed": seed,
         "device": device,
+        **on_a_gpu,
         "recipe": recipe.plain(),
         "start": began,
         "frozen": list(freeze),

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan import autograd, devices, random, writes
+from minigan import autograd, devices, kernels, random, writes
 from minigan.averaging import ExponentialAverage
 from minigan.data import Batches, to_uint8
 from minigan.errors import DataError, ShapeError
 from minigan.gan import penalties, recipe, weights
 from minigan.gan.objectives import objective_of
+from minigan.gan.replays import Replays
 from minigan.graph import recording
 from minigan.models import GAN, Recipe
 from minigan.tensor import Tensor
@@ -79,7 +80,9 @@ class Trainer(Loop):
     steps: how many to do in all
     seed: of the noise; each stream (noise, preview) is one of its own, derived from it
     recipe: the GAN's own unless given
-    raises TrainingError for a recipe that cannot work
+    precision: of products on a GPU, as in `mg.precision`
+    captured: whether all that a step launches is captured and replayed as one, as in `mg.captured`
+    raises TrainingError for a recipe that cannot work, or settings that are a GPU's where the GAN is on the CPU
     """
 
     def __init__(
@@ -90,10 +93,13 @@ class Trainer(Loop):
         steps: int,
         seed: int = 0,
         recipe: Recipe | None = None,
+        precision: str = "float32",
+        captured: bool = False,
         callbacks: Iterable[Callback] = (),
     ):
         super().__init__(gan.name, batches, steps=steps, seed=seed, callbacks=callbacks)
-        self.gan, self.recipe = gan, gan.recipe if recipe is None else recipe
+        self.gan, self.recipe, self.precision = gan, gan.recipe if recipe is None else recipe, precision
+        self._check_device(captured)
         self._prepare()
         self.objective = objective_of(self.recipe.objective)
         self.noise = random.Philox(seed, "noise")
@@ -101,6 +107,14 @@ class Trainer(Loop):
         count = PREVIEWS if gan.classes is None else ROW * gan.classes
         self.preview_noise = gan.noise(count, random.Philox(seed, "preview"))
         self.preview_columns = None if gan.classes is None else ROW
+        self.replays = Replays(self) if captured else None
+
+    def _check_device(self, captured):
+        asked = "captured steps" if captured else None if self.precision == "float32" else f"precision {self.precision}"
+        if asked and self.gan.device == "cpu":
+            raise TrainingError(
+                f"{asked}: only a GPU has that, but {self.gan.name} is on the CPU; --device cuda (or sim)"
+            )
 
     def _prepare(self):
         """Check the recipe, and make of the networks what it says."""
@@ -125,8 +139,18 @@ class Trainer(Loop):
             from `batches`
         labels: (N,) integers, for a conditional GAN
         returns: losses and accuracies, as in `Callback.on_step`; gradient_penalty or r1 where the recipe has one
-        raises DivergedError where a loss is not a number; that player has not moved then
+        raises DivergedError where a loss is not a number; that player has not moved then (but in captured steps it has)
         """
+        with kernels.precision(self.precision):
+            if self.replays:
+                drawn, critic, update = self.replays.play(images, labels)
+                self._check("discriminator", critic.loss, drawn)
+                self._check("generator", update.loss, drawn)
+            else:
+                critic, update = self._play(images, labels)
+            return self._measured(critic, update)
+
+    def _play(self, images, labels):
         for remaining in reversed(range(self.recipe.critic_steps)):
             drawn = self.drawn(images, labels)
             with recording(not remaining):  # the generator learns from the last ones
@@ -139,10 +163,13 @@ class Trainer(Loop):
         update = self.generator_update(drawn, fake)
         self._check("generator", update.loss, drawn)
         self.move_generator(update.gradients)
-        return self._measured(critic, update)
+        return critic, update
 
-    def drawn(self, images: np.ndarray, labels: np.ndarray | None = None) -> Drawn:
-        """A batch where the networks are, with the noise of its step."""
+    def drawn(self, images: np.ndarray, labels: np.ndarray | None = None, strength=None) -> Drawn:
+        """A batch where the networks are, with the noise of its step.
+
+        strength: of the instance noise, a number or an array of one beside the networks; what it is now unless given
+        """
         gan, settings = self.gan, self.recipe
         if images.shape[1:] != gan.image_shape:
             raise ShapeError(
@@ -154,11 +181,15 @@ class Trainer(Loop):
         if settings.gradient_penalty:
             mixing = self.mixing.random((len(images), 1, 1, 1), np.float32, gan.device)
             drawn.mixing = mixing.astype(images.dtype)
-        strength = settings.instance_noise * max(0.0, 1 - self.step / self.steps)
-        if strength:
+        if settings.instance_noise:
+            strength = self.noise_strength() if strength is None else strength
             for_real, drawn.fake_noise = (self._noise_like(images) * strength for _ in range(2))
             drawn.real = drawn.real + for_real
         return drawn
+
+    def noise_strength(self) -> float:
+        """The instance noise's standard deviation at this step."""
+        return self.recipe.instance_noise * max(0.0, 1 - self.step / self.steps)
 
     def _noise_like(self, images):
         noise = self.instance_noise.standard_normal(images.shape, np.float32, self.gan.device)
@@ -223,7 +254,7 @@ class Trainer(Loop):
             gan.scores(Tensor(drawn.real.data), drawn.labels)
 
         rate = getattr(self.recipe, f"{player}_rate")
-        check(self, f"the {player}'s loss", loss, drawn.real.numpy(), forward, rate)
+        check(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
 
     def _measured(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()

@@ -23,6 +23,8 @@ def matmul(a, b):
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
     here = a.__class__ is np.ndarray
+    if not here and a.ndim + b.ndim in (2, 3) and a.dtype == b.dtype and a.dtype.type in FLOATS:
+        return _with_a_vector(a, b)
     if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and here and b.__class__ is np.ndarray:
         return a.dot(b)  # np.matmul's result, in half the time where there is little to do
     if (
@@ -37,6 +39,14 @@ def matmul(a, b):
     if a.ndim == 2:
         return kernels.of(a).matmul(a, b)
     return kernels.of(a).matmul(a.reshape(-1, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+
+
+def _with_a_vector(a, b):
+    """The product of a vector with a matrix or a vector by the kernels of a device, for which a matrix is the rule."""
+    if a.shape[-1] != b.shape[0] or not (a.ndim and b.ndim):
+        return np.matmul(a, b)  # which says what is wrong
+    matrices = a.reshape(-1, a.shape[-1]), b.reshape(b.shape[0], -1)
+    return kernels.of(a).matmul(*matrices).reshape((*a.shape[:-1], *b.shape[1:]))
 
 
 @matmul.vjp(0)
@@ -57,11 +67,11 @@ def _(g, y, a, b):
     if a.ndim == 1:
         return _as_vector_rule(g, a, b, wanted=1)
     if b.ndim == 1:
-        return reshape(g, shape=(g.size,)) @ reshape(a, shape=(g.size, a.shape[-1]))
+        return matmul(reshape(g, shape=(g.size,)), reshape(a, shape=(g.size, a.shape[-1])))
     if b.ndim == 2:  # one product instead of a batch of them summed
         rows = math.prod(a.shape[:-1])
         return matmul(reshape(a, shape=(rows, a.shape[-1])).T, reshape(g, shape=(rows, g.shape[-1])))
-    return unbroadcast(swapaxes(a, -1, -2) @ g, b)
+    return unbroadcast(matmul(swapaxes(a, -1, -2), g), b)
 
 
 def _as_vector_rule(g, a, b, wanted):
@@ -70,8 +80,8 @@ def _as_vector_rule(g, a, b, wanted):
         return g * (b if wanted == 0 else a)
     row = expand_dims(g, -2)
     if wanted == 0:
-        return squeeze(unbroadcast(row @ swapaxes(b, -1, -2), expand_dims(a, 0)), 0)
-    return unbroadcast(expand_dims(a, -1) @ row, b)
+        return squeeze(unbroadcast(matmul(row, swapaxes(b, -1, -2)), expand_dims(a, 0)), 0)
+    return unbroadcast(matmul(expand_dims(a, -1), row), b)
 
 
 @primitive(saves="x w")

@@ -65,6 +65,8 @@ def cli():
 @click.option("--features", metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are.")
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
 @click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
+@click.option("--precision", metavar="NAME", help="GANs, of a GPU's products: float32, tf32 or bf16 [float32].")
+@click.option("--captured", is_flag=True, default=None, help="GANs, on a GPU: launch a step as one CUDA graph.")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace a run that is in --out.")
 def train(**options):

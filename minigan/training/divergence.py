@@ -12,17 +12,18 @@ from minigan.training.errors import DivergedError
 
 
 def check(
-    trainer, whose: str, loss: Tensor, images: np.ndarray, forward: Callable[[], object], learning_rate: float
+    trainer, whose: str, loss: Tensor, images: Tensor | np.ndarray, forward: Callable[[], object], learning_rate: float
 ) -> None:
     """Raise DivergedError for a loss that is NaN or infinite: when, where it began, what to try.
 
     trainer: has `networks()`, `seed` and `step`
     forward: computes again what led to the loss, for the tracer
     """
-    if math.isfinite(loss.item()):
+    number = loss.item()
+    if math.isfinite(number):
         return
     raise DivergedError(
-        f"step {trainer.step + 1}: {whose} is {loss.item()}; {_origin(trainer.networks(), images, forward)}. "
+        f"step {trainer.step + 1}: {whose} is {number}; {_origin(trainer.networks(), images, forward)}. "
         f"Try a smaller learning rate than {learning_rate:g}, another seed than {trainer.seed}, "
         f"or a larger batch than {len(images)}"
     )
@@ -30,6 +31,7 @@ def check(
 
 def _origin(networks, images, forward):
     """Where the first value that is not finite is: the images, a weight, or an operation."""
+    images = images.numpy() if isinstance(images, Tensor) else images
     if not np.isfinite(images).all():
         return "the images hold values that are not numbers"
     for title, network in networks.items():

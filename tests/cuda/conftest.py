@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-SIM_ONLY = [f"test_cuda_{of}.py" for of in ("simulator", "sanitizers", "mutants", "large")]
+SIM_ONLY = [f"test_cuda_{of}.py" for of in ("simulator", "sanitizers", "mutants", "narrowed", "large")]
 
 
 def pytest_collection_modifyitems(config, items):

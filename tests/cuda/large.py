@@ -101,6 +101,11 @@ def owners(samples, run=1):
     return blocks
 
 
+def first(kernel, count):
+    """The first block."""
+    return [0]
+
+
 def last(kernel, count):
     """The last block."""
     return [count - 1]
@@ -115,22 +120,22 @@ def corners(tiles):
     return blocks
 
 
-def pixels_of(g, windows):
+def pixels_of(g, windows, taps=None):
     """For windows by number of (N, OH, OW, C): their pixels by number of (N, H, W, C), h * W + w, and whether there
-    are any: a column for each tap."""
+    are any: a column for each tap, or for each of these."""
     n, oh, ow, c = (index[:, None] for index in np.unravel_index(windows, (g.N, g.OH, g.OW, g.C)))
-    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    kh, kw = np.divmod(np.arange(g.KH * g.KW) if taps is None else taps, g.KW)
     h, w = oh * g.SH - g.PT + kh * g.DH, ow * g.SW - g.PL + kw * g.DW
     inside = (h >= 0) & (h < g.H) & (w >= 0) & (w < g.W)
     place = np.where(inside, h * g.W + w, 0)
     return (n * g.H * g.W + place) * g.C + c, place, inside
 
 
-def windows_of(g, pixels):
+def windows_of(g, pixels, taps=None):
     """For pixels by number of (N, H, W, C): the windows that read them, by number of (N, OH, OW, C), and whether there
-    are any: a column for each tap."""
+    are any: a column for each tap, or for each of these."""
     n, h, w, c = (index[:, None] for index in np.unravel_index(pixels, g.image))
-    kh, kw = np.divmod(np.arange(g.KH * g.KW), g.KW)
+    kh, kw = np.divmod(np.arange(g.KH * g.KW) if taps is None else taps, g.KW)
     (oh, down), (ow, along) = np.divmod(h + g.PT - kh * g.DH, g.SH), np.divmod(w + g.PL - kw * g.DW, g.SW)
     inside = (down == 0) & (oh >= 0) & (oh < g.OH) & (along == 0) & (ow >= 0) & (ow < g.OW)
     return np.where(inside, ((n * g.OH + oh) * g.OW + ow) * g.C + c, 0), inside

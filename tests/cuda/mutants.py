@@ -15,6 +15,7 @@ sanitizers. A mutant that survives needs a proof in surviving_mutants.toml that 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -41,6 +42,7 @@ PROOFS = TESTS / "surviving_mutants.toml"
 SANITIZERS = TESTS / "test_cuda_sanitizers.py"
 SHORTEST, SLOWDOWN = 60, 6  # a mutant's tests may take so many seconds, or times as long as the kernels' own
 HANGS = 1200  # seconds: the kernels' own tests never take as long
+MEMORY, LOOK = 4 << 30, 0.2  # bytes that tests may have, and seconds from one look at that to the next
 
 
 def all_mutants() -> list[Mutant]:
@@ -146,13 +148,28 @@ class Copy:
             text=True,
             start_new_session=True,  # so that what it has started ends with it
         )
-        try:
-            output, _ = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return Verdict(f"no end within {timeout:.0f} s", time.monotonic() - began)
-        return Verdict(reason(process.returncode, output), time.monotonic() - began)
+        while True:
+            try:
+                output, _ = process.communicate(timeout=LOOK)
+                return Verdict(reason(process.returncode, output), time.monotonic() - began)
+            except subprocess.TimeoutExpired:
+                seconds, endless = time.monotonic() - began, ""
+                if seconds > timeout:
+                    endless = f"no end within {timeout:.0f} s"
+                elif memory_of(process.pid) > MEMORY:
+                    endless = "writes to too much memory"
+                if endless:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.communicate()
+                    return Verdict(endless, seconds)
+
+
+def memory_of(process: int) -> int:
+    """Bytes of memory that a process has written to; 0 where the system does not say."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
+        return int(found[1]) << 10 if found else 0
+    return 0
 
 
 def reason(code: int, output: str) -> str:
@@ -180,6 +197,8 @@ class Runner:
     record: a file of verdicts; none is asked for again while its sources and tests are as they were
     """
 
+    shortest = SHORTEST
+
     def __init__(self, folder: Path, jobs: int = 1, record: Path | None = None, sanitizers: bool = True):
         self.copies, self.record, self.jobs, self.sanitizers = queue.Queue(), record, jobs, sanitizers
         for number in range(jobs):
@@ -204,7 +223,7 @@ class Runner:
                 verdict = self.original.tested(tests, HANGS)
                 if verdict.dead:
                     raise RuntimeError(f"tests of {family} ({kind}) are red without a mutation: {verdict.killer}")
-                self.limits[family, kind] = max(SHORTEST, SLOWDOWN * verdict.seconds)
+                self.limits[family, kind] = max(self.shortest, SLOWDOWN * verdict.seconds)
             return self.limits[family, kind]
 
     def stages(self, family: str):
@@ -238,14 +257,17 @@ class Runner:
             file.write_text(source)
             self.copies.put(copy)
 
-    @staticmethod
-    def digest(mutant: Mutant) -> str:
+    def read_by(self, families: list[str]) -> list[Path]:
+        """The files, beside the sources, that verdicts depend on."""
+        return [*map(tests_of, families), SANITIZERS, SANITIZERS.with_name("sanitizer_cases.py")]
+
+    def digest(self, mutant: Mutant) -> str:
         """Of what a verdict depends on: the sources but for their comments, and the tests of their families."""
         state = hashlib.sha256(repr((mutant.key, mutant.replacement)).encode())
         families = families_of(mutant.file)
         for name in sorted({name for family in families for name in includes(f"{family}.cu")}):
             state.update(" ".join(without_comments((KERNELS / name).read_text()).split()).encode())
-        for path in (*map(tests_of, families), SANITIZERS, SANITIZERS.with_name("sanitizer_cases.py")):
+        for path in self.read_by(families):
             state.update(path.read_bytes())
         return state.hexdigest()
 
@@ -253,11 +275,11 @@ class Runner:
 # ------------------------------------------------------------------------------------------ proofs and the table
 
 
-def proofs() -> dict[tuple, str]:
-    """Why no test can notice a mutant, by its key."""
-    entries = tomllib.loads(PROOFS.read_text())["survives"]
-    found = {(e["file"], e["function"], e["guard"], e["mutation"]): " ".join(e["proof"].split()) for e in entries}
-    assert len(found) == len(entries), "surviving_mutants.toml proves one mutant twice"
+def proofs(file: Path = PROOFS, fields: tuple = ("file", "function", "guard", "mutation")) -> dict[tuple, str]:
+    """Why no test can notice a mutant, by its key, which these fields make."""
+    entries = tomllib.loads(file.read_text())["survives"]
+    found = {tuple(entry[field] for field in fields): " ".join(entry["proof"].split()) for entry in entries}
+    assert len(found) == len(entries), f"{file.name} proves one mutant twice"
     return found
 
 
@@ -282,19 +304,19 @@ def table(rows: list[tuple[Mutant, str]], total: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Remove each guard of the CUDA kernels; a test has to go red.")
+def options_of(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--file", action="append", metavar="X.cu", help="mutants of this file alone, or of several")
     parser.add_argument("--sample", type=int, metavar="N", help="so many of them, always the same")
     parser.add_argument("--changed", metavar="COMMIT", help="those of functions that differ from a commit's")
     parser.add_argument("--list", action="store_true", help="what there is to run")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
     parser.add_argument("--record", type=Path, metavar="FILE", help="keep verdicts; ask again where files changed")
-    parser.add_argument("--plain", action="store_true", help="without the sanitizers, which are slow, but see more")
     parser.add_argument("--jobs", type=int, default=1, help="how many are tested at a time")
-    options = parser.parse_args(arguments)
+    return parser
 
-    everything = mutants = all_mutants()
+
+def asked_for(mutants: list[Mutant], options: argparse.Namespace) -> list[Mutant]:
+    """Those that the options name; they are printed where nothing more is wanted."""
     if options.file:
         mutants = [mutant for mutant in mutants if mutant.file in options.file]
     if options.changed:
@@ -303,25 +325,41 @@ def main(arguments: list[str] | None = None) -> int:
         mutants = sampled(mutants, options.sample)
     if options.list:
         print(*mutants, f"{len(mutants)} mutants", sep="\n")
-        return 0
+    return mutants
 
-    proven, rows, problems = proofs(), [], []
+
+def report(runner: Runner, mutants: list[Mutant], proven: dict, everything: list[Mutant]) -> tuple[list, list[str]]:
+    """Print each verdict, and what is wrong; (mutant, what to write in a table) of each, and what is wrong."""
+    rows, problems = [], []
     for key in proven.keys() - {mutant.key for mutant in everything}:
         problems.append(f"proven, but there is no such mutant: {' | '.join(key)}")
+    for mutant, verdict in runner.verdicts(mutants):
+        proof = proven.get(mutant.key)
+        words = verdict.killer or ("proven" if proof else "SURVIVED")
+        print(f"{mutant}: {words} ({verdict.seconds:.0f} s)", flush=True)
+        if verdict.dead and proof:
+            problems.append(f"proven to survive, but {verdict.killer} notices it: {mutant}")
+        elif not verdict.dead and not proof:
+            problems.append(f"nothing notices it: {mutant}")
+        rows.append((mutant, verdict.killer or (f"*{proof}*" if proof else "**nothing**")))
+    proofs_used = sum(mutant.key in proven for mutant in mutants)
+    print(*problems, f"{len(mutants)} mutants, {proofs_used} proven, {len(problems)} problems", sep="\n")
+    return rows, problems
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = options_of("Remove each guard of the CUDA kernels; a test has to go red.")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
+    parser.add_argument("--plain", action="store_true", help="without the sanitizers, which are slow, but see more")
+    options, everything = parser.parse_args(arguments), all_mutants()
+    mutants = asked_for(everything, options)
+    if options.list:
+        return 0
     with tempfile.TemporaryDirectory(prefix="minigan-mutants-") as folder:
         runner = Runner(Path(folder), options.jobs, options.record, sanitizers=not options.plain)
-        for mutant, verdict in runner.verdicts(mutants):
-            proof = proven.get(mutant.key)
-            words = verdict.killer or ("proven" if proof else "SURVIVED")
-            print(f"{mutant}: {words} ({verdict.seconds:.0f} s)", flush=True)
-            if verdict.dead and proof:
-                problems.append(f"proven to survive, but {verdict.killer} notices it: {mutant}")
-            elif not verdict.dead and not proof:
-                problems.append(f"nothing notices it: {mutant}")
-            rows.append((mutant, verdict.killer or (f"*{proof}*" if proof else "**nothing**")))
+        rows, problems = report(runner, mutants, proofs(), everything)
     if options.table:
         options.table.write_text(table(rows, len(everything)))
-    print(*problems, f"{len(mutants)} mutants, {len(problems)} problems", sep="\n")
     return bool(problems)
 
 

@@ -229,10 +229,11 @@ def test_a_write_by_a_replay_is_noticed_by_a_backward_pass():
 
 WEIGHT = np.ones((2, 2), np.float32)
 REFUSED = {
-    "reads numbers|to the CPU": lambda x: x.sum().item(),
+    "reads a number": lambda x: x.sum().item(),
     "copies an array to the CPU": lambda x: x.numpy(),
     "copies an array of the CPU": lambda x: x + mg.tensor(WEIGHT, device=DEVICE),
     "by the device's library|cuBLAS|capture": lambda x: mg.matmul(mg.stack([x, x]), mg.stack([x, x])),
+    "adds to .grad by backward": lambda x: mg.Tensor(x.data, True).sum().backward(),
     "makes the state of Adam": lambda x: optim.Adam([mg.Tensor(x.data, True)]).step([x.data]),
     "cannot be captured within another": lambda x: Graph(lambda: x + 1, x.data),
 }
@@ -253,18 +254,139 @@ def test_asking_whether_an_array_is_true_is_refused():
         Graph(lambda: 1 if x > 0 else 0, x)
 
 
-def test_a_captured_step_needs_an_array_to_know_where_it_runs():
-    with pytest.raises(DeviceError, match="at least one array"):
-        mg.captured(lambda: 1)()
+ARGUMENTS = {
+    "none": (),
+    "a number": (on_device(np.ones(2)), 0.5),
+    "two devices": (on_device(np.ones(2)), np.ones(2)),
+    "one without dimensions": (np.array(2.0), on_device(np.ones(2))),
+}
 
 
-def test_arrays_of_two_devices_are_refused():
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_all_arguments_are_arrays_on_one_device(name):
     @mg.captured
-    def first(x, y):
+    def first(*arrays):
+        return arrays[0]
+
+    with pytest.raises(DeviceError, match=r"first: .*at least one, all on the device"):
+        first(*ARGUMENTS[name])
+
+
+def test_a_first_call_that_fails_is_no_first_call():
+    weight, fails = mg.tensor(np.ones(2, np.float32), requires_grad=True, device=DEVICE), [True]
+    optimiser = optim.Adam([weight], lr=0.1)
+
+    @mg.captured
+    def step(x):
+        if fails.pop() if fails else False:
+            raise ValueError("not yet")
+        optimiser.step([x.data])
         return x
 
-    with pytest.raises(DeviceError, match="first"):
-        first(on_device(np.ones(2)), np.ones(2))
+    x = on_device(np.ones(2, np.float32))
+    with pytest.raises(ValueError, match="not yet"):
+        step(x)
+    step(x), step(x)
+    assert optimiser.steps == 2
+
+
+def test_a_schedule_within_a_step_goes_on():
+    found = []
+    for capture in (False, True):
+        weight = mg.tensor(np.zeros(1, np.float32), requires_grad=True, device=DEVICE)
+        optimiser = optim.SGD([weight], lr=1.0)
+        schedule = optim.Schedule(optimiser, optim.exponential(0.5))
+
+        def run(x, optimiser=optimiser, schedule=schedule):
+            optimiser.step([x.data])
+            schedule.step()
+            return x
+
+        step = mg.captured(run) if capture else run
+        for _ in range(5):
+            step(mg.tensor(np.ones(1, np.float32), device=DEVICE))
+        found.append((weight.item(), schedule.count, optimiser.groups[0]["lr"]))
+    assert found[0] == found[1] == (-1.9375, 5, 0.5**5)
+
+
+def test_a_state_that_is_loaded_is_that_of_the_next_replay():
+    weight = mg.tensor(np.ones(2, np.float32), requires_grad=True, device=DEVICE)
+    optimiser = optim.Adam([weight], lr=0.1)
+    step = mg.captured(lambda x: optimiser.step([x.data]))
+    gradients = [on_device(np.array([i, 1], np.float32)) for i in range(5)]
+    for gradient in gradients[:3]:
+        step(gradient)
+    saved, at = optimiser.state_dict(), plain(weight.data)
+    step(gradients[3])
+    expected = plain(weight.data)
+    step(gradients[4])
+    optimiser.load_state_dict(saved)
+    weight.data[...] = on_device(at)
+    step(gradients[3])
+    np.testing.assert_array_equal(plain(weight.data), expected)
+    assert optimiser.steps == optimiser.state[0]["step"] == 4
+
+
+def test_a_seed_reaches_what_a_captured_step_draws():
+    drop = nn.Dropout(0.5)
+    step, x = mg.captured(drop), on_device(np.ones(64, np.float32))
+    masks = []
+    for _ in range(4):
+        mg.seed(5)
+        masks.append(plain(step(x).data).tobytes())
+    assert len(set(masks)) == 1
+    assert plain(step(x).data).tobytes() != masks[0]
+
+
+def test_each_precision_is_captured_by_itself():
+    w = on_device(np.random.default_rng(0).standard_normal((40, 40)).astype(np.float32))
+    step = mg.captured(lambda x: mg.matmul(x, w))
+    exact = [plain(step(w).data) for _ in range(2)][-1]
+    with mg.precision("bf16"):
+        rounded = [plain(step(w).data) for _ in range(3)]
+    np.testing.assert_array_equal(rounded[0], rounded[2])
+    assert (rounded[0] != exact).any()
+    np.testing.assert_array_equal(plain(step(w).data), exact)
+
+
+def test_many_arrays_are_joined():
+    parts = [on_device(np.full((2, 3), i, np.float32)) for i in range(21)]
+    joined = mg.concatenate([*parts], axis=1)
+    np.testing.assert_array_equal(plain(joined), np.concatenate([plain(part) for part in parts], axis=1))
+
+
+@sim_only
+def test_what_no_gpu_joins_with_a_table_of_addresses(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        np, "concatenate", lambda xs, axis=0, join=np.concatenate: (seen.append(len(xs)), join(xs, axis))[1]
+    )
+    mg.concatenate([on_device(np.ones((1, 2))) for _ in range(70)])
+    assert max(seen) == 8
+    assert len(seen) == 9 + 2 + 1
+
+
+def test_gradients_are_clipped_by_their_norm():
+    gradients = [np.arange(6, dtype=np.float32), np.full(3, 2, np.float32)]
+    there = [on_device(g) for g in gradients]
+    norm = np.sqrt(sum(np.square(g).sum() for g in gradients))
+    assert optim.clip_gradient_norm(there, 1.0) == pytest.approx(norm)
+    for ours, g in zip(there, gradients, strict=True):
+        np.testing.assert_allclose(plain(ours), g / norm, rtol=1e-6)
+
+
+@sim_only
+def test_gradients_that_nobody_else_holds_are_not_copied(monkeypatch):
+    """One copy less for each parameter of a network, which on a GPU is a launch."""
+    weights = [mg.tensor(np.ones((3, 3), np.float32), requires_grad=True, device=DEVICE) for _ in range(2)]
+    x = mg.tensor(np.ones((2, 3), np.float32), device=DEVICE)
+    y = mg.matmul(mg.matmul(x, weights[0]), weights[1])
+    kind, copies = type(x.data), []
+    copy = kind.astype
+    monkeypatch.setattr(kind, "astype", lambda self, *how, **more: (copies.append(1), copy(self, *how, **more))[1])
+    gradients = mg.grad((y * y).sum(), weights)
+    assert copies == []
+    assert not np.may_share_memory(*map(np.asarray, gradients))
 
 
 def test_more_numbers_than_there_is_room_for_are_refused():

@@ -85,6 +85,24 @@ def test_algorithms_are_the_references(g, name, dtype, slope, seed):
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", [*EXACT, None])
+def test_windows_that_are_the_whole_image_are_the_references(name, dtype):
+    """As in a DCGAN's first and last layer; beside them, geometries that are nearly so."""
+    whole = (4, 1, 4, 1, 1, 0, 0)
+    for along in (whole, (4, 1, 4, 3, 1, 0, 0), (5, 1, 4, 2, 1, 0, 0), (4, 1, 4, 1, 1, 1, 0), (3, 1, 2, 1, 2, 0, 0)):
+        for groups in (1, 3):
+            assert_are_the_references(
+                geometry(5, whole, along, 9, 6, groups),
+                dtype,
+                0.2,
+                1,
+                lambda *args: cuda.conv2d(*args, algorithm=name),
+                lambda *args: cuda.conv2d_transpose(*args, algorithm=name),
+                lambda *args: cuda.conv2d_weight(*args, algorithm=name),
+            )
+
+
 @settings(max_examples=20)
 @given(conv_geometries(), makers(), NAMES)
 def test_without_a_bias_and_in_any_layout(g, make, name):

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import test_cuda_large_columns as of_columns
 from geometries_of_kernels import geometry
 from large import (
     MOST,
@@ -26,17 +27,13 @@ from large import (
     running,
     windows_of,
 )
-from simulated import on_device, sim_only
+from simulated import on_device, plain, sim_only
 
 from minigan.errors import ShapeError
 from minigan.kernels import reference
 from minigan.kernels.cuda import (
     activation,
     adam_update,
-    batch_norm,
-    batch_norm_vjp,
-    bias_sum,
-    leaky_relu_vjp_sum,
     loss,
     pool,
     random,
@@ -45,7 +42,8 @@ from minigan.kernels.cuda import (
     window,
 )
 from minigan.kernels.cuda.columns import cut
-from minigan.kernels.cuda.launch import FOLDER, THREADS, record, run
+from minigan.kernels.cuda.launch import FOLDER, THREADS, address_of, record, run
+from minigan.kernels.cuda.optim import BLOCK
 from minigan.kernels.cuda.sim.simulator import SimulatorError
 from minigan.kernels.cuda.tiling import plan
 
@@ -252,86 +250,29 @@ def updates():
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize(("states", "update", "expected", "settings"), list(updates()))
 def test_updates(offset, states, update, expected, settings, rng):
-    samples = np.arange(SIZE - 3, SIZE)
+    samples = np.array([0, 1, BLOCK - 1, *range(SIZE - 3, SIZE)])  # of the first and the last block
     small = [on_device(np.ones(5, np.float32)) for _ in range(2 + states)]
     arrays = [reserve(SIZE + offset)[offset:] for _ in range(2 + states)]
     for array in arrays:
-        mark(rng, array, samples)
-        np.abs(flat(array)[samples], out=flat(array)[samples[0] : SIZE])  # squares are not negative
+        mark(rng, array, samples, signs=[1])  # squares are not negative
     plain = [[flat(array)[samples]] for array in arrays]
     lists = [[first, array] for first, array in zip(small, arrays, strict=True)]
     if not states:
         lists, plain = [*lists, lists[1]], [*plain, plain[1]]  # velocities that are not looked at
-    with running(last):
+    with running(lambda kernel, count: [1, count - 1]):  # block 0 is the small array's
         update(*lists, **settings)
     expected(*plain, **settings)
     for array, (after,) in zip(arrays, plain[: len(arrays)], strict=True):
         np.testing.assert_allclose(flat(array)[samples], after, rtol=1e-5)
 
 
-# Matrices (M, C) whose columns are summed: the corners of a matrix of zeros
-
-MATRICES = [(SIZE, 1), ((1 << 24) + 3, 300), (180_007, 15_013), (7, (1 << 30) + 7), (3, (1 << 31) + 99)]
-of_matrices = pytest.mark.parametrize("shape", MATRICES, ids=str)
-
-
-class Corners:
-    """Elements in the first and last column and in the first and last run of rows."""
-
-    def __init__(self, rng, shape):
-        (M, C), how = shape, cut(*shape)
-        self.columns = np.unique([0, C - 1])
-        rows = [0, 1, how.run - 1, (how.runs - 1) * how.run, M - 2, M - 1, *rng.integers(0, min(how.run, M), 2)]
-        self.rows = np.unique([row for row in rows if 0 <= row < M])
-        self.blocks = corners(how.blocks // how.runs)
-        self.at = np.ix_(self.rows, self.columns)
-        self.places = self.rows[:, None] * C + self.columns
-
-
-@of_matrices
-def test_sums_of_columns(shape, rng):
-    c = Corners(rng, shape)
-    g, x = reserve(shape), reserve(shape)
-    mark(rng, g, c.places)
-    mark(rng, x, c.places)
-    with running(c.blocks):
-        sums = bias_sum(g)
-        gx, gradient_sums = leaky_relu_vjp_sum(g, x, 0.25)
-    expected = reference.leaky_relu_vjp(np.asarray(g)[c.at], np.asarray(x)[c.at], 0.25)
-    np.testing.assert_allclose(flat(sums)[c.columns], np.asarray(g)[c.at].sum(0, dtype=np.float64), rtol=1e-5)
-    np.testing.assert_array_equal(np.asarray(gx)[c.at], expected)
-    np.testing.assert_allclose(flat(gradient_sums)[c.columns], expected.sum(0, dtype=np.float64), rtol=1e-5)
-
-
-@of_matrices
-def test_batch_norm(shape, rng):
-    (M, C), c, eps, slope = shape, Corners(rng, shape), 1e-12, 0.25
-    x, g = reserve(shape), reserve(shape)
-    scale, shift = reserve(C), reserve(C)
-    for array, places in ((x, c.places), (g, c.places), (scale, c.columns), (shift, c.columns)):
-        mark(rng, array, places)
-    with running(c.blocks):
-        y, mean, inverse = batch_norm(x, scale, shift, eps, slope)
-        gx, gscale, gshift = batch_norm_vjp(g, x, scale, shift, mean, inverse, slope)
-
-    a, upstream = (np.asarray(array)[c.at].astype(np.float64) for array in (x, g))
-    of_scale, of_shift = (flat(array)[c.columns].astype(np.float64) for array in (scale, shift))
-    average = a.sum(0) / M
-    deviation = np.sqrt((a * a).sum(0) / M - average**2 + eps)
-    normal = (a - average) / deviation
-    before = normal * of_scale + of_shift
-    upstream = np.where(before > 0, upstream, slope * upstream)
-    sums, products = upstream.sum(0), (upstream * normal).sum(0)
-    expected = of_scale / deviation * (upstream - sums / M - normal * (products / M))
-    for actual, exact in (
-        (np.asarray(y)[c.at], np.where(before > 0, before, slope * before)),
-        (flat(mean)[c.columns], average),
-        (flat(inverse)[c.columns], 1 / deviation),
-        (flat(gshift)[c.columns], sums),
-        (flat(gscale)[c.columns], products),
-        (np.asarray(gx)[c.at], expected),
-    ):
-        np.testing.assert_allclose(actual, exact, rtol=2e-4, atol=2e-4 * np.abs(exact).max())
+def test_updates_of_more_parameters_than_32_bits_count():
+    p, g, settings = (on_device(np.array(numbers, np.float32)) for numbers in ([1, 2], [3, 4], [0.5, 0]))
+    table = reserve((SIZE // 2, 4), np.int64)  # as if all others were empty
+    np.asarray(table)[-1] = 1, 2, address_of(p), address_of(g)
+    with running(last):
+        run("optim.cu", "sgd", (2, THREADS), table, settings, len(table), real=np.float32)
+    np.testing.assert_array_equal(plain(p), [-0.5, 0])
 
 
 # Python's side
@@ -374,7 +315,7 @@ IN_32_BITS = [
     ("window.cu", "wide n = rest / g.OH", "unsigned n = rest / g.OH", UNSIGNED, test_im2col, (WINDOWS["images"],)),
     ("pool.cu", "visit((wide)h * g.W + w)", "visit(h * g.W + w)", SIGNED, test_window_sum, (*PIXELS.values(),)),
     ("pool.cu", "wide image = i /", "unsigned image = i /", UNSIGNED, test_pool_gather, (WINDOWS["images"],)),
-    ("columns.h", "wide column;", "int column;", UNSIGNED, test_sums_of_columns, (MATRICES[-1],)),
+    ("columns.h", "wide column;", "int column;", UNSIGNED, of_columns.test_sums_of_columns, (of_columns.MATRICES[-1],)),
     ("columns.h", "wide row, end;", "int row, end;", UNSIGNED, test_cross_entropy, (1,)),
     ("activation.cu", "Function function, wide size", "Function function, int size", UNSIGNED, test_activations, (0,)),
     ("random.cu", "philox(block + i", "philox((unsigned)block + i", UNSIGNED, test_random_numbers, ("uniform", 0)),

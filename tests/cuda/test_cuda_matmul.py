@@ -73,6 +73,7 @@ def test_long_sums_with_few_tiles_are_in_parts():
     assert plan(64, 64, 100_000).parts > 100
     assert plan(64, 64, 100).parts == 1
     assert plan(4096, 4096, 100_000) == Plan("large", 1)
+    assert plan(1 << 20, 64, 100) == Plan("medium", 1)  # half of a large tile's columns would be none
     assert plan(4096, 1, 100).shape == "narrow"
 
 

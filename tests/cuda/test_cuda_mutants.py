@@ -2,9 +2,10 @@
 
 import re
 
+import mutants
 import pytest
 from guards import mutants_of, operands, without_comments
-from mutants import KERNELS, Runner, all_mutants, proofs, reason, sampled, table
+from mutants import KERNELS, Copy, Runner, all_mutants, proofs, reason, sampled, table
 
 SOURCE = """
 #include <a < b>
@@ -168,6 +169,13 @@ def test_a_mutant_that_nothing_notices_is_told(tmp_path):
     (mutant,) = [m for m in all_mutants() if m.file == "window.cu" and m.guard == "h >= 0"]
     ((_, verdict),) = Runner(tmp_path, sanitizers=False).verdicts([mutant._replace(replacement="0 <= h")])
     assert not verdict.dead
+
+
+def test_what_writes_to_too_much_memory_is_ended(tmp_path, monkeypatch):
+    test = tmp_path / "test_cuda_large.py"
+    test.write_text("import time\n\n\ndef test_it():\n    numbers = bytearray(b'1') * (1 << 28)\n    time.sleep(60)\n")
+    monkeypatch.setattr(mutants, "MEMORY", 1 << 28)
+    assert Copy(tmp_path / "copy").tested([str(test)], 50).killer == "writes to too much memory"
 
 
 def test_a_table_has_a_row_for_each():

@@ -9,8 +9,10 @@ from minigan.data import Batches
 from minigan.devices import device_of
 from minigan.gan import Recipe, Trainer
 from minigan.models.cgan import cgan
+from minigan.models.dcgan import dcgan
 from minigan.models.gan import GAN
 from minigan.nn import BatchNorm, Flatten, LeakyReLU, Linear, Reshape, Sequential, Tanh
+from minigan.training.errors import DivergedError, TrainingError
 
 SHAPE, BATCH, STEPS = (6, 6, 1), 4, 2
 RECIPES = {
@@ -28,11 +30,13 @@ def small_gan():
     return GAN("small", Sequential(generator, Reshape(*SHAPE)), discriminator, SHAPE, latent_size=5)
 
 
-def trained(gan, recipe, device):
+def trained(gan, recipe, device, steps=STEPS, **settings):
     images = np.random.default_rng(0).uniform(-1, 1, (16, *gan.image_shape)).astype(np.float32)
     batches = Batches(images, None if gan.classes is None else np.arange(16) % gan.classes, batch_size=BATCH, ahead=0)
-    trainer = Trainer(gan.to(device), batches, steps=STEPS, recipe=recipe)
-    records = [trainer.play(*next(batches)) for _ in range(STEPS)]
+    trainer = Trainer(gan.to(device), batches, steps=steps, recipe=recipe, **settings)
+    records = []
+    for trainer.step in range(steps):
+        records.append(trainer.play(*next(batches)))
     return gan, records
 
 
@@ -56,8 +60,47 @@ def test_a_recipe_on_the_device(name):
     assert_trained_alike(small_gan, RECIPES[name])
 
 
-def test_classes_on_the_device():
-    def make():
-        return cgan((28, 28, 1), random.derived(0, "init"), classes=3, maps=4)
+def small_cgan():
+    return cgan((28, 28, 1), random.derived(0, "init"), classes=3, maps=4)
 
-    assert_trained_alike(make, make().recipe)
+
+def test_classes_on_the_device():
+    assert_trained_alike(small_cgan, small_cgan().recipe)
+
+
+@pytest.mark.parametrize("name", [*RECIPES, "cgan"])
+def test_captured_steps_are_the_uncaptured_ones(name):
+    """To the bit: the first step is as it is, the second captured, the others replayed."""
+    make = small_cgan if name == "cgan" else small_gan
+    recipe = make().recipe if name == "cgan" else RECIPES[name]
+    (one, expected), (other, found) = (trained(make(), recipe, DEVICE, 4, captured=c) for c in (False, True))
+    assert found == expected
+    assert len({record["generator_loss"] for record in found}) == 4
+    for player, network in one.networks().items():
+        theirs = other.networks()[player].state_dict()
+        for tensor, array in network.state_dict().items():
+            np.testing.assert_array_equal(theirs[tensor], array, err_msg=f"{player} {tensor}")
+
+
+def test_a_captured_step_tells_of_a_loss_that_is_no_number():
+    images = np.random.default_rng(0).uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
+    trainer = Trainer(small_gan().to(DEVICE), None, steps=3, captured=True)
+    trainer.play(images), trainer.play(images)
+    trainer.gan.generator[0][0].weight.data.fill(np.nan)
+    with pytest.raises(DivergedError, match=r"generator's 0\.0\.weight"):
+        trainer.play(images)
+
+
+@pytest.mark.parametrize("settings", [{"captured": True}, {"precision": "tf32"}])
+def test_what_only_a_gpu_has_is_refused_on_the_cpu(settings):
+    with pytest.raises(TrainingError, match=r"only a GPU has that.*--device"):
+        Trainer(small_gan(), None, steps=1, **settings)
+
+
+def test_a_trainers_precision_is_that_of_its_products():
+    images = np.random.default_rng(0).uniform(-1, 1, (BATCH, 28, 28, 1)).astype(np.float32)
+    losses = []
+    for precision in ("float32", "bf16"):
+        gan = dcgan((28, 28, 1), random.derived(0, "init"), maps=32).to(DEVICE)
+        losses.append(Trainer(gan, None, steps=1, precision=precision).play(images)["discriminator_loss"])
+    assert 1e-6 < abs(losses[0] - losses[1]) < 0.05
