@@ -19,6 +19,7 @@ from benchmarks.errata.training import (
     adam,
     cross_entropy,
     distance,
+    drawn,
     floor,
     fresh,
     probability,
@@ -86,9 +87,9 @@ def players(images: np.ndarray, pictures: Path, steps: int) -> dict:
         curves.append((name, {kind: (at, probability(scores)) for kind, (at, scores) in lines.items()}))
         verdicts = {kind: float(probability(curve.last(number))) for number, kind in ((1, "real"), (2, "fake"))}
         verdicts["spread"] = float(made.std(0).mean())
-        rows.append({"name": name, **verdicts, "distance": distance(made, images[:1000])})
+        rows.append({"name": name, **verdicts, "distance": distance(made, images)})
     panels(pictures / "documents-players.png", shown, curves, bounds=(-0.03, 1.03))
-    return {"steps": steps, "rows": rows, "spread": float(images[:1000].std(0).mean()), "floor": floor(images)}
+    return {"steps": steps, "rows": rows, "spread": float(drawn(images).std(0).mean()), "floor": floor(images)}
 
 
 def show_players(figures: dict) -> str:

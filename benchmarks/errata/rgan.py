@@ -212,7 +212,7 @@ def optimisers(images: np.ndarray, pictures: Path, steps: int) -> dict:
         at, scores = curve.column(2)
         lines[name] = (at, probability(scores))
         verdicts = [float(probability(curve.last(number))) for number in (1, 2)]
-        rows.append({"name": name, "real": verdicts[0], "fake": verdicts[1], "distance": distance(made, images[:1000])})
+        rows.append({"name": name, "real": verdicts[0], "fake": verdicts[1], "distance": distance(made, images)})
     panels(
         pictures / "documents-optimisers.png",
         shown,

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.errata import pictures
 from benchmarks.errata.experiment import table
-from benchmarks.errata.training import FEATURES, SCORED, SEED, distance
+from benchmarks.errata.training import FEATURES, SCORED, SEED, distance, floor
 from minigan import models
 from minigan.data import Dataset, load_splits
 from minigan.errors import MiniganError
@@ -82,9 +82,7 @@ def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | Non
     package = importlib.import_module(f"minigan.{kind}")
     if kind in ("gan", "vae"):
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
-        figures["distance"] = distance(made[:SCORED], dataset.images[:SCORED])
-        real = dataset.images[-min(SCORED, len(dataset) // 2) :]
-        figures["floor"] = distance(real, dataset.images[:SCORED])
+        figures |= {"distance": distance(made, dataset.images), "floor": floor(dataset.images)}
         content = grid(made[:COUNT], COLUMNS)
     elif kind == "restoration":
         figures["results"] = config["results"]

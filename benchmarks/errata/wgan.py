@@ -88,7 +88,7 @@ def critic(images: np.ndarray, pictures: Path, steps: int) -> dict:
         shown.append((name, sheet(made[:SHOWN])))
         curves.append((name, {"real": curve.column(1), "fake": curve.column(2)}))
         scores = {"real": curve.last(1), "fake": curve.last(2), "slope": slope(gan, images)}
-        rows.append({"name": name, **scores, "distance": distance(made, images[:1000])})
+        rows.append({"name": name, **scores, "distance": distance(made, images)})
     panels(pictures / "documents-critic.png", shown, curves)
     lengths = [max(1, steps // 6), max(1, steps // 3)]
     alone = {"steps": lengths}
