@@ -3,8 +3,8 @@
 #
 # On a machine with a GPU: installs the package, runs the kernels' tests there, compute-sanitizer where it is present, and
 # the suites that are for devices; leaves JSON files, log.txt and summary.md in the folder OUT. Takes under ten minutes:
-# every part has a limit of its own, and no part begins when all of the time is spent. A part that fails stops no other;
-# the exit status says whether all went well, and summary.md names what did not.
+# every part has a limit of its own, and no part begins when all of the time is spent (GPU_SECONDS says how much there
+# is). A part that fails stops no other; the exit status says whether all went well, and summary.md names what did not.
 #
 # With `sim` the same parts run on the device sim, without a GPU: a rehearsal, which every file says.
 #
@@ -18,7 +18,7 @@ case $device in cuda | sim) ;; *) echo "gpu.sh: no device is called '$device' he
 cd "$(dirname "$0")/.." || exit 2
 
 python=${PYTHON:-python3}
-total=570 # seconds
+total=${GPU_SECONDS:-570}
 work=$(mktemp -d)
 log=$work/log.txt
 parts=$work/parts.tsv # name, exit status, seconds
@@ -88,9 +88,11 @@ rm -f "$out"/{machine,kernels,conv,step,scaling}.json "$out"/{log.txt,summary.md
 install
 part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.json"
 # what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
-signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" tests/cuda \
+parallel=()
+"$python" -c 'import xdist' 2> /dev/null && parallel=(-n auto) # each process compiles the kernels that it is first to ask for
+signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" "${parallel[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
-  --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_large*.py'
+  --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_narrowed.py' --ignore-glob '*/test_cuda_large*.py'
 suite step 200
 suite kernels 50
 suite conv 80

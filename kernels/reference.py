@@ -122,6 +122,13 @@ def pool_gather(x, indices, g):
     return np.where(indices < 0, np.zeros((), x.dtype), picked)
 
 
+def segment_sum(rows, segments, count):
+    """Row i of rows (n, C) added to row segments[i] of (count, C) zeros, first to last; segments are 0 to count - 1."""
+    sums = np.zeros((count, rows.shape[1]), rows.dtype)
+    np.add.at(sums, segments, rows)
+    return sums
+
+
 def pool_scatter(y, indices, g):
     """The adjoint of pool_gather in x: each value is added to the pixel it came from, (N, H, W, C)."""
     x = np.zeros((g.N, g.H * g.W, g.C), y.dtype)

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 
 
 def seconds(run: Callable[[], object], times: int) -> float:
-    """How long one call takes, over so many in a row."""
+    """How long one call takes, over so many in a row: by its own clock where it brings one (clocks.py)."""
+    if hasattr(run, "seconds"):
+        return run.seconds(times)
     start = time.perf_counter()
     for _ in range(times):
         run()

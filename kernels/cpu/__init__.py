@@ -9,6 +9,7 @@ from minigan.kernels.cpu.norm import batch_norm, batch_norm_vjp, bias_sum, leaky
 from minigan.kernels.cpu.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cpu.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
 from minigan.kernels.cpu.random import standard_normal, uniform
+from minigan.kernels.cpu.segment import segment_sum
 from minigan.kernels.cpu.threads import get_threads, set_threads
 from minigan.kernels.cpu.window import col2im, im2col
 
@@ -33,6 +34,7 @@ __all__ = [
     "pool_gather",
     "pool_scatter",
     "rmsprop_update",
+    "segment_sum",
     "set_threads",
     "sgd_update",
     "standard_normal",

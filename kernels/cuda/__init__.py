@@ -11,6 +11,7 @@ from minigan.kernels.cuda.optim import adam_update, rmsprop_update, sgd_update
 from minigan.kernels.cuda.pool import max_pool_indices, pool_gather, pool_scatter, window_spread, window_sum
 from minigan.kernels.cuda.random import standard_normal, uniform
 from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
+from minigan.kernels.cuda.segment import segment_sum
 from minigan.kernels.cuda.sim import DEVICE, SimArray, Simulator
 from minigan.kernels.cuda.window import col2im, im2col
 
@@ -37,6 +38,7 @@ __all__ = [
     "pool_gather",
     "pool_scatter",
     "rmsprop_update",
+    "segment_sum",
     "sgd_update",
     "standard_normal",
     "tanh_vjp",

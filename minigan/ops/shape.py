@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from minigan import kernels
 from minigan.autograd import primitive
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
@@ -143,17 +144,32 @@ def _(g, y, x, *, index):
 @primitive(saves="")
 def put(g, *, index, shape):
     """Zeros of `shape` with g added at index, repeated places summed: the adjoint of `take`."""
-    x, index = np.zeros_like(g, shape=shape), _beside(g, index)
+    index = _beside(g, index)
     if _may_repeat(index):
-        np.add.at(x, index, g)
-    else:
-        x[index] = g
+        return _sum_at(g, index, shape)
+    x = np.zeros_like(g, shape=shape)
+    x[index] = g
     return x
 
 
 @put.vjp(0)
 def _(g, y, x, *, index, shape):
     return take(g, index=index)
+
+
+def _sum_at(g, index, shape):
+    """The `put` of an index that may repeat: sums of rows, which are what lies at a place of the axes indexed."""
+    parts = index if isinstance(index, tuple) else (index,)
+    axes = len(parts) if all(map(_integers, parts)) else len(shape)
+    numbers = np.ones_like(g, shape=shape[:axes], dtype=np.int64).cumsum() - 1  # on the device, where g is
+    segments = numbers.reshape(shape[:axes])[index].ravel()
+    width = math.prod(shape[axes:])
+    return kernels.of(g).segment_sum(g.reshape(segments.size, width), segments, numbers.size).reshape(shape)
+
+
+def _integers(part):
+    kind = getattr(getattr(part, "dtype", None), "kind", "")
+    return kind in ("i", "u") or (isinstance(part, int) and not isinstance(part, bool))
 
 
 def _beside(x, index):

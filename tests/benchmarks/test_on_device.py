@@ -142,6 +142,21 @@ def test_the_device_is_held_until_its_queue_is_full():
     assert library.asked.count("call") == 1 + clocks.MOST
 
 
+def with_a_clock():
+    return ByTheDevice(lambda: None, Recorder())
+
+
+def test_what_brings_a_clock_is_timed_by_it_here_and_in_a_peers_process():
+    found = measure_beside(with_a_clock())
+    assert found.own == [4.0]
+    assert found.others == {"theirs": [4.0]}
+
+
+def measure_beside(ours):
+    with Rivals() as processes:
+        return processes.beside(ours, {"theirs": Rival(with_a_clock, ())}, samples=1, sample=36.0)
+
+
 def test_a_sample_of_what_takes_long_ends_early(monkeypatch):
     monkeypatch.setattr(clocks, "LIMIT", 0)
     calls = []

@@ -185,3 +185,11 @@ def test_binary_cross_entropy(size, make, number):
     excess = cpu.binary_cross_entropy_excess(logits, targets)
     assert excess.dtype == logits.dtype
     assert_near(excess, reference.binary_cross_entropy_excess(logits, targets), 1)
+
+
+@given(st.integers(0, 40), st.integers(0, 9), st.integers(1, 20), makers(), st.integers(0, 9))
+def test_sums_by_segment(n, width, count, make, seed):
+    rows, segments = make(n, width), np.random.default_rng(seed).integers(0, count, n)
+    sums = cpu.segment_sum(rows, segments, count)
+    np.testing.assert_array_equal(sums, reference.segment_sum(rows, segments, count))
+    assert sums.dtype == rows.dtype
