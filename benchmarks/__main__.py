@@ -1,4 +1,4 @@
-"""python -m benchmarks SUITE [--device cpu|cuda|sim] [--peer torch] [--threads N] [--samples N] [--case NAME]
+"""python -m benchmarks SUITE [--device cpu|cuda|sim] [--peer torch|cpu] [--threads N] [--samples N] [--case NAME]
 [--json FILE]"""
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ def main(arguments=None) -> int:
     parser.add_argument(
         "--device", default="cpu", metavar="NAME", help="what to measure on: cpu, cuda, or sim for a rehearsal [cpu]"
     )
-    parser.add_argument("--peer", choices=["torch"], help="measure this engine too and print the ratio ours / peer")
+    parser.add_argument(
+        "--peer",
+        choices=["torch", "cpu"],
+        help="measure this engine too, or minigan on the CPU beside a device, and print the ratio ours / peer",
+    )
     parser.add_argument("--threads", type=positive, metavar="N", help="for both sides [all cores]")
     parser.add_argument(
         "--samples", type=positive, metavar="N", help=f"pairs of measurements for each case {list(SUITES.items())}"

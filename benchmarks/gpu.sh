@@ -79,12 +79,13 @@ sanitize() {
   fi
 }
 
-suite() {
-  part "$1" "$2" "$python" -m benchmarks "$1" --device "$device" --peer torch --samples 5 --json "$out/$1.json"
+suite() { # NAME LIMIT PEER, kept as NAME.json, or NAME-cpu.json beside the CPU
+  local name=$1$([ "$3" = torch ] || echo "-$3")
+  part "$name" "$2" "$python" -m benchmarks "$1" --device "$device" --peer "$3" --samples 5 --json "$out/$name.json"
 }
 
 [ "$device" = cuda ] || say "A rehearsal on the device sim: no time in this file says anything about a GPU."
-rm -f "$out"/{machine,kernels,conv,step,scaling}.json "$out"/{log.txt,summary.md}
+rm -f "$out"/{machine,kernels,conv,step,scaling,step-cpu,conv-cpu}.json "$out"/{log.txt,summary.md}
 install
 part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.json"
 # what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
@@ -93,12 +94,14 @@ parallel=()
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" "${parallel[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
   --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_narrowed.py' --ignore-glob '*/test_cuda_large*.py'
-suite step 200
-suite kernels 50
-suite conv 80
+suite step 200 torch
+suite conv 80 torch
+suite kernels 60 torch
 tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # those of shared memory and tensor cores
 sanitize memcheck tests/cuda/test_cuda_{activation,pool,matmul,conv}.py -k "activation or pool or $tiles"
 sanitize racecheck tests/cuda/test_cuda_{reduce,matmul,conv}.py -k "reduce or $tiles"
-suite scaling 50
+suite scaling 50 torch
+suite step 60 cpu
+suite conv 60 cpu
 tail -c 8000000 "$log" > "$out/log.txt"
 "$python" -m benchmarks.report summary "$device" "$out" "$parts"

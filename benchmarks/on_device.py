@@ -2,8 +2,9 @@
 
 Kernels and convolutions are timed by the device, so that what a launch costs in Python does not hide what a kernel
 takes; steps and scaling by the host, as users see them. Rivals are PyTorch in each way of asking for it, CuPy's own
-operations, and minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours, and every rival's
-time is in the record. What PyTorch compiles comes last, in cases of its own, as that takes long and time may run out.
+operations, or with `--peer cpu` minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours, and
+every rival's time is in the record. What PyTorch compiles comes last, in cases of its own, as that takes long and time
+may run out.
 A rehearsal has no rivals, and nothing in it says how fast a GPU is.
 """
 
@@ -31,7 +32,7 @@ from minigan.kernels.geometry import ConvGeometry
 
 CPU = "minigan, cpu"
 FLOAT32 = [way for way in torch_gpu.EAGER if not way.tf32]
-SAMPLE = 0.1  # seconds of ours, about
+SAMPLES = {"kernels": 0.03, "conv": 0.03, "step": 0.1, "scaling": 0.05}  # seconds of ours, about
 TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's usual layer in a rehearsal
 PRECISIONS = "float32", "tf32"
 AS_IT_COMES: dict = {}  # settings of a trainer
@@ -56,18 +57,20 @@ class Work(NamedTuple):
 def run(request: Request) -> Iterator[measure.Record]:
     """The records of a suite's cases."""
     works = WORKS[request.suite](request)
+    if request.peer == "cpu":
+        works = {name: work for name, work in works.items() if CPU in work.rivals}
     with Rivals() as rivals:
         for name in request.wanted(works):
             yield measured(request, name, works[name], rivals)
 
 
 def measured(request: Request, name: str, work: Work, rivals: Rivals) -> measure.Record:
-    competing = work.rivals if request.peer else {}
+    competing = competitors(request, work)
     ours = clocked(request, work.build())
-    found = rivals.beside(ours, competing, samples=request.samples, sample=request.sample(SAMPLE))
+    found = rivals.beside(ours, competing, samples=request.samples, sample=request.sample(SAMPLES[request.suite]))
     best = quickest(found, competing)
     more = dict(work.more)
-    if work.others:
+    if work.others and request.peer != "cpu":
         more["ours_by_algorithm_ms"] = {
             other: 1e3 * statistics.median(alone(request, clocked(request, build()), rivals))
             for other, build in work.others.items()
@@ -88,8 +91,14 @@ def measured(request: Request, name: str, work: Work, rivals: Rivals) -> measure
     )
 
 
+def competitors(request: Request, work: Work) -> dict[str, Rival]:
+    if request.peer == "cpu":
+        return {CPU: work.rivals[CPU]}
+    return {name: rival for name, rival in work.rivals.items() if name != CPU} if request.peer else {}
+
+
 def alone(request, ours, rivals) -> list[float]:
-    return rivals.beside(ours, {}, samples=request.samples, sample=request.sample(SAMPLE)).own
+    return rivals.beside(ours, {}, samples=request.samples, sample=request.sample(SAMPLES[request.suite])).own
 
 
 def clocked(request: Request, ours):
@@ -116,7 +125,7 @@ def kernel_rivals(request, name, case) -> dict[str, Rival]:
     rivals = {f"torch {form}": Rival(torch_gpu.kernel, (name, form)) for form in case.forms}
     if name in cupy_kernels.KERNELS:
         rivals["cupy"] = Rival(cupy_kernels.kernel, (name,))
-    return rivals | {CPU: Rival(cpu_kernel, (name, request.threads), False)}
+    return rivals | {CPU: Rival(cpu_kernel, (name, request.threads))}
 
 
 def conv_works(request: Request) -> dict[str, Work]:
@@ -132,7 +141,7 @@ def conv_work(request, layer, direction) -> Work:
     ways = {way.name: Rival(torch_gpu.convolution, (layer, direction, way), not way.tf32) for way in torch_gpu.EAGER}
     return Work(
         partial(conv.ours, layer, direction, request.device),
-        ways | {CPU: Rival(cpu_convolution, (layer, direction, request.threads), False)},
+        ways | {CPU: Rival(cpu_convolution, (layer, direction, request.threads))},
         products=layers.products(layer),
         more={"plain_product": layer.plain_product},
         others={name: partial(conv.ours, layer, direction, request.device, name) for name in ALGORITHMS},
@@ -173,7 +182,7 @@ def step_works(request: Request) -> dict[str, Work]:
 def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_COMES, **more) -> Work:
     rivals = {way.name: Rival(torch_gpu.step, (case, way)) for way in ways}
     if cpu:
-        rivals[CPU] = Rival(cpu_step, (case, request.threads), False)
+        rivals[CPU] = Rival(cpu_step, (case, request.threads))
     gan = models.build(case.model, case.shape)
     return Work(
         lambda: step(case, request.device, **how),
@@ -211,7 +220,7 @@ def layer_work(request, layer, more) -> Work:
     rivals = {way.name: Rival(torch_gpu.all_directions, (layer, way)) for way in FLOAT32}
     return Work(
         lambda: all_directions(layer, request.device),
-        rivals | {CPU: Rival(cpu_directions, (layer, request.threads), False)},
+        rivals | {CPU: Rival(cpu_directions, (layer, request.threads))},
         products=3 * layers.products(layer),
         more=more,
     )

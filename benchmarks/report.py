@@ -15,7 +15,7 @@ from pathlib import Path
 from minigan.errors import MiniganError
 
 REHEARSAL = "A rehearsal on the device sim: nothing here says anything about a GPU."
-SUITES = ("step", "kernels", "conv", "scaling")
+SUITES = ("step", "kernels", "conv", "scaling", "step-cpu", "conv-cpu")
 OUT_OF_TIME = ("124", "137")  # what `timeout` ends with
 
 

@@ -17,6 +17,7 @@ ON_DEVICES = ("kernels", "conv", "step", "scaling")  # the suites that are for o
 class Request:
     """A suite, its peer or None, threads for both sides, pairs of samples, the case or None for all, the device.
 
+    peer: "torch", or for another device than the CPU "cpu": minigan there
     case: a name, or a pattern such as "dcgan-64/*"
     device: "sim" is a rehearsal: one sample of tiny cases, from which nothing follows but that all of it runs
     raises MiniganError for a device that does not exist or cannot be used, and for a suite that is not for it
@@ -36,6 +37,8 @@ class Request:
             raise MiniganError(
                 f"--device {self.device}: the {self.suite} suite is for the cpu; on devices run {', '.join(ON_DEVICES)}"
             )
+        if self.peer == "cpu" and self.device == "cpu":
+            raise MiniganError("--peer cpu: that is what is measured; it is the peer of another --device")
         if self.rehearsal:
             self.samples, self.peer = 1, None
 

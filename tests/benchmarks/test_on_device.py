@@ -13,6 +13,7 @@ from benchmarks.peers.torch_gpu import COMPILED, EAGER
 from benchmarks.request import ON_DEVICES, Request
 from benchmarks.rivals import Rival, Rivals, quickest
 from minigan.devices import device_of, to_cpu
+from minigan.errors import MiniganError
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the device sim needs g++")
 
@@ -140,6 +141,19 @@ def test_the_device_is_held_until_its_queue_is_full():
     library.asked.clear()
     timed.seconds(10**6)
     assert library.asked.count("call") == 1 + clocks.MOST
+
+
+@pytest.mark.parametrize("suite", ON_DEVICES)
+def test_the_cpu_competes_alone_where_it_is_asked_for(suite):
+    request = Request(suite, None, 1, 1)  # the device is not needed to say who competes
+    request.device = "cuda"
+    works = on_device.WORKS[suite](request).values()
+    for request.peer in ("cpu", "torch"):
+        names = [set(on_device.competitors(request, work)) for work in works if on_device.CPU in work.rivals]
+        assert names
+        assert all((found == {on_device.CPU}) is (request.peer == "cpu") for found in names)
+    with pytest.raises(MiniganError, match="--peer cpu: that is what is measured"):
+        Request(suite, "cpu", 1, 1)
 
 
 def with_a_clock():
