@@ -166,13 +166,14 @@ def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
 
 def step_works(request: Request) -> dict[str, Work]:
     """Each step as its launches come beside PyTorch as it comes, and captured beside what PyTorch compiles; both in
-    float32, and with products on tensor cores. The most important come first, and only these beside a compiler."""
+    float32, and with products on tensor cores. The most important come first, and only these beside a compiler: the
+    others, captured, are beside PyTorch as it comes."""
     works = {}
     cases, sim = (REHEARSED, True) if request.device == "sim" else (ON_A_GPU, False)
     ways = (False, torch_gpu.EAGER), (True, torch_gpu.COMPILED)
     for (name, case), (captured, rivals), precision in itertools.product(cases.items(), ways, PRECISIONS):
-        compiled = captured and name not in BESIDE_A_COMPILER
-        rivals = [] if sim or compiled else [way for way in rivals if way.tf32 == (precision != "float32")]
+        rivals = rivals if name in BESIDE_A_COMPILER else torch_gpu.EAGER
+        rivals = [] if sim else [way for way in rivals if way.tf32 == (precision != "float32")]
         extras = [precision] * (precision != "float32") + ["captured"] * captured
         how = {"precision": precision, "captured": captured}
         works[", ".join([name, *extras])] = step_work(request, case, rivals, cpu=not extras and not sim, how=how)
