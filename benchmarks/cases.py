@@ -18,6 +18,14 @@ class GanCase(NamedTuple):
         """(H, W, C) of one image."""
         return self.size, self.size, self.channels
 
+    def build(self):
+        """The GAN with plain cross-entropy, which all engines do, whatever the model's own recipe has besides."""
+        from minigan import models
+
+        gan = models.build(self.model, self.shape)
+        gan.recipe = models.Recipe()
+        return gan
+
 
 GANS = {
     "mlp-gan": GanCase("mlp-gan", 28, 1, 128),

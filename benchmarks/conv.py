@@ -17,7 +17,7 @@ from benchmarks.cases import GANS
 from benchmarks.layers import Convolution, layers, operands, products
 from benchmarks.peers.process import started
 from benchmarks.step import LAYOUTS
-from minigan import devices, kernels, models
+from minigan import devices, kernels
 
 WIDTH = 52
 DIRECTIONS = ("forward", "input gradient", "weight gradient")
@@ -57,7 +57,7 @@ def all_cases() -> tuple[dict[str, tuple[Convolution, str]], dict[str, list[str]
     """The cases, name -> (layer, direction), and the names of the layers that share each one's product."""
     cases, names, also = {}, {}, {}
     for model, case in GANS.items():
-        gan = models.build(case.model, case.shape)
+        gan = case.build()
         players = {"D": (gan.discriminator, gan.image_shape), "G": (gan.generator, (gan.latent_size,))}
         for player, (network, shape) in players.items():
             found = [layer for layer in layers(network, case.batch, shape) if isinstance(layer, Convolution)]

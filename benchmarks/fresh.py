@@ -86,12 +86,11 @@ def resident(which: str) -> int:
 def _minigan(case: GanCase, engine: str, threads: int):
     import numpy as np
 
-    from minigan import models
     from minigan.data import Batches
     from minigan.gan import Trainer
 
     real = np.random.default_rng(0).uniform(-1, 1, (case.batch, *case.shape)).astype(np.float32)
-    trainer = Trainer(models.build(case.model, case.shape), Batches(real, batch_size=case.batch), steps=1)
+    trainer = Trainer(case.build(), Batches(real, batch_size=case.batch), steps=1)
     return lambda: trainer.play(real)
 
 

@@ -24,7 +24,7 @@ from benchmarks.peers import torch_gpu
 from benchmarks.request import Request
 from benchmarks.rivals import Rival, Rivals, quickest
 from benchmarks.step import real_images
-from minigan import devices, models
+from minigan import devices
 from minigan.gan import Trainer
 from minigan.kernels.cpu.threads import set_threads
 from minigan.kernels.cuda.conv import ALGORITHMS
@@ -184,7 +184,7 @@ def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_
     rivals = {way.name: Rival(torch_gpu.step, (case, way)) for way in ways}
     if cpu:
         rivals[CPU] = Rival(cpu_step, (case, request.threads))
-    gan = models.build(case.model, case.shape)
+    gan = case.build()
     return Work(
         lambda: step(case, request.device, **how),
         rivals,
@@ -196,7 +196,7 @@ def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_
 
 def step(case: GanCase, device: str, **how):
     """A training step; images are there already, as PyTorch's are."""
-    gan = models.build(case.model, case.shape).to(device)
+    gan = case.build().to(device)
     trainer, real = Trainer(gan, None, steps=1, **how), devices.move(real_images(case), device)
     return lambda: trainer.play(real)
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import measure
 from benchmarks.cases import GANS
 from benchmarks.step import real_images
-from minigan import kernels, models
+from minigan import kernels
 from minigan.data import Batches
 from minigan.gan import Trainer
 
@@ -40,7 +40,7 @@ def run(request):
     for name in request.wanted(GANS):
         case = GANS[name]
         real = real_images(case)
-        trainer = Trainer(models.build(case.model, case.shape), Batches(real, batch_size=case.batch), steps=1)
+        trainer = Trainer(case.build(), Batches(real, batch_size=case.batch), steps=1)
         trainer.play(real)
         wholes, parts = [], defaultdict(list)
         for _ in range(request.samples):

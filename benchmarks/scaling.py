@@ -12,7 +12,7 @@ from benchmarks.cases import GANS
 from benchmarks.layers import Convolution, operands, products, products_of_a_step
 from benchmarks.peers.process import started
 from benchmarks.step import LAYOUTS, real_images, torch_step
-from minigan import kernels, models
+from minigan import kernels
 from minigan.data import Batches
 from minigan.gan import Trainer
 from minigan.kernels.cpu.threads import set_threads
@@ -72,7 +72,7 @@ def layer_of(axis: str, value: int, usual: dict[str, int] = USUAL) -> Convolutio
 
 def _step(request, name, axis, value, threads):
     case = GANS[STEP]._replace(**({"batch": value} if axis == "batch" else {}))
-    gan = models.build(case.model, case.shape)
+    gan = case.build()
     real = real_images(case)
     trainer = Trainer(gan, Batches(real, batch_size=case.batch), steps=1)
     builds = {peer: (torch_step, case, last, threads) for peer, last in LAYOUTS.items()} if request.peer else {}

@@ -12,7 +12,6 @@ from benchmarks import measure
 from benchmarks.cases import GANS, GanCase
 from benchmarks.layers import products_of_a_step
 from benchmarks.peers.process import started
-from minigan import models
 from minigan.data import Batches
 from minigan.gan import Trainer
 
@@ -23,7 +22,7 @@ WIDTH = 12
 def run(request):
     for name in request.wanted(GANS):
         case = GANS[name]
-        gan = models.build(case.model, case.shape)
+        gan = case.build()
         real = real_images(case)
         trainer = Trainer(gan, Batches(real, batch_size=case.batch), steps=1)
         with started(builds(case, request)) as peers:
@@ -51,7 +50,7 @@ def torch_step(case: GanCase, channels_last: bool, threads: int):
     from benchmarks.peers.torch_gan import TorchTrainer
 
     torch.set_num_threads(threads)
-    gan = models.build(case.model, case.shape)
+    gan = case.build()
     trainer = TorchTrainer(gan, channels_last)
     images = trainer.images(real_images(case))
     return lambda: trainer.step(images, torch.randn(case.batch, gan.latent_size))

@@ -33,9 +33,8 @@ def step(case: GanCase, way: Way):
     from benchmarks.peers.torch_gan import networks
     from benchmarks.peers.torch_training import Training
     from benchmarks.step import real_images
-    from minigan import models
 
-    gan = models.build(case.model, case.shape)
+    gan = case.build()
     theirs = [network.cuda() for network in networks(gan)]
     trainer = Training(*theirs, gan.recipe.generator_rate, gan.recipe.betas, way.channels_last)
     for network in theirs if way.compiled else ():

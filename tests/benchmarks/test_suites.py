@@ -51,7 +51,7 @@ def test_every_convolution_of_the_models_is_a_case_or_named_by_one():
     named = set(cases).union(*also.values())
     count = 0
     for name, case in GANS.items():
-        gan = models.build(case.model, case.shape)
+        gan = case.build()
         networks = (gan.generator, gan.discriminator)
         weights = [p for network in networks for _, p in network.named_parameters() if p.ndim == 4]
         assert len([n for n in named if n.startswith(f"{name}/")]) == 3 * len(weights)
