@@ -17,6 +17,14 @@ def with_batch_norm():
     return gan
 
 
+def test_a_penalty_that_is_given_takes_the_others_place():
+    assert Recipe(r1=1.0).changed(gradient_penalty=10.0) == Recipe(gradient_penalty=10.0)
+    assert Recipe(gradient_penalty=10.0).changed(r1=2.0) == Recipe(r1=2.0)
+    assert Recipe(r1=1.0).changed(gradient_penalty=0.0) == Recipe(r1=1.0)
+    both = Recipe().changed(r1=1.0, gradient_penalty=10.0)  # fit says what is wrong with that
+    assert (both.r1, both.gradient_penalty) == (1.0, 10.0)
+
+
 def test_single_settings_are_changed_and_none_leaves_them():
     recipe = Recipe(generator_rate=1.0).changed(critic_steps=5, ema=None, clip=0.0)
     assert recipe == Recipe(generator_rate=1.0, critic_steps=5)

@@ -85,7 +85,7 @@ def test_the_report_is_one_page_that_loads_nothing(run):
 def test_the_report_holds_grids_curves_settings_and_environment(run):
     page = (run[0] / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 9  # eight along the way, and the last one large
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3  # losses, accuracies, and R1
     assert "mlp-gan on an array" in page
     assert "Linear(100 -&gt; 128)" in page
     assert np.__version__ in page

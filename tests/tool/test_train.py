@@ -174,7 +174,7 @@ def test_single_settings_of_a_recipe_are_options(tool):
     ("arguments", "words"),
     [
         (["dcgan", "--gradient-penalty", "10"], "batch norm (3)"),
-        (["mlp-gan", "--objective", "wasserstein"], "nothing bounds the critic"),
+        (["dense-conv-gan", "--objective", "wasserstein"], "nothing bounds the critic"),
         (["mlp-gan", "--objective", "hinge", "--label-smoothing", "0.1"], "none to smooth"),
         (["mlp-gan", "--objective", "wasser"], "no objective is called 'wasser'; did you mean wasserstein"),
         (["mlp-gan", "--from", "nowhere"], "nowhere: not a run of minigan"),
