@@ -1,14 +1,14 @@
-// Tensor cores: a warp's product of small matrices, whose numbers are rounded to 32 or 16 bits and whose sums are float.
+// Tensor cores: a warp's product of small matrices, whose numbers are rounded to 32 or 16 bits; its sums are float.
 //
 // D (16, 8) += A (16, 8 cells) @ B (8 cells, 8), where a cell is what one register holds of the depth: one
 // number of TF32, a float with 10 bits after the point, or two of bfloat16, 7 bits after the point, that follow one
-// another. In cells both layouts are the same: lane 4 g + t holds of A rows g and g + 8 in cells t and t + 4, of B column g
-// in cells t and t + 4, of D rows g and g + 8 in columns 2 t and 2 t + 1.
+// another. In cells both layouts are the same: lane 4 g + t holds of A rows g and g + 8 in cells t and t + 4, of B
+// column g in cells t and t + 4, of D rows g and g + 8 in columns 2 t and 2 t + 1.
 // source: PTX ISA, mma.m16n8k8 with .tf32 and mma.m16n8k16 with .bf16
 #pragma once
 #include "common.h"
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800  // there are no such instructions; tiling.py asks for no such kernel
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800  // there are no such instructions; gpu.py refuses these kernels there
 
 __device__ inline unsigned rounded_to_tf32(float) { return 0; }
 __device__ inline unsigned short rounded_to_bf16(float) { return 0; }
@@ -69,10 +69,10 @@ __device__ inline void mma(float (&)[4], const Cell (&)[4], const Cell (&)[2]) {
 
 #elif defined(__CUDACC__)
 
-#define MMA(d, a, b, instruction)                                                                                   \
-    asm volatile(instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                              \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                           \
-        : "r"(a[0].bits), "r"(a[1].bits), "r"(a[2].bits), "r"(a[3].bits), "r"(b[0].bits), "r"(b[1].bits))
+#define MMA(d, a, b, instruction)                                                                                    \
+    asm volatile(instruction " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                      \
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                    \
+                 : "r"(a[0].bits), "r"(a[1].bits), "r"(a[2].bits), "r"(a[3].bits), "r"(b[0].bits), "r"(b[1].bits))
 
 __device__ inline void mma(float (&d)[4], const Tf32 (&a)[4], const Tf32 (&b)[2]) {
     MMA(d, a, b, "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32");

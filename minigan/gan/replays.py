@@ -28,24 +28,32 @@ class Replays:
         return self._with_generator(*self._there(images, labels))
 
     def _there(self, images, labels):
-        """What a step is given, on the device: images, the strength of instance noise, and labels where they count."""
+        """What a step is given, on the device: images and, where they count, labels and the strength of noise."""
         gan = self.trainer.gan
-        given = [images, np.array([self.trainer.noise_strength()], images.dtype)]
+        given = [images]
         if gan.classes is not None and labels is not None:
             given.append(np.asarray(labels))
+        if self.trainer.recipe.instance_noise:
+            given.append(np.array([self.trainer.noise_strength()], images.dtype))
         return [devices.move(array, gan.device) for array in given]
 
-    def _critic(self, images, strength, labels=None):
+    def _drawn(self, images, *others):
+        """The batch of a step, from what `_there` has put on the device."""
+        others = [tensor.data for tensor in others]
+        strength = others.pop() if self.trainer.recipe.instance_noise else None
+        return self.trainer.drawn(images.data, *(others or [None]), strength)
+
+    def _critic(self, *given):
         trainer = self.trainer
-        drawn = trainer.drawn(images.data, None if labels is None else labels.data, strength.data)
+        drawn = self._drawn(*given)
         with no_grad():
             fake = trainer.generated(drawn)
         critic = trainer.discriminator_update(drawn, fake)
         trainer.move_discriminator(critic.gradients)
 
-    def _both(self, images, strength, labels=None):
+    def _both(self, *given):
         trainer = self.trainer
-        drawn = trainer.drawn(images.data, None if labels is None else labels.data, strength.data)
+        drawn = self._drawn(*given)
         fake = trainer.generated(drawn)
         critic = trainer.discriminator_update(drawn, fake.detach())
         trainer.move_discriminator(critic.gradients)

@@ -35,6 +35,7 @@ OF_FAMILY = {  # where the tests of a source are that are about elements past 2^
     "optim": (LARGE, "updates"),
     "loss": (LARGE, "cross_entropy or more_threads"),
     "reduce": (COLUMNS, "sums"),
+    "segment": (LARGE, "segment"),
     "norm": (COLUMNS, "batch_norm or moments"),
     "matmul": (PRODUCTS, "product or matmul"),
     "conv": (PRODUCTS, "conv"),

@@ -110,6 +110,12 @@ def of_reduce(make):
         cuda.leaky_relu_vjp_sum(g, x, 0.2)
 
 
+def of_segment(make):
+    for n, width in make.cases((90, 7), (1, 1), (3, 300)):
+        segments = make.rng.integers(0, 5, n).view(SimArray)
+        cuda.segment_sum(make(n, width), segments, 5)
+
+
 def of_window(make):
     for g in make.cases(WINDOWS, UNEVEN, GAPS):
         cuda.im2col(make(*g.image), g)

@@ -42,7 +42,7 @@ from minigan.kernels.cuda import (
     window,
 )
 from minigan.kernels.cuda.columns import cut
-from minigan.kernels.cuda.launch import FOLDER, THREADS, address_of, record, run
+from minigan.kernels.cuda.launch import FOLDER, THREADS, address_of, each, record, run
 from minigan.kernels.cuda.optim import BLOCK
 from minigan.kernels.cuda.sim.simulator import SimulatorError
 from minigan.kernels.cuda.tiling import plan
@@ -223,6 +223,38 @@ def test_cross_entropy(given, rng):
     with running(owners(samples)):
         excess = loss.binary_cross_entropy_excess(logits, targets)
     np.testing.assert_allclose(flat(excess)[samples], 1 / (1 + np.exp(-flat(logits)[samples])) - 0.25, rtol=1e-5)
+
+
+def test_segment_sums(rng):
+    """Rows so long that three of them, and two sums, have more than 2^32 elements."""
+    width = SIZE // 2 + 1
+    segments, order = on_device(np.array([1, 0, 1])), on_device(np.array([1, 0, 2]))
+    rows, sums = reserve((3, width)), reserve((2, width))
+    samples = (np.arange(3)[:, None] * width + [0, 1, width - 1]).ravel()
+    mark(rng, rows, samples)
+    with running(owners(samples)):
+        run("segment.cu", "segment_sums", each(rows.size), rows, segments, order, sums, 3, width)
+    first, second, third = flat(rows)[samples].reshape(3, -1)
+    np.testing.assert_array_equal(flat(sums)[samples[:6]], np.concatenate([second, first + third]))
+
+
+def test_segments_of_large_numbers():
+    segments, order = on_device(np.array([SIZE - 1, 5, SIZE - 1, 5 + (1 << 32)])), on_device(np.zeros(4, int))
+    rows, sums = on_device(np.array([1, 2, 4, 8], np.float32)), reserve(SIZE)
+    with running(last):
+        run("segment.cu", "order_by_segment", (1, THREADS), segments, order, 4, real=np.float32)
+        run("segment.cu", "segment_sums", (1, THREADS), rows, segments, order, sums, 4, 1)
+    np.testing.assert_array_equal(plain(order), [1, 3, 0, 2])
+    np.testing.assert_array_equal(flat(sums)[[5, 5 + (1 << 32), SIZE - 1]], [2, 8, 5])
+
+
+def test_segment_sums_of_many_rows():
+    """All but the last row are of segment 0; the last one is the place that is looked at."""
+    order, segments, rows, sums = reserve(SIZE, np.int64), on_device(np.array([0, 3])), reserve(2), reserve(4)
+    flat(order)[-1], flat(rows)[1] = 1, 7
+    with running(lambda kernel, count: [(SIZE - 1) // THREADS % count]):
+        run("segment.cu", "segment_sums", each(SIZE), rows, segments, order, sums, SIZE, 1)
+    np.testing.assert_array_equal(flat(sums), [0, 0, 0, 7])
 
 
 @pytest.mark.parametrize("name", ["uniform", "standard_normal"])
