@@ -34,6 +34,7 @@ __all__ = [
     "kind_of",
     "mlp_gan",
     "rgan",
+    "size_for",
     "vae",
     "wgan",
     "wgan_clip",
@@ -56,6 +57,7 @@ _OPTIONS = {
     "vae": ("latent_size",),
     "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
 }
+_SIZES = {"cgan": (28, 32, 64), "dcgan": (28, 32, 64), "rgan": (32, 64)}
 _BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
 
 
@@ -73,6 +75,15 @@ def kind_of(name: str) -> str:
     if name not in _MODELS:
         raise UnknownNameError("model", name, _MODELS)
     return _MODELS[name][1]
+
+
+def size_for(name: str, height: int, width: int) -> int | None:
+    """The pixels that images have to be resized to, height and width, for a model that is made for a few sizes: the
+    next larger one, or the largest; None where they can stay as they are."""
+    sizes = _SIZES.get(name)
+    if sizes is None or (height == width and height in sizes):
+        return None
+    return next((size for size in sizes if size >= max(height, width)), sizes[-1])
 
 
 def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None = None, **options) -> Model:

@@ -51,7 +51,12 @@ def cli():
 @click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
 @click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same weights.")
-@click.option("--size", type=POSITIVE, metavar="N", help="Resize the images to N x N pixels [a folder's: 32].")
+@click.option(
+    "--size",
+    type=POSITIVE,
+    metavar="N",
+    help="Resize images to N x N pixels [a folder's: 32; others' as the model needs].",
+)
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
 @click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
 @recipe_options

@@ -46,7 +46,7 @@ def run(
     if out:
         RunFolder(out).check_free(force)
     set_threads(threads)
-    dataset, test = load_data(source, data_dir, size, channels, splits=not generates)
+    dataset, test = load_data(source, data_dir, size or usual_size(model, source), channels, splits=not generates)
     if test is not None:
         how_trained["test"] = test
     trained = models.build(model, dataset.shape, seed, **how_built(dataset))
@@ -118,6 +118,12 @@ def set_threads(threads: int | None) -> None:
 
         ours.set_threads(threads)
         threadpoolctl.threadpool_limits(threads)
+
+
+def usual_size(model: str, source: str) -> int | None:
+    """The pixels that images are resized to unless told otherwise; None leaves them as they are."""
+    shapes = {listing.name: listing.shape for listing in available()}
+    return models.size_for(model, *shapes[source][:2]) if shapes.get(source) else None
 
 
 def load_data(

@@ -179,3 +179,21 @@ def test_every_parameter_of_a_model_is_trained(name, shape):
 def test_images_are_three_dimensions():
     with pytest.raises(ShapeError, match=r"\(H, W, C\)"):
         models.build("dcgan", (28, 28))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "size"),
+    [
+        ("rgan", (28, 28), 32),
+        ("rgan", (32, 32), None),
+        ("rgan", (33, 32), 64),
+        ("dcgan", (28, 28), None),
+        ("dcgan", (28, 32), 32),
+        ("cgan", (100, 80), 64),
+        ("mlp-gan", (17, 5), None),
+    ],
+)
+def test_sizes_that_a_model_is_made_for(name, shape, size):
+    assert models.size_for(name, *shape) == size
+    if size is None:
+        models.build(name, (*shape, 1))

@@ -170,6 +170,12 @@ def test_single_settings_of_a_recipe_are_options(tool):
     assert mg.gan.load("run").changes == ("minibatch-std",)
 
 
+def test_images_are_enlarged_for_a_model_that_is_made_for_larger_ones(tool):
+    outcome = tool("train", "rgan", "--data", "glyphs", "--steps", 1, "--batch", 2, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert "images of 32 x 32" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
