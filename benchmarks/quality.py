@@ -1,9 +1,11 @@
 """Does a GAN learn as well as in PyTorch? The same network, weights to begin with, batches, noise and recipe, both
 trained on MNIST; 10,000 images of each are scored by the Frechet distance on the features of one classifier.
 
-    python -m benchmarks.quality --data-dir FOLDER [--model wgan] [--seeds 3] [--epochs 5] [--out FOLDER]
+    python -m benchmarks.quality --data-dir FOLDER [--model wgan] [--only minigan] [--seeds 3] [--epochs 5] [--out RUNS]
 
-Without --epochs a model is trained as long as `minigan train` does by itself.
+Without --epochs a model is trained as long as `minigan train` does by itself. With --only it can be any GAN, also one
+that PyTorch's side has not: it learns from labels where it wants them and from images as large as it makes them, which
+are resized to MNIST's 28 pixels before they are judged.
 
 The classifier is trained in PyTorch and its accuracy printed: the score is on its features and no other. What is done
 is kept in the out folder, and a run that was stopped goes on with the next network.
@@ -23,6 +25,7 @@ from torch.nn import functional as F
 from benchmarks.peers.torch_recipes import RecipeTraining
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
+from minigan.data.pixels import resized
 from minigan.gan.trainer import Trainer
 from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
@@ -33,6 +36,8 @@ ENGINES = ("minigan", "torch")
 
 class Classifier(nn.Module):
     """Two convolutions and two dense layers; the 128 numbers before the last are the features."""
+
+    SIZE = 28  # pixels
 
     def __init__(self):
         super().__init__()
@@ -86,7 +91,7 @@ def train_ours(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
     """10,000 uint8 images after so many steps in minigan."""
     trainer = Trainer(gan, batches, steps=steps, seed=seed)
     trainer.run()
-    return to_uint8(gan.generate(score_noise(gan, seed)))
+    return to_uint8(gan.generate(score_noise(gan, seed)))  # of a conditional GAN all classes in turn
 
 
 def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
@@ -119,6 +124,7 @@ def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("--data-dir", required=True, help="where MNIST's files are")
     parser.add_argument("--model", default="dcgan")
+    parser.add_argument("--only", choices=ENGINES, help="train in this engine alone")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="passes over the images; a model's first run unless given")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
@@ -131,15 +137,17 @@ def main(arguments=None) -> None:
     floor = frechet_distance(features, classifier.features(test.images))
     print(f"features: 128 of a classifier with {accuracy:.2%} on MNIST's test images")
     print(f"Frechet distance to the {len(train)} training images; of the {len(test)} test images: {floor:.3f}")
-    scores = {engine: [] for engine in ENGINES}
+    scores = {engine: [] for engine in ENGINES if given.only in (None, engine)}
+    size = models.size_for(given.model, *train.shape[:2])
+    learned_from = train if size is None else data.load("mnist", given.data_dir, size=size)
     for seed in range(given.seeds):
-        for engine in ENGINES:
-            result = one(engine, given, seed, train, classifier, features)
+        for engine in scores:
+            result = one(engine, given, seed, learned_from, classifier, features)
             scores[engine].append(result["frechet"])
             print(f"{given.model}, {length(given)}, seed {seed}, {engine:8}", json.dumps(result), flush=True)
     for engine, values in scores.items():
-        spread = np.std(values, ddof=1)
-        print(f"{engine:8} mean {np.mean(values):.3f}, standard deviation {spread:.3f} ({len(values)} seeds)")
+        spread = f", standard deviation {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+        print(f"{engine:8} mean {np.mean(values):.3f}{spread} ({len(values)} seeds)")
 
 
 def length(given) -> str:
@@ -152,11 +160,12 @@ def one(engine, given, seed, train, classifier, features) -> dict:
     name = f"{given.model}-{length(given).replace(' ', '-')}-seed-{seed}-{engine}"
     file = given.out / f"{name}.json"
     if not file.exists():
-        gan = models.build(given.model, train.images.shape[1:], seed)
+        gan = models.build(given.model, train.shape, seed, len(train.classes))
         steps, batch = gan.first_run if given.epochs is None else (None, gan.batch)
-        batches = Batches(train.images, batch_size=batch, seed=seed)
+        batches = Batches(train.images, None if gan.classes is None else train.labels, batch_size=batch, seed=seed)
         steps = given.epochs * batches.steps_per_epoch // gan.recipe.critic_steps if steps is None else steps
         images = (train_ours if engine == "minigan" else train_theirs)(gan, batches, seed, steps)
+        images = resized(images, Classifier.SIZE)
         counts = np.bincount(classifier.classes(images), minlength=10)
         score = frechet_distance(features, classifier.features(images))
         np.savez_compressed(file.with_suffix(".npz"), images=images)
