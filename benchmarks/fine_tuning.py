@@ -3,12 +3,12 @@
     minigan train cnn --data mnist --data-dir FOLDER --out runs/cnn
     python -m benchmarks.fine_tuning --classifier runs/cnn --data mnist --data-dir FOLDER [--seeds 3] [--out FILE]
 
-For each seed the model learns from one data set (glyphs, which are drawn, unless --first names another), and then, for
+For each seed a DCGAN learns from one data set (glyphs, which are drawn, unless --first names another), and then, for
 so many steps, from a second one:
 
     afresh                weights to begin with are random, as for any model
     fine-tuned            they are the first run's, `minigan train --from`
-    half frozen           the same, and the first layers of the discriminator stay as they are, `--freeze`
+    partly frozen         the same, and the discriminator's first convolution stays as it is, `--freeze`
 
 All three see the same batches and noise. The table has the Frechet distance of generated images to the training images
 on the classifier's features, means and standard deviations over the seeds.
@@ -29,8 +29,8 @@ from minigan import classifier, data, gan
 from minigan.data import Dataset
 from minigan.models import GAN
 
-FROZEN = ("discriminator.0", "discriminator.2")  # of the DCGAN: its first two convolutions
-WAYS = {"afresh": {}, "fine-tuned": {"start": True}, "half frozen": {"start": True, "freeze": FROZEN}}
+MODEL, FROZEN = "dcgan", ("discriminator.0",)
+WAYS = {"afresh": {}, "fine-tuned": {"start": True}, "partly frozen": {"start": True, "freeze": FROZEN}}
 
 
 def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: int, judge, given) -> dict[int, float]:
@@ -47,7 +47,7 @@ def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: 
 
     settings = {**way, "start": first} if way.get("start") else way
     gan.fit(
-        given.model,
+        MODEL,
         second,
         steps=max(lengths),
         batch=given.batch,
@@ -78,7 +78,6 @@ def main(arguments=None) -> None:
     parser.add_argument("--first", default="glyphs", help="what is learned before")
     parser.add_argument("--data", default="mnist", help="what is learned then, and judged")
     parser.add_argument("--data-dir", help="where the second one's files are")
-    parser.add_argument("--model", default="dcgan")
     parser.add_argument("--first-steps", type=int, default=1500)
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 150, 500, 1500], help="steps on the second one")
     parser.add_argument("--batch", type=int, default=32)
@@ -87,6 +86,10 @@ def main(arguments=None) -> None:
     parser.add_argument("--out", type=Path, help="a JSON file for all distances")
     given = parser.parse_args(arguments)
     first, second = data.load(given.first), data.load(given.data, given.data_dir)
+    if first.shape != second.shape:
+        parser.error(
+            f"{given.first} has images of {first.shape}, {given.data} of {second.shape}: weights fit one shape"
+        )
     model = classifier.load(given.classifier)
     real = model.features(second.images)
 
@@ -95,7 +98,7 @@ def main(arguments=None) -> None:
 
     results = []
     for seed in range(given.seeds):
-        learned = gan.fit(given.model, first, steps=given.first_steps, batch=given.batch, seed=seed).gan
+        learned = gan.fit(MODEL, first, steps=given.first_steps, batch=given.batch, seed=seed).gan
         results.append(
             {name: distances(way, learned, second, given.lengths, seed, judge, given) for name, way in WAYS.items()}
         )
@@ -103,7 +106,7 @@ def main(arguments=None) -> None:
         if given.out:
             kept = {name: value for name, value in vars(given).items() if name not in ("out", "data_dir", "classifier")}
             given.out.write_text(json.dumps({**kept, "distances": results}, indent=2) + "\n")
-    print(f"\n{given.model}: {given.first_steps} steps on {given.first}, then on {given.data}\n\n{table(results)}")
+    print(f"\n{MODEL}: {given.first_steps} steps on {given.first}, then on {given.data}\n\n{table(results)}")
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ install
 part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.json"
 # what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
 parallel=()
-"$python" -c 'import xdist' 2> /dev/null && parallel=(-n auto) # each process compiles the kernels that it is first to ask for
+"$python" -c 'import xdist' 2> /dev/null && parallel=(-n auto) # each compiles what it is the first to ask for
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" "${parallel[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
   --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_narrowed.py' --ignore-glob '*/test_cuda_large*.py'
@@ -101,7 +101,9 @@ tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # those of shar
 sanitize memcheck tests/cuda/test_cuda_{activation,pool,matmul,conv}.py -k "activation or pool or $tiles"
 sanitize racecheck tests/cuda/test_cuda_{reduce,matmul,conv}.py -k "reduce or $tiles"
 suite scaling 50 torch
-suite step 60 cpu
-suite conv 60 cpu
+if [ "$device" = cuda ]; then # a rehearsal has no rivals
+  suite step 60 cpu
+  suite conv 60 cpu
+fi
 tail -c 8000000 "$log" > "$out/log.txt"
 "$python" -m benchmarks.report summary "$device" "$out" "$parts"

@@ -24,7 +24,8 @@ from minigan.training.grids import enlarged, grid, png
 
 COUNT, COLUMNS = 48, 12  # samples in a picture
 WIDE = 800  # pixels of it, about
-DECONVNET = 32  # pixels, as the document has them
+PIXELS = 28  # of the data's images
+DECONVNET = 32  # as the document has them
 MODELS: dict[str, Trained] = {}
 
 
@@ -48,7 +49,7 @@ class Trained:
 
 def _models():
     for name in ("rgan", "mlp-gan", "dcgan", "deconvnet-gan", "cnn", "wgan", "wgan-clip", "vae"):
-        yield name, Trained((name,), DECONVNET if name == "rgan" else None)
+        yield name, Trained((name,))
     for task in ("super-resolution", "completion", "denoising"):
         yield f"deconvnet-{task}", Trained(("deconvnet", "--task", task), DECONVNET)
     for name in ("dense-conv-gan", "cgan"):
@@ -126,7 +127,8 @@ def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:
 
 def make(name: str, data: str, data_dir: str | None, runs: Path, folder: Path, steps: int | None = None) -> dict:
     """Train a model if need be, and draw what it makes into folder/documents-NAME.png. Returns its figures."""
-    dataset, test = load_splits(data, data_dir, size=MODELS[name].size)
+    size = MODELS[name].size or models.size_for(MODELS[name].arguments[0], PIXELS, PIXELS)
+    dataset, test = load_splits(data, data_dir, size=size)
     run = train(name, data, data_dir, runs, steps)
     return show_run(name, run, dataset, test, folder / f"documents-{name}.png")
 

@@ -2,18 +2,21 @@
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import plain
-from minigan.kernels.cpu.compile import kernel
+from minigan.kernels import reference
+from minigan.kernels.cpu.arrays import DTYPES, plain
+from minigan.kernels.cpu.compile import called_from_python
 
 
 def segment_sum(rows, segments, count):
+    if rows.dtype not in DTYPES:
+        return reference.segment_sum(rows, segments, count)
     (rows,) = plain(rows)
     sums = np.zeros((count, rows.shape[1]), rows.dtype)
     add_rows(rows, np.array(segments, np.int64), sums)
     return sums
 
 
-@kernel
+@called_from_python
 def add_rows(rows, segments, sums):
     for i in range(segments.size):
         row = segments[i]

@@ -33,8 +33,10 @@ def check(recipe: Recipe, gan: GAN) -> None:
     if recipe.gradient_penalty and recipe.r1:
         raise TrainingError("the gradient penalty wants slopes of 1 and R1 slopes of 0: choose one (--r1 0)")
     if penalty and recipe.clip:
+        other = "--r1 0" if recipe.r1 else "--gradient-penalty 0"
         raise TrainingError(
-            f"clip keeps the weights small and {penalty} the slope: two answers to one question; choose one (--clip 0)"
+            f"clip keeps the weights small and {penalty} the slope: two answers to one question; choose one (--clip 0, "
+            f"or {other})"
         )
     spectral = recipe.spectral_norm or "spectral-norm" in gan.changes
     if recipe.clip and spectral:
@@ -46,7 +48,8 @@ def check(recipe: Recipe, gan: GAN) -> None:
             "which every score depends on all images of the batch; clip its weights instead (--clip 0.01), or take a "
             "model without (wgan)"
         )
-    if objective.boundary is None and not (penalty or recipe.clip or (spectral and not normed)):
+    # R1 is no bound here: away from real images a critic could be as steep as it likes
+    if objective.boundary is None and not (recipe.gradient_penalty or recipe.clip or (spectral and not normed)):
         but = f", since no other bounds the batch norm ({normed})" if normed else ""
         how = "--clip 0.01" if normed else "--gradient-penalty 10, --clip 0.01 or --spectral-norm"
         raise TrainingError(

@@ -41,7 +41,8 @@ class Replays:
         """The batch of a step, from what `_there` has put on the device."""
         others = [tensor.data for tensor in others]
         strength = others.pop() if self.trainer.recipe.instance_noise else None
-        return self.trainer.drawn(images.data, *(others or [None]), strength)
+        (labels,) = others or [None]
+        return self.trainer.drawn(images.data, labels, strength)
 
     def _critic(self, *given):
         trainer = self.trainer

@@ -2,9 +2,11 @@
 
 from minigan import random
 from minigan.errors import MiniganError, ShapeError, UnknownNameError
+from minigan.models.cgan import SIZES as CGAN_SIZES
 from minigan.models.cgan import cgan
 from minigan.models.classifier import Classifier
 from minigan.models.cnn import cnn
+from minigan.models.dcgan import SIZES as DCGAN_SIZES
 from minigan.models.dcgan import dcgan
 from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
 from minigan.models.dense_conv_gan import dense_conv_gan
@@ -12,6 +14,7 @@ from minigan.models.gan import GAN
 from minigan.models.mlp_gan import mlp_gan
 from minigan.models.model import Model
 from minigan.models.recipe import Recipe
+from minigan.models.rgan import SIZES as RGAN_SIZES
 from minigan.models.rgan import rgan
 from minigan.models.vae import VAE, vae
 from minigan.models.wgan import wgan, wgan_clip
@@ -57,7 +60,7 @@ _OPTIONS = {
     "vae": ("latent_size",),
     "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
 }
-_SIZES = {"cgan": (28, 32, 64), "dcgan": (28, 32, 64), "rgan": (32, 64)}
+_SIZES = {"cgan": CGAN_SIZES, "dcgan": DCGAN_SIZES, "rgan": RGAN_SIZES}
 _BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
 
 

@@ -36,6 +36,7 @@ JOINED = 50  # numbers that stand for a class beside the noise
 WEIGHTS, SMALL = init.normal(0.02), init.normal(0.2)
 HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
 FIRST = {28: 7, 32: 4, 64: 4}  # pixels of the smallest maps
+SIZES = tuple(FIRST)
 
 
 class Generator(Module):
@@ -76,7 +77,7 @@ def cgan(image_shape, rng, classes=None, latent_size=100, maps=64):
     maps: before the generator's last layer and after the discriminator's first; twice as many at each halving
     """
     height, width, channels = image_shape
-    if height != width or height not in FIRST:
+    if height != width or height not in SIZES:
         raise ShapeError(
             f"cgan: images are {height} x {width}, but it is made for 28 x 28, 32 x 32 and 64 x 64; "
             "resize the data (--size 32 on the command line, size=32 in data.load)"

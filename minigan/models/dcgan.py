@@ -25,13 +25,16 @@ WEIGHTS, SCALES = init.normal(0.02), init.normal(0.02, 1.0)
 HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
 
 
+SIZES = (28, 32, 64)  # pixels
+
+
 def dcgan(image_shape, rng, latent_size=100, maps=None):
     """The DCGAN for square images of 28, 32 or 64 pixels.
 
     maps: where the images are smallest, 128 at 28 pixels and else 512 unless given; half as many at each doubling
     """
     height, width, channels = image_shape
-    if height != width or height not in (28, 32, 64):
+    if height != width or height not in SIZES:
         raise ShapeError(
             f"dcgan: images are {height} x {width}, but it is made for 28 x 28, 32 x 32 and 64 x 64; "
             "resize the data (--size 32 on the command line, size=32 in data.load)"

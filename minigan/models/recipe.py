@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from minigan.errors import UnknownNameError
 
+BOUNDS = "gradient_penalty", "r1", "clip"  # on the discriminator's slopes, of which a recipe has one
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -45,7 +47,7 @@ class Recipe:
         """The recipe with other settings, of which None leaves one as it is.
 
         learning_rate: of both players, where they are not given apart
-        gradient_penalty, r1: the one that is given takes the other's place
+        gradient_penalty, r1, clip: those that are given take the place of the others
         raises UnknownNameError for a setting that there is not
         """
         known = [field.name for field in fields(self)]
@@ -55,9 +57,8 @@ class Recipe:
                 raise UnknownNameError("setting of a recipe", name, [*known, "learning_rate"])
         for name in ("generator_rate", "discriminator_rate"):
             settings[name] = both if settings.get(name) is None else settings[name]
-        for penalty, other in (("gradient_penalty", "r1"), ("r1", "gradient_penalty")):
-            if settings.get(penalty) and settings.get(other) is None:
-                settings[other] = 0.0
+        if any(map(settings.get, BOUNDS)):
+            settings |= {name: 0.0 for name in BOUNDS if settings.get(name) is None}
         return replace(self, **{name: setting for name, setting in settings.items() if setting is not None})
 
     def plain(self) -> dict:

@@ -28,6 +28,7 @@ from minigan.nn import (
     Upsample,
 )
 
+SIZES = (32, 64)  # pixels
 SLOPE = 0.2
 HALVE = {"stride": 2, "padding": "same"}  # with a 5 x 5 kernel; its adjoint doubles
 MAPS, HIDDEN = 512, 1024
@@ -57,10 +58,10 @@ class Stage(Module):
 def rgan(image_shape, rng, latent_size=100):
     """The R-GAN for square images of 32 or 64 pixels; at 32 the narrowest stage is left out."""
     height, width, channels = image_shape
-    if height != width or height not in (32, 64):
+    if height != width or height not in SIZES:
         raise ShapeError(
             f"rgan: images are {height} x {width}, but it is made for 32 x 32 and 64 x 64; "
-            "resize the data (--size 64 on the command line, size=64 in data.load)"
+            "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     generator = [Linear(latent_size, 4 * 4 * MAPS, rng=rng), LeakyReLU(SLOPE), Reshape(4, 4, MAPS)]
     at, maps = 4, MAPS

@@ -158,18 +158,55 @@ def _(g, y, x, *, index, shape):
 
 
 def _sum_at(g, index, shape):
-    """The `put` of an index that may repeat: sums of rows, which are what lies at a place of the axes indexed."""
-    parts = index if isinstance(index, tuple) else (index,)
-    axes = len(parts) if all(map(_integers, parts)) else len(shape)
-    numbers = np.ones_like(g, shape=shape[:axes], dtype=np.int64).cumsum() - 1  # on the device, where g is
-    segments = numbers.reshape(shape[:axes])[index].ravel()
-    width = math.prod(shape[axes:])
-    return kernels.of(g).segment_sum(g.reshape(segments.size, width), segments, numbers.size).reshape(shape)
+    """The `put` of an index with arrays in it: each number of an array says which row of x one of g is added to.
+
+    x[index] is x[slices][arrays], and so this is the adjoint of the one after that of the other.
+    """
+    x = np.zeros_like(g, shape=shape)
+    if not g.size:
+        return x
+    slices, arrays, side_by_side = _apart(index, len(shape))
+    view = x[slices]
+    axes = [axis for axis, part in enumerate(arrays) if not isinstance(part, slice)]
+    others = [axis for axis in range(view.ndim) if axis not in axes]
+    segments = _places(g, [view.shape[axis] for axis in axes])[tuple(arrays[axis] for axis in axes)]
+    if side_by_side:  # then what they give is at their place, else it comes first
+        looked_up = range(axes[0], axes[0] + segments.ndim)
+        g = g.transpose([*looked_up, *(axis for axis in range(g.ndim) if axis not in looked_up)])
+    sizes = [view.shape[axis] for axis in (*axes, *others)]
+    rows = g.reshape(segments.size, math.prod(sizes[len(axes) :]))
+    sums = kernels.of(g).segment_sum(rows, segments.ravel(), math.prod(sizes[: len(axes)]))
+    view[...] = sums.reshape(sizes).transpose(np.argsort([*axes, *others]).tolist())
+    return x
 
 
-def _integers(part):
-    kind = getattr(getattr(part, "dtype", None), "kind", "")
-    return kind in ("i", "u") or (isinstance(part, int) and not isinstance(part, bool))
+def _apart(index, ndim):
+    """An index with arrays as two, one after the other, and whether there is nothing between its arrays.
+
+    returns: (slices and new axes, a slice or an array for each axis, bool)
+    """
+    both = []
+    for part in index if isinstance(index, tuple) else (index,):
+        truth = isinstance(part, bool) or getattr(getattr(part, "dtype", None), "kind", "") == "b"
+        if part is None or part is ... or isinstance(part, slice):
+            both.append((part, slice(None)))
+        elif truth and not getattr(part, "ndim", 0):  # an axis of its own
+            both.append((None, 0))
+        else:
+            both += [(slice(None), places) for places in (part.nonzero() if truth else (part,))]
+    at = next((place for place, (part, _) in enumerate(both) if part is ...), len(both))
+    used = sum(part is not None and part is not ... for part, _ in both)
+    looked_up = [place for place, (_, array) in enumerate(both) if not isinstance(array, slice)]
+    side_by_side = looked_up[-1] - looked_up[0] == len(looked_up) - 1  # an ellipsis parts them, also one of no axes
+    both[at : at + 1] = [(slice(None), slice(None))] * (ndim - used)
+    return *zip(*both, strict=True), side_by_side
+
+
+def _places(like, shape):
+    """Numbers from 0 on in this shape, beside `like`. They are counted there: a captured step may bring none along."""
+    numbers = np.ones_like(like, shape=tuple(shape), dtype=np.int64).cumsum()
+    numbers -= 1
+    return numbers.reshape(shape)
 
 
 def _beside(x, index):
@@ -178,7 +215,7 @@ def _beside(x, index):
     if isinstance(index, tuple):
         return tuple(_beside(x, part) for part in index)
     if isinstance(index, list):
-        index = np.array(index)
+        index = np.array(index) if index else np.zeros(0, np.intp)
     return index if device == "cpu" or not getattr(index, "ndim", 0) else move(index, device)
 
 

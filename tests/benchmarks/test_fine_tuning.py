@@ -1,8 +1,10 @@
 """The measurement of fine-tuning, on sizes at which nothing is learned."""
 
 import json
+import tempfile
 
 import numpy as np
+import PIL.Image
 import pytest
 
 import minigan as mg
@@ -31,11 +33,21 @@ def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
     assert "| 2 | " in capsys.readouterr().out
 
 
+def test_data_of_two_shapes_are_refused(cnn, capsys):
+    draw = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, pixels in enumerate(draw):
+            PIL.Image.fromarray(pixels).save(f"{folder}/{number}.png")
+        with pytest.raises(SystemExit):
+            fine_tuning.main(["--classifier", str(cnn), "--data", folder])
+    assert "weights fit one shape" in capsys.readouterr().err
+
+
 def test_frozen_layers_stay_and_others_move():
     first = mg.models.build("dcgan", seed=3)
     before = {name: tensor.numpy().copy() for name, tensor in first.discriminator.named_parameters()}
     result = mg.gan.fit(
-        "dcgan", mg.data.glyphs(8), steps=1, batch=2, **{**fine_tuning.WAYS["half frozen"], "start": first}
+        "dcgan", mg.data.glyphs(8), steps=1, batch=2, **{**fine_tuning.WAYS["partly frozen"], "start": first}
     )
     stayed = {
         name for name, t in result.gan.discriminator.named_parameters() if np.array_equal(t.numpy(), before[name])

@@ -17,7 +17,9 @@ def with_batch_norm():
     return gan
 
 
-def test_a_penalty_that_is_given_takes_the_others_place():
+def test_a_bound_that_is_given_takes_the_others_place():
+    assert Recipe(r1=1.0).changed(clip=0.01) == Recipe(clip=0.01)
+    assert Recipe(clip=0.01).changed(gradient_penalty=10.0) == Recipe(gradient_penalty=10.0)
     assert Recipe(r1=1.0).changed(gradient_penalty=10.0) == Recipe(gradient_penalty=10.0)
     assert Recipe(gradient_penalty=10.0).changed(r1=2.0) == Recipe(r1=2.0)
     assert Recipe(r1=1.0).changed(gradient_penalty=0.0) == Recipe(r1=1.0)
@@ -46,16 +48,24 @@ def test_a_setting_that_there_is_not_is_told_with_the_nearest():
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize(
-    "how", [{"gradient_penalty": 10.0}, {"clip": 0.01}, {"spectral_norm": True}, {"minibatch_std": True, "r1": 1.0}]
+    "how",
+    [{"gradient_penalty": 10.0}, {"clip": 0.01}, {"spectral_norm": True}, {"minibatch_std": True, "clip": 1.0}],
 )
 def test_any_objective_works_with_any_of_these(objective, how):
     check(Recipe(objective=objective, **how), tiny_gan())
+
+
+@pytest.mark.parametrize("objective", [name for name in OBJECTIVES if name != "wasserstein"])
+def test_r1_works_with_objectives_that_bound_scores_themselves(objective):
+    check(Recipe(objective=objective, r1=1.0), tiny_gan())
 
 
 @pytest.mark.parametrize(
     ("settings", "gan", "words"),
     [
         ({"gradient_penalty": 1.0}, with_batch_norm, r"own slope, but tiny's discriminator has a batch norm \(2\)"),
+        ({"objective": "wasserstein", "r1": 1.0}, tiny_gan, "nothing bounds the critic's slope"),
+        ({"r1": 1.0, "clip": 0.1}, tiny_gan, r"choose one \(--clip 0, or --r1 0\)"),
         ({"r1": 1.0}, with_batch_norm, "R1 is on each image's own slope"),
         ({"objective": "wasserstein"}, tiny_gan, "nothing bounds the critic.*--gradient-penalty 10"),
         ({"objective": "wasserstein"}, with_batch_norm, r"nothing bounds the critic.*add --clip 0\.01, since no other"),

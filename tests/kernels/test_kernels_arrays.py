@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from minigan.errors import DtypeError
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import optim
+from minigan.kernels.cpu import optim, segment
 
 IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
 SIZES = st.sampled_from([1, 3, 8, 31, 64, 100, 129])
@@ -193,3 +193,12 @@ def test_sums_by_segment(n, width, count, make, seed):
     sums = cpu.segment_sum(rows, segments, count)
     np.testing.assert_array_equal(sums, reference.segment_sum(rows, segments, count))
     assert sums.dtype == rows.dtype
+
+
+def test_sums_by_segment_are_compiled_and_take_any_numbers():
+    for dtype in (np.float32, np.float64, np.float16, np.longdouble, np.complex128, np.int64):
+        rows, segments = np.arange(6, dtype=dtype).reshape(3, 2), np.array([1, 0, 1], np.int32)
+        sums = cpu.segment_sum(rows, segments, 2)
+        np.testing.assert_array_equal(sums, np.array([[2, 3], [4, 6]], dtype))
+        assert sums.dtype == dtype
+    assert len(segment.add_rows.signatures) == 2

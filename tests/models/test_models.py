@@ -128,7 +128,7 @@ def test_labels_of_another_number_than_the_samples_are_refused():
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 64, 3)])
 def test_sizes_that_the_rgan_is_not_made_for_are_named(shape):
-    with pytest.raises(ShapeError, match=rf"rgan: images are {shape[0]} x {shape[1]}.*32 x 32 and 64 x 64.*--size 64"):
+    with pytest.raises(ShapeError, match=rf"rgan: images are {shape[0]} x {shape[1]}.*32 x 32 and 64 x 64.*--size 32"):
         models.build("rgan", shape)
 
 
@@ -193,7 +193,7 @@ def test_images_are_three_dimensions():
         ("mlp-gan", (17, 5), None),
     ],
 )
-def test_sizes_that_a_model_is_made_for(name, shape, size):
+def test_images_are_made_as_large_as_a_model_needs_them(name, shape, size):
     assert models.size_for(name, *shape) == size
     if size is None:
         models.build(name, (*shape, 1))

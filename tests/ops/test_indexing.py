@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
@@ -46,6 +46,46 @@ def test_integer_arrays_beside_slices(x, data):
 def test_truth_values(x, data):
     checked(x, x > 0)
     checked(x, np.array(data.draw(st.lists(st.booleans(), min_size=x.shape[0], max_size=x.shape[0]))))
+
+
+PARTS = [
+    np.array([0, 2, 0]),
+    np.array([[1], [-1]]),
+    np.array(2),
+    np.array([True, False, True]),
+    slice(None, None, -2),
+    slice(1, None),
+    None,
+    ...,
+    1,
+    True,
+]
+
+
+@given(st.sampled_from([(6,), (3, 5, 4), (4, 3, 2, 5)]), st.lists(st.sampled_from(PARTS), min_size=1, max_size=4))
+@example((3, 5, 4), [slice(1, None), np.array([0, 2, 0]), ..., 1])  # an ellipsis of no axes parts arrays too
+@settings(max_examples=300)
+def test_any_index_that_numpy_takes_sums_where_numpy_does(shape, parts):
+    index, expected = tuple(parts), np.zeros(shape)
+    try:
+        g = np.arange(expected[index].size, dtype=float).reshape(expected[index].shape)
+        np.add.at(expected, index, g)
+    except IndexError:
+        reject()
+    np.testing.assert_array_equal(put(g, index=index, shape=shape), expected)
+
+
+def test_no_rows_are_looked_up():
+    x = mg.tensor(np.ones((3, 2)), requires_grad=True)
+    assert x[[]].shape == (0, 2)
+    assert not mg.grad(x[[]].sum(), x).any()
+
+
+def test_the_gradient_of_other_numbers():
+    for dtype in (np.float16, np.longdouble):
+        x = mg.tensor(np.ones(3, dtype), requires_grad=True)
+        g = mg.grad(x[[0, 0, 2]].sum(), x)
+        assert (g.dtype, g.tolist()) == (dtype, [2, 0, 1])
 
 
 def test_repeats_are_summed():
