@@ -1,5 +1,6 @@
 """README's Python runs as it stands, and its links lead somewhere. Its commands are run by .ci/run."""
 
+import json
 import re
 from pathlib import Path
 
@@ -22,3 +23,12 @@ def test_links_lead_somewhere():
     assert links
     for link in links:
         assert (ROOT / link.partition("#")[0]).exists(), link
+
+
+def test_what_it_says_of_a_gpu_was_measured():
+    file = ROOT / "benchmarks" / "results" / "h100" / "step.json"
+    records = {record["case"]: record for record in json.loads(file.read_text())["records"]}
+    one, captured = records["dcgan-28"], records["dcgan-28, captured"]
+    words = " ".join(README.split())
+    assert f"takes {one['ours_ms']:.1f} ms, captured {captured['ours_ms']:.1f} ms" in words
+    assert f"not compiled, {one['peer_ms']:.1f} ms" in words
