@@ -8,6 +8,7 @@ from minigan import models
 from minigan.data import Batches
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.gan import Trainer
+from minigan.models.rgan import SIZES as RGAN_SIZES
 from minigan.models.rgan import Stage
 
 CASES = [
@@ -158,6 +159,14 @@ def test_the_rgan_is_as_its_description_says():
         *((5, 5, 3, 64), (5, 5, 64, 128), (5, 5, 128, 256)),
     ]
     assert [shape for shape in kernels if len(shape) == 2] == [(100, 4 * 4 * 512), (8 * 8 * 256, 1024), (1024, 1)]
+
+
+@pytest.mark.parametrize("size", RGAN_SIZES)
+def test_what_differs_in_noise_and_images_arrives_at_the_other_end_of_a_fresh_rgan(size):
+    gan, rng = models.build("rgan", (size, size, 3)), np.random.default_rng(0)
+    assert gan.generate(gan.noise(16, rng)).std(0).mean() > 0.3  # of pixels from -1 to 1
+    images = rng.uniform(-1, 1, (16, size, size, 3)).astype(np.float32)
+    assert gan.discriminator(mg.tensor(images)).numpy().std() > 0.1
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)
