@@ -4,8 +4,8 @@ trained on MNIST; 10,000 images of each are scored by the Frechet distance on th
     python -m benchmarks.quality --data-dir FOLDER [--model wgan] [--only minigan] [--seeds 3] [--epochs 5] [--out RUNS]
 
 Without --epochs a model is trained as long as `minigan train` does by itself. With --only it can be any GAN, also one
-that PyTorch's side has not: it learns from labels where it wants them and from images as large as it makes them, which
-are resized to MNIST's 28 pixels before they are judged.
+that PyTorch's side has not, or the VAE: it learns from labels where it wants them and from images as large as it makes
+them, which are resized to MNIST's 28 pixels before they are judged.
 
 The classifier is trained in PyTorch and its accuracy printed: the score is on its features and no other. What is done
 is kept in the out folder, and a run that was stopped goes on with the next network.
@@ -14,6 +14,7 @@ is kept in the out folder, and a run that was stopped goes on with the next netw
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 from pathlib import Path
 
@@ -26,12 +27,12 @@ from benchmarks.peers.torch_recipes import RecipeTraining
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
 from minigan.data.pixels import resized
-from minigan.gan.trainer import Trainer
 from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
 
 COUNT = 10_000  # images of each network that are scored
 ENGINES = ("minigan", "torch")
+GENERATING = [name for name in models.available() if models.kind_of(name) in ("gan", "vae")]
 
 
 class Classifier(nn.Module):
@@ -87,11 +88,10 @@ def trained_classifier(train: data.Dataset, test: data.Dataset, file: Path) -> t
     return classifier, float(np.mean(classifier.classes(test.images) == test.labels))
 
 
-def train_ours(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
+def train_ours(model, batches: Batches, seed: int, steps: int) -> np.ndarray:
     """10,000 uint8 images after so many steps in minigan."""
-    trainer = Trainer(gan, batches, steps=steps, seed=seed)
-    trainer.run()
-    return to_uint8(gan.generate(score_noise(gan, seed)))  # of a conditional GAN all classes in turn
+    importlib.import_module(f"minigan.{model.kind}").Trainer(model, batches, steps=steps, seed=seed).run()
+    return to_uint8(model.generate(score_noise(model, seed)))  # of a conditional GAN all classes in turn
 
 
 def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
@@ -116,14 +116,14 @@ def train_theirs(gan, batches: Batches, seed: int, steps: int) -> np.ndarray:
     return to_uint8(images)
 
 
-def score_noise(gan, seed):
-    return gan.noise(COUNT, random.derived(seed, "metrics"))
+def score_noise(model, seed):
+    return model.noise(COUNT, random.derived(seed, "metrics"))
 
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
     parser.add_argument("--data-dir", required=True, help="where MNIST's files are")
-    parser.add_argument("--model", default="dcgan")
+    parser.add_argument("--model", default="dcgan", choices=GENERATING)
     parser.add_argument("--only", choices=ENGINES, help="train in this engine alone")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="passes over the images; a model's first run unless given")
@@ -160,11 +160,14 @@ def one(engine, given, seed, train, classifier, features) -> dict:
     name = f"{given.model}-{length(given).replace(' ', '-')}-seed-{seed}-{engine}"
     file = given.out / f"{name}.json"
     if not file.exists():
-        gan = models.build(given.model, train.shape, seed, len(train.classes))
-        steps, batch = gan.first_run if given.epochs is None else (None, gan.batch)
-        batches = Batches(train.images, None if gan.classes is None else train.labels, batch_size=batch, seed=seed)
-        steps = given.epochs * batches.steps_per_epoch // gan.recipe.critic_steps if steps is None else steps
-        images = (train_ours if engine == "minigan" else train_theirs)(gan, batches, seed, steps)
+        model = models.build(given.model, train.shape, seed, len(train.classes))
+        steps, batch = model.first_run if given.epochs is None else (None, model.batch)
+        labels = train.labels if getattr(model, "classes", None) else None
+        batches = Batches(train.images, labels, batch_size=batch, seed=seed)
+        if steps is None:
+            critic_steps = model.recipe.critic_steps if model.kind == "gan" else 1
+            steps = given.epochs * batches.steps_per_epoch // critic_steps
+        images = (train_ours if engine == "minigan" else train_theirs)(model, batches, seed, steps)
         images = resized(images, Classifier.SIZE)
         counts = np.bincount(classifier.classes(images), minlength=10)
         score = frechet_distance(features, classifier.features(images))

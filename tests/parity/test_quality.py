@@ -1,0 +1,61 @@
+"""The measurement of quality, on sizes at which nothing is learned."""
+
+import json
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from benchmarks import quality
+
+
+@pytest.fixture
+def measure(tmp_path, monkeypatch):
+    """Runs the command on 200 drawn digits instead of MNIST, scores 100 images, and gives the results it kept."""
+
+    def drawn(name, folder, split="train", size=None):
+        assert name == "mnist"
+        return mg.data.glyphs(200, split=split, size=size or 28)
+
+    monkeypatch.setattr(quality.data, "load", drawn)
+    monkeypatch.setattr(quality, "COUNT", 100)
+
+    def run(*arguments):
+        quality.main(["--data-dir", "nowhere", "--out", str(tmp_path), "--epochs", "1", *arguments])
+        return {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+
+    return run
+
+
+@pytest.mark.parametrize("model", ["mlp-gan", "cgan", "vae"])
+def test_models_of_each_kind_are_scored(measure, tmp_path, model, capsys):
+    results = measure("--model", model, "--only", "minigan", "--seeds", "2")
+    assert sorted(results) == [f"{model}-1-epochs-seed-{seed}-minigan" for seed in (0, 1)]
+    for name, result in results.items():
+        assert sum(result["digits"]) == result["images"] == 100
+        with np.load(tmp_path / f"{name}.npz") as kept:
+            assert kept["images"].shape == (100, 28, 28, 1)
+    scores = [results[name]["frechet"] for name in sorted(results)]
+    assert scores[0] != scores[1]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"minigan  mean {np.mean(scores):.3f}, standard deviation {np.std(scores, ddof=1):.3f} (2 seeds)" == last
+
+
+def test_images_of_another_size_are_learned_from_and_scored_as_mnists(measure, tmp_path):
+    measure("--model", "rgan", "--only", "minigan", "--seeds", "1")
+    with np.load(tmp_path / "rgan-1-epochs-seed-0-minigan.npz") as kept:
+        assert kept["images"].shape == (100, 28, 28, 1)
+
+
+def test_both_engines_begin_alike_and_what_is_there_is_not_trained_again(measure, monkeypatch):
+    first = measure("--model", "mlp-gan", "--seeds", "1")
+    ours, theirs = (first[f"mlp-gan-1-epochs-seed-0-{engine}"]["frechet"] for engine in quality.ENGINES)
+    assert ours == pytest.approx(theirs, rel=0.02)  # of three steps, in other orders of summation
+    monkeypatch.setattr(quality, "train_ours", None)
+    assert measure("--model", "mlp-gan", "--seeds", "1") == first
+
+
+def test_what_makes_no_images_is_refused(measure, capsys):
+    with pytest.raises(SystemExit):
+        measure("--model", "cnn")
+    assert "invalid choice: 'cnn'" in capsys.readouterr().err
