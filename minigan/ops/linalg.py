@@ -12,6 +12,7 @@ from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.checks import FLOATS
 from minigan.ops.elementwise import broadcast_to, sum_to, unbroadcast
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
+from minigan.tensor import Tensor
 
 SMALL = 1 << 18  # multiplications up to which NumPy's product stays on one thread
 
@@ -52,7 +53,7 @@ def _with_a_vector(a, b):
 @matmul.vjp(0)
 def _(g, y, a, b):
     if a.ndim == b.ndim == 2:
-        return matmul(g, b.T)
+        return matmul(b, g.T).T if _turned(a) else matmul(g, b.T)
     if a.ndim == 1:
         return _as_vector_rule(g, a, b, wanted=0)
     if b.ndim == 1:
@@ -63,7 +64,7 @@ def _(g, y, a, b):
 @matmul.vjp(1)
 def _(g, y, a, b):
     if a.ndim == b.ndim == 2:
-        return matmul(a.T, g)
+        return matmul(g.T, a).T if _turned(b) else matmul(a.T, g)
     if a.ndim == 1:
         return _as_vector_rule(g, a, b, wanted=1)
     if b.ndim == 1:
@@ -72,6 +73,16 @@ def _(g, y, a, b):
         rows = math.prod(a.shape[:-1])
         return matmul(reshape(a, shape=(rows, a.shape[-1])).T, reshape(g, shape=(rows, g.shape[-1])))
     return unbroadcast(matmul(swapaxes(a, -1, -2), g), b)
+
+
+def _turned(matrix):
+    """Whether a matrix lies in memory column by column, as one that was transposed.
+
+    Its gradient is to lie likewise: it will be transposed too, and added to others that lie as the matrix before that.
+    Adding large matrices that lie differently takes ten times as long.
+    """
+    flags = matrix.data.flags if matrix.__class__ is Tensor else matrix.flags
+    return flags.f_contiguous and not flags.c_contiguous
 
 
 def _as_vector_rule(g, a, b, wanted):

@@ -38,6 +38,35 @@ def test_matmul_large_enough_for_the_kernels():
         assert np.allclose(mg.matmul(a[..., ::-1], b.T.copy().T), np.matmul(a[..., ::-1], b), rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(5, 7, 6), (70, 64, 65)])
+@pytest.mark.parametrize(("first", "second"), [(True, False), (False, True), (True, True)])
+def test_gradients_of_transposed_matrices_are_right_and_lie_in_memory_as_the_matrices(shape, first, second):
+    """What lies otherwise is slow to add to other gradients."""
+    rows, inner, columns = shape
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((inner, rows) if first else (rows, inner))
+    b = rng.standard_normal((columns, inner) if second else (inner, columns))
+
+    def product(a, b):
+        return mg.matmul(a.T if first else a, b.T if second else b)
+
+    check_grads(product, [a, b])
+    x, y = (mg.tensor(array, requires_grad=True) for array in (a, b))
+    gradients = mg.grad((product(x, y) ** 2).sum(), [x, y])
+    assert all(gradient.flags.c_contiguous for gradient in gradients)
+    gradients = mg.grad((product(x, y) ** 2).sum(), [x, y], create_graph=True)
+    assert all(gradient.numpy().flags.c_contiguous for gradient in gradients)
+
+
+def test_the_gradient_of_a_slopes_norm_lies_as_the_weight():
+    """Through `linear` and back, as R1 and the gradient penalty have it."""
+    rng = np.random.default_rng(0)
+    x, w = (mg.tensor(rng.standard_normal(shape), requires_grad=True) for shape in ((3, 8), (8, 5)))
+    (slopes,) = mg.grad((mg.linear(x, w) ** 3).sum(), [x], create_graph=True)
+    (gradient,) = mg.grad((slopes**2).sum(), [w])
+    assert gradient.flags.c_contiguous
+
+
 @st.composite
 def affine_maps(draw):
     """Arguments of `linear`: a vector, rows or batches of them, weights, and a bias or none."""
