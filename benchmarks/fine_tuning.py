@@ -64,7 +64,7 @@ def table(results: list[dict[str, dict[int, float]]]) -> str:
     lines = ["| steps | " + " | ".join(WAYS) + " |", "|---" * (1 + len(WAYS)) + "|"]
     for length in lengths:
         values = ([row[way][length] for row in results] for way in WAYS)
-        lines.append(f"| {length:,} | " + " | ".join(map(_spread, values)) + " |")
+        lines.append(f"| {int(length):,} | " + " | ".join(map(_spread, values)) + " |")
     return "\n".join(lines)
 
 

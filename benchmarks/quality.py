@@ -8,7 +8,8 @@ that PyTorch's side has not, or the VAE: it learns from labels where it wants th
 them, which are resized to MNIST's 28 pixels before they are judged.
 
 The classifier is trained in PyTorch and its accuracy printed: the score is on its features and no other. What is done
-is kept in the out folder, and a run that was stopped goes on with the next network.
+is kept in the out folder, and a run that was stopped goes on with the next network. From the file of --results, which
+may have the scores of many models, `python -m benchmarks.errata page` makes the table of docs/documents.md.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from benchmarks.peers.torch_recipes import RecipeTraining
 from minigan import data, models, random
 from minigan.data import Batches, to_uint8
 from minigan.data.pixels import resized
+from minigan.errors import DataError
 from minigan.kernels.cpu.threads import get_threads
 from minigan.metrics import frechet_distance
+from minigan.training import files
 
 COUNT = 10_000  # images of each network that are scored
 ENGINES = ("minigan", "torch")
@@ -128,7 +131,10 @@ def main(arguments=None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="passes over the images; a model's first run unless given")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--results", type=Path, metavar="FILE", help="put the scores of first runs into FILE too")
     given = parser.parse_args(arguments)
+    if given.results and given.epochs is not None:
+        parser.error("--results is for first runs, which --epochs are none of")
     torch.set_num_threads(get_threads())
     given.out.mkdir(parents=True, exist_ok=True)
     train, test = (data.load("mnist", given.data_dir, split=split) for split in ("train", "test"))
@@ -137,6 +143,7 @@ def main(arguments=None) -> None:
     floor = frechet_distance(features, classifier.features(test.images))
     print(f"features: 128 of a classifier with {accuracy:.2%} on MNIST's test images")
     print(f"Frechet distance to the {len(train)} training images; of the {len(test)} test images: {floor:.3f}")
+    results = Results(given.results, accuracy=accuracy, floor=floor, images=COUNT) if given.results else None
     scores = {engine: [] for engine in ENGINES if given.only in (None, engine)}
     size = models.size_for(given.model, *train.shape[:2])
     learned_from = train if size is None else data.load("mnist", given.data_dir, size=size)
@@ -144,6 +151,9 @@ def main(arguments=None) -> None:
         for engine in scores:
             result = one(engine, given, seed, learned_from, classifier, features)
             scores[engine].append(result["frechet"])
+            if results:
+                first_run = models.build(given.model, learned_from.shape, classes=len(train.classes)).first_run
+                results.add(given.model, first_run, engine, seed, result)
             print(f"{given.model}, {length(given)}, seed {seed}, {engine:8}", json.dumps(result), flush=True)
     for engine, values in scores.items():
         spread = f", standard deviation {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
@@ -153,6 +163,31 @@ def main(arguments=None) -> None:
 def length(given) -> str:
     """How long each network is trained, in words."""
     return "first run" if given.epochs is None else f"{given.epochs} epochs"
+
+
+class Results:
+    """A file of scores, of first runs by one classifier: {"accuracy", "floor", "images", "models": {name: {"steps",
+    "batch", "networks": {engine: {seed: {"frechet", "digits"}}}}}}.
+
+    raises DataError for a file with scores by another classifier, or of other counts of images
+    """
+
+    def __init__(self, file: Path, **judged_by):
+        self.file = file
+        judged_by = {name: round(value, 4) for name, value in judged_by.items()}
+        self.content = json.loads(file.read_text()) if file.exists() else {**judged_by, "models": {}}
+        before = {name: self.content.get(name) for name in judged_by}
+        if before != judged_by:
+            raise DataError(f"{file}: its scores are by {before}, not by {judged_by}; name another file as --results")
+
+    def add(self, model: str, first_run: tuple[int, int], engine: str, seed: int, result: dict) -> None:
+        """Put a score beside the others of a model; those of runs of another length go."""
+        length, scores = dict(zip(("steps", "batch"), first_run, strict=True)), self.content["models"]
+        if model not in scores or any(scores[model][name] != value for name, value in length.items()):
+            scores[model] = {**length, "networks": {}}
+        score = {name: result[name] for name in ("frechet", "digits")}
+        scores[model]["networks"].setdefault(engine, {})[str(seed)] = score
+        files.write(self.file, (json.dumps(self.content, indent=1) + "\n").encode())
 
 
 def one(engine, given, seed, train, classifier, features) -> dict:

@@ -24,6 +24,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--only", metavar="NAME", help="one experiment, or one model")
     parser.add_argument("--data", default="mnist", help="a data set of 28 x 28 grey images [mnist]")
     parser.add_argument("--data-dir", metavar="FOLDER", help="where its files are")
+    parser.add_argument("--colour", metavar="SOURCE", help="coloured images, a folder or an archive, for samples")
     parser.add_argument("--steps", type=int, metavar="N", help="of all training, for a rehearsal")
     parser.add_argument("--runs", type=Path, default=Path("runs/documents"), metavar="FOLDER", help="of trained models")
     parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="where the page is [docs]")
@@ -49,10 +50,14 @@ def run(given) -> None:
             figures["experiments"][name] = one.run(dataset.images, given.docs / "pictures", given.steps or one.steps)
             keep(given.docs, figures)
     elif given.what == "samples":
-        for name in chosen(samples.MODELS, given.only):
+        sources = samples.Sources(given.data, given.data_dir, given.colour)
+        wanted = chosen(samples.MODELS, given.only)
+        for name in wanted:
+            sources.of(samples.MODELS[name])  # raises now, not when the others have been trained
+        for name in wanted:
             print(name, flush=True)
-            where = given.data, given.data_dir, given.runs, given.docs / "pictures"
-            figures["samples"][name] = samples.make(name, *where, given.steps)
+            where = given.runs, given.docs / "pictures"
+            figures["samples"][name] = samples.make(name, sources, *where, given.steps)
             keep(given.docs, figures)
     keep(given.docs, figures)
 

@@ -1,7 +1,8 @@
 """Put what the experiments found into docs/documents.md.
 
-Every figure of the page is from docs/errata.json: between `<!-- figures: NAME -->` and `<!-- end -->` stands what
-the experiment of this name makes of its figures, with its picture before. The rest of the page is written by hand.
+Every figure of the page is from docs/errata.json, or where measuring takes hours from benchmarks/results/training:
+between `<!-- figures: NAME -->` and `<!-- end -->` stands what the experiment of this name makes of its figures, with
+its picture before. The rest of the page is written by hand.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from benchmarks.errata import deconvnet, deconvolution, dense_conv_gan, mlp_gan, rgan, samples, wgan
+from benchmarks.errata import deconvnet, deconvolution, dense_conv_gan, measured, mlp_gan, rgan, samples, wgan
 from benchmarks.errata.experiment import Experiment
 from minigan.errors import DataError
 from minigan.training import files
@@ -60,8 +61,10 @@ def _section(found, figures):
         content = shown(EXPERIMENTS[name], figures["experiments"].get(name))
     elif name in samples.MODELS:
         content = samples.show(name, figures["samples"].get(name))
+    elif name in measured.TABLES:
+        content = measured.show(name)
     else:
-        known = ", ".join(["origin", *EXPERIMENTS, *samples.MODELS])
+        known = ", ".join(["origin", *EXPERIMENTS, *samples.MODELS, *measured.TABLES])
         raise DataError(f"the page has a section for {name!r}, but there are only: {known}")
     return found[0] if content is None else f"{begin}\n{wrapped(content)}\n\n{end}"
 

@@ -26,6 +26,8 @@ COUNT, COLUMNS = 48, 12  # samples in a picture
 WIDE = 800  # pixels of it, about
 PIXELS = 28  # of the data's images
 DECONVNET = 32  # as the document has them
+ADVERSARIAL = "0.01"  # the weight of that term
+RUNS = "runs"  # where a reader of the page has them
 MODELS: dict[str, Trained] = {}
 
 
@@ -35,36 +37,80 @@ class Trained:
 
     arguments: of the command, besides the data
     size: pixels that images are resized to; None leaves them
+    colour: whether it learns from the coloured images, not from the page's data set
+    features: the name of the model that `--features` takes the hidden layers of
     """
 
     arguments: tuple[str, ...]
     size: int | None = None
+    colour: bool = False
+    features: str | None = None
 
-    def command(self, data: str, data_dir: str | None, out: str) -> list[str]:
-        """The arguments of `minigan`."""
-        size = ["--size", str(self.size)] if self.size else []
-        where = ["--data-dir", data_dir] if data_dir else []
-        return ["train", *self.arguments, "--data", data, *where, *size, "--out", out]
+    def options(self, runs: str | Path) -> list[str]:
+        """All arguments but those that say where the data are and the run goes.
+
+        runs: the folder of runs that `--features` looks into
+        """
+        features = ["--features", f"{runs}/{self.features}"] if self.features else []
+        return [*self.arguments, *features, *(["--size", str(self.size)] if self.size else [])]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where images come from.
+
+    data, data_dir: as `minigan train` has them, a set of 28 x 28 grey images
+    colour: a folder or an archive of coloured images; None where there are none
+    """
+
+    data: str
+    data_dir: str | None = None
+    colour: str | None = None
+
+    def of(self, trained: Trained) -> tuple[str, str | None]:
+        """The --data and the --data-dir that a model learns from. Raises MiniganError where it has none."""
+        if not trained.colour:
+            return self.data, self.data_dir
+        if self.colour is None:
+            raise MiniganError(
+                f"{trained.arguments[0]} is trained on coloured images too: --colour says where they are; --only NAME "
+                "trains one of the models that need none"
+            )
+        return self.colour, None
 
 
 def _models():
-    for name in ("rgan", "mlp-gan", "dcgan", "deconvnet-gan", "cnn", "wgan", "wgan-clip", "vae"):
+    yield "rgan", Trained(("rgan",))
+    yield "rgan-64", Trained(("rgan",), 64)
+    yield "rgan-colour", Trained(("rgan",), 32, colour=True)
+    yield "rgan-colour-64", Trained(("rgan",), 64, colour=True)
+    for name in ("mlp-gan", "dcgan"):
         yield name, Trained((name,))
     for task in ("super-resolution", "completion", "denoising"):
         yield f"deconvnet-{task}", Trained(("deconvnet", "--task", task), DECONVNET)
-    for name in ("dense-conv-gan", "cgan"):
+    for task in ("super-resolution", "completion"):
+        arguments = ("deconvnet", "--task", task, "--adversarial", ADVERSARIAL)
+        yield f"deconvnet-{task}-adversarial", Trained(arguments, DECONVNET)
+    classifier = "deconvnet", "--task", "classification"
+    yield "deconvnet-classification", Trained(classifier, DECONVNET)
+    yield "deconvnet-features", Trained(classifier, DECONVNET, features="deconvnet-denoising")
+    for name in ("deconvnet-gan", "cnn", "wgan", "wgan-clip", "vae", "dense-conv-gan", "cgan"):
         yield name, Trained((name,))
 
 
-def train(name: str, data: str, data_dir: str | None, runs: Path, steps: int | None = None) -> RunFolder:
-    """The run folder of a model, trained unless it is there.
+def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> RunFolder:
+    """The run folder of a model, trained unless it is there; and before it the one whose features it takes.
 
     steps: other than the model's own, for a rehearsal
     raises MiniganError where training fails
     """
-    folder = RunFolder(runs / name)
+    folder, trained = RunFolder(runs / name), MODELS[name]
+    if trained.features:
+        train(trained.features, sources, runs, steps)
     if not (folder / WEIGHTS).is_file() or folder.config()["outcome"] != "finished":
-        command = MODELS[name].command(data, data_dir, str(folder.path))
+        data, data_dir = sources.of(trained)
+        command = ["train", *trained.options(runs), "--data", data, "--out", str(folder.path)]
+        command += ["--data-dir", data_dir] if data_dir else []
         command += ["--steps", str(steps)] if steps else []
         runs.mkdir(parents=True, exist_ok=True)
         if minigan([*command, "--force"]):
@@ -72,14 +118,15 @@ def train(name: str, data: str, data_dir: str | None, runs: Path, steps: int | N
     return folder
 
 
-def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
-    """Draw what a model makes, and say how good it is: figures of its run."""
+def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
+    """Draw what a model makes, and say how good it is: figures of its run.
+
+    data: what the page says of where the data are
+    """
     config = folder.config()
     kind = config.get("kind", "gan")
-    figures = {"kind": kind, "data": config["data"], "steps": config["steps_done"], "batch": config["batch"]}
-    figures["arguments"] = [*MODELS[name].arguments, *_length(config, len(dataset))]
-    if MODELS[name].size:
-        figures["arguments"] += ["--size", str(MODELS[name].size)]
+    figures = {"kind": kind, "data": data, "steps": config["steps_done"], "batch": config["batch"]}
+    figures["arguments"] = [*MODELS[name].options(RUNS), *_length(config, len(dataset))]
     package = importlib.import_module(f"minigan.{kind}")
     if kind in ("gan", "vae"):
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
@@ -101,7 +148,7 @@ def show_run(name: str, folder: RunFolder, dataset: Dataset, test: Dataset | Non
 
 def _length(config: dict, images: int) -> list[str]:
     """The options that say how long a run was, if it was not as long as its model would be by itself."""
-    model = models.build(config["model"], config["image_shape"])
+    model = models.build(config["model"], config["image_shape"], **(config.get("options") or {}))
     if hasattr(model, "first_epochs"):
         usual = model.first_epochs * (images // model.batch), model.batch
     else:
@@ -125,12 +172,14 @@ def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:
     return words, grid(test.images[chosen], COLUMNS)
 
 
-def make(name: str, data: str, data_dir: str | None, runs: Path, folder: Path, steps: int | None = None) -> dict:
+def make(name: str, sources: Sources, runs: Path, folder: Path, steps: int | None = None) -> dict:
     """Train a model if need be, and draw what it makes into folder/documents-NAME.png. Returns its figures."""
     size = MODELS[name].size or models.size_for(MODELS[name].arguments[0], PIXELS, PIXELS)
+    data, data_dir = sources.of(MODELS[name])
     dataset, test = load_splits(data, data_dir, size=size)
-    run = train(name, data, data_dir, runs, steps)
-    return show_run(name, run, dataset, test, folder / f"documents-{name}.png")
+    run = train(name, sources, runs, steps)
+    said = Path(data).name if MODELS[name].colour else dataset.name
+    return show_run(name, said, run, dataset, test, folder / f"documents-{name}.png")
 
 
 def show(name: str, figures: dict | None) -> str | None:

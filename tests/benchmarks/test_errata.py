@@ -11,7 +11,18 @@ import pytest
 
 import minigan as mg
 from benchmarks.errata import __main__ as command
-from benchmarks.errata import deconvnet, deconvolution, dense_conv_gan, mlp_gan, page, rgan, samples, training, wgan
+from benchmarks.errata import (
+    deconvnet,
+    deconvolution,
+    dense_conv_gan,
+    measured,
+    mlp_gan,
+    page,
+    rgan,
+    samples,
+    training,
+    wgan,
+)
 from benchmarks.errata.experiment import error_of
 from minigan import models
 from minigan.tool.cli import cli
@@ -199,7 +210,7 @@ def test_a_section_that_nothing_fills_is_named(tmp_path, capsys):
     assert "section for 'taste'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["mlp-gan", "vae", "cnn", "deconvnet-denoising"])
+@pytest.mark.parametrize("name", ["mlp-gan", "vae", "cnn", "deconvnet-denoising", "deconvnet-completion-adversarial"])
 def test_a_model_of_each_kind_is_trained_once_and_shown(folder, name, capfd):
     arguments = ["samples", "--only", name, "--data", "pictures", "--steps", "1", "--docs", "docs"]
     for _ in range(2):
@@ -211,13 +222,53 @@ def test_a_model_of_each_kind_is_trained_once_and_shown(folder, name, capfd):
     assert f"(pictures/documents-{name}.png)" in samples.show(name, figures)
 
 
+def test_a_classifier_takes_the_features_of_a_network_that_is_trained_first(folder, capfd):
+    arguments = ["samples", "--only", "deconvnet-features", "--data", "pictures", "--steps", "1", "--docs", "docs"]
+    for _ in range(2):
+        assert command.main(arguments) == 0
+    assert capfd.readouterr().out.count("run folder") == 2
+    figures = json.loads((folder / "docs" / "errata.json").read_text())["samples"]["deconvnet-features"]
+    runs = [folder / "runs" / "documents" / name for name in ("deconvnet-denoising", "deconvnet-features")]
+    first, second = (mg.restoration.load(runs[0]).network[0], mg.classifier.load(runs[1]).network[0])
+    np.testing.assert_array_equal(first.weight.numpy(), second.weight.numpy())
+    assert "--features runs/deconvnet-denoising" in samples.show("deconvnet-features", figures)
+
+
+def test_a_model_of_coloured_images_learns_from_those(folder, capfd):
+    (folder / "coloured").mkdir()
+    for number in range(100):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), np.uint8)
+        PIL.Image.fromarray(pixels).save(folder / "coloured" / f"{number}.png")
+    arguments = ["samples", "--only", "rgan-colour", "--data", "pictures", "--steps", "1", "--docs", "docs"]
+    assert command.main(arguments) == 1
+    assert "--colour says where they are" in capfd.readouterr().err
+    assert command.main([*arguments, "--colour", "coloured"]) == 0
+    figures = json.loads((folder / "docs" / "errata.json").read_text())["samples"]["rgan-colour"]
+    assert figures["data"] == "coloured"
+    assert mg.gan.load(folder / "runs" / "documents" / "rgan-colour").image_shape == (32, 32, 3)
+
+
 # ----------------------------------------------------------------------------------------- the page
 
 
 def test_the_page_has_every_experiment_and_every_model_once_and_its_figures_are_those_of_the_file():
-    assert sorted(SECTIONS) == sorted(["origin", *page.EXPERIMENTS, *samples.MODELS])
+    assert sorted(SECTIONS) == sorted(["origin", *page.EXPERIMENTS, *samples.MODELS, *measured.TABLES])
     assert list(FIGURES["experiments"]) == list(page.EXPERIMENTS)
     assert page.filled(PAGE, FIGURES) == PAGE
+
+
+@pytest.mark.parametrize("name", samples.MODELS)
+def test_samples_are_of_the_first_run_that_their_model_has_now(name):
+    """A recipe that changes makes the page's samples old."""
+    figures, trained = FIGURES["samples"][name], samples.MODELS[name]
+    assert figures["arguments"] == trained.options(samples.RUNS)  # which say how long a run of another length was
+    options = {"task": "classification"} if "classification" in trained.arguments else {}
+    size = trained.size or models.size_for(trained.arguments[0], 28, 28) or 28
+    model = models.build(trained.arguments[0], (size, size, 3 if trained.colour else 1), **options)
+    if figures["kind"] == "classifier":
+        assert figures["steps"] == model.first_epochs * (FIGURES["origin"]["images"] // model.batch)
+    else:
+        assert (figures["steps"], figures["batch"]) == model.first_run
 
 
 def test_other_figures_change_the_page():

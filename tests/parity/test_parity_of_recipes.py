@@ -23,6 +23,8 @@ CASES = {
     "minibatch-std": ("dcgan", {"minibatch_std": True, "generator_rate": 1e-3}),
     "everything-dense": ("wgan", {"minibatch_std": True, "spectral_norm": True, "ema": 0.5, "critic_steps": 2}),
     "dense-conv-gan": ("dense-conv-gan", {}),
+    "mlp-gan": ("mlp-gan", {}),
+    "rgan": ("rgan", {}),
 }
 
 
@@ -58,7 +60,8 @@ class Doubles(Batches):
 @pytest.mark.parametrize("name", CASES)
 def test_steps_are_equal(name, rng):
     model, settings = CASES[name]
-    gan = models.build(model, (28, 28, 1), seed=2)
+    size = models.size_for(model, 28, 28) or 28
+    gan = models.build(model, (size, size, 1), seed=2)
     recipe: Recipe = gan.recipe.changed(**settings)
     wanted = {"spectral-norm": recipe.spectral_norm, "minibatch-std": recipe.minibatch_std}
     gan.change([change for change in CHANGES if wanted[change]])

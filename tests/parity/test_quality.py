@@ -1,12 +1,19 @@
 """The measurement of quality, on sizes at which nothing is learned."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 import minigan as mg
 from benchmarks import quality
+from benchmarks.errata import measured
+from minigan import models
+from minigan.errors import DataError
+
+EPOCH = "--epochs", "1"
 
 
 @pytest.fixture
@@ -21,15 +28,15 @@ def measure(tmp_path, monkeypatch):
     monkeypatch.setattr(quality, "COUNT", 100)
 
     def run(*arguments):
-        quality.main(["--data-dir", "nowhere", "--out", str(tmp_path), "--epochs", "1", *arguments])
-        return {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+        quality.main(["--data-dir", "nowhere", "--out", str(tmp_path), *arguments])
+        return {path.stem: json.loads(path.read_text()) for path in tmp_path.glob("*-seed-*.json")}
 
     return run
 
 
 @pytest.mark.parametrize("model", ["mlp-gan", "cgan", "vae"])
 def test_models_of_each_kind_are_scored(measure, tmp_path, model, capsys):
-    results = measure("--model", model, "--only", "minigan", "--seeds", "2")
+    results = measure("--model", model, "--only", "minigan", "--seeds", "2", *EPOCH)
     assert sorted(results) == [f"{model}-1-epochs-seed-{seed}-minigan" for seed in (0, 1)]
     for name, result in results.items():
         assert sum(result["digits"]) == result["images"] == 100
@@ -42,20 +49,49 @@ def test_models_of_each_kind_are_scored(measure, tmp_path, model, capsys):
 
 
 def test_images_of_another_size_are_learned_from_and_scored_as_mnists(measure, tmp_path):
-    measure("--model", "rgan", "--only", "minigan", "--seeds", "1")
+    measure("--model", "rgan", "--only", "minigan", "--seeds", "1", *EPOCH)
     with np.load(tmp_path / "rgan-1-epochs-seed-0-minigan.npz") as kept:
         assert kept["images"].shape == (100, 28, 28, 1)
 
 
 def test_both_engines_begin_alike_and_what_is_there_is_not_trained_again(measure, monkeypatch):
-    first = measure("--model", "mlp-gan", "--seeds", "1")
+    first = measure("--model", "mlp-gan", "--seeds", "1", *EPOCH)
     ours, theirs = (first[f"mlp-gan-1-epochs-seed-0-{engine}"]["frechet"] for engine in quality.ENGINES)
     assert ours == pytest.approx(theirs, rel=0.02)  # of three steps, in other orders of summation
     monkeypatch.setattr(quality, "train_ours", None)
-    assert measure("--model", "mlp-gan", "--seeds", "1") == first
+    assert measure("--model", "mlp-gan", "--seeds", "1", *EPOCH) == first
 
 
 def test_what_makes_no_images_is_refused(measure, capsys):
     with pytest.raises(SystemExit):
         measure("--model", "cnn")
     assert "invalid choice: 'cnn'" in capsys.readouterr().err
+
+
+def test_scores_of_first_runs_go_into_the_file_of_results(measure, tmp_path, monkeypatch, capsys):
+    file = tmp_path / "results.json"
+
+    def build(*arguments, **options):
+        model = models.build(*arguments, **options)
+        model.first_run = (2, 16)
+        return model
+
+    monkeypatch.setattr(quality, "models", SimpleNamespace(build=build, size_for=models.size_for))
+    for model, seeds in (("vae", "2"), ("mlp-gan", "1"), ("mlp-gan", "2")):
+        kept = measure("--model", model, "--only", "minigan", "--seeds", seeds, "--results", str(file))
+    of_model = json.loads(file.read_text())["models"]
+    assert list(of_model) == ["vae", "mlp-gan"]
+    for model, found in of_model.items():
+        assert (found["steps"], found["batch"]) == (2, 16)
+        for seed, score in found["networks"]["minigan"].items():
+            assert kept[f"{model}-first-run-seed-{seed}-minigan"] == {**score, "steps": 2, "images": 100}
+    assert measured.quality(json.loads(file.read_text())).count("| 2 x 16 |") == 2
+    before = file.read_bytes()
+    (tmp_path / "classifier.pt").unlink()
+    monkeypatch.setattr(quality.torch, "manual_seed", lambda seed, set=torch.manual_seed: set(1))
+    with pytest.raises(DataError, match="name another file as --results"):
+        measure("--model", "vae", "--only", "minigan", "--results", str(file))
+    assert file.read_bytes() == before
+    with pytest.raises(SystemExit):
+        measure("--results", str(file), *EPOCH)
+    assert "--results is for first runs" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+"""Tables of the page whose measurements take hours: what their files in benchmarks/results/training say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import few_labels, fine_tuning
+
+RESULTS = Path(__file__).parents[1] / "results" / "training"
+
+
+def quality(figures: dict) -> str:
+    """A row for every model that `python -m benchmarks.quality` has trained for as long as its first run is."""
+    rows = []
+    for name, model in figures["models"].items():
+        ours, theirs = (model["networks"].get(engine, {}) for engine in ("minigan", "torch"))
+        digits = np.array([one["digits"] for one in ours.values()])
+        length = f"{model['steps']:,} x {model['batch']}"
+        columns = [f"`{name}`", length, _distances(ours), _distances(theirs), str(len(ours)), str(digits.min())]
+        rows.append(f"| {' | '.join(columns)} |")
+    heading = ["| model | steps x images | minigan | PyTorch | seeds | rarest |", "|---" * 6 + "|"]
+    return "\n".join([*heading, *rows])
+
+
+def _distances(networks: dict) -> str:
+    return spread([one["frechet"] for one in networks.values()], ".1f") if networks else ""
+
+
+def spread(values: list[float], form: str) -> str:
+    """Mean and standard deviation, the latter where there are several."""
+    deviation = f" ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else ""
+    return f"{np.mean(values):{form}}{deviation}"
+
+
+def of_fine_tuning(figures: dict) -> str:
+    return fine_tuning.table(figures["distances"])
+
+
+def of_few_labels(figures: dict) -> str:
+    return few_labels.table(figures["accuracies"])
+
+
+TABLES: dict[str, Callable[[dict], str]] = {
+    "quality": quality,
+    "fine-tuning": of_fine_tuning,
+    "few-labels": of_few_labels,
+}
+
+
+def show(name: str, folder: Path = RESULTS) -> str | None:
+    """A table as Markdown, None where its measurement has left no file."""
+    file = folder / f"{name.replace('-', '_')}.json"
+    return TABLES[name](json.loads(file.read_text())) if file.exists() else None
