@@ -91,6 +91,8 @@ def _models():
     for task in ("super-resolution", "completion"):
         arguments = ("deconvnet", "--task", task, "--adversarial", ADVERSARIAL)
         yield f"deconvnet-{task}-adversarial", Trained(arguments, DECONVNET)
+    deep = "deconvnet", "--task", "completion", "--depth", "6", "--steps", "1500"
+    yield "deconvnet-completion-deep", Trained(deep, DECONVNET)
     classifier = "deconvnet", "--task", "classification"
     yield "deconvnet-classification", Trained(classifier, DECONVNET)
     yield "deconvnet-features", Trained(classifier, DECONVNET, features="deconvnet-denoising")
@@ -126,7 +128,8 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     config = folder.config()
     kind = config.get("kind", "gan")
     figures = {"kind": kind, "data": data, "steps": config["steps_done"], "batch": config["batch"]}
-    figures["arguments"] = [*MODELS[name].options(RUNS), *_length(config, len(dataset))]
+    options = MODELS[name].options(RUNS)
+    figures["arguments"] = options if "--steps" in options else [*options, *_length(config, len(dataset))]
     package = importlib.import_module(f"minigan.{kind}")
     if kind in ("gan", "vae"):
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)

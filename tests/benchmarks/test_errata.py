@@ -267,6 +267,9 @@ def test_samples_are_of_the_first_run_that_their_model_has_now(name):
     model = models.build(trained.arguments[0], (size, size, 3 if trained.colour else 1), **options)
     if figures["kind"] == "classifier":
         assert figures["steps"] == model.first_epochs * (FIGURES["origin"]["images"] // model.batch)
+    elif "--steps" in trained.arguments:
+        assert str(figures["steps"]) in trained.arguments
+        assert figures["batch"] == model.batch
     else:
         assert (figures["steps"], figures["batch"]) == model.first_run
 
