@@ -1,6 +1,21 @@
 """Measures of what was generated or restored. A score on features is named after them."""
 
+from minigan.metrics.classes import classes_covered, classifier_score
+from minigan.metrics.estimate import Estimate
 from minigan.metrics.frechet import frechet_distance
+from minigan.metrics.kernel import kernel_distance
 from minigan.metrics.likeness import psnr, ssim
+from minigan.metrics.neighbours import PrecisionRecall, nearest, precision_recall
 
-__all__ = ["frechet_distance", "psnr", "ssim"]
+__all__ = [
+    "Estimate",
+    "PrecisionRecall",
+    "classes_covered",
+    "classifier_score",
+    "frechet_distance",
+    "kernel_distance",
+    "nearest",
+    "precision_recall",
+    "psnr",
+    "ssim",
+]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigan.errors import ShapeError
+from minigan.metrics.checks import pair
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
@@ -12,12 +12,7 @@ def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:
     returns: a number that is 0 or more; the same for both orders
     source: Dowson & Landau, J. Multivariate Analysis 12 (1982); Heusel et al., arXiv:1706.08500
     """
-    first, second = (np.asarray(features, np.float64) for features in (first, second))
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or min(len(first), len(second)) < 2:
-        raise ShapeError(
-            f"frechet_distance: features have shapes {first.shape} and {second.shape}; "
-            "they are (N, D) with the same D and at least two rows"
-        )
+    first, second = pair("frechet_distance", first, second, least=2)
     means = [features.mean(0) for features in (first, second)]
     covariances = [np.atleast_2d(np.cov(features, rowvar=False)) for features in (first, second)]
     # tr (S1 S2)^(1/2) = tr (R S2 R)^(1/2) with R = S1^(1/2), and R S2 R is symmetric
