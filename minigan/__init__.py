@@ -42,6 +42,7 @@ _SUBMODULES = (
     "classifier",
     "data",
     "debug",
+    "evaluation",
     "gan",
     "kernels",
     "metrics",

@@ -41,6 +41,11 @@ class Classifier(Model):
         """What the last layer is given, (N, features): the numbers that scores of generated images are taken on."""
         return self._outputs(self.network[:-1], images, batch, self.network[-1].inputs)
 
+    def logits_of(self, features: np.ndarray, batch: int = 256) -> np.ndarray:
+        """Logits (N, classes) of images that `features` was asked for."""
+        parts = in_use(self.network[-1], parts_of(features, batch), self.device)
+        return np.concatenate(parts) if parts else np.empty((0, self.classes), np.float32)
+
     def predict(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
         """The most probable class of each image, (N,), int64."""
         return self.logits(images, batch).argmax(1)

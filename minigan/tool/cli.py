@@ -102,6 +102,26 @@ def sample(run, count, out, seed, label):
 
 
 @cli.command()
+@click.argument("run", type=click.Path())
+@click.option("--count", type=POSITIVE, default=10_000, show_default=True, metavar="N", help="Images to judge.")
+@click.option("--classifier", metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA].")
+@click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
+@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+@click.option("--picture", metavar="FILE", help="Images most like a training image, each before that one: a .png.")
+def evaluate(run, count, classifier, source, data_dir, seed, file, picture):
+    """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
+
+    Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; real test
+    images beside them show what is to be had.
+    """
+    from minigan.tool.evaluate import run as evaluate
+
+    evaluate(run, count, classifier, source, data_dir, seed, file, picture)
+
+
+@cli.command()
 def models():
     """List the models."""
     from minigan.tool.listing import models

@@ -1,0 +1,63 @@
+"""`minigan evaluate`: how good a run's images are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from minigan import classifier, evaluation
+from minigan.data import available
+from minigan.data.sources import load_splits
+from minigan.tool.downloads import Downloads
+from minigan.tool.sample import samples
+from minigan.training import files
+from minigan.training.errors import RunError
+from minigan.training.folder import RunFolder
+from minigan.training.grids import grid_png
+
+COLUMNS = 12  # of the picture, in pairs
+
+
+def run(folder, count, judge, source, data_dir, seed, file, picture):
+    """Judge a run's images and say what was found. The arguments are the command's options.
+
+    raises RunError where the run makes no images, or there is no classifier; DataError where its images are not there
+    """
+    for path in filter(None, (file, picture)):
+        if not Path(path).parent.is_dir():
+            raise RunError(f"{path}: there is no folder {Path(path).parent}")
+    config = RunFolder(folder).config()
+    judge = judge or usual_judge(config.get("data"))
+    model, learned = classifier.load(judge), RunFolder(judge).config()
+    if source is None and learned["data"] not in [listing.name for listing in available()]:
+        raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
+    images = samples(folder, count, seed)
+    train, test = real_images(source or learned["data"], data_dir, model.image_shape)
+    found = evaluation.evaluate(images, model, train, test, seed)
+    click.echo(evaluation.words(found, f"{count:,} images of {folder}"))
+    if file:
+        plain = {"run": folder, "seed": seed, "classifier": str(judge), **found.plain()}
+        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
+    if picture:
+        files.write(Path(picture), grid_png(found.likest, COLUMNS))
+
+
+def usual_judge(data: str | None) -> Path:
+    """The folder that `minigan train cnn` leaves. Raises RunError where it is not there."""
+    folder = Path("runs", f"cnn-{data}")
+    if not RunFolder(folder).is_run():
+        raise RunError(
+            f"there is no classifier in {folder} to judge images by; train one, `minigan train cnn --data {data}`, or "
+            "say where one is (--classifier RUN)"
+        )
+    return folder
+
+
+def real_images(source, data_dir, shape):
+    """The training and the test images of a source, in the classifier's shape."""
+    named = {listing.name: listing.shape for listing in available()}
+    size = None if named.get(source) == tuple(shape) else shape[0]
+    with Downloads() as downloads:
+        return load_splits(source, data_dir, size=size, channels=shape[2], report=downloads.report)

@@ -1,0 +1,64 @@
+"""`minigan evaluate`, as called."""
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+from commands import SMALL, draw_folder
+
+
+@pytest.fixture
+def runs(tool, tmp_path):
+    """The tool in a folder with pictures, a GAN and a classifier of them."""
+    draw_folder(tmp_path / "pictures", count=60)
+    for model in ("mlp-gan", "cnn"):
+        assert tool("train", model, "--data", "pictures", *SMALL, "--steps", 2).code == 0
+    return tool
+
+
+def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
+    outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--json", "found.json")
+    assert outcome.code == 0, outcome.err
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("30 images of runs/mlp-gan-pictures, by 128 features of a cnn (")
+    assert "108 training images of pictures" in lines[1]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (found["run"], found["seed"], found["classifier"]) == ("runs/mlp-gan-pictures", 0, "runs/cnn-pictures")
+    for name, column in (("made", 1), ("floor", 2)):
+        row = next(line.split("  ") for line in lines if line.startswith("Frechet"))
+        assert f"{found[name]['frechet']:.2f}" in [cell.strip() for cell in row if cell][column]
+    assert (found["made"]["count"], found["floor"]["count"]) == (30, 12)
+
+
+def test_the_likest_are_drawn(runs, tmp_path):
+    outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--picture", "likest.png")
+    assert outcome.code == 0, outcome.err
+    picture = np.asarray(PIL.Image.open(tmp_path / "likest.png"))
+    assert picture.shape[0] * 6 == pytest.approx(picture.shape[1], rel=0.2)  # two rows of twelve
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("runs/mlp-gan-pictures",), "say where that is (--data FOLDER)"),
+        (("runs/cnn-pictures", "--data", "pictures"), "makes no images from nothing"),
+        (("runs/nothing",), "not a run of minigan"),
+        (("runs/mlp-gan-pictures", "--classifier", "runs/mlp-gan-pictures"), "a run of a gan"),
+        (("runs/mlp-gan-pictures", "--json", "nowhere/found.json"), "there is no folder nowhere"),
+        (("runs/mlp-gan-pictures", "--data", "pictures", "--count", 5), "there are 5 generated images"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(runs, arguments, message):
+    outcome = runs("evaluate", *arguments)
+    assert outcome.code != 0
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
+    draw_folder(tmp_path / "pictures", count=20)
+    assert tool("train", "mlp-gan", "--data", "pictures", *SMALL, "--steps", 1).code == 0
+    outcome = tool("evaluate", "runs/mlp-gan-pictures")
+    assert outcome.code != 0
+    assert "train one, `minigan train cnn --data pictures`" in outcome.err
