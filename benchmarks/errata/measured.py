@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import few_labels, fine_tuning
+from benchmarks import few_labels, fine_tuning, yardsticks
 
 RESULTS = Path(__file__).parents[1] / "results" / "training"
 
@@ -44,10 +44,15 @@ def of_few_labels(figures: dict) -> str:
     return few_labels.table(figures["accuracies"])
 
 
+def of_yardsticks(figures: dict) -> str:
+    return yardsticks.table(figures["sets"])
+
+
 TABLES: dict[str, Callable[[dict], str]] = {
     "quality": quality,
     "fine-tuning": of_fine_tuning,
     "few-labels": of_few_labels,
+    "yardsticks": of_yardsticks,
 }
 
 
