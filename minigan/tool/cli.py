@@ -108,9 +108,10 @@ def sample(run, count, out, seed, label):
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
+@click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
 @click.option("--picture", metavar="FILE", help="Images most like a training image, each before that one: a .png.")
-def evaluate(run, count, classifier, source, data_dir, seed, file, picture):
+def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture):
     """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
 
     Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; real test
@@ -118,7 +119,7 @@ def evaluate(run, count, classifier, source, data_dir, seed, file, picture):
     """
     from minigan.tool.evaluate import run as evaluate
 
-    evaluate(run, count, classifier, source, data_dir, seed, file, picture)
+    evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture)
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from minigan import classifier, evaluation
 from minigan.data import available
 from minigan.data.sources import load_splits
+from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
 from minigan.tool.sample import samples
 from minigan.training import files
@@ -20,7 +22,7 @@ from minigan.training.grids import grid_png
 COLUMNS = 12  # of the picture, in pairs
 
 
-def run(folder, count, judge, source, data_dir, seed, file, picture):
+def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture):
     """Judge a run's images and say what was found. The arguments are the command's options.
 
     raises RunError where the run makes no images, or there is no classifier; DataError where its images are not there
@@ -35,13 +37,28 @@ def run(folder, count, judge, source, data_dir, seed, file, picture):
         raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
     images = samples(folder, count, seed)
     train, test = real_images(source or learned["data"], data_dir, model.image_shape)
+    apart = None
+    if adversarial:
+        apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
     found = evaluation.evaluate(images, model, train, test, seed)
-    click.echo(evaluation.words(found, f"{count:,} images of {folder}"))
+    click.echo(words(found, f"{count:,} images of {folder}"))
+    plain = {"run": folder, "seed": seed, "classifier": str(judge), **found.plain()}
+    if apart:
+        click.echo(text_of(apart))
+        plain["adversarial"] = asdict(apart)
     if file:
-        plain = {"run": folder, "seed": seed, "classifier": str(judge), **found.plain()}
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
     if picture:
         files.write(Path(picture), grid_png(found.likest, COLUMNS))
+
+
+def text_of(apart: evaluation.ToldApart) -> str:
+    """What a fresh discriminator was right about, in words."""
+    return (
+        f"\na fresh discriminator is right about {apart.accuracy:.1%} ± {apart.deviation:.1%} of images held out, where 50%"
+        f" is best:\nabout {apart.on_real:.1%} of {apart.held_out:,} test images and {apart.on_made:.1%} of as many "
+        "generated ones"
+    )
 
 
 def usual_judge(data: str | None) -> Path:

@@ -7,7 +7,8 @@ import pytest
 
 import minigan as mg
 from minigan.errors import DataError, ShapeError
-from minigan.evaluation import digest, evaluate, words
+from minigan.evaluation import digest, evaluate
+from minigan.evaluation.judging import words
 
 CLASSES = 10
 

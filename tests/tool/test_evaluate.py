@@ -31,6 +31,24 @@ def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     assert (found["made"]["count"], found["floor"]["count"]) == (30, 12)
 
 
+def test_a_fresh_discriminator_is_asked_too(runs, tmp_path):
+    outcome = runs(
+        *("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"),
+        *("--adversarial", "--json", "found.json"),
+    )
+    assert outcome.code == 1
+    assert "30 generated and 12 real images; there must be 20" in outcome.err
+    draw_folder(tmp_path / "more", count=150)
+    outcome = runs(
+        *("evaluate", "runs/mlp-gan-pictures", "--count", 40, "--data", "more"),
+        *("--adversarial", "--json", "found.json"),
+    )
+    assert outcome.code == 0, outcome.err
+    found = json.loads((tmp_path / "found.json").read_text())["adversarial"]
+    assert found["held_out"] == 15
+    assert f"right about {found['accuracy']:.1%} ± {found['deviation']:.1%}" in outcome.out
+
+
 def test_the_likest_are_drawn(runs, tmp_path):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--picture", "likest.png")
     assert outcome.code == 0, outcome.err

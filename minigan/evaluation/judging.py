@@ -1,12 +1,4 @@
-"""How good generated images are, by a trained classifier: every measure, beside what real images get.
-
-    mnist, test = mg.data.load_splits("mnist")
-    judge = mg.classifier.fit("cnn", mnist, test=test).model
-    found = mg.evaluation.evaluate(images, judge, mnist, test)
-    found.made.frechet, found.floor.frechet
-
-Scores are on the classifier's features, and comparable with scores on the same features only.
-"""
+"""Every measure of generated images by a trained classifier, beside what real images get."""
 
 from __future__ import annotations
 
@@ -147,11 +139,16 @@ def _checked(images, judge, train, test):
     for name, of in (("generated", images), ("test", test.images), ("training", train.images)):
         if len(of) < LEAST:
             raise DataError(f"evaluate: there are {len(of)} {name} images, but every score takes at least {LEAST}")
-    height, width, channels = judge.image_shape
-    if images.shape[1:] == judge.image_shape:
+    return fitted(images, judge.image_shape)
+
+
+def fitted(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """Images (N, H, W, C), resized where that makes them of a shape. Raises DataError where it cannot."""
+    height, width, channels = shape
+    if images.shape[1:] == tuple(shape):
         return images
     if images.shape[3] != channels or height != width:
-        raise DataError(f"evaluate: images are {images.shape[1:]}, and the classifier's {judge.image_shape}")
+        raise DataError(f"evaluate: images are {images.shape[1:]}, and the classifier's {shape}")
     return resized(images, height)
 
 

@@ -1,0 +1,15 @@
+"""How good generated images are.
+
+    mnist, test = mg.data.load_splits("mnist")
+    judge = mg.classifier.fit("cnn", mnist, test=test).model
+    found = mg.evaluation.evaluate(images, judge, mnist, test)
+    found.made.frechet, found.floor.frechet
+    mg.evaluation.tell_apart(images, test.images).accuracy
+
+Scores are on the classifier's features, and comparable with scores on the same features only.
+"""
+
+from minigan.evaluation.adversarial import ToldApart, tell_apart
+from minigan.evaluation.judging import Evaluation, Judge, Scores, digest, evaluate
+
+__all__ = ["Evaluation", "Judge", "Scores", "ToldApart", "digest", "evaluate", "tell_apart"]

@@ -1,0 +1,70 @@
+"""Adversarial evaluation: can a network that was trained for nothing else tell generated images from real ones?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan import classifier
+from minigan.errors import DataError
+
+FAKE, REAL = 0, 1
+LEAST = 20  # images of each kind, half of which are held out
+STEPS, BATCH = 600, 64
+
+
+@dataclass(frozen=True)
+class ToldApart:
+    """How a fresh discriminator does on images that it has not learned from, as many generated ones as real.
+
+    accuracy: the share that it is right about; 0.5 is best for the generator, 1 means that each image gives itself away
+    deviation: of that share, if images are independent
+    on_real, on_made: the shares of either kind
+    held_out: how many images of each kind
+    """
+
+    accuracy: float
+    deviation: float
+    on_real: float
+    on_made: float
+    held_out: int
+
+
+def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int = 0) -> ToldApart:
+    """Train a fresh discriminator on one half of generated and real images, and ask it about the other.
+
+    made, real: (N, H, W, C), uint8, at least 20 of either; of the larger set as many are drawn as the other has
+    steps: batches of 64, by a "cnn" with two classes
+    seed: of its weights, its batches and the halves
+    raises DataError for too few images, or of two shapes
+    source: Bowman et al., arXiv:1511.06349, section 4.3
+    """
+    if made.shape[1:] != real.shape[1:] or made.dtype != np.uint8 or real.dtype != np.uint8:
+        raise DataError(
+            f"tell_apart: generated images are {made.dtype} {made.shape}, real ones {real.dtype} {real.shape}; "
+            "both are uint8 (N, H, W, C) of one shape"
+        )
+    count = min(len(made), len(real)) // 2
+    if 2 * count < LEAST:
+        raise DataError(
+            f"tell_apart: {len(made)} generated and {len(real)} real images; there must be {LEAST} of either"
+        )
+    rng = np.random.default_rng(seed)
+    halves = [
+        images[rng.permutation(len(images))[: 2 * count]].reshape(2, count, *images.shape[1:])
+        for images in (made, real)
+    ]
+    seen, held_out = (np.concatenate([of_kind[half] for of_kind in halves]) for half in (0, 1))
+    labels = np.repeat([FAKE, REAL], count)
+    found = classifier.fit("cnn", seen, labels=labels, steps=steps, batch=min(BATCH, len(seen)), seed=seed)
+    right = found.predict(held_out) == labels
+    accuracy = float(right.mean())
+    return ToldApart(
+        accuracy,
+        math.sqrt(accuracy * (1 - accuracy) / len(right)),
+        float(right[count:].mean()),
+        float(right[:count].mean()),
+        count,
+    )

@@ -1,0 +1,50 @@
+"""A fresh discriminator: it cannot tell real images from real ones, and tells others at once."""
+
+import math
+
+import numpy as np
+import pytest
+
+import minigan as mg
+from minigan.errors import DataError
+from minigan.evaluation import tell_apart
+
+REAL = mg.data.glyphs(800).images
+
+
+def test_real_images_cannot_be_told_from_real_ones():
+    found = tell_apart(mg.data.glyphs(800, seed=3).images, REAL, steps=60)
+    assert found.held_out == 400
+    assert found.deviation == pytest.approx(math.sqrt(found.accuracy * (1 - found.accuracy) / 800))
+    assert abs(found.accuracy - 0.5) < 4 * found.deviation
+
+
+def test_worse_images_are_told_with_more_ease():
+    noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8)
+    found = tell_apart(noise, REAL, steps=60)
+    assert (found.accuracy, found.on_real, found.on_made) == (1, 1, 1)
+    assert found.held_out == 150
+    dimmed = tell_apart((REAL[::-1] * 0.8).astype(np.uint8), REAL, steps=60)
+    assert 0.6 < dimmed.accuracy <= 1
+    assert dimmed.accuracy == pytest.approx((dimmed.on_real + dimmed.on_made) / 2)
+
+
+def test_it_is_asked_about_what_it_has_not_learned_from():
+    """Of images that say nothing of their kind, a discriminator learns its own by heart and is right by chance."""
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(0, 256, (100, 8, 8, 1), np.uint8) for _ in range(2))
+    assert tell_apart(first, second, steps=200).accuracy == pytest.approx(0.5, abs=0.2)
+
+
+def test_the_same_seed_tells_the_same():
+    found = [tell_apart(REAL[:60], REAL[400:], steps=5, seed=seed) for seed in (1, 1, 2)]
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [(REAL[:19], "must be 20 of either"), (REAL[:, :20], "of one shape"), (REAL / 255, "uint8")],
+)
+def test_what_cannot_be_told_apart_is_refused(made, message):
+    with pytest.raises(DataError, match=message):
+        tell_apart(made, REAL)
