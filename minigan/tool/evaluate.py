@@ -54,11 +54,9 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
 def text_of(apart: evaluation.ToldApart) -> str:
     """What a fresh discriminator was right about, in words."""
-    return (
-        f"\na fresh discriminator is right about {apart.accuracy:.1%} ± {apart.deviation:.1%} of images held out, where "
-        f"50% is best:\nabout {apart.on_real:.1%} of {apart.held_out:,} test images and {apart.on_made:.1%} of as many "
-        "generated ones"
-    )
+    right = f"{apart.accuracy:.1%} ± {apart.deviation:.1%}"
+    kinds = f"{apart.on_real:.1%} of {apart.held_out:,} test images and {apart.on_made:.1%} of as many generated ones"
+    return f"\na fresh discriminator is right about {right} of images held out; 50% is best\n({kinds})"
 
 
 def usual_judge(data: str | None) -> Path:
