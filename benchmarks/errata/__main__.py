@@ -39,16 +39,16 @@ def main(arguments=None) -> int:
 
 def run(given) -> None:
     """Do what is asked for, and keep each figure as soon as it is there."""
-    figures = page.read(given.docs / "errata.json")
+    keep(given.docs)
     if given.what == "experiments":
         dataset = data.load(given.data, given.data_dir)
-        figures["origin"] = {"data": dataset.name, "images": len(dataset), "seed": SEED}
-        figures["origin"] |= {name: version(name) for name in ("minigan", "numpy")}
+        origin = {"data": dataset.name, "images": len(dataset), "seed": SEED}
+        keep(given.docs, origin=origin | {name: version(name) for name in ("minigan", "numpy")})
         for name in chosen(page.EXPERIMENTS, given.only):
             one = page.EXPERIMENTS[name]
             print(name, flush=True)
-            figures["experiments"][name] = one.run(dataset.images, given.docs / "pictures", given.steps or one.steps)
-            keep(given.docs, figures)
+            found = one.run(dataset.images, given.docs / "pictures", given.steps or one.steps)
+            keep(given.docs, experiments={name: found})
     elif given.what == "samples":
         sources = samples.Sources(given.data, given.data_dir, given.colour)
         wanted = chosen(samples.MODELS, given.only)
@@ -57,9 +57,7 @@ def run(given) -> None:
         for name in wanted:
             print(name, flush=True)
             where = given.runs, given.docs / "pictures"
-            figures["samples"][name] = samples.make(name, sources, *where, given.steps)
-            keep(given.docs, figures)
-    keep(given.docs, figures)
+            keep(given.docs, samples={name: samples.make(name, sources, *where, given.steps)})
 
 
 def chosen(known, only: str | None) -> list[str]:
@@ -69,8 +67,11 @@ def chosen(known, only: str | None) -> list[str]:
     return list(known) if only is None else [only]
 
 
-def keep(docs: Path, figures: dict) -> None:
-    """Write the figures, and the page with them."""
+def keep(docs: Path, **found: dict) -> None:
+    """Put what was found beside the figures that are there now, which others may have added to, and into the page."""
+    figures = page.read(docs / "errata.json")
+    for part, content in found.items():
+        figures[part] |= content
     page.write(docs / "errata.json", figures)
     document = docs / "documents.md"
     if document.exists():

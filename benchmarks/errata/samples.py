@@ -134,7 +134,7 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     if kind in ("gan", "vae"):
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
         figures |= {"distance": distance(made, dataset.images), "floor": floor(dataset.images)}
-        content = grid(made[:COUNT], COLUMNS)
+        content = grid(made[: COUNT // 2 if MODELS[name].colour else COUNT], COLUMNS)  # colours make large files
     elif kind == "restoration":
         figures["results"] = config["results"]
         held_out = test.images[:: max(1, len(test) // 9)][:9]

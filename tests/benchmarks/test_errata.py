@@ -222,6 +222,20 @@ def test_a_model_of_each_kind_is_trained_once_and_shown(folder, name, capfd):
     assert f"(pictures/documents-{name}.png)" in samples.show(name, figures)
 
 
+def test_figures_that_another_process_kept_meanwhile_stay(folder, monkeypatch):
+    file = folder / "docs" / "errata.json"
+
+    def make(name, *_where):
+        command.keep(folder / "docs", experiments={"flat": FIGURES["experiments"]["flat"]})
+        return FIGURES["samples"][name]
+
+    monkeypatch.setattr(samples, "make", make)
+    assert command.main(["samples", "--only", "vae", "--data", "pictures", "--docs", "docs"]) == 0
+    kept = json.loads(file.read_text())
+    assert list(kept["experiments"]) == ["flat"]
+    assert list(kept["samples"]) == ["vae"]
+
+
 def test_a_classifier_takes_the_features_of_a_network_that_is_trained_first(folder, capfd):
     arguments = ["samples", "--only", "deconvnet-features", "--data", "pictures", "--steps", "1", "--docs", "docs"]
     for _ in range(2):
