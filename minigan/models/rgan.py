@@ -11,9 +11,9 @@ layer of 12,800 inputs moves far when all its weights move a little: at 2e-4 the
 And R1 holds the discriminator's slopes at real images, without which it is certain before the generator has learned
 anything (Mescheder et al., arXiv:1801.04406). Images are made by the generator's average over some hundred steps.
 
-Coloured images of 64 pixels are the hardest to keep up with, as the discriminator knows early ones by their fine weave
-alone: for them the penalty is ten times as large, and there is noise on all that it sees, less and less of it
-(Soenderby et al., arXiv:1610.04490).
+Coloured images are the hardest to keep up with, as the discriminator knows early ones by their fine weave alone: for
+them the penalty is ten times as large, and there is noise on all that it sees, less and less of it (Soenderby et al.,
+arXiv:1610.04490). With the recipe for grey ones they stay nearly grey at 32 pixels, and all alike at 64.
 """
 
 from minigan import ops
@@ -91,6 +91,6 @@ def rgan(image_shape, rng, latent_size=100):
     )
     networks = Sequential(*generator), discriminator
     recipe = Recipe(generator_rate=1e-4, discriminator_rate=1e-4, r1=1.0, ema=0.99)
-    if height > SIZES[0] and channels > 1:
+    if channels > 1:
         recipe = recipe.changed(r1=10.0, instance_noise=0.2)
     return GAN("rgan", *networks, image_shape, latent_size, recipe, batch=64, first_run=(1500, 32))

@@ -159,9 +159,9 @@ def test_the_rgan_is_as_its_description_says():
         *((5, 5, 3, 64), (5, 5, 64, 128), (5, 5, 128, 256)),
     ]
     assert [shape for shape in kernels if len(shape) == 2] == [(100, 4 * 4 * 512), (8 * 8 * 256, 1024), (1024, 1)]
-    others = [models.build("rgan", shape).recipe for shape in ((32, 32, 1), (32, 32, 3), (64, 64, 1))]
-    assert (gan.recipe.r1, gan.recipe.instance_noise) == (10, 0.2)
-    assert {(recipe.r1, recipe.instance_noise) for recipe in others} == {(1, 0)}
+    for channels, expected in ((1, (1, 0)), (3, (10, 0.2))):
+        recipes = [models.build("rgan", (size, size, channels)).recipe for size in RGAN_SIZES]
+        assert {(recipe.r1, recipe.instance_noise) for recipe in recipes} == {expected}
 
 
 @pytest.mark.parametrize("size", RGAN_SIZES)
