@@ -14,16 +14,16 @@ def classifier_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> Est
     is known as the Inception Score.
 
     logits: (N, classes), N at least `splits`. Computed in float64
-    splits: p(class) is of each of so many parts of the images
+    splits: p(class) is of each of so many parts of the images; a part of n images scores at most n
     seed: of the order that they are parted in, as a conditional model's images come by classes
     returns: the mean over the parts, and their standard deviation
     source: Salimans et al., arXiv:1606.03498, section 4
     """
     logits = np.asarray(logits, np.float64)
-    if logits.ndim != 2 or len(logits) < splits or splits < 1:
+    if splits < 1 or logits.ndim != 2 or len(logits) < splits or not logits.shape[1]:
         raise ShapeError(
             f"classifier_score: logits have shape {logits.shape}; they are (N, classes), at least one row for each of "
-            f"{splits} splits"
+            f"{splits} splits, of which there is at least one"
         )
     if not np.isfinite(logits).all():
         raise ShapeError("classifier_score: the logits hold NaN or infinity, which say nothing of a class")

@@ -2,24 +2,34 @@
 
 import numpy as np
 
+from minigan.errors import ShapeError
 from minigan.metrics.checks import pair
 from minigan.metrics.estimate import Estimate
 
+SIZE = 1000  # rows of a subset, as the source has it
+
 
 def kernel_distance(
-    first: np.ndarray, second: np.ndarray, subsets: int = 100, size: int = 1000, seed: int = 0
+    first: np.ndarray, second: np.ndarray, subsets: int = 100, size: int | None = None, seed: int = 0
 ) -> Estimate:
     """The squared maximum mean discrepancy with the kernel (x . y / D + 1)^3, without bias: 0 on average for two
     samples of one distribution, so that it may be below 0. On the 2015 Inception network's features it is known as KID.
 
     first, second: features (N, D), each sample a row; N may differ. Computed in float64
-    subsets, size: as many subsets of both are drawn without repetition inside, each of `size` rows or of all there are
+    subsets, size: so many subsets of both are drawn, without repetition inside, each of so many rows; unless given of
+        1,000, or of half of a smaller set
     seed: of the draws
-    returns: the mean over the subsets, and their standard deviation, which is that of an estimate from one subset
+    returns: the mean over the subsets and their standard deviation, which says how much one subset may be off, not
+        how much the mean may
+    raises ShapeError for features that do not fit, or fewer than two rows in a subset
     source: Binkowski et al., arXiv:1801.01401; Gretton et al., JMLR 13 (2012), lemma 6
     """
     first, second = pair("kernel_distance", first, second, least=2)
-    rng, size = np.random.default_rng(seed), min(size, len(first), len(second))
+    rows = min(len(first), len(second))
+    size = min(rows, max(2, min(SIZE, rows // 2) if size is None else size))
+    if subsets < 1 or not first.shape[1]:
+        raise ShapeError(f"kernel_distance: {subsets} subsets of {first.shape[1]} features, but both are at least 1")
+    rng = np.random.default_rng(seed)
     values = []
     for _ in range(subsets):
         x, y = (features[rng.choice(len(features), size, replace=False)] for features in (first, second))

@@ -8,7 +8,7 @@ import numpy as np
 from minigan.errors import ShapeError
 from minigan.metrics.checks import pair
 
-BLOCK = 1 << 24  # distances at a time: 128 MiB
+BLOCK = 1 << 21  # distances at a time: 16 MiB, and as much for what they are compared with
 ROUNDING = 1e-13  # what of two squared lengths may be left as that of a difference which is nothing
 
 
@@ -22,12 +22,12 @@ class PrecisionRecall(NamedTuple):
 def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> PrecisionRecall:
     """How many generated images are like real ones, and how many real ones are like generated.
 
-    A sample stands for all that is no further from one of its members than that member's k-th nearest fellow.
+    A sample stands for all that is no further from one of its members than that one's k-th nearest neighbour in it.
     real, made: features (N, D), each sample a row, more than k of them. Computed in float64
     source: Kynkaanniemi et al., arXiv:1904.06991, algorithm 1
     """
-    if k < 1:
-        raise ShapeError(f"precision_recall: k is {k}, but the nearest neighbour is number 1")
+    if not hasattr(k, "__index__") or k < 1:
+        raise ShapeError(f"precision_recall: k is {k}, but it is a whole number, and the nearest neighbour is number 1")
     real, made = pair("precision_recall", real, made, least=k + 1)
     return PrecisionRecall(_share_within(made, real, k), _share_within(real, made, k))
 
@@ -64,6 +64,9 @@ def _blocks(first, second) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for start in range(0, len(first), size):
         part = first[start : start + size]
         scale = np.einsum("ij,ij->i", part, part)[:, None] + lengths
-        squares = scale - 2 * (part @ second.T)
-        squares[squares < ROUNDING * scale] = 0
+        squares = part @ second.T
+        squares *= -2
+        squares += scale
+        scale *= ROUNDING
+        squares[squares < scale] = 0
         yield np.arange(start, start + len(part)), squares

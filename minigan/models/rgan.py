@@ -5,11 +5,11 @@ concatenated with its own input (enlarged by repeating pixels) and mixed at ever
 transposed convolution makes the image. The discriminator halves three times with 5 x 5 convolutions, then two dense
 layers. All convolutions are padded "same", every layer has a bias, there is no batch norm.
 
-Where other networks have batch norm, this one needs three things else. Weights begin so that every layer passes on as
+Where other networks have batch norm, this one needs three other things. Weights begin so that every layer passes on as
 much as it is given, or the noise hardly arrives in the image (He et al., arXiv:1502.01852). The rate is small, since a
-layer of 12,800 inputs moves far when all its weights move a little: at 2e-4 the tanh saturates, and images stay black.
+sum of 3,200 numbers moves far when all its weights move a little: at 2e-4 the tanh saturates, and images stay black.
 And R1 holds the discriminator's slopes at real images, without which it is certain before the generator has learned
-anything (Mescheder et al., arXiv:1801.04406). Images are made by the generator's average over some hundred steps.
+anything (Mescheder et al., arXiv:1801.04406). Images are made by the generator's average over about a hundred steps.
 
 Coloured images are the hardest to keep up with, as the discriminator knows early ones by their fine weave alone: for
 them the penalty is ten times as large, and there is noise on all that it sees, less and less of it (Soenderby et al.,

@@ -32,6 +32,13 @@ def test_images_in_the_order_of_their_classes_are_parted_at_random():
     assert 0 < found.deviation < 0.5
 
 
+def test_the_score_is_the_mean_over_parts_and_their_deviation():
+    logits = np.random.default_rng(1).standard_normal((90, 4)) * 3
+    order = np.random.default_rng(5).permutation(90)
+    parts = [classifier_score(logits[order[i : i + 30]], splits=1).mean for i in (0, 30, 60)]
+    assert classifier_score(logits, splits=3, seed=5) == pytest.approx((np.mean(parts), np.std(parts)), rel=1e-12)
+
+
 def test_logits_as_large_as_they_come_are_no_overflow():
     logits = np.array([[1e4, -1e4], [-1e4, 1e4]] * 10)
     assert classifier_score(logits, splits=1).mean == pytest.approx(2, rel=1e-12)
@@ -55,6 +62,7 @@ def test_a_class_counts_from_a_tenth_of_its_share_on():
     assert classes_covered(made, real, 4, least=0.04) == 3
     assert classes_covered(real, real, 4) == 3  # no fourth class is among the real ones
     assert classes_covered(made, real, 4, least=0) == 3
+    assert classes_covered(made[made != 1], real, 4, least=0) == 2
 
 
 @pytest.mark.parametrize(

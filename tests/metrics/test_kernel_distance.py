@@ -14,7 +14,7 @@ def rng():
 
 def test_two_points_on_each_side_by_hand():
     """x = 0, 1 and y = 2, 3: k(a, b) = (a b + 1)^3 is 1 and 7^3 within, and between 1, 1, 27 and 64."""
-    found = kernel_distance(np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]]), subsets=3)
+    found = kernel_distance(np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]]), subsets=3, size=2)
     assert found.mean == pytest.approx(1 + 7**3 - 2 * (1 + 1 + 27 + 64) / 4, rel=1e-12)
     assert found.deviation == pytest.approx(0, abs=1e-9)
 
@@ -43,6 +43,19 @@ def test_samples_of_one_distribution_are_at_nothing_on_average(rng):
     found = kernel_distance(x, y, subsets=50, size=200)
     assert abs(found.mean) < found.deviation
     assert kernel_distance(x, y + 1, subsets=50, size=200).mean > 20 * found.deviation
+
+
+def test_a_subset_is_at_most_half_of_a_set_so_that_subsets_differ(rng):
+    x, y = rng.standard_normal((60, 3)), rng.standard_normal((50, 3))
+    assert kernel_distance(x, y, subsets=6) == kernel_distance(x, y, subsets=6, size=25)
+    assert kernel_distance(x, y, subsets=6).deviation > 0
+
+
+@pytest.mark.parametrize("how", [{"subsets": 0}, {"width": 0}])
+def test_nothing_to_average_is_refused(how):
+    features = np.zeros((5, how.pop("width", 2)))
+    with pytest.raises(ShapeError, match="both are at least 1"):
+        kernel_distance(features, features, **how)
 
 
 def test_the_same_seed_draws_the_same_subsets(rng):

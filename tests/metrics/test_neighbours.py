@@ -50,8 +50,18 @@ def test_the_nearest_is_what_all_distances_say(monkeypatch, block):
     assert precision_recall(points, others) == precision_recall(points[::-1], others)
 
 
+def test_far_from_the_origin_nothing_is_lost():
+    rng = np.random.default_rng(2)
+    points, others = rng.standard_normal((40, 3)), rng.standard_normal((50, 3))
+    far = [features + 1e6 for features in (points, others)]
+    np.testing.assert_array_equal(nearest(*far)[0], nearest(points, others)[0])
+    np.testing.assert_allclose(nearest(*far)[1], nearest(points, others)[1], rtol=1e-6)
+    assert precision_recall(*far) == precision_recall(points, others)
+
+
 def test_too_few_rows_for_k_are_refused():
     with pytest.raises(ShapeError, match="at least 4 rows"):
         precision_recall(LINE[:3], LINE)
-    with pytest.raises(ShapeError, match="k is 0"):
-        precision_recall(LINE, LINE, k=0)
+    for k in (0, 1.5):
+        with pytest.raises(ShapeError, match=f"k is {k}"):
+            precision_recall(LINE, LINE, k=k)

@@ -170,6 +170,11 @@ def test_what_differs_in_noise_and_images_arrives_at_the_other_end_of_a_fresh_rg
     assert gan.generate(gan.noise(16, rng)).std(0).mean() > 0.3  # of pixels from -1 to 1
     images = rng.uniform(-1, 1, (16, size, size, 3)).astype(np.float32)
     assert gan.discriminator(mg.tensor(images)).numpy().std() > 0.1
+    x = gan.noise(16, rng)
+    for layer in gan.generator:
+        x = layer(x)
+        if isinstance(layer, Stage):
+            assert 0.8 < np.sqrt(np.mean(x.numpy() ** 2)) < 1.2
 
 
 @pytest.mark.parametrize(("name", "shape"), CASES)

@@ -34,7 +34,7 @@ def test_the_kernel_distance(features):
     size = min(len(x), len(y))
     x, y = x[:size], y[:size]
     expected = poly_mmd(torch.tensor(x), torch.tensor(y)).item()
-    assert kernel_distance(x, y, subsets=2) == pytest.approx((expected, 0), rel=1e-10, abs=1e-12)
+    assert kernel_distance(x, y, subsets=2, size=size) == pytest.approx((expected, 0), rel=1e-10, abs=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore:Metric `InceptionScore` will save", "ignore:std")  # of one part there is none
