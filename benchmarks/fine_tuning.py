@@ -61,7 +61,7 @@ def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: 
 def table(results: list[dict[str, dict[int, float]]]) -> str:
     """Means and standard deviations over the seeds, as Markdown."""
     lengths = list(results[0]["afresh"])
-    lines = ["| steps | " + " | ".join(WAYS) + " |", "|---" * (1 + len(WAYS)) + "|"]
+    lines = ["| batches | " + " | ".join(WAYS) + " |", "|---" * (1 + len(WAYS)) + "|"]
     for length in lengths:
         values = ([row[way][length] for row in results] for way in WAYS)
         lines.append(f"| {int(length):,} | " + " | ".join(map(_spread, values)) + " |")

@@ -152,8 +152,7 @@ def main(arguments=None) -> None:
             result = one(engine, given, seed, learned_from, classifier, features)
             scores[engine].append(result["frechet"])
             if results:
-                first_run = models.build(given.model, learned_from.shape, classes=len(train.classes)).first_run
-                results.add(given.model, first_run, engine, seed, result)
+                results.add(given.model, engine, seed, result)
             print(f"{given.model}, {length(given)}, seed {seed}, {engine:8}", json.dumps(result), flush=True)
     for engine, values in scores.items():
         spread = f", standard deviation {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
@@ -174,15 +173,19 @@ class Results:
 
     def __init__(self, file: Path, **judged_by):
         self.file = file
-        judged_by = {name: round(value, 4) for name, value in judged_by.items()}
-        self.content = json.loads(file.read_text()) if file.exists() else {**judged_by, "models": {}}
-        before = {name: self.content.get(name) for name in judged_by}
-        if before != judged_by:
+        try:
+            self.content = json.loads(file.read_text()) if file.exists() else {**judged_by, "models": {}}
+            before = {name: self.content[name] for name in judged_by}
+        except (ValueError, LookupError, TypeError) as error:
+            raise DataError(f"{file}: no results that this wrote ({error!r}); name another as --results") from error
+        if not file.parent.is_dir():
+            raise DataError(f"{file}: there is no folder {file.parent}")
+        if not np.allclose(list(before.values()), list(judged_by.values()), rtol=1e-3):
             raise DataError(f"{file}: its scores are by {before}, not by {judged_by}; name another file as --results")
 
-    def add(self, model: str, first_run: tuple[int, int], engine: str, seed: int, result: dict) -> None:
+    def add(self, model: str, engine: str, seed: int, result: dict) -> None:
         """Put a score beside the others of a model; those of runs of another length go."""
-        length, scores = dict(zip(("steps", "batch"), first_run, strict=True)), self.content["models"]
+        length, scores = {name: result[name] for name in ("steps", "batch")}, self.content["models"]
         if model not in scores or any(scores[model][name] != value for name, value in length.items()):
             scores[model] = {**length, "networks": {}}
         score = {name: result[name] for name in ("frechet", "digits")}
@@ -191,24 +194,28 @@ class Results:
 
 
 def one(engine, given, seed, train, classifier, features) -> dict:
-    """The score of one network, from the out folder if it is there."""
+    """The score of one network, from the out folder if one of this recipe and length is there."""
+    model = models.build(given.model, train.shape, seed, len(train.classes))
+    steps, batch = model.first_run if given.epochs is None else (None, model.batch)
+    labels = train.labels if getattr(model, "classes", None) else None
+    if steps is None:
+        critic_steps = model.recipe.critic_steps if model.kind == "gan" else 1
+        steps = given.epochs * (len(train) // batch) // critic_steps
+    recipe = model.recipe.plain() if model.kind == "gan" else None
+    wanted = {"steps": steps, "batch": batch, "recipe": recipe, "images": COUNT}
     name = f"{given.model}-{length(given).replace(' ', '-')}-seed-{seed}-{engine}"
     file = given.out / f"{name}.json"
-    if not file.exists():
-        model = models.build(given.model, train.shape, seed, len(train.classes))
-        steps, batch = model.first_run if given.epochs is None else (None, model.batch)
-        labels = train.labels if getattr(model, "classes", None) else None
+    found = json.loads(file.read_text()) if file.exists() else {}
+    if any(found.get(key, ...) != value for key, value in json.loads(json.dumps(wanted)).items()):
         batches = Batches(train.images, labels, batch_size=batch, seed=seed)
-        if steps is None:
-            critic_steps = model.recipe.critic_steps if model.kind == "gan" else 1
-            steps = given.epochs * batches.steps_per_epoch // critic_steps
         images = (train_ours if engine == "minigan" else train_theirs)(model, batches, seed, steps)
         images = resized(images, Classifier.SIZE)
         counts = np.bincount(classifier.classes(images), minlength=10)
         score = frechet_distance(features, classifier.features(images))
         np.savez_compressed(file.with_suffix(".npz"), images=images)
-        file.write_text(json.dumps({"frechet": score, "steps": steps, "images": COUNT, "digits": counts.tolist()}))
-    return json.loads(file.read_text())
+        found = {"frechet": score, **wanted, "digits": counts.tolist()}
+        files.write(file, json.dumps(found).encode())
+    return found
 
 
 if __name__ == "__main__":

@@ -11,17 +11,15 @@ is bad, two rows say: the test images, and images whose pixels are each drawn fr
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib
-from pathlib import Path
 
 import numpy as np
 
 from minigan import classifier
 from minigan.data import load_splits
+from minigan.evaluation import digest
 from minigan.metrics import frechet_distance
 from minigan.models import Classifier
-from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.tool.sample import samples
 
 
 def score(model: Classifier, images: np.ndarray, real: np.ndarray) -> tuple[float, list[int], float]:
@@ -30,12 +28,6 @@ def score(model: Classifier, images: np.ndarray, real: np.ndarray) -> tuple[floa
     exponentials = np.exp(logits - logits.max(1, keepdims=True))
     counts = np.bincount(logits.argmax(1), minlength=model.classes).tolist()
     return frechet_distance(real, features), counts, float((1 / exponentials.sum(1)).mean())
-
-
-def images_of(run: str, count: int, seed: int) -> np.ndarray:
-    """Images of a run of a GAN or a VAE, (count, H, W, C), uint8."""
-    module = importlib.import_module(f"minigan.{RunFolder(run).config().get('kind', 'gan')}")
-    return module.sample(module.load(run), count, seed)
 
 
 def independent_pixels(images: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -62,17 +54,16 @@ def main(arguments=None) -> None:
     model = classifier.load(given.classifier)
     real = model.features(train.images)
     accuracy = np.mean(model.predict(test.images) == test.labels)
-    digest = hashlib.sha256(Path(given.classifier, WEIGHTS).read_bytes()).hexdigest()[:8]
     print(
-        f"features: {real.shape[1]} of a {model.name} ({digest}) with {accuracy:.2%} on {len(test):,} test images; "
-        f"{given.count:,} images of each run, {len(train):,} training images\n"
+        f"features: {real.shape[1]} of a {model.name} ({digest(model)}) with {accuracy:.2%} on {len(test):,} test "
+        f"images; {given.count:,} images of each run, {len(train):,} training images\n"
     )
     print("| images of | Frechet distance | surety | taken for each class |\n|---|---|---|---|")
     print(row("test split", *score(model, test.images, real)), flush=True)
     pixels = independent_pixels(train.images, given.count, given.seed)
     print(row("independent pixels", *score(model, pixels, real)), flush=True)
     for run in given.runs:
-        print(row(run, *score(model, images_of(run, given.count, given.seed), real)), flush=True)
+        print(row(run, *score(model, samples(run, given.count, given.seed), real)), flush=True)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def main(arguments=None) -> None:
     judge, rows = classifier.load(given.classifier), {}
     for name, images in sets(train, test, given.seed):
         found = evaluate(images, judge, train, test, given.seed).plain()
-        rows[name] = found["made"]
+        rows[name] = {"count": found["count"], **found["made"]}
         print(name, json.dumps(rows[name]), flush=True)
     if given.out:
         kept = {name: found[name] for name in ("judge", "data", "training", "classes")}

@@ -14,16 +14,26 @@ RESULTS = Path(__file__).parents[1] / "results" / "training"
 
 
 def quality(figures: dict) -> str:
-    """A row for every model that `python -m benchmarks.quality` has trained for as long as its first run is."""
+    """What the scores are, and a row for every model that `python -m benchmarks.quality` has trained."""
     rows = []
     for name, model in figures["models"].items():
         ours, theirs = (model["networks"].get(engine, {}) for engine in ("minigan", "torch"))
-        digits = np.array([one["digits"] for one in ours.values()])
-        length = f"{model['steps']:,} x {model['batch']}"
-        columns = [f"`{name}`", length, _distances(ours), _distances(theirs), str(len(ours)), str(digits.min())]
-        rows.append(f"| {' | '.join(columns)} |")
+        digits = [one["digits"] for one in ours.values()]
+        rarest = str(np.min(digits)) if digits else ""
+        length, seeds = (
+            f"{model['steps']:,} x {model['batch']}",
+            f"{len(ours)}, {len(theirs)}" if theirs else f"{len(ours)}",
+        )
+        rows.append(f"| `{name}` | {length} | {_distances(ours)} | {_distances(theirs)} | {seeds} | {rarest} |")
+    about = (
+        f"{figures['images']:,} images of each network beside the training images: Frechet distance on 128 features of "
+        f"a classifier with {figures['accuracy']:.2%} on the test images, which themselves are at "
+        f"{figures['floor']:.2f}. Means and standard deviations over the seeds, where there are two numbers of these "
+        "minigan's and PyTorch's; *rarest* is how many images show the digit that the classifier saw least in any of "
+        f"minigan's networks, where a tenth would be {figures['images'] // 10:,}."
+    )
     heading = ["| model | steps x images | minigan | PyTorch | seeds | rarest |", "|---" * 6 + "|"]
-    return "\n".join([*heading, *rows])
+    return f"{about}\n\n" + "\n".join([*heading, *rows])
 
 
 def _distances(networks: dict) -> str:

@@ -6,6 +6,7 @@ A model's run folder is kept, and one that is there is not trained again.
 from __future__ import annotations
 
 import importlib
+import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,6 @@ WIDE = 800  # pixels of it, about
 PIXELS = 28  # of the data's images
 DECONVNET = 32  # as the document has them
 ADVERSARIAL = "0.01"  # the weight of that term
-RUNS = "runs"  # where a reader of the page has them
 MODELS: dict[str, Trained] = {}
 
 
@@ -46,13 +46,21 @@ class Trained:
     colour: bool = False
     features: str | None = None
 
-    def options(self, runs: str | Path) -> list[str]:
+    def options(self, features: str | Path) -> list[str]:
         """All arguments but those that say where the data are and the run goes.
 
-        runs: the folder of runs that `--features` looks into
+        features: the folder of the run that `--features` names, where the model has it
         """
-        features = ["--features", f"{runs}/{self.features}"] if self.features else []
-        return [*self.arguments, *features, *(["--size", str(self.size)] if self.size else [])]
+        given = ["--features", str(features)] if self.features else []
+        return [*self.arguments, *given, *(["--size", str(self.size)] if self.size else [])]
+
+    def shown(self, data: str) -> list[str]:
+        """The options as a reader of the page gives them, whose runs are where `minigan train` puts them."""
+        return self.options(f"runs/{self.features}-{data}")
+
+    def length(self) -> int | None:
+        """The steps that the arguments give."""
+        return int(self.arguments[self.arguments.index("--steps") + 1]) if "--steps" in self.arguments else None
 
 
 @dataclass(frozen=True)
@@ -109,15 +117,26 @@ def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> 
     folder, trained = RunFolder(runs / name), MODELS[name]
     if trained.features:
         train(trained.features, sources, runs, steps)
-    if not (folder / WEIGHTS).is_file() or folder.config()["outcome"] != "finished":
+    if not _is_there(folder, steps or trained.length()):
         data, data_dir = sources.of(trained)
-        command = ["train", *trained.options(runs), "--data", data, "--out", str(folder.path)]
+        command = ["train", *trained.options(runs / str(trained.features)), "--data", data, "--out", str(folder.path)]
         command += ["--data-dir", data_dir] if data_dir else []
         command += ["--steps", str(steps)] if steps else []
         runs.mkdir(parents=True, exist_ok=True)
         if minigan([*command, "--force"]):
             raise MiniganError(f"minigan {shlex.join(command)} failed")
     return folder
+
+
+def _is_there(folder: RunFolder, steps: int | None) -> bool:
+    """Whether a run is there that ended well, has so many steps (any unless given) and the recipe that its model has
+    now."""
+    if not (folder / WEIGHTS).is_file():
+        return False
+    config = folder.config()
+    model = models.build(config["model"], config["image_shape"], **(config.get("options") or {}))
+    same = config.get("kind", "gan") != "gan" or config["recipe"] == json.loads(json.dumps(model.recipe.plain()))
+    return same and config["outcome"] == "finished" and config["steps"] == (steps or config["steps"])
 
 
 def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
@@ -128,8 +147,10 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     config = folder.config()
     kind = config.get("kind", "gan")
     figures = {"kind": kind, "data": data, "steps": config["steps_done"], "batch": config["batch"]}
-    options = MODELS[name].options(RUNS)
-    figures["arguments"] = options if "--steps" in options else [*options, *_length(config, len(dataset))]
+    trained = MODELS[name]
+    figures["arguments"] = trained.shown(data)
+    if config["steps"] != trained.length():
+        figures["arguments"] += _length(config, len(dataset))
     package = importlib.import_module(f"minigan.{kind}")
     if kind in ("gan", "vae"):
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)

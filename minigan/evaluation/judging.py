@@ -15,8 +15,9 @@ from minigan.metrics import Estimate
 from minigan.models import Classifier
 
 NEIGHBOURS = 3  # of precision and recall
-RARE = 0.01  # of the test images are as near to a training image as what counts as a copy
-LEAST = 10  # images: as many as the classifier's score has parts
+RARE = 0.01  # of the test images are as near to a training image as what is counted as near
+LEAST = 10  # images
+PARTS, PART = 10, 500  # of the classifier score: how many, and images in one; where there are fewer images, fewer parts
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,15 @@ class Judge:
 class Scores:
     """What a set of images gets.
 
-    count: how many they are
     frechet: the Frechet distance of their features to those of all training images
     kernel: the kernel distance to them, mean and deviation of 100 subsets
-    score: the classifier score, mean and deviation of 10 parts
+    score: the classifier score, mean and deviation of its parts
     precision, recall: among as many training images, with k = 3
     covered: how many classes are there
-    nearest: the median distance of an image to the training image nearest to it
-    copies: the share of images nearer to one than all but a hundredth of the test images are
+    nearest: the median distance, in features, of an image to the training image nearest to it
+    near: the share of images as near to one as the nearest hundredth of the test images
     """
 
-    count: int
     frechet: float
     kernel: Estimate
     score: Estimate
@@ -56,29 +55,30 @@ class Scores:
     recall: float
     covered: int
     nearest: float
-    copies: float
+    near: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """made: the scores of generated images; floor: of the test images in their place, which no generator is meant to
-    be better than.
+    """made: the scores of generated images; floor: of as many test images in their place.
 
-    judge: by what; classes: how many there are; data, training: the real images' name and how many they are
-    likest: generated images that are nearest to a training image, nearest first, each followed by that one
+    judge: by what; count: how many of either were judged, as nearly all scores depend on it
+    data, training, classes: the real images' name, how many they are to learn from, and of how many classes
+    nearest: generated images that are nearest to a training image, nearest first, each followed by that one
     """
 
     judge: Judge
+    count: int
     data: str
     training: int
     classes: int
     made: Scores
     floor: Scores
-    likest: np.ndarray
+    nearest: np.ndarray
 
     def plain(self) -> dict:
         """All but the images, as JSON keeps it."""
-        plain = {name: value for name, value in asdict(self).items() if name != "likest"}
+        plain = {name: value for name, value in asdict(self).items() if name != "nearest"}
         for name in ("made", "floor"):
             for measure in ("kernel", "score"):
                 plain[name][measure] = dict(plain[name][measure]._asdict())
@@ -88,42 +88,55 @@ class Evaluation:
 def evaluate(
     images: np.ndarray, judge: Classifier, train: Dataset, test: Dataset, seed: int = 0, pairs: int = 12
 ) -> Evaluation:
-    """Score generated images on the features of a classifier, and the test images beside them.
+    """Score generated images on the features of a classifier, and as many test images beside them.
 
-    images: (N, H, W, C), uint8, N at least 10; those of another size than the classifier's are resized to it
+    images: (N, H, W, C), uint8, N at least 10; those of another size than the classifier's are resized to it. Where
+        there are fewer test or training images, so many of them are drawn
     judge: trained on `train`, whose images it takes
     train, test: real images with labels; `test` shows what the best possible images would get
-    seed: of all draws: subsets, parts and the real images that precision and recall are taken among
-    pairs: how many of the likest are kept
-    raises DataError for too few images, labels that are missing, or images that are not the classifier's
+    seed: of all draws: images, subsets, parts and the real images that precision and recall are taken among
+    pairs: how many of the nearest are kept
+    raises DataError for too few images, labels that are missing or that the classifier does not know, or generated
+        images that cannot be made as large as its own; ShapeError for real ones of another shape
     """
     images = _checked(images, judge, train, test)
+    count = min(map(len, (images, train, test)))
+    rng = np.random.default_rng(seed)
+    images, held_out = _drawn(images, count, rng), _drawn(test.images, count, rng)
     real = judge.features(train.images)
-    features = {"made": judge.features(images), "floor": judge.features(test.images)}
+    among = _drawn(real, count, rng)
+    features = {"made": judge.features(images), "floor": judge.features(held_out)}
     near = {name: metrics.nearest(of, real) for name, of in features.items()}
     usual = float(np.quantile(near["floor"][1], RARE))
     scores = {}
     for name, of in features.items():
         logits, distances = judge.logits_of(of), near[name][1]
-        among = np.random.default_rng(seed).choice(len(real), min(len(of), len(real)), replace=False)
-        precision, recall = metrics.precision_recall(real[among], of, NEIGHBOURS)
+        precision, recall = metrics.precision_recall(among, of, NEIGHBOURS)
         scores[name] = Scores(
-            count=len(of),
             frechet=metrics.frechet_distance(real, of),
             kernel=metrics.kernel_distance(real, of, seed=seed),
-            score=metrics.classifier_score(logits, seed=seed),
+            score=metrics.classifier_score(logits, splits=parts(count), seed=seed),
             precision=precision,
             recall=recall,
             covered=metrics.classes_covered(logits.argmax(1), train.labels, judge.classes),
             nearest=float(np.median(distances)),
-            copies=float(np.mean(distances <= usual)),
+            near=float(np.mean(distances <= usual)),
         )
-    accuracy = float(np.mean(judge.logits_of(features["floor"]).argmax(1) == test.labels))
-    by = Judge(judge.name, real.shape[1], accuracy, digest(judge))
+    by = Judge(judge.name, real.shape[1], float(np.mean(judge.predict(test.images) == test.labels)), digest(judge))
     rows, distances = near["made"]
     first = distances.argsort(kind="stable")[:pairs]
-    likest = np.stack([images[first], train.images[rows[first]]], 1).reshape(-1, *judge.image_shape)
-    return Evaluation(by, train.name, len(train), judge.classes, **scores, likest=likest)
+    nearest = np.stack([images[first], train.images[rows[first]]], 1).reshape(-1, *judge.image_shape)
+    return Evaluation(by, count, train.name, len(train), judge.classes, **scores, nearest=nearest)
+
+
+def parts(count: int) -> int:
+    """How many parts of so many images the classifier score is the mean of."""
+    return max(1, min(PARTS, count // PART))
+
+
+def _drawn(rows, count, rng):
+    """So many of the rows, in their order; all if they are no more."""
+    return rows if len(rows) == count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 
 def _checked(images, judge, train, test):
@@ -134,6 +147,10 @@ def _checked(images, judge, train, test):
                 f"evaluate: {name} ({dataset.name}) has no labels, which the classifier is judged by itself"
             )
         judge.check(dataset.images)
+        if dataset.labels.max() >= judge.classes:
+            raise DataError(
+                f"evaluate: {dataset.name} has {len(dataset.classes)} classes, the classifier {judge.classes}"
+            )
     if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
         raise DataError("evaluate: generated images are uint8 (N, H, W, C)")
     for name, of in (("generated", images), ("test", test.images), ("training", train.images)):
@@ -164,18 +181,16 @@ def digest(judge: Classifier) -> str:
 def words(found: Evaluation, name: str) -> str:
     """What was found as text: by what, and a line for each measure, generated images beside test images."""
     judge, made, floor = found.judge, found.made, found.floor
-    among = f"{NEIGHBOURS} neighbours, among as many training images"
     rows = [
         ("", "generated", "test", ""),
-        ("images", f"{made.count:,}", f"{floor.count:,}", ""),
         ("Frechet distance", f"{made.frechet:.2f}", f"{floor.frechet:.2f}", "0 is best"),
         ("kernel distance", _spread(made.kernel, ".4f"), _spread(floor.kernel, ".4f"), "0 is best"),
         ("classifier score", _spread(made.score, ".2f"), _spread(floor.score, ".2f"), f"at most {found.classes}"),
-        ("precision", f"{made.precision:.3f}", f"{floor.precision:.3f}", among),
-        ("recall", f"{made.recall:.3f}", f"{floor.recall:.3f}", among),
+        ("precision", f"{made.precision:.3f}", f"{floor.precision:.3f}", f"{NEIGHBOURS} neighbours"),
+        ("recall", f"{made.recall:.3f}", f"{floor.recall:.3f}", f"{NEIGHBOURS} neighbours"),
         ("classes covered", f"{made.covered}", f"{floor.covered}", f"of {found.classes}"),
         ("distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}", "training image, median"),
-        ("nearer than usual", f"{made.copies:.1%}", f"{floor.copies:.1%}", "memorised, where it is much more than 1%"),
+        ("as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}", "many: copies, or all of the most usual kind"),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows)
@@ -183,7 +198,8 @@ def words(found: Evaluation, name: str) -> str:
         [
             f"{name}, by {judge.features} features of a {judge.name} ({judge.digest}) with {judge.accuracy:.2%} on the "
             "test images,",
-            f"beside {found.training:,} training images of {found.data}; in the column test its test images instead",
+            f"beside {found.training:,} training images of {found.data}; in the column test its test images instead, "
+            f"{found.count:,} of either",
             "",
             *lines,
         ]
@@ -191,4 +207,4 @@ def words(found: Evaluation, name: str) -> str:
 
 
 def _spread(estimate, form):
-    return f"{estimate.mean:{form}} ± {estimate.deviation:{form}}"
+    return f"{estimate.mean:{form}}" + (f" ± {estimate.deviation:{form}}" if estimate.deviation else "")

@@ -103,19 +103,21 @@ def sample(run, count, out, seed, label):
 
 @cli.command()
 @click.argument("run", type=click.Path())
-@click.option("--count", type=POSITIVE, default=10_000, show_default=True, metavar="N", help="Images to judge.")
+@click.option(
+    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge."
+)
 @click.option("--classifier", metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA].")
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
 @click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
-@click.option("--picture", metavar="FILE", help="Images most like a training image, each before that one: a .png.")
+@click.option("--picture", metavar="FILE", help="Images nearest to a training image, each before that one: a .png.")
 def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture):
     """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
 
-    Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; real test
-    images beside them show what is to be had.
+    Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; as many test
+    images beside them show what the best possible images would get.
     """
     from minigan.tool.evaluate import run as evaluate
 

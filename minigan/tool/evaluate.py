@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from minigan import classifier, evaluation
-from minigan.data import available
+from minigan.data import Dataset, available
 from minigan.data.sources import load_splits
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
@@ -27,9 +28,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
     raises RunError where the run makes no images, or there is no classifier; DataError where its images are not there
     """
-    for path in filter(None, (file, picture)):
-        if not Path(path).parent.is_dir():
-            raise RunError(f"{path}: there is no folder {Path(path).parent}")
+    check_files(file, picture)
     config = RunFolder(folder).config()
     judge = judge or usual_judge(config.get("data"))
     model, learned = classifier.load(judge), RunFolder(judge).config()
@@ -37,6 +36,8 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
         raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
     images = samples(folder, count, seed)
     train, test = real_images(source or learned["data"], data_dir, model.image_shape)
+    for note in notes(config, learned, train):
+        click.echo(f"note: {note}")
     apart = None
     if adversarial:
         apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
@@ -49,7 +50,27 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     if file:
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
     if picture:
-        files.write(Path(picture), grid_png(found.likest, COLUMNS))
+        files.write(Path(picture), grid_png(found.nearest, COLUMNS))
+
+
+def check_files(file: str | None, picture: str | None) -> None:
+    """Raise RunError for files that cannot be written, before anything is done for them."""
+    for option, path in (("--json", file), ("--picture", picture)):
+        if path is not None and (not path or Path(path).is_dir()):
+            raise RunError(f"{option} {path}: a file's name is wanted")
+        if path and not Path(path).parent.is_dir():
+            raise RunError(f"{option} {path}: there is no folder {Path(path).parent}")
+    if picture and Path(picture).suffix.lower() != ".png":
+        raise RunError(f"--picture {picture}: the file's name must end in .png")
+
+
+def notes(config: dict, learned: dict, train: Dataset) -> Iterator[str]:
+    """What a reader of the scores has to know of where the images come from."""
+    names = config.get("data"), learned["data"], train.name
+    if len(set(names)) > 1:
+        yield "the run learned from {}, the classifier from {}; here both meet {}".format(*names)
+    elif config.get("images", 0) > len(train):
+        yield f"the run learned from {config['images']:,} images, the test images among them"
 
 
 def text_of(apart: evaluation.ToldApart) -> str:

@@ -26,6 +26,7 @@ from benchmarks.errata import (
 from benchmarks.errata.experiment import error_of
 from minigan import models
 from minigan.tool.cli import cli
+from minigan.tool.train import run_name
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -245,7 +246,38 @@ def test_a_classifier_takes_the_features_of_a_network_that_is_trained_first(fold
     runs = [folder / "runs" / "documents" / name for name in ("deconvnet-denoising", "deconvnet-features")]
     first, second = (mg.restoration.load(runs[0]).network[0], mg.classifier.load(runs[1]).network[0])
     np.testing.assert_array_equal(first.weight.numpy(), second.weight.numpy())
-    assert "--features runs/deconvnet-denoising" in samples.show("deconvnet-features", figures)
+    denoising = models.build("deconvnet", (32, 32, 1), task="denoising")
+    usual = run_name(denoising, mg.data.load("pictures"))
+    assert f"--features runs/{usual} " in samples.show("deconvnet-features", figures)
+
+
+def test_a_run_of_another_recipe_or_length_is_trained_again(folder, capfd):
+    arguments = ["samples", "--only", "mlp-gan", "--data", "pictures", "--docs", "docs", "--steps"]
+    for steps in ("1", "2", "2"):
+        assert command.main([*arguments, steps]) == 0
+    assert capfd.readouterr().out.count("run folder") == 2
+    config = folder / "runs" / "documents" / "mlp-gan" / "config.json"
+    config.write_text(config.read_text().replace('"r1": 1.0', '"r1": 0.0'))
+    assert command.main([*arguments, "2"]) == 0
+    assert capfd.readouterr().out.count("run folder") == 1
+
+
+def test_a_rehearsal_says_how_long_it_was(folder):
+    assert samples.MODELS["deconvnet-completion-deep"].length() == 1500
+    arguments = [
+        "samples",
+        "--only",
+        "deconvnet-completion-deep",
+        "--data",
+        "pictures",
+        "--docs",
+        "docs",
+        "--steps",
+        "1",
+    ]
+    assert command.main(arguments) == 0
+    figures = json.loads((folder / "docs" / "errata.json").read_text())["samples"]["deconvnet-completion-deep"]
+    assert figures["arguments"][-2:] == ["--steps", "1"]
 
 
 def test_a_model_of_coloured_images_learns_from_those(folder, capfd):
@@ -273,9 +305,9 @@ def test_the_page_has_every_experiment_and_every_model_once_and_its_figures_are_
 
 @pytest.mark.parametrize("name", samples.MODELS)
 def test_samples_are_of_the_first_run_that_their_model_has_now(name):
-    """A recipe that changes makes the page's samples old."""
+    """What else of a recipe changes, the command sees in the runs that are there."""
     figures, trained = FIGURES["samples"][name], samples.MODELS[name]
-    assert figures["arguments"] == trained.options(samples.RUNS)  # which say how long a run of another length was
+    assert figures["arguments"] == trained.shown(figures["data"])  # which say how long a run of another length was
     options = {"task": "classification"} if "classification" in trained.arguments else {}
     size = trained.size or models.size_for(trained.arguments[0], 28, 28) or 28
     model = models.build(trained.arguments[0], (size, size, 3 if trained.colour else 1), **options)

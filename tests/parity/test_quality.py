@@ -73,8 +73,10 @@ def test_scores_of_first_runs_go_into_the_file_of_results(measure, tmp_path, mon
 
     def build(*arguments, **options):
         model = models.build(*arguments, **options)
-        model.first_run = (2, 16)
+        model.first_run = tuple(length)
         return model
+
+    length = [2, 16]
 
     monkeypatch.setattr(quality, "models", SimpleNamespace(build=build, size_for=models.size_for))
     for model, seeds in (("vae", "2"), ("mlp-gan", "1"), ("mlp-gan", "2")):
@@ -84,8 +86,15 @@ def test_scores_of_first_runs_go_into_the_file_of_results(measure, tmp_path, mon
     for model, found in of_model.items():
         assert (found["steps"], found["batch"]) == (2, 16)
         for seed, score in found["networks"]["minigan"].items():
-            assert kept[f"{model}-first-run-seed-{seed}-minigan"] == {**score, "steps": 2, "images": 100}
-    assert measured.quality(json.loads(file.read_text())).count("| 2 x 16 |") == 2
+            whole = kept[f"{model}-first-run-seed-{seed}-minigan"]
+            assert (whole["frechet"], whole["digits"], whole["steps"]) == (score["frechet"], score["digits"], 2)
+    table = measured.quality(json.loads(file.read_text()))
+    assert table.count("| 2 x 16 |") == 2
+    assert f"at {json.loads(file.read_text())['floor']:.2f}" in table
+    length[:] = 3, 8
+    kept = measure("--model", "vae", "--only", "minigan", "--seeds", "1", "--results", str(file))
+    assert kept["vae-first-run-seed-0-minigan"]["steps"] == 3  # trained anew, as it is of another length
+    assert json.loads(file.read_text())["models"]["vae"]["steps"] == 3
     before = file.read_bytes()
     (tmp_path / "classifier.pt").unlink()
     monkeypatch.setattr(quality.torch, "manual_seed", lambda seed, set=torch.manual_seed: set(1))

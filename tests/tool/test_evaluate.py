@@ -20,7 +20,8 @@ def runs(tool, tmp_path):
 def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--json", "found.json")
     assert outcome.code == 0, outcome.err
-    lines = outcome.out.splitlines()
+    note, *lines = outcome.out.splitlines()
+    assert note == "note: the run learned from 120 images, the test images among them"
     assert lines[0].startswith("30 images of runs/mlp-gan-pictures, by 128 features of a cnn (")
     assert "108 training images of pictures" in lines[1]
     found = json.loads((tmp_path / "found.json").read_text())
@@ -28,7 +29,7 @@ def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     for name, column in (("made", 1), ("floor", 2)):
         row = next(line.split("  ") for line in lines if line.startswith("Frechet"))
         assert f"{found[name]['frechet']:.2f}" in [cell.strip() for cell in row if cell][column]
-    assert (found["made"]["count"], found["floor"]["count"]) == (30, 12)
+    assert found["count"] == 12  # as many as there are test images
 
 
 def test_a_fresh_discriminator_is_asked_too(runs, tmp_path):
@@ -49,10 +50,10 @@ def test_a_fresh_discriminator_is_asked_too(runs, tmp_path):
     assert f"right about {found['accuracy']:.1%} ± {found['deviation']:.1%}" in outcome.out
 
 
-def test_the_likest_are_drawn(runs, tmp_path):
-    outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--picture", "likest.png")
+def test_the_nearest_are_drawn(runs, tmp_path):
+    outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--picture", "nearest.png")
     assert outcome.code == 0, outcome.err
-    picture = np.asarray(PIL.Image.open(tmp_path / "likest.png"))
+    picture = np.asarray(PIL.Image.open(tmp_path / "nearest.png"))
     assert picture.shape[0] * 6 == pytest.approx(picture.shape[1], rel=0.2)  # two rows of twelve
 
 
@@ -64,7 +65,9 @@ def test_the_likest_are_drawn(runs, tmp_path):
         (("runs/nothing",), "not a run of minigan"),
         (("runs/mlp-gan-pictures", "--classifier", "runs/mlp-gan-pictures"), "a run of a gan"),
         (("runs/mlp-gan-pictures", "--json", "nowhere/found.json"), "there is no folder nowhere"),
-        (("runs/mlp-gan-pictures", "--data", "pictures", "--count", 5), "there are 5 generated images"),
+        (("runs/mlp-gan-pictures", "--json", "runs"), "--json runs: a file's name is wanted"),
+        (("runs/mlp-gan-pictures", "--picture", "nearest.jpg"), "must end in .png"),
+        (("runs/mlp-gan-pictures", "--data", "pictures", "--count", 5), "x>=10"),
     ],
 )
 def test_what_cannot_be_judged_is_said(runs, arguments, message):
@@ -72,6 +75,13 @@ def test_what_cannot_be_judged_is_said(runs, arguments, message):
     assert outcome.code != 0
     assert message in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_other_data_are_said_to_be_others(runs, tmp_path):
+    draw_folder(tmp_path / "others", count=60)
+    outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "others")
+    assert outcome.code == 0, outcome.err
+    assert "note: the run learned from pictures, the classifier from pictures; here both meet others" in outcome.out
 
 
 def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
