@@ -47,7 +47,7 @@ def cli():
 @click.argument("model", default="dcgan")
 @click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a folder.")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
-@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [two or three minutes on two cores].")
+@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [some minutes on two cores].")
 @click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
 @click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same weights.")
