@@ -64,11 +64,12 @@ def table(results: list[dict[str, dict[int, float]]]) -> str:
     lines = ["| batches | " + " | ".join(WAYS) + " |", "|---" * (1 + len(WAYS)) + "|"]
     for length in lengths:
         values = ([row[way][length] for row in results] for way in WAYS)
-        lines.append(f"| {int(length):,} | " + " | ".join(map(_spread, values)) + " |")
+        lines.append(f"| {int(length):,} | " + " | ".join(map(spread, values)) + " |")
     return "\n".join(lines)
 
 
-def _spread(values):
+def spread(values: list[float]) -> str:
+    """Mean and standard deviation, the latter where there are several."""
     return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
 

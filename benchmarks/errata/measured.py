@@ -20,10 +20,8 @@ def quality(figures: dict) -> str:
         ours, theirs = (model["networks"].get(engine, {}) for engine in ("minigan", "torch"))
         digits = [one["digits"] for one in ours.values()]
         rarest = str(np.min(digits)) if digits else ""
-        length, seeds = (
-            f"{model['steps']:,} x {model['batch']}",
-            f"{len(ours)}, {len(theirs)}" if theirs else f"{len(ours)}",
-        )
+        length = f"{model['steps']:,} x {model['batch']}"
+        seeds = f"{len(ours)}, {len(theirs)}" if theirs else f"{len(ours)}"
         rows.append(f"| `{name}` | {length} | {_distances(ours)} | {_distances(theirs)} | {seeds} | {rarest} |")
     about = (
         f"{figures['images']:,} images of each network beside the training images: Frechet distance on 128 features of "
@@ -37,13 +35,7 @@ def quality(figures: dict) -> str:
 
 
 def _distances(networks: dict) -> str:
-    return spread([one["frechet"] for one in networks.values()], ".1f") if networks else ""
-
-
-def spread(values: list[float], form: str) -> str:
-    """Mean and standard deviation, the latter where there are several."""
-    deviation = f" ± {np.std(values, ddof=1):{form}}" if len(values) > 1 else ""
-    return f"{np.mean(values):{form}}{deviation}"
+    return fine_tuning.spread([one["frechet"] for one in networks.values()]) if networks else ""
 
 
 def of_fine_tuning(figures: dict) -> str:
@@ -55,7 +47,9 @@ def of_few_labels(figures: dict) -> str:
 
 
 def of_yardsticks(figures: dict) -> str:
-    return yardsticks.table(figures["sets"])
+    judge, count = figures["judge"], figures["sets"]["test images"]["count"]
+    about = f"The {count:,} test images of {figures['data']}, by a {judge['name']} with {judge['accuracy']:.2%}:"
+    return f"{about}\n\n{yardsticks.table(figures['sets'])}"
 
 
 TABLES: dict[str, Callable[[dict], str]] = {

@@ -129,8 +129,7 @@ def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> 
 
 
 def _is_there(folder: RunFolder, steps: int | None) -> bool:
-    """Whether a run is there that ended well, has so many steps (any unless given) and the recipe that its model has
-    now."""
+    """Whether a run is there that ended well, with its model's recipe of now and so many steps, any unless given."""
     if not (folder / WEIGHTS).is_file():
         return False
     config = folder.config()

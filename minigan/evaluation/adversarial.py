@@ -39,7 +39,7 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
     steps: batches of 64, by a "cnn" with two classes
     seed: of its weights, its batches and the halves
     raises DataError for too few images, or of two shapes
-    source: Bowman et al., arXiv:1511.06349, section 4.3
+    source: Bowman et al., arXiv:1511.06349, who have a classifier tell generated sentences from real ones
     """
     if made.shape[1:] != real.shape[1:] or made.dtype != np.uint8 or real.dtype != np.uint8:
         raise DataError(

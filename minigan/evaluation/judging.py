@@ -102,10 +102,10 @@ def evaluate(
     images = _checked(images, judge, train, test)
     count = min(map(len, (images, train, test)))
     rng = np.random.default_rng(seed)
-    images, held_out = _drawn(images, count, rng), _drawn(test.images, count, rng)
-    real = judge.features(train.images)
+    images = _drawn(images, count, rng)
+    real, held_out = judge.features(train.images), judge.features(test.images)
+    features = {"made": judge.features(images), "floor": _drawn(held_out, count, rng)}
     among = _drawn(real, count, rng)
-    features = {"made": judge.features(images), "floor": judge.features(held_out)}
     near = {name: metrics.nearest(of, real) for name, of in features.items()}
     usual = float(np.quantile(near["floor"][1], RARE))
     scores = {}
@@ -122,7 +122,8 @@ def evaluate(
             nearest=float(np.median(distances)),
             near=float(np.mean(distances <= usual)),
         )
-    by = Judge(judge.name, real.shape[1], float(np.mean(judge.predict(test.images) == test.labels)), digest(judge))
+    accuracy = float(np.mean(judge.logits_of(held_out).argmax(1) == test.labels))
+    by = Judge(judge.name, real.shape[1], accuracy, digest(judge))
     rows, distances = near["made"]
     first = distances.argsort(kind="stable")[:pairs]
     nearest = np.stack([images[first], train.images[rows[first]]], 1).reshape(-1, *judge.image_shape)

@@ -77,18 +77,18 @@ def test_all_is_measured_on_as_many_images_of_each_kind(judge, splits):
     few = evaluate(images, judge, train, test, seed=4)
     assert few.count == 60
     rng = np.random.default_rng(4)
-    held_out = test.images[np.sort(rng.choice(400, 60, replace=False))]
-    among = judge.features(train.images)[np.sort(rng.choice(1200, 60, replace=False))]
-    real = judge.features(train.images)
-    usual = np.quantile(metrics.nearest(judge.features(held_out), real)[1], 0.01)
-    for scores, shown in ((few.made, images), (few.floor, held_out)):
-        features, distances = judge.features(shown), metrics.nearest(judge.features(shown), real)[1]
+    real, held_out = judge.features(train.images), judge.features(test.images)
+    held_out = held_out[np.sort(rng.choice(400, 60, replace=False))]
+    among = real[np.sort(rng.choice(1200, 60, replace=False))]
+    usual = np.quantile(metrics.nearest(held_out, real)[1], 0.01)
+    for scores, features in ((few.made, judge.features(images)), (few.floor, held_out)):
+        distances = metrics.nearest(features, real)[1]
         assert scores == Scores(
             metrics.frechet_distance(real, features),
             metrics.kernel_distance(real, features, seed=4),
             metrics.classifier_score(judge.logits_of(features), splits=1, seed=4),
             *metrics.precision_recall(among, features, 3),
-            metrics.classes_covered(judge.predict(shown), train.labels, 10),
+            metrics.classes_covered(judge.logits_of(features).argmax(1), train.labels, 10),
             np.median(distances),
             np.mean(distances <= usual),
         )
