@@ -72,8 +72,8 @@ class Trainer(ModelLoop):
         return self._logits
 
     def results(self):
-        """accuracy on the held-out images, the confusion matrix (rows are what is shown, columns what was said), and the
-        digest of the weights, which names the classifier where it judges."""
+        """accuracy on the held-out images, the confusion matrix (rows are what is shown, columns what was said), and
+        the digest of the weights, which names the classifier where it judges."""
         logits = self.logits()
         if logits is None:
             return {}

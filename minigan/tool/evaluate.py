@@ -92,7 +92,7 @@ def usual_judge(data: str | None) -> Path:
 
 
 def loaded_judge(folder):
-    """A run's classifier, and the run's settings. Raises RunError where its weights are not those that it ended with."""
+    """A run's classifier, and the run's settings. Raises RunError where its weights are not what it ended with."""
     model, config = classifier.load(folder), RunFolder(folder).config()
     found, kept = model.digest(), config.get("results", {}).get("digest")
     if kept not in (None, found):
