@@ -5,11 +5,31 @@
     found = mg.evaluation.evaluate(images, judge, mnist, test)
     found.made.frechet, found.floor.frechet
     mg.evaluation.tell_apart(images, test.images).accuracy
+    html = mg.evaluation.page(images[:50], test.images[:50])  # for people to judge
+    mg.evaluation.answered(["answers-1.json", "answers-2.json"]).pooled.right
 
 Scores are on the classifier's features, and comparable with scores on the same features only.
 """
 
 from minigan.evaluation.adversarial import ToldApart, tell_apart
+from minigan.evaluation.answers import Answered, Person, Share, answered
+from minigan.evaluation.intervals import Interval, wilson
 from minigan.evaluation.judging import Evaluation, Judge, Scores, digest, evaluate
+from minigan.evaluation.people import page
 
-__all__ = ["Evaluation", "Judge", "Scores", "ToldApart", "digest", "evaluate", "tell_apart"]
+__all__ = [
+    "Answered",
+    "Evaluation",
+    "Interval",
+    "Judge",
+    "Person",
+    "Scores",
+    "Share",
+    "ToldApart",
+    "answered",
+    "digest",
+    "evaluate",
+    "page",
+    "tell_apart",
+    "wilson",
+]
