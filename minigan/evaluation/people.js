@@ -41,12 +41,12 @@ function restored(page, text) {
   } catch {
     return null;
   }
-  const whole = (number, most) => Number.isInteger(number) && number >= 0 && number <= most;
+  const upTo = (number, most) => Number.isInteger(number) && number >= 0 && number <= most;
   const sound =
     state !== null && typeof state === "object" && typeof state.person === "string" &&
     Array.isArray(state.answers) && Array.isArray(state.times) && typeof state.ended === "boolean" &&
-    whole(state.answers.length, page.images.length) && state.times.length === state.answers.length &&
-    whole(state.unseen, page.images.length + 1) && state.answers.every((said) => SAID.includes(said)) &&
+    upTo(state.answers.length, page.images.length) && state.times.length === state.answers.length &&
+    upTo(state.unseen, page.images.length + 1) && state.answers.every((said) => SAID.includes(said)) &&
     state.times.every((time) => Number.isFinite(time) && time >= 0) && (!state.ended || complete(page, state));
   return sound ? state : null;
 }
@@ -120,8 +120,31 @@ function percent(number) {
   return (100 * number).toFixed(1) + "%";
 }
 
-// How many CSS pixels wide and high an image is shown so that each of its pixels is a whole number of the screen's.
+// ------------------------------------------------------------------------------------ where an image is
+// Browsers keep lengths in 64ths of a CSS pixel. Only what is whole both there and in the screen's pixels (`ratio` of
+// them to a CSS pixel) is drawn so that each of an image's pixels is a square and all are as large.
+
+function whole(length) {
+  return Math.abs(64 * length - Math.round(64 * length)) < 1e-6;
+}
+
+// How many CSS pixels wide and high an image is shown in a room: the screen's pixels to one of its own are a whole
+// number, and the largest that is drawn so, unless only much smaller ones are.
 function size(page, width, height, ratio) {
-  const factor = Math.max(1, Math.floor(Math.min((width * ratio) / page.width, (height * ratio) / page.height)));
-  return { width: (factor * page.width) / ratio, height: (factor * page.height) / ratio };
+  const most = Math.max(1, Math.floor(Math.min((width * ratio) / page.width, (height * ratio) / page.height)));
+  const sides = (factor) => ({ width: (factor * page.width) / ratio, height: (factor * page.height) / ratio });
+  for (let factor = most; factor >= (2 / 3) * most; factor--) {
+    const { width, height } = sides(factor);
+    if (whole(width) && whole(height)) return sides(factor);
+  }
+  return sides(most);
+}
+
+// How far from its beginning a length lies in the middle of a room, or up to 32 of the screen's pixels before that.
+function middle(start, room, length, ratio) {
+  const first = Math.floor((start + (room - length) / 2) * ratio);
+  for (let place = first; place > first - 32; place--) {
+    if (whole(place / ratio)) return place / ratio - start;
+  }
+  return first / ratio - start;
 }

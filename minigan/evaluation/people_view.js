@@ -94,9 +94,14 @@ function appear() {
 
 function fit() {
   const stage = $("stage").getBoundingClientRect();
-  const fitted = size(page, Math.min(stage.width - 2, WIDEST), Math.min(stage.height - 2, WIDEST), devicePixelRatio || 1);
-  $("image").style.width = fitted.width + "px";
-  $("image").style.height = fitted.height + "px";
+  const ratio = devicePixelRatio || 1;
+  const sides = size(page, Math.min(stage.width - 2, WIDEST), Math.min(stage.height - 2, WIDEST), ratio);
+  Object.assign($("image").style, {
+    width: sides.width + "px",
+    height: sides.height + "px",
+    left: middle(stage.x, stage.width, sides.width, ratio) + "px",
+    top: middle(stage.y, stage.height, sides.height, ratio) + "px",
+  });
 }
 
 function say(said) {
@@ -145,7 +150,7 @@ function row(label, share) {
   band.style.width = 100 * (share.high - share.low) + "%";
   dot.style.left = 100 * share.share + "%";
   const interval = element("small", "", `${percent(share.low)} to ${percent(share.high)}`);
-  const figures = element("span", "", element("b", "", percent(share.share)), interval);
+  const figures = element("span", "", element("b", "", percent(share.share)), " ", interval);
   const title = element("div", "", element("span", "", label), figures);
   return element("div", "share", title, element("div", "scale", band, element("i", "chance"), dot));
 }

@@ -34,7 +34,7 @@ class Element {
     else if (!this.disabled) this.onclick();
   }
   getBoundingClientRect() {
-    return { width: 600, height: 500 };
+    return { x: 20, y: 64.25, width: 600, height: 500 };
   }
   text() {
     const texts = this.children.map((child) => (typeof child === "string" ? child : child.text()));

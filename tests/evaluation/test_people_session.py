@@ -53,12 +53,36 @@ def test_each_image_is_shown_in_its_turn():
         answer(browser, "r")
 
 
-def test_an_image_is_a_whole_number_of_screen_pixels():
-    browser = opened()  # of 5 x 4 pixels, on a stage of 600 x 500
+def test_an_image_lies_on_the_pixels_of_the_screen():
+    browser = opened()  # of 5 x 4 pixels, on a stage of 600 x 500 at (20, 64.25)
     browser.click("begin")
-    assert browser("elements.image.style") == {"width": f"{4 * 89}px", "height": f"{5 * 89}px"}
+    width, height = 4 * 89, 5 * 89
+    style = browser("elements.image.style")
+    assert style == {
+        "width": f"{width}px",
+        "height": f"{height}px",
+        "left": "122px",
+        "top": "26.75px",
+    }  # 64.25 + 26.75 is whole
+
+
+@pytest.mark.parametrize("ratio", [1, 1.25, 1.5, 1.75, 2, 2.625, 2.75, 3, 3.5])
+def test_at_usual_ratios_all_is_whole(ratio):
     logic = Logic(small())
-    assert logic("size", ..., 100, 41, 1.5) == {"width": 4 * 12 / 1.5, "height": 5 * 12 / 1.5}
+    for shape in ((28, 28), (32, 32), (64, 64), (5, 4)):
+        logic.page.update(height=shape[0], width=shape[1])
+        sides = logic("size", ..., 350.0, 448.5, ratio)
+        factor = sides["height"] * ratio / shape[0]
+        most = min(350 * ratio / shape[1], 448.5 * ratio / shape[0])
+        assert factor == pytest.approx(round(factor), abs=1e-9)
+        assert sides["width"] * ratio / shape[1] == pytest.approx(factor)
+        assert 2 / 3 * int(most) <= factor <= most
+        if factor < int(most):
+            assert (64 * sides["width"]) % 1 == pytest.approx(0, abs=1e-9)
+        place = logic("middle", 24.25, 350.0, sides["width"], ratio)
+        assert (24.25 + place) * ratio == pytest.approx(round((24.25 + place) * ratio), abs=1e-9)
+        assert (64 * place) % 1 == pytest.approx(0, abs=1e-9)
+        assert 0 <= (350 - sides["width"]) / 2 - place <= 32 / ratio
     assert logic("size", ..., 1, 1, 1) == {"width": 4, "height": 5}
 
 
