@@ -21,6 +21,7 @@ SHARES = {
     "made_as_real": "generated images taken for real",
     "real_as_real": "real images taken for real",
 }
+FEW = 10  # people; what fewer differ by says little of what others do
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ def words(found: Answered) -> str:
     """What was answered as text: all shares with their intervals, a line for each person, and what it means."""
     people = len(found.people)
     several = people > 1
-    rows = [("", "share", "answers apart", "other people and images" if several else "")]
+    rows = [("", "share", "if independent" if several else "interval", "other people and images" if several else "")]
     for name, label in SHARES.items():
         share = getattr(found.pooled, name)
         rows.append((label, percent(share.share), _between(share.interval), _between(share.of_people)))
@@ -203,8 +204,9 @@ def words(found: Answered) -> str:
     lines[0] += f"(page {found.page}), 95% intervals"
     lines += ["", *_table(rows), "", found.verdict]
     if several:
+        lines.append("The first intervals take all answers for independent, the second draw people and images anew.")
         lines.append(
-            "(Of both intervals: as if each answer were given for itself, and with people and images drawn anew.)"
+            "50% has to be outside both." + (" Of so few people the second are rough." if people < FEW else "")
         )
         rows = [("", "rightly", "", "generated as real", "real as real", "median time")]
         for person in found.people:
@@ -214,7 +216,7 @@ def words(found: Answered) -> str:
             rows.append((person.name, *right, *both, f"{person.seconds:.1f} s"))
         lines += ["", *_table(rows)]
     else:
-        lines.append("(Of this person, with other images of the same two kinds.)")
+        lines.append("It is for this person and other images of the same two kinds, if answers are independent.")
     return "\n".join(lines)
 
 
