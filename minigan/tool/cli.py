@@ -143,9 +143,10 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
     "--examples", type=SEED, default=8, show_default=True, metavar="N", help="Training images to see before it begins."
 )
 def ask(run, out, count, source, data_dir, seed, seconds, examples):
-    """Make a page that asks people which images are real and which are of the GAN or VAE in the folder RUN.
+    """Make a page that asks people which images are real.
 
-    Real ones are test images. The page tells how often one was right, with an interval, and saves the answers.
+    The others are of the GAN or VAE in the folder RUN, real ones are test images. The page tells how often one was
+    right, with an interval, and saves the answers for `minigan answers`.
     """
     from minigan.tool.ask import ask as write
 
@@ -156,7 +157,10 @@ def ask(run, out, count, source, data_dir, seed, seconds, examples):
 @click.argument("saved", metavar="FILES", nargs=-1, required=True, type=click.Path())
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
 def answers(saved, file):
-    """Put together what people answered to a page of `minigan ask`, from the FILES that they saved."""
+    """Put together what people answered to one page.
+
+    FILES are what they saved there, each of another person.
+    """
     from minigan.tool.ask import put_together
 
     put_together(saved, file)
