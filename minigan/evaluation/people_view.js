@@ -213,7 +213,7 @@ $("show").onclick = () => {
 };
 $("save").onclick = save;
 $("again").onclick = () => {
-  if (!confirm("Start again? Answers that were not saved are gone.")) return;
+  if (!confirm("Begin for someone else? Answers that were not saved are gone.")) return;
   forget();
   show();
 };
