@@ -125,6 +125,26 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 
 
 @cli.command()
+@click.argument("first", metavar="RUN", type=click.Path())
+@click.argument("second", metavar="RUN", type=click.Path())
+@click.option(
+    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images of either run."
+)
+@click.option("--data", "source", metavar="SOURCE", help="The real images [what both runs learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
+@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+def compare(first, second, count, source, data_dir, seed, file):
+    """Compare the GANs in two run folders: each discriminator is asked about the other's images.
+
+    The one whose discriminator tells the other's images better wins, if both tell test images about as well.
+    """
+    from minigan.tool.compare import run as compare
+
+    compare(first, second, count, source, data_dir, seed, file)
+
+
+@cli.command()
 def models():
     """List the models."""
     from minigan.tool.listing import models
