@@ -11,7 +11,7 @@ measure there is of a weight's worth than its size: LeCun, Denker & Solla, Optim
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -46,6 +46,10 @@ class Pruned:
     def weights(self) -> int:
         """How many weights there are."""
         return sum(count for _, count in self.layers.values())
+
+    def plain(self) -> dict:
+        """All of it as JSON keeps it."""
+        return {**asdict(self), "zeros": self.zeros, "weights": self.weights}
 
 
 def prune(network: Module, share: float, scope: str = "global") -> Pruned:
