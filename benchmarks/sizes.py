@@ -100,10 +100,12 @@ def table(rows: dict[str, dict]) -> str:
         parameters = " + ".join(f"{size['parameters']:,}" for size in sizes)
         megabytes = sum(size["bytes"] for size in sizes) / 1e6
         work = row["sizes"][row["player"]]["multiply_adds"] / 1e6
-        lines.append(
-            f"| `{name}` | {' x '.join(map(str, row['image'][:2]))} | {parameters} | {megabytes:.2f} | {work:.2f} million | {row['batch']} | "
-            f"{row['step_ms']:.1f} ms | {row['images_per_second']:,.0f} a second |"
-        )
+        cells = [
+            *(f"`{name}`", " x ".join(map(str, row["image"][:2])), parameters, f"{megabytes:.2f}"),
+            *(f"{work:.2f} million", str(row["batch"])),
+            *(f"{row['step_ms']:.1f} ms", f"{row['images_per_second']:,.0f} a second"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
