@@ -76,13 +76,13 @@ def in_use(model: Model, images: np.ndarray) -> Callable[[], object]:
     return lambda: model.restore(images, batch=len(images))
 
 
-def measure(cases: dict[str, Case], samples: int, sample: float = SAMPLE) -> dict[str, dict]:
+def measure(cases: dict[str, Case], samples: int) -> dict[str, dict]:
     """Every case, its calls interleaved with all others'."""
     calls = {(name, what): getattr(case, what) for name, case in cases.items() for what in ("step", "use")}
     times = {}
     for key, call in calls.items():
         seconds(call, 2)  # compile, allocate, warm the caches
-        times[key] = max(1, round(sample / seconds(call, 1)))
+        times[key] = max(1, round(SAMPLE / seconds(call, 1)))
     found = {key: [] for key in calls}
     for _ in range(samples):
         for key, call in calls.items():

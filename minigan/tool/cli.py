@@ -133,15 +133,22 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what both runs learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
+@click.option(
+    "--statistics",
+    type=click.Choice(["batch", "running"]),
+    default="batch",
+    show_default=True,
+    help="Of the discriminators' batch norms: a batch's, as in training, or running ones.",
+)
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
-def compare(first, second, count, source, data_dir, seed, file):
+def compare(first, second, count, source, data_dir, seed, statistics, file):
     """Compare the GANs in two run folders: each discriminator is asked about the other's images.
 
     The one whose discriminator tells the other's images better wins, if both tell test images about as well.
     """
     from minigan.tool.compare import run as compare
 
-    compare(first, second, count, source, data_dir, seed, file)
+    compare(first, second, count, source, data_dir, seed, statistics, file)
 
 
 @cli.command()

@@ -19,7 +19,7 @@ from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
 
-def run(first, second, count, source, data_dir, seed, file):
+def run(first, second, count, source, data_dir, seed, statistics, file):
     """Swap the discriminators of two runs and say what was found. The arguments are the command's options.
 
     raises RunError where one is no run of a GAN, or it is not said which test images are meant; DataError where they
@@ -33,10 +33,10 @@ def run(first, second, count, source, data_dir, seed, file):
     train, test = real_images(source, data_dir, gans[0].image_shape)
     for note in notes(runs, configs, train):
         click.echo(f"note: {note}")
-    found = evaluation.swapped(*gans, test, count, seed, learned=train)
+    found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
     click.echo(text_of(found, first, second))
     if file:
-        plain = {"runs": list(runs), "data": train.name, "seed": seed, **found.plain()}
+        plain = {"runs": list(runs), "data": train.name, "seed": seed, "statistics": statistics, **found.plain()}
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import minigan as mg
 from minigan import nn
-from minigan.errors import DataError, MiniganError, ShapeError
+from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
 from minigan.evaluation import swapped
 from minigan.evaluation.swapped import ErrorRate, Ratio, Swapped, ratio_on_others, ratio_on_same
 from minigan.models import GAN, Recipe
@@ -174,18 +174,50 @@ def test_conditional_discriminators_are_told_the_classes():
         swapped(*made, images, labels=labels + 1)
 
 
-def test_discriminators_are_in_use_and_left_as_they_were():
+@pytest.fixture
+def normed():
+    """A GAN whose discriminator has a batch norm, far from what its running statistics say."""
     rng = np.random.default_rng(0)
-    discriminator = nn.Sequential(nn.Flatten(), nn.BatchNorm(16), nn.Linear(16, 1, rng=rng))
-    other = gan(Grey(0, 1), discriminator)
-    before = other.discriminator.state_dict()
-    found = swapped(other, GOOD, REAL, count=100)
-    after = other.discriminator.state_dict()
+    discriminator = nn.Sequential(nn.Flatten(), nn.Linear(16, 4, rng=rng), nn.BatchNorm(4), nn.Linear(4, 1, rng=rng))
+    discriminator[2].running_mean[...] = 1
+    return gan(Grey(0, 1), discriminator)
+
+
+def test_batch_norms_go_by_batches_of_one_kind(normed):
+    found = swapped(normed, GOOD, REAL[::-1].copy(), count=300)
+    real = mg.data.scaled(REAL[::-1])
+    made = [player.generate(player.noise(300, mg.random.Philox(0, "sample"))) for player in (normed, GOOD)]
+    for rate, given, are in (
+        (found.test[0], [real], 1),
+        *((of, [m[:150], m[150:]], -1) for of, m in zip(found.made[0], made, strict=True)),
+    ):
+        scores = np.concatenate([normed.scores(mg.tensor(images)).numpy() for images in given])
+        assert rate.rate == np.mean(scores * are <= 0)
+
+
+def test_or_by_their_running_statistics(normed):
+    found = swapped(normed, GOOD, REAL, statistics="running")
+    assert found != swapped(normed, GOOD, REAL)
+    normed.discriminator.eval()
+    assert found.test[0].rate == np.mean(normed.scores(mg.tensor(mg.data.scaled(REAL))).numpy() <= 0)
+    with pytest.raises(UnknownNameError, match="no statistics of batch norms is called 'batches'; did you mean batch"):
+        swapped(normed, GOOD, REAL, statistics="batches")
+
+
+@pytest.mark.parametrize("statistics", ["batch", "running"])
+def test_discriminators_are_left_as_they_were(normed, statistics):
+    normed.discriminator[1].eval()
+    before, modes = normed.discriminator.state_dict(), [m.training for _, m in normed.discriminator.named_modules()]
+    swapped(normed, normed, REAL, statistics=statistics)
+    after = normed.discriminator.state_dict()
     assert all(np.array_equal(before[name], after[name]) for name in before)
-    assert discriminator.training
-    discriminator.eval()
-    scores = other.scores(mg.tensor(mg.data.scaled(REAL))).numpy()
-    assert found.test[0].rate == np.mean(scores <= 0)
+    assert [m.training for _, m in normed.discriminator.named_modules()] == modes
+
+
+def test_all_else_is_in_use():
+    discriminator = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), Threshold())
+    found = swapped(gan(Grey(0.5), discriminator), GOOD, REAL)
+    assert rates(found) == rates(swapped(GOOD, GOOD, REAL))
 
 
 def test_one_that_sees_the_batch_is_asked_in_whole_groups():

@@ -58,11 +58,14 @@ def in_torch(gan):
 
 
 @torch.no_grad()
-def test_the_errors_are_those_of_the_same_weights_in_torch(pair):
-    found = swapped(*pair, images(), COUNT, SEED)
+@pytest.mark.parametrize("statistics", ["batch", "running"])
+def test_the_errors_are_those_of_the_same_weights_in_torch(pair, statistics):
+    found = swapped(*pair, images(), COUNT, SEED, statistics=statistics)
     networks = [in_torch(gan) for gan in pair]
     noise = torch.from_numpy(mg.random.Philox(SEED, "sample").standard_normal((COUNT, 100)))
     real = torch.from_numpy(mg.data.scaled(images()).transpose(0, 3, 1, 2).copy())
+    for _, discriminator in networks:
+        discriminator.train(statistics == "batch")
     made = [generator(noise) for generator, _ in networks]
     for number, (_, discriminator) in enumerate(networks):
         for pixels, is_real, ours in (
