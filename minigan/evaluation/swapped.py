@@ -185,8 +185,7 @@ def swapped(
         raise UnknownNameError("statistics of batch norms", statistics, STATISTICS)
     group = math.lcm(*map(_group, gans))
     least = -(-LEAST // group) * group
-    images, labels = _drawn("real", real, labels, gans, count, group, random.derived(seed, "swapped"))
-    count -= count % group
+    images, labels = _drawn("real", real, labels, gans, count, random.derived(seed, "swapped"))
     if count < least or len(images) < least:
         raise DataError(
             f"swapped: {count} images of each generator and {len(images)} real ones, but at least {least} are asked "
@@ -258,8 +257,8 @@ def _group(gan):
     return math.lcm(*(part.group for _, part in gan.discriminator.named_modules() if isinstance(part, MinibatchStd)))
 
 
-def _drawn(kind, given, labels, gans, count, group, rng):
-    """At most so many of these images in whole groups, and their labels where a GAN asks for them.
+def _drawn(kind, given, labels, gans, count, rng):
+    """At most so many of these images, and their labels where a GAN asks for them.
 
     raises ShapeError for images of another shape, DataError for labels that are missing or unknown
     """
@@ -278,8 +277,7 @@ def _drawn(kind, given, labels, gans, count, group, rng):
                 f"swapped: labels of {kind} images go from {np.min(labels)} to {np.max(labels)}, but {gans[0].name} "
                 f"knows the classes 0 to {classes - 1}"
             )
-    count = min(count, len(images))
-    rows = np.sort(rng.choice(len(images), count - count % group, replace=False))
+    rows = np.sort(rng.choice(len(images), min(count, len(images)), replace=False))
     return images[rows], None if classes is None else np.asarray(labels)[rows]
 
 
@@ -340,6 +338,6 @@ def _boundary(gan, learned, count, group, seed):
             f"swapped: {gan.name} has a critic ({objective.name}), whose scores have no boundary between real and "
             "generated; it is found with training images (learned=)"
         )
-    images, labels = _drawn("training", learned, None, [gan], count, group, random.derived(seed, "boundary"))
+    images, labels = _drawn("training", learned, None, [gan], count, random.derived(seed, "boundary"))
     made = _generated(gan, count, group, random.Philox(seed, "boundary"))
     return float(np.mean([_scores([gan], parts)[0].mean() for parts in (_parts(images, labels, group), made)]))
