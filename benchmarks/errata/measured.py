@@ -65,8 +65,8 @@ def of_pruned(figures: dict) -> str:
 def of_sizes(figures: dict) -> str:
     threads = figures["threads"]
     about = (
-        f"For MNIST's images, on {threads} {'core' if threads == 1 else 'cores'} of a {figures['machine']['processor']}"
-        f", medians of {figures['samples']} samples. Multiply-adds are those of the network that makes, classifies or "
+        f"For MNIST's images, on {threads} {'core' if threads == 1 else 'cores'} ({figures['machine']['processor']}), "
+        f"medians of {figures['samples']} samples. Multiply-adds are those of the network that makes, classifies or "
         "restores an image; *in use* is how many it does:"
     )
     return f"{about}\n\n{sizes.table(figures['models'])}"
