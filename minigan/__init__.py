@@ -50,6 +50,7 @@ _SUBMODULES = (
     "nn",
     "ops",
     "optim",
+    "pruning",
     "restoration",
     "testing",
     "training",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import few_labels, fine_tuning, yardsticks
+from benchmarks import few_labels, fine_tuning, pruned, sizes, yardsticks
 from benchmarks.spread import spread
 from minigan import models
 
@@ -86,11 +86,33 @@ def of_yardsticks(figures: dict) -> str:
     return f"{about}\n\n{yardsticks.table(figures['sets'])}"
 
 
+def of_pruned(figures: dict) -> str:
+    judge, whose = figures["judge"], "of all weights" if figures["scope"] == "global" else "of each layer's weights"
+    about = (
+        f"{figures['count']:,} images of each run beside {figures['training']:,} training images of {figures['data']}, "
+        f"by a {judge['name']} with {judge['accuracy']:.2%}; accuracy on {figures['test']:,} test images. The smallest "
+        f"{whose} are 0, and nothing was trained again:"
+    )
+    return f"{about}\n\n{pruned.table(figures['runs'])}"
+
+
+def of_sizes(figures: dict) -> str:
+    threads = figures["threads"]
+    about = (
+        f"For MNIST's images, on {threads} {'core' if threads == 1 else 'cores'} ({figures['machine']['processor']}), "
+        f"medians of {figures['samples']} samples. Multiply-adds are those of the network that makes, classifies or "
+        "restores an image; *in use* is how many it does:"
+    )
+    return f"{about}\n\n{sizes.table(figures['models'])}"
+
+
 TABLES: dict[str, Callable[[dict], str]] = {
     "quality": quality,
     "fine-tuning": of_fine_tuning,
     "few-labels": of_few_labels,
     "yardsticks": of_yardsticks,
+    "pruned": of_pruned,
+    "sizes": of_sizes,
 }
 
 

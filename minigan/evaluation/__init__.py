@@ -5,6 +5,7 @@
     found = mg.evaluation.evaluate(images, judge, mnist, test)
     found.made.frechet, found.floor.frechet
     mg.evaluation.tell_apart(images, test.images).accuracy
+    mg.evaluation.swapped(gan, other, test).verdict
     html = mg.evaluation.page(images[:50], test.images[:50])  # for people to judge
     mg.evaluation.answered(["answers-1.json", "answers-2.json"]).pooled.right
 
@@ -19,6 +20,7 @@ from minigan.evaluation.answers import Answered, Person, Share, answered
 from minigan.evaluation.intervals import Interval, wilson
 from minigan.evaluation.judging import Evaluation, Judge, Reference, Scores, evaluate
 from minigan.evaluation.people import page
+from minigan.evaluation.swapped import Swapped, swapped
 
 __all__ = [
     "Answered",
@@ -29,10 +31,12 @@ __all__ = [
     "Reference",
     "Scores",
     "Share",
+    "Swapped",
     "ToldApart",
     "answered",
     "evaluate",
     "page",
+    "swapped",
     "tell_apart",
     "wilson",
 ]

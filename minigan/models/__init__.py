@@ -16,6 +16,7 @@ from minigan.models.model import Model
 from minigan.models.recipe import Recipe
 from minigan.models.rgan import SIZES as RGAN_SIZES
 from minigan.models.rgan import rgan
+from minigan.models.size import Size, size
 from minigan.models.vae import VAE, vae
 from minigan.models.wgan import wgan, wgan_clip
 
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "Recipe",
     "Restorer",
+    "Size",
     "available",
     "build",
     "cgan",
@@ -37,6 +39,7 @@ __all__ = [
     "kind_of",
     "mlp_gan",
     "rgan",
+    "size",
     "size_for",
     "vae",
     "wgan",

@@ -167,6 +167,70 @@ def answers(saved, file):
 
 
 @cli.command()
+@click.argument("first", metavar="RUN", type=click.Path())
+@click.argument("second", metavar="RUN", type=click.Path())
+@click.option(
+    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images of either run."
+)
+@click.option("--data", "source", metavar="SOURCE", help="The real images [what both runs learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
+@click.option(
+    "--statistics",
+    type=click.Choice(["batch", "running"]),
+    default="batch",
+    show_default=True,
+    help="Of the discriminators' batch norms: a batch's, as in training, or running ones.",
+)
+@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+def compare(first, second, count, source, data_dir, seed, statistics, file):
+    """Compare the GANs in two run folders: each discriminator is asked about the other's images.
+
+    The one whose discriminator tells the other's images better wins, if both tell test images about as well.
+    """
+    from minigan.tool.compare import run as compare
+
+    compare(first, second, count, source, data_dir, seed, statistics, file)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.option(
+    "--share",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.5,
+    show_default=True,
+    metavar="X",
+    help="Of the weights, that become 0.",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["global", "layer"]),
+    default="global",
+    show_default=True,
+    help="Of all, or of each layer.",
+)
+@click.option(
+    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge."
+)
+@click.option("--classifier", metavar="RUN", help="That judges images: a run of `minigan train cnn` [runs/cnn-DATA].")
+@click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
+@click.option("--out", metavar="DIR", help="Keep the pruned weights as a run, in a folder that is not there yet.")
+@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):
+    """Set the smallest weights of the trained model in the folder RUN to 0, and judge it before and after.
+
+    Of a GAN or a VAE, what makes its images is pruned, and these are judged as by `minigan evaluate`; a classifier by
+    its accuracy, a deconvnet by what it restores. RUN itself stays as it is.
+    """
+    from minigan.tool.prune import run as prune
+
+    prune(run, share, scope, count, classifier, source, data_dir, seed, out, file)
+
+
+@cli.command()
 def models():
     """List the models."""
     from minigan.tool.listing import models

@@ -1,0 +1,120 @@
+"""How large a model is: the numbers it learns, the bytes they take, and the work for one image."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigan import devices, graph
+from minigan.autograd import no_grad
+from minigan.models.deconvnet import Restorer
+from minigan.models.gan import GAN
+from minigan.models.model import Model
+from minigan.nn import Module, SpectralNorm
+from minigan.tensor import Tensor
+
+MAKERS = "generator", "average", "decoder"  # of images, from noise
+
+
+@dataclass(frozen=True)
+class Size:
+    """One of a model's networks.
+
+    parameters: how many numbers are learned
+    bytes: what they take with the buffers, which a file of weights has too
+    multiply_adds: products that are summed up in its dense layers and convolutions for one image, see `size`
+    """
+
+    parameters: int
+    bytes: int
+    multiply_adds: int
+
+
+def size(model: Model) -> dict[str, Size]:
+    """The size of each of a model's networks, by name.
+
+        mg.models.size(mg.models.build("dcgan"))["generator"].multiply_adds  # 7,250,432
+
+    Multiply-adds are counted while one image goes through: of a convolution KH KW (C / groups) K for each pixel of its
+    feature side, taps on padding included, of a dense layer inputs times outputs, of matrix products likewise. It is
+    what is asked of the kernels, whichever algorithm does it with fewer. Biases, norms, activations and pooling are
+    not counted, nor what a spectral norm does with its weights, which is the same for any number of images.
+    """
+    sizes = {}
+    for name, network in model.networks().items():
+        state = (*network.named_parameters(), *network.named_buffers())
+        taken = sum(tensor.size * tensor.dtype.itemsize for _, tensor in state)
+        sizes[name] = Size(network.parameter_count(), taken, multiply_adds(network, *_one(model, name)))
+    return sizes
+
+
+@no_grad()
+def multiply_adds(network: Module, *given: np.ndarray) -> int:
+    """How many a network in use does for these arguments, arrays where it is; floats go in as Tensors."""
+    training, before = network.training, graph.watch
+    network.eval()
+    graph.watch = counter = _Counter()
+    try:
+        network(*(Tensor(array) if array.dtype.kind == "f" else array for array in given))
+    finally:
+        graph.watch = before
+        network.train(training)
+    return counter.count
+
+
+def _one(model, player):
+    """What a player is given for one image, zeros."""
+    shape = tuple(model.image_shape)
+    if player in MAKERS:
+        shape = (model.latent_size,)
+    elif isinstance(model, Restorer) and player == "network":
+        shape = (*shape[:2], model.inputs)
+    dtype = next((parameter.dtype for _, parameter in model.networks()[player].named_parameters()), np.float32)
+    given = [devices.move(np.zeros((1, *shape), dtype), model.device)]
+    return [*given, np.zeros(1, np.int64)] if isinstance(model, GAN) and model.classes is not None else given
+
+
+class _Counter:
+    """What autograd tells of each primitive while it is counted; see `graph.watch`."""
+
+    def __init__(self):
+        self.count, self.layers = 0, []
+
+    def forward(self, op, arrays, out):
+        rule = COUNTS.get(op.__name__)
+        if rule and not (self.layers and isinstance(self.layers[-1], SpectralNorm)):
+            self.count += rule(*arrays[:2], out)
+        return out
+
+    @contextlib.contextmanager
+    def layer(self, module):
+        self.layers.append(module)
+        try:
+            yield
+        finally:
+            self.layers.pop()
+
+
+def _of_conv2d(x, w, out):
+    return out.size * math.prod(w.shape[:3])
+
+
+def _of_conv2d_transpose(y, w, out):
+    return y.size * math.prod(w.shape[:3])
+
+
+def _of_product(a, b, out):
+    return out.size * a.shape[-1]
+
+
+COUNTS = {
+    "conv2d": _of_conv2d,
+    "activated_conv2d": _of_conv2d,
+    "conv2d_transpose": _of_conv2d_transpose,
+    "linear": _of_product,
+    "activated_linear": _of_product,
+    "matmul": _of_product,
+}

@@ -1,0 +1,138 @@
+"""`minigan prune`: what a run's model is worth without its smallest weights."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+
+from minigan import evaluation, pruning, random, restoration
+from minigan.data import available
+from minigan.evaluation import Scores
+from minigan.models import Model
+from minigan.pruning import Pruned
+from minigan.tool.evaluate import check_files, loaded_judge, notes, real_images, usual_judge
+from minigan.tool.words import table
+from minigan.training import files, weights
+from minigan.training.errors import RunError
+from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
+
+RESTORED = 1000  # images at most: SSIM takes a millisecond for each
+OF_TRAINING = "results", "shown"  # what config.json says of the run that is no longer so
+MEASURES = {  # name -> title, format, what to make of it
+    "frechet": ("Frechet distance", ".2f", "0 is best"),
+    "kernel": ("kernel distance", ".4f", "0 is best"),
+    "score": ("classifier score", ".2f", ""),
+    "precision": ("precision", ".3f", ""),
+    "recall": ("recall", ".3f", ""),
+    "covered": ("classes covered", "", ""),
+    "accuracy": ("right about test images", ".2%", ""),
+    "psnr": ("PSNR of restored test images", ".2f", "dB"),
+    "ssim": ("SSIM", ".4f", "at most 1"),
+    "deflated": ("its numbers, deflated", ",", "bytes"),
+}
+Judged = Callable[[Model], dict[str, float]]  # what a model gets, by names in MEASURES
+
+
+def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
+    """Judge a run's model, prune it, and judge it again. The arguments are the command's options.
+
+    raises RunError where there is nothing to judge by, or `out` is not free; MiniganError for a share that is none
+    """
+    check_files(file, None)
+    if out:
+        RunFolder(out).check_free()
+    config = RunFolder(folder).config()
+    model = importlib.import_module(f"minigan.{config.get('kind', 'gan')}").load(folder)
+    player = pruning.player_of(model)
+    network = model.networks()[player]
+    judged = judge_of(folder, config, model, count, judge, source, data_dir, seed)
+    pruned, columns = None, {}
+    for name in ("before", "after"):
+        if name == "after":
+            pruned = pruning.prune(network, share, scope)
+        columns[name] = {**judged(model), "deflated": pruning.deflated_size(network)}
+    click.echo(f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})\n")
+    click.echo(f"{table_of_layers(pruned)}\n\n{table_of_scores(columns)}")
+    plain = {"run": folder, "player": player, "seed": seed, **pruned.plain(), **columns}
+    if file:
+        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
+    if out:
+        keep(model, player, folder, out, plain)
+        click.echo(f"the pruned run is in {out}")
+
+
+def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Judged:
+    """What judges a model of this run: its images, its accuracy, what it restores."""
+    if model.kind in ("gan", "vae"):
+        return judged_by_images(config, model, count, judge, source, data_dir, seed)
+    if judge:
+        raise RunError(f"{folder}: a run of a {model.kind}, which makes no images for another classifier to judge")
+    name = source or config.get("data")
+    if source is None and name not in [listing.name for listing in available()]:
+        raise RunError(f"{folder}: the run learned from {name}; say where that is (--data FOLDER)")
+    train, test = real_images(name, data_dir, model.image_shape)
+    if train.name != config.get("data"):
+        click.echo(f"note: the run learned from {config.get('data')}; here it meets {train.name}")
+    if model.kind == "classifier":
+        if test.labels is None or test.labels.max() >= model.classes:
+            raise RunError(
+                f"{folder}: the classifier knows {model.classes} classes, and {name} has other labels or none"
+            )
+        return lambda model: {"accuracy": float(np.mean(model.predict(test.images) == test.labels))}
+    images = test.images[:: -(-len(test) // RESTORED)]
+    return lambda model: restoration.evaluate(model, images, random.derived(seed, "damage")).figures["restored"]
+
+
+def judged_by_images(config, model, count, judge, source, data_dir, seed) -> Judged:
+    """What judges the images of a GAN or a VAE, as `minigan evaluate` does, by the same noise each time."""
+    judge = judge or usual_judge(config.get("data"))
+    by, learned = loaded_judge(judge)
+    if source is None and learned["data"] not in [listing.name for listing in available()]:
+        raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
+    train, test = real_images(source or learned["data"], data_dir, by.image_shape)
+    for note in notes(config, learned, train):
+        click.echo(f"note: {note}")
+    module, reference = importlib.import_module(f"minigan.{model.kind}"), evaluation.Reference(by, train, test)
+    return lambda model: figures(reference.evaluate(module.sample(model, count, seed), seed).made)
+
+
+def figures(scores: Scores) -> dict[str, float]:
+    """Those of the scores that are shown, as numbers."""
+    kept = {name: getattr(scores, name) for name in ("frechet", "precision", "recall", "covered")}
+    return kept | {"kernel": scores.kernel.mean, "score": scores.score.mean}
+
+
+def table_of_layers(pruned: Pruned) -> str:
+    """How many weights of each layer are 0."""
+    rows = [("weights", "0", "of", "")]
+    rows += [(name, f"{zeros:,}", f"{size:,}", f"{zeros / size:.1%}") for name, (zeros, size) in pruned.layers.items()]
+    return table(rows)
+
+
+def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
+    """A row for each measure that was taken, with a column for each time."""
+    rows = [("", *columns, "")]
+    for name, (title, form, note) in MEASURES.items():
+        if name in columns["before"]:
+            rows.append((title, *(f"{column[name]:{form}}" for column in columns.values()), note))
+    return table(rows)
+
+
+def keep(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
+    """Write a run folder with the pruned weights, which `minigan sample` and `evaluate` take."""
+    source, new = RunFolder(folder), RunFolder(out)
+    header, arrays = weights.read(source / WEIGHTS)
+    arrays |= {f"{player}.{name}": array for name, array in model.networks()[player].state_dict().items()}
+    how = {"from": str(folder), **{name: plain[name] for name in ("player", "share", "scope", "before", "after")}}
+    new.create()
+    kept = {name: value for name, value in source.config().items() if name not in OF_TRAINING}
+    header = {name: value for name, value in header.items() if name not in OF_TRAINING}
+    weights.save(new / WEIGHTS, header, arrays)
+    if (source / ENVIRONMENT).is_file():
+        new.write_json(ENVIRONMENT, source.environment())
+    new.write_json(CONFIG, {**kept, "pruned": how})
