@@ -102,6 +102,8 @@ def views(
     images = floats_of("views", images).astype(dtype_and_device(whole)[0], copy=False)
     if not len(images):
         raise DataError("views: there are no images to search")
+    if top < 1:
+        raise ShapeError(f"views: top is {top}, but at least one image is looked at for each map")
     with as_in_use(whole):
         strengths = np.concatenate([_strengths(below, part) for part in parts_of(images, batch)])
         maps = _chosen(maps, strengths)
@@ -130,7 +132,7 @@ def _whole(network):
 
 def _checked(layers, layer):
     """The layers up to one, if a deconvnet knows them."""
-    if not hasattr(layer, "__index__") or not 0 <= layer < len(layers):
+    if not 0 <= layer < len(layers):
         raise ShapeError(f"views: there is no layer {layer}; the network has layers 0 to {len(layers) - 1}")
     for number, each in enumerate(layers[: layer + 1]):
         if type(each) not in DOWN:
@@ -149,7 +151,7 @@ def _strengths(layers, images):
 def _chosen(maps, strengths):
     """The numbers of the maps that are asked for."""
     count = strengths.shape[1]
-    if hasattr(maps, "__index__"):
+    if np.ndim(maps) == 0:
         alive = np.flatnonzero(strengths.max(0) > 0)
         if maps < 1:
             raise ShapeError(f"views: {maps} feature maps are asked for, but at least one is looked at")

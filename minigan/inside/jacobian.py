@@ -63,7 +63,7 @@ def directions(
     check_seed(seed)
     if count > model.latent_size:
         raise ShapeError(f"directions: {count} of them, but the noise of {model.name} has {model.latent_size} numbers")
-    if hasattr(points, "__index__"):
+    if np.ndim(points) == 0:
         check_whole(points=points)
         points = model.noise(points, random.Philox(seed, "directions")).numpy()
     check_noise("directions", model, points)

@@ -17,7 +17,7 @@ DPI = 160
 TALL, WIDE = 1200, 1100  # pixels of all images, at most about
 SMALL = 28  # pixels of an image, about, from which on it is not enlarged before
 INK, FONT = "#1d1c1a", 8
-LINE, LETTER = 0.17, 0.078  # inches of a line of text, and at most of a letter of the title on average
+LINE, LETTER = 0.17, 0.071  # inches of a line of text, and at most of a letter of the title on average
 GREY = 127.5  # of a pixel that is neither above nor below 0
 
 

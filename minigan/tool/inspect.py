@@ -50,6 +50,8 @@ def run(folder, out, judge, source, data_dir, seed):
         found = of_classifier(model, learned, test_images(folder, learned, source, data_dir, model.image_shape), seed)
     else:
         real = None if source is None else real_images(source, data_dir, model.image_shape)[1]
+        if judge and getattr(model, "classes", None):
+            raise RunError(f"--classifier {judge}: {model.name} is told the class, so its noise says nothing of it")
         teller = None if judge is None else classifier.load(judge)
         found = of_generator(model, learned, real, teller, seed)
     try:
@@ -126,8 +128,8 @@ def of_generator(
 ) -> Iterator[tuple[str, bytes]]:
     """The pictures of a GAN or a VAE by their files' names."""
     name, classes = f"{model.name}, {learned}", getattr(model, "classes", None)
-    start, end = inside.ends(model, WAYS, seed)
-    ways = [f"class {label}" for label in model.labels(WAYS)] if classes else []
+    start, end = inside.ends(model, min(classes or WAYS, SHOWN), seed)
+    ways = [f"class {label}" for label in model.labels(len(start))] if classes else []
     images = inside.interpolate(model, start, end, STEPS)
     shares = [f"{share:.1f}" for share in np.linspace(0, 1, STEPS)]
     title = f"{name}: from one noise to another, on the sphere that noise lies on"
