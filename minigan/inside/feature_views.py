@@ -7,7 +7,7 @@ each layer hands down what came from above:
     batch norm      times scale / deviation, and no shift: in use it is an affine map of each channel, which could as
                     well be part of the convolution before it; the transposed weights would be multiplied by as much.
                     (Dividing instead would undo it, but a transposed convolution does not undo one either.)
-    ReLU            what is above 0, as on the way up
+    ReLU            what is above 0, as on the way up; a leaky one passes its slope of what is below
     max pooling     unpooling: back to the places that the largest pixels had (the switches)
     average pooling its adjoint: equal shares to all pixels of the window
     dense layer     the transposed matrix

@@ -66,8 +66,8 @@ def test_many_rows_stay_on_a_page():
 
 
 def test_signs_are_shades_around_grey_and_saliency_is_black_to_white():
-    values = np.array([[-2.0, 0, 1, 2], [0, 0, 0, 0]]).reshape(2, 1, 4, 1)
-    assert pictures.signed(values)[..., 0].tolist() == [[[0, 128, 191, 255]], [[128] * 4]]
+    values = np.array([[-2.0, 0, 1, 2], [0, 0, 0, 0], [1, 0, -0.5, 0]]).reshape(3, 1, 4, 1)
+    assert pictures.signed(values)[..., 0].tolist() == [[[0, 128, 191, 255]], [[128] * 4], [[255, 128, 64, 128]]]
     assert pictures.heat(np.array([[[0, 1.0, 2.0]], [[0, 0, 0]]]), 3).tolist() == [
         [[[0] * 3, [128] * 3, [255] * 3]],
         [[[0] * 3] * 3],

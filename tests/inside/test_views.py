@@ -45,11 +45,12 @@ def test_the_view_of_one_convolution_is_its_kernel_where_it_was_excited_most(rng
     np.testing.assert_allclose(found.views[0], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_what_is_below_0_on_the_way_down_is_cut_off_and_not_what_a_gradient_cuts_off():
+@pytest.mark.parametrize(("slope", "passed"), [(0, 2), (0.25, 2 - 0.25)])
+def test_what_is_below_0_on_the_way_down_is_cut_off_and_not_what_a_gradient_cuts_off(slope, passed):
     # two maps equal to the image, then their 2 : -1 sum: the gradient is 2 - 1, the deconvnet's second path is closed
-    network = nn.Sequential(conv([[[[1, 1]]]]), nn.ReLU(), conv([[[[2], [-1]]]]), nn.ReLU())
+    network = nn.Sequential(conv([[[[1, 1]]]]), nn.LeakyReLU(slope) if slope else nn.ReLU(), conv([[[[2], [-1]]]]))
     image = np.full((1, 1, 1, 1), 0.5, np.float32)
-    assert inside.views(network, image, layer=3, top=1).views.item() == 0.5 * 2
+    assert inside.views(network, image, layer=2, top=1).views.item() == 0.5 * passed
 
 
 def test_max_pooling_goes_back_to_where_the_maximum_was():
@@ -66,6 +67,7 @@ def test_a_batch_norm_is_seen_through_as_if_it_were_part_of_the_convolution(rng)
     for tensor in (norm.scale, norm.shift, norm.running_mean):
         tensor.data[...] = rng.standard_normal(4)  # scales below 0 too
     norm.running_variance.data[...] = rng.uniform(0.5, 2, 4)
+    layers[3].bias.data[...] = 5  # so that all its maps are excited
     slope = norm.scale.data / np.sqrt(norm.running_variance.data + norm.eps)
     folded = nn.Conv2d(2, 4, 3)
     folded.weight.data[...] = layers[0].weight.data * slope
@@ -74,8 +76,10 @@ def test_a_batch_norm_is_seen_through_as_if_it_were_part_of_the_convolution(rng)
     found = inside.views(network, images, layer=4, top=3)
     expected = inside.views(nn.Sequential(folded, nn.ReLU(), *layers[3:]), images, layer=3, top=3)
     assert np.array_equal(found.rows, expected.rows)
-    np.testing.assert_allclose(found.views, expected.views, rtol=1e-4, atol=1e-5)
-    assert np.abs(found.views).max() > 0.01
+    largest = np.abs(expected.views).max()
+    np.testing.assert_allclose(found.views, expected.views, rtol=1e-4, atol=1e-5 * largest)
+    assert largest > 0
+    assert len(found.maps) == 3
 
 
 NETWORKS = {
