@@ -79,10 +79,11 @@ def _blocks(images, together):
     return np.concatenate(parts[:-1]), tops
 
 
-def views_of(found: Views, images: np.ndarray, title: str = "") -> bytes:
+def views_of(found: Views, images: np.ndarray, title: str = "", kind: str = "map") -> bytes:
     """Two lines for each feature map: what excites it most, and below each of them its view, grey where it is 0.
 
     images: those that were searched, (N, H, W, 1 or 3), uint8
+    kind: what a feature map is called beside its number
     Both are cut to the pixels that the activation can depend on.
     """
     tall, broad = (int((found.boxes[..., i + 1] - found.boxes[..., i]).max()) for i in (0, 2))
@@ -97,7 +98,7 @@ def views_of(found: Views, images: np.ndarray, title: str = "") -> bytes:
             along = broad - (right - left) if left == 0 else 0
             part = whole[top:bottom, left:right]
             cells[2 * place[0] + line, place[1], down : down + len(part), along : along + part.shape[1]] = part
-    beside = [word for number in found.maps for word in (f"map {number}", "view")]
+    beside = [word for number in found.maps for word in (f"{kind} {number}", "view")]
     return rows(cells, beside, title=title, together=2)
 
 

@@ -15,6 +15,7 @@ from minigan.data import Dataset, available
 from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
+from minigan.nn import Linear, Module
 from minigan.tool.evaluate import real_images
 from minigan.tool.sample import KINDS
 from minigan.training import files
@@ -88,11 +89,13 @@ def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> 
     """The pictures of a classifier by their files' names."""
     for layer in inside.activations_of(model):
         found = inside.views(model, test.images, layer, MAPS, TOP)
+        maker = maker_of(model, layer)
+        kinds, kind = ("units", "unit") if isinstance(maker, Linear) else ("feature maps", "map")
         title = (
-            f"{model.name}, {learned}: what excites feature maps after layer {layer} ({maker_of(model, layer)}) most, "
+            f"{model.name}, {learned}: what excites {kinds} after layer {layer} ({words_of(maker)}) most, "
             f"of {len(test.images):,} test images; below it, the deconvnet's view of that activation (grey is 0)"
         )
-        yield f"views-{layer}.png", pictures.views_of(found, test.images, title)
+        yield f"views-{layer}.png", pictures.views_of(found, test.images, title, kind)
     images, labels = one_of_each(test)
     told = model.predict(images)
     names = test.classes if len(test.classes) == model.classes else [str(number) for number in range(model.classes)]
@@ -107,12 +110,14 @@ def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> 
     yield "saliency.png", pictures.rows(lines, ("image", *SALIENCIES), above, title)
 
 
-def maker_of(model: Classifier, layer: int) -> str:
-    """The last layer with a weight up to this one, in words."""
-    for each in reversed(list(model.network)[: layer + 1]):
-        if hasattr(each, "weight"):
-            return f"{type(each).__name__} {each.describe()}"
-    return type(model.network[layer]).__name__
+def maker_of(model: Classifier, layer: int) -> Module:
+    """The last layer with a weight up to this one; this one where there is none."""
+    layers = list(model.network)[layer::-1]
+    return next((each for each in layers if hasattr(each, "weight")), layers[0])
+
+
+def words_of(layer: Module) -> str:
+    return f"{type(layer).__name__} {layer.describe()}".rstrip()
 
 
 def one_of_each(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
