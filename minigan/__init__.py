@@ -44,6 +44,7 @@ _SUBMODULES = (
     "debug",
     "evaluation",
     "gan",
+    "inside",
     "kernels",
     "metrics",
     "models",

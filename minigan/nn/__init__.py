@@ -11,6 +11,7 @@ from minigan.nn.layers import (
     Flatten,
     Linear,
     MaxPool2d,
+    MaxUnpool2d,
     Reshape,
     Upsample,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "MaxPool2d",
+    "MaxUnpool2d",
     "MinibatchStd",
     "Module",
     "ReLU",

@@ -163,17 +163,33 @@ class Dropout(Module):
 
 
 class MaxPool2d(Module):
-    """The largest pixel of each window."""
+    """The largest pixel of each window; with_indices=True gives a pair, those and their places for a MaxUnpool2d."""
 
-    def __init__(self, kernel_size, *, stride=None, padding=0):
+    def __init__(self, kernel_size, *, stride=None, padding=0, with_indices: bool = False):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+        self.with_indices = with_indices
 
     def forward(self, x):
-        return ops.max_pool2d(x, self.kernel_size, stride=self.stride, padding=self.padding)
+        pool = ops.max_pool2d_with_indices if self.with_indices else ops.max_pool2d
+        return pool(x, self.kernel_size, stride=self.stride, padding=self.padding)
 
     def describe(self):
         return f"{self.kernel_size}, stride={self.stride or self.kernel_size}, padding={self.padding}"
+
+
+class MaxUnpool2d(MaxPool2d):
+    """What the MaxPool2d of the same arguments took, put back: `layer(y, indices, output_size)`, `ops.max_unpool2d`.
+
+    output_size: the (H, W) that was pooled, where it is not the smallest that gives y's
+    """
+
+    def __init__(self, kernel_size, *, stride=None, padding=0):
+        super().__init__(kernel_size, stride=stride, padding=padding)
+
+    def forward(self, y, indices, output_size=None):
+        how = {"stride": self.stride, "padding": self.padding, "output_size": output_size}
+        return ops.max_unpool2d(y, indices, self.kernel_size, **how)
 
 
 class AvgPool2d(MaxPool2d):

@@ -39,7 +39,7 @@ from minigan.ops.loss import (
     standard_normal_divergence,
 )
 from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
-from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d
+from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_pool2d_with_indices, max_unpool2d
 from minigan.ops.random import dropout
 from minigan.ops.reduce import argmax, log_softmax, logsumexp, max, mean, min, softmax, sum, var
 from minigan.ops.resize import resize

@@ -1,15 +1,20 @@
-"""Pooling windows of images, (N, H, W, C).
+"""Pooling windows of images, (N, H, W, C), and putting back what a window's largest pixel was.
 
 `max_pool2d` sends its gradient to the first largest pixel of a window, and padding is never the largest.
+
+A pixel's place in its image is h * W + w. With the places of the largest pixels held fixed, pooling picks them out and
+is linear; `max_unpool2d` is its adjoint, so each one's gradient is the other.
 """
 
 import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
-from minigan.errors import ShapeError
-from minigan.kernels.geometry import ConvGeometry
-from minigan.ops.checks import same_float
+from minigan.devices import device_of, move
+from minigan.errors import DtypeError, ShapeError
+from minigan.kernels import capture
+from minigan.kernels.geometry import ConvGeometry, Window
+from minigan.ops.checks import integers, same_float
 from minigan.ops.reduce import mean
 from minigan.tensor import Tensor
 
@@ -20,13 +25,57 @@ def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
     kernel_size, stride: an int or a pair; stride defaults to kernel_size
     returns: (N, OH, OW, C)
     """
+    return _max_pool2d("max_pool2d", x, kernel_size, stride, padding, dilation)[0]
+
+
+def max_pool2d_with_indices(x, kernel_size, *, stride=None, padding=0, dilation=1):
+    """`max_pool2d`, and where in the image each largest pixel was.
+
+    returns: (N, OH, OW, C) and its pixels' places h * W + w, the first in a window at ties, (N, OH, OW, C), int32
+    """
+    y, indices = _max_pool2d("max_pool2d_with_indices", x, kernel_size, stride, padding, dilation)
+    indices = indices.copy()  # a caller may write to them, and the backward pass reads them
+    return y, Tensor(indices) if isinstance(x, Tensor) else indices
+
+
+def _max_pool2d(call, x, kernel_size, stride, padding, dilation):
     array = x.data if isinstance(x, Tensor) else x
-    same_float("max_pool2d", x=array)
-    geometry = _geometry("max_pool2d", array, kernel_size, stride, padding, dilation)
+    same_float(call, x=array)
+    geometry = _geometry(call, array.shape, kernel_size, stride, padding, dilation)
     indices = kernels.of(array).max_pool_indices(array, geometry)
     if dilation not in (1, (1, 1)) and (indices < 0).any():
-        raise ShapeError(f"max_pool2d: with padding {padding!r} and dilation {dilation}, a window misses the image")
-    return gather_pixels(x, indices=indices, geometry=geometry)
+        raise ShapeError(f"{call}: with padding {padding!r} and dilation {dilation}, a window misses the image")
+    return gather_pixels(x, indices=indices, geometry=geometry), indices
+
+
+def max_unpool2d(y, indices, kernel_size, *, stride=None, padding=0, dilation=1, output_size=None):
+    """Each value put back where its window's largest pixel was, in an image of zeros: the adjoint of max pooling.
+
+    y: (N, OH, OW, C)
+    indices: their places, of `max_pool2d_with_indices` with the same windows, (N, OH, OW, C)
+    output_size: the image's (H, W), where several sizes give (OH, OW); the smallest (with padding "same": OH and OW
+        times the stride) unless given. It has to be the size that was pooled, since places count its columns
+    returns: (N, H, W, C). Values of overlapping windows that meet in one pixel add up, as they must in an adjoint;
+        PyTorch, which leaves open which one stays, gives others there
+    raises ShapeError where the shapes do not fit or a place is not in its window; a captured step takes places for as
+        good as those of its first call, which was no captured one
+    """
+    array = y.data if isinstance(y, Tensor) else y
+    same_float("max_unpool2d", y=array)
+    indices = integers(indices)
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"max_unpool2d: indices are {indices.dtype}, but places are integers")
+    if array.ndim != 4 or indices.shape != array.shape:
+        raise ShapeError(
+            f"max_unpool2d: y has shape {array.shape} and indices {indices.shape}; both are (N, OH, OW, C)"
+        )
+    stride = kernel_size if stride is None else stride
+    window = Window("max_unpool2d", kernel_size, stride, dilation)
+    size = window.image_size(array.shape[1:3], padding, output_size, None)
+    image = (array.shape[0], *size, array.shape[3])
+    geometry = _geometry("max_unpool2d", image, kernel_size, stride, padding, dilation)
+    _check_places(indices, geometry)
+    return scatter_pixels(y, indices=indices, geometry=geometry)
 
 
 @primitive(saves="")
@@ -59,7 +108,7 @@ def avg_pool2d(x, kernel_size, *, stride=None, padding=0, count_padding=True):
     """
     array = x.data if isinstance(x, Tensor) else x
     same_float("avg_pool2d", x=array)
-    geometry = _geometry("avg_pool2d", array, kernel_size, stride, padding, 1)
+    geometry = _geometry("avg_pool2d", array.shape, kernel_size, stride, padding, 1)
     sums = window_sum(x, geometry=geometry)
     if count_padding:
         return sums * (1 / (geometry.KH * geometry.KW))
@@ -95,9 +144,28 @@ def global_avg_pool2d(x):
     return mean(x, axis=(1, 2))
 
 
-def _geometry(call, x, kernel_size, stride, padding, dilation):
+def _check_places(indices, g):
+    """Raise ShapeError for a place that its window does not read: kernels go there without looking."""
+    if not indices.size or capture.capturing():
+        return
+    inside = (indices >= 0) & (indices < g.H * g.W)
+    axes = (indices // g.W, g.OH, g.SH, g.PT, g.DH, g.KH, 1), (indices % g.W, g.OW, g.SW, g.PL, g.DW, g.KW, 2)
+    for place, count, stride, before, dilation, kernel, axis in axes:
+        shape = [1, 1, 1, 1]
+        shape[axis] = count
+        first = (np.arange(count, dtype=np.int32) * stride - before).reshape(shape)
+        tap = place - move(first, device_of(indices))
+        inside &= (tap >= 0) & (tap <= dilation * (kernel - 1)) & (tap % dilation == 0)
+    if not inside.all():
+        raise ShapeError(
+            f"max_unpool2d: some indices are not in their windows of an image of {g.H} x {g.W}; they come from "
+            "max_pool2d_with_indices with the same windows, and output_size= is the size of the image that it was given"
+        )
+
+
+def _geometry(call, shape, kernel_size, stride, padding, dilation):
     geometry = ConvGeometry.of_window(
-        x.shape,
+        shape,
         kernel_size=kernel_size,
         stride=kernel_size if stride is None else stride,
         padding=padding,

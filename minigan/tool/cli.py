@@ -231,6 +231,27 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
 
 
 @cli.command()
+@click.argument("run", type=click.Path())
+@click.option("--out", metavar="DIR", help="Where the pictures go [RUN-inside, beside the run].")
+@click.option(
+    "--classifier", metavar="RUN", help="A GAN or VAE: also steps from class to class, as this one tells them."
+)
+@click.option("--data", "source", metavar="SOURCE", help="Images to look at [a classifier: those it learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of all that is drawn.")
+def inspect(run, out, classifier, source, data_dir, seed):
+    """Draw what is inside the trained network of the folder RUN.
+
+    A classifier: which test images excite its feature maps, what of them does (by a deconvnet), and which pixels its
+    verdicts hang on. A GAN or a VAE: images between images, the steps in noise that change the image most, and which
+    pixels the discriminator looks at: of generated images and, with --data, of real ones.
+    """
+    from minigan.tool.inspect import run as inspect
+
+    inspect(run, out, classifier, source, data_dir, seed)
+
+
+@cli.command()
 def models():
     """List the models."""
     from minigan.tool.listing import models

@@ -20,7 +20,7 @@ X, Y, POSITIVE = array(3, 4), array(3, 4), array(3, 4, positive=True)
 IMAGES, KERNELS, FEATURES = array(2, 6, 5, 4), array(3, 3, 4, 2), array(2, 6, 5, 2)
 CHANNELS = array(4), array(4)
 LABELS = np.array([0, 3, 1])
-SAME = {"padding": "same"}
+SAME, HALVED, FULL = {"padding": "same"}, {"stride": 2, "padding": 1}, {"output_size": (6, 5)}
 
 CASES = {  # name -> (operation, its arrays: those of floats have gradients)
     "abs": (mg.abs, X),
@@ -68,6 +68,11 @@ CASES = {  # name -> (operation, its arrays: those of floats have gradients)
     "matmul, two vectors": (mg.matmul, array(4), array(4)),
     "max": (lambda x: mg.max(x, axis=0), X),
     "max_pool2d": (lambda x: mg.max_pool2d(x, 3, stride=2, padding=1), IMAGES),
+    "max_pool2d_with_indices": (lambda x: sum(mg.max_pool2d_with_indices(x, 3, stride=2, padding=1)), IMAGES),
+    "max_unpool2d": (
+        lambda x: mg.max_unpool2d(*mg.max_pool2d_with_indices(x, 3, **HALVED), 3, **HALVED, **FULL),
+        IMAGES,
+    ),
     "maximum": (mg.maximum, X, Y),
     "mean": (lambda x: mg.mean(x, axis=1), X),
     "mean_absolute_error": (mg.mean_absolute_error, X, Y),

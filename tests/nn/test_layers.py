@@ -150,3 +150,13 @@ def test_weights_come_from_the_seed_and_not_from_what_else_is_drawn():
     third = nn.Linear(4, 4)
     assert np.array_equal(first.weight.numpy(), second.weight.numpy())
     assert not np.array_equal(second.weight.numpy(), third.weight.numpy())
+
+
+def test_an_unpooling_layer_undoes_the_pooling_layer_of_the_same_arguments():
+    x = images(2, 7, 6, 3)
+    how = {"stride": 2, "padding": (1, 0)}
+    y, indices = nn.MaxPool2d(3, with_indices=True, **how)(x)
+    assert np.array_equal(y.numpy(), nn.MaxPool2d(3, **how)(x).numpy())
+    back = nn.MaxUnpool2d(3, **how)(y, indices, x.shape[1:3]).numpy()
+    assert np.array_equal(back, mg.max_unpool2d(y, indices, 3, output_size=(7, 6), **how).numpy())
+    assert repr(nn.MaxUnpool2d(2)).startswith("MaxUnpool2d(2, stride=2, padding=0)")

@@ -269,6 +269,28 @@ def test_max_and_avg_pool(case):
     )
 
 
+@given(pool_cases(), st.integers(0, 2))
+def test_unpooling_where_windows_do_not_overlap(case, padding):
+    """Where they do, PyTorch leaves open which of the values that meet stays."""
+    x, kernel_size, _ = case
+    kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    padding = min(padding, *(k // 2 for k in kernel))
+    x = np.random.default_rng(len(x)).permutation(2 * 12 * 11 * 3).reshape(2, 12, 11, 3) / 100
+
+    def ours(x):
+        y, indices = mg.max_pool2d_with_indices(x, kernel, padding=padding)
+        return mg.nn.MaxUnpool2d(kernel, padding=padding)(y * y, indices, x.shape[1:3])
+
+    def theirs(x):
+        y, indices = torch.nn.MaxPool2d(kernel, padding=padding, return_indices=True)(first(x))
+        return last(torch.nn.MaxUnpool2d(kernel, padding=padding)(y * y, indices, (12, 11)))
+
+    agree(ours, theirs, [x])
+    found = mg.max_pool2d_with_indices(x, kernel, padding=padding)[1]
+    expected = F.max_pool2d_with_indices(first(torch.from_numpy(x)), kernel, padding=padding)[1]
+    assert np.array_equal(found, last(expected).numpy())
+
+
 @given(arrays((2, 5, 6, 3)), st.integers(0, 2))
 def test_avg_pool_without_counting_padding(x, padding):
     agree(

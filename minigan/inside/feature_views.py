@@ -1,0 +1,250 @@
+"""What a feature map looks for: the images that excite it most, and what of them does, through a deconvnet.
+
+A deconvnet goes a network's layers back down. One activation is kept and all others of its layer are set to 0; then
+each layer hands down what came from above:
+
+    convolution     the transposed convolution with the same weights, and no bias
+    batch norm      times scale / deviation, and no shift: in use it is an affine map of each channel, which could as
+                    well be part of the convolution before it; the transposed weights would be multiplied by as much.
+                    (Dividing instead would undo it, but a transposed convolution does not undo one either.)
+    ReLU            what is above 0, as on the way up; a leaky one passes its slope of what is below
+    max pooling     unpooling: back to the places that the largest pixels had (the switches)
+    average pooling its adjoint: equal shares to all pixels of the window
+    dense layer     the transposed matrix
+
+All but ReLU is as in the gradient: a gradient is cut off where the activation was 0 on the way up, a deconvnet where
+the signal is below 0 on the way down.
+
+source: Zeiler & Fergus, Visualizing and understanding convolutional networks, arXiv:1311.2901, section 2.1; beside
+    gradients: Simonyan, Vedaldi & Zisserman, arXiv:1312.6034, section 4
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from minigan import autograd, devices, ops
+from minigan.autograd import no_grad
+from minigan.errors import DataError, ShapeError
+from minigan.inside.receptive_field import receptive_field
+from minigan.inside.running import as_in_use, dtype_and_device, floats_of, tensor_for
+from minigan.models import Classifier
+from minigan.models.model import parts_of
+from minigan.nn import (
+    AvgPool2d,
+    BatchNorm,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    MaxPool2d,
+    Module,
+    ReLU,
+    Reshape,
+    Sequential,
+    Upsample,
+)
+from minigan.tensor import Tensor
+
+
+@dataclass(frozen=True)
+class Views:
+    """What excites a layer's feature maps.
+
+    layer: its number in the network
+    maps: which feature maps (of a dense layer: which of its values), (M,)
+    rows: the numbers of the images that excite each of them most, the strongest first, (M, top)
+    strengths: each map's largest activation there, (M, top)
+    boxes: the pixels that this activation depends on, image[top:bottom, left:right], as four numbers, (M, top, 4)
+    views: what the deconvnet makes of this activation alone, (M, top, H, W, C), float32, above and below 0
+    """
+
+    layer: int
+    maps: np.ndarray
+    rows: np.ndarray
+    strengths: np.ndarray
+    boxes: np.ndarray
+    views: np.ndarray
+
+
+def activations_of(network: Sequential | Classifier) -> list[int]:
+    """The numbers of a network's ReLU and leaky ReLU layers, after which its features are usually looked at."""
+    return [number for number, layer in enumerate(_whole(network)) if isinstance(layer, ReLU | LeakyReLU)]
+
+
+@no_grad()
+def views(
+    network: Sequential | Classifier,
+    images: np.ndarray,
+    layer: int,
+    maps: int | Sequence[int] = 8,
+    top: int = 9,
+    batch: int = 256,
+) -> Views:
+    """The images that excite feature maps most, and deconvnet views of what does.
+
+    network: a Sequential, or a classifier made of one, of the layers above; used with running statistics
+    images: to search, (N, H, W, C), uint8 or floats in [-1, 1]; best ones that the network has not learned from
+    layer: after which one, a number in the network; `activations_of` lists the usual ones
+    maps: which feature maps, or how many: evenly spread over those that anything excites
+    top: how many images for each; fewer where there are fewer
+    raises ShapeError where the network has other layers, or no such layer or map; DataError where nothing excites
+        any map, or there are no images
+    """
+    whole = _whole(network)
+    below = _checked(list(whole), layer)
+    images = floats_of("views", images).astype(dtype_and_device(whole)[0], copy=False)
+    if not len(images):
+        raise DataError("views: there are no images to search")
+    if top < 1:
+        raise ShapeError(f"views: top is {top}, but at least one image is looked at for each map")
+    with as_in_use(whole):
+        strengths = np.concatenate([_strengths(below, part) for part in parts_of(images, batch)])
+        maps = _chosen(maps, strengths)
+        rows = np.argsort(-strengths[:, maps], axis=0, kind="stable")[:top].T
+        of_each = np.repeat(maps, rows.shape[1])
+        starts = range(0, rows.size, batch)
+        parts = [_seen(below, images[rows.ravel()[i : i + batch]], of_each[i : i + batch]) for i in starts]
+    found, boxes = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Views(
+        layer,
+        maps,
+        rows,
+        strengths[rows, maps[:, None]],
+        boxes.reshape(*rows.shape, 4),
+        found.reshape(*rows.shape, *images.shape[1:]).astype(np.float32, copy=False),
+    )
+
+
+def _whole(network):
+    """The Sequential that is meant."""
+    network = network.network if isinstance(network, Classifier) else network
+    if not isinstance(network, Sequential):
+        raise ShapeError(f"views: a {type(network).__name__} is no Sequential, whose layers can be gone down in turn")
+    return network
+
+
+def _checked(layers, layer):
+    """The layers up to one, if a deconvnet knows them."""
+    if not 0 <= layer < len(layers):
+        raise ShapeError(f"views: there is no layer {layer}; the network has layers 0 to {len(layers) - 1}")
+    for number, each in enumerate(layers[: layer + 1]):
+        if type(each) not in DOWN:
+            known = ", ".join(sorted(kind.__name__ for kind in DOWN))
+            raise ShapeError(f"views: layer {number} is a {type(each).__name__}; a deconvnet goes down {known} only")
+    return layers[: layer + 1]
+
+
+def _strengths(layers, images):
+    """Each map's largest activation in each image, (N, K)."""
+    network = Sequential(*layers)
+    activations = network(tensor_for(network, images)).numpy()
+    return activations.reshape(len(images), -1, activations.shape[-1]).max(1)
+
+
+def _chosen(maps, strengths):
+    """The numbers of the maps that are asked for."""
+    count = strengths.shape[1]
+    if np.ndim(maps) == 0:
+        alive = np.flatnonzero(strengths.max(0) > 0)
+        if maps < 1:
+            raise ShapeError(f"views: {maps} feature maps are asked for, but at least one is looked at")
+        if not len(alive):
+            raise DataError("views: no feature map of this layer is above 0 for any of the images")
+        return alive[np.unique(np.linspace(0, len(alive) - 1, min(maps, len(alive))).round().astype(int))]
+    maps = np.asarray(maps)
+    if maps.ndim != 1 or not maps.size or maps.dtype.kind not in "iu" or not 0 <= maps.min() <= maps.max() < count:
+        raise ShapeError(f"views: maps are {maps.tolist()}, but they are numbers from 0 to {count - 1}, at least one")
+    return maps
+
+
+# ------------------------------------------------------------------------------------- up, and down again
+
+
+class _Step(NamedTuple):
+    """A layer that was passed on the way up: the shape of what it was given, and the switches of a max pooling."""
+
+    layer: Module
+    shape: tuple[int, ...]
+    switches: Tensor | None
+
+
+def _seen(layers, images, maps):
+    """The views of one map for each image, (N, H, W, C), and the boxes of what they depend on, (N, 4)."""
+    x, steps = tensor_for(Sequential(*layers), images), []
+    for layer in layers:
+        given, switches = x, None
+        if type(layer) is MaxPool2d:
+            how = {"stride": layer.stride, "padding": layer.padding}
+            x, switches = ops.max_pool2d_with_indices(given, layer.kernel_size, **how)
+        else:
+            x = layer(given)
+        steps.append(_Step(layer, given.shape, switches))
+    signal, places = _alone(x.numpy(), maps)
+    signal = Tensor(devices.move(signal, x.device))
+    for step in reversed(steps):
+        signal = DOWN[type(step.layer)](signal, step)
+    boxes = receptive_field([step[:2] for step in steps], places)
+    return signal.numpy(), boxes
+
+
+def _alone(activations, maps):
+    """Nothing but the largest activation of one map for each image, and its row and column, (N, 2)."""
+    count, width = len(activations), activations.shape[-1]
+    flat = activations.reshape(count, -1, width)
+    each = np.arange(count)
+    place = flat[each, :, maps].argmax(1)
+    kept = np.zeros_like(flat)
+    kept[each, place, maps] = flat[each, place, maps]
+    columns = activations.shape[2] if activations.ndim == 4 else 1
+    return kept.reshape(activations.shape), np.stack(np.divmod(place, columns), 1)
+
+
+def _down_convolution(signal, step):
+    return ops.conv2d_transpose(signal, step.layer.weight, output_size=step.shape[1:3], **step.layer.how)
+
+
+def _down_transposed_convolution(signal, step):
+    how = {name: setting for name, setting in step.layer.how.items() if name != "output_padding"}
+    return ops.conv2d(signal, step.layer.weight, **how)
+
+
+def _down_batch_norm(signal, step):
+    norm = step.layer
+    return signal * (norm.scale / ops.sqrt(norm.running_variance + norm.eps))
+
+
+def _down_max_pool(signal, step):
+    pool = step.layer
+    how = {"stride": pool.stride, "padding": pool.padding, "output_size": step.shape[1:3]}
+    return ops.max_unpool2d(signal, step.switches, pool.kernel_size, **how)
+
+
+def _down_linear_map(signal, step):
+    """The adjoint of a layer that is linear: its gradient, which is the same everywhere."""
+    with autograd.recording(True):
+        anywhere = Tensor(np.zeros_like(signal.data, shape=step.shape), True)
+        made = step.layer(anywhere)
+    return Tensor(autograd.grad(made, anywhere, signal.data))
+
+
+DOWN: dict[type[Module], Callable] = {
+    Conv2d: _down_convolution,
+    ConvTranspose2d: _down_transposed_convolution,
+    BatchNorm: _down_batch_norm,
+    ReLU: lambda signal, step: ops.relu(signal),
+    LeakyReLU: lambda signal, step: ops.leaky_relu(signal, slope=step.layer.slope),
+    MaxPool2d: _down_max_pool,
+    AvgPool2d: _down_linear_map,
+    Upsample: _down_linear_map,
+    Linear: lambda signal, step: ops.matmul(signal, ops.transpose(step.layer.weight)),
+    Flatten: lambda signal, step: ops.reshape(signal, step.shape),
+    Reshape: lambda signal, step: ops.reshape(signal, step.shape),
+    Dropout: lambda signal, step: signal,
+}

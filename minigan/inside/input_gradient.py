@@ -1,0 +1,81 @@
+"""Which pixels a verdict hangs on: its gradient by the image.
+
+source: Simonyan, Vedaldi & Zisserman, Deep inside convolutional networks, arXiv:1312.6034, section 3
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigan import autograd, devices, ops, random
+from minigan.errors import ShapeError
+from minigan.inside.running import as_in_use, floats_of, labels_of, tensor_for
+from minigan.models import GAN, Classifier
+from minigan.training.inputs import check_seed
+
+
+def saliency(
+    model: Classifier | GAN,
+    images: np.ndarray,
+    labels: int | np.ndarray | None = None,
+    samples: int = 0,
+    noise: float = 0.15,
+    seed: int = 0,
+    batch: int = 64,
+) -> np.ndarray:
+    """How much each pixel would change a class's logit, or a discriminator's score: |slope|, the largest of channels.
+
+    model: with running statistics. Of a GAN the discriminator; one that compares the images of a batch (minibatch
+        standard deviation) is asked about `batch` of them together, and slopes are those of all their scores' sum
+    images: (N, H, W, C), uint8 or floats in [-1, 1]
+    labels: the class whose logit is meant, an int or one for each image; a classifier's own verdict unless given. A
+        conditional GAN is told them, and takes all classes in turn unless given
+    samples: above 0, SmoothGrad: slopes are means over so many noisy copies of the image, in which what only this very
+        image has (kinks of ReLUs beside it) averages out
+    noise: their standard deviation, as a share of the image's largest pixel less its smallest
+    seed: of the noise
+    returns: (N, H, W), float32, from 0 on; each in units of the logit for a pixel's change by 1, half its range
+    raises ShapeError where the images or labels do not fit the model
+    source: Simonyan et al., arXiv:1312.6034, section 3.1; SmoothGrad: Smilkov et al., arXiv:1706.03825
+    """
+    if samples < 0 or noise < 0:
+        raise ShapeError(f"saliency: samples are {samples} and noise {noise}, but neither is below 0")
+    check_seed(seed)
+    images = floats_of("saliency", images)
+    model.check(images)
+    labels = _labels(model, images, labels)
+    rng = random.derived(seed, "smoothgrad")
+    found = np.empty(images.shape[:3], np.float32)
+    network = model.network if isinstance(model, Classifier) else model.discriminator
+    with as_in_use(network):
+        for i in range(0, len(images), batch):
+            some, told = images[i : i + batch], None if labels is None else labels[i : i + batch]
+            spread = noise * (some.max((1, 2, 3), keepdims=True) - some.min((1, 2, 3), keepdims=True))
+            copies = [some + spread * rng.standard_normal(some.shape) for _ in range(samples)] or [some]
+            slopes = sum(_slopes(model, network, copy, told) for copy in copies) / len(copies)
+            found[i : i + batch] = np.abs(slopes).max(3)
+    return found
+
+
+def _labels(model, images, labels):
+    """The class of each image; None for a GAN without classes."""
+    classes = model.classes
+    if classes is None:
+        if labels is not None:
+            raise ShapeError(f"saliency: {model.name} knows no classes, so labels mean nothing to it")
+        return None
+    if labels is None:
+        return model.predict(images) if isinstance(model, Classifier) else model.labels(len(images))
+    return labels_of("saliency", labels, len(images), classes)
+
+
+def _slopes(model, network, images, labels):
+    """The gradient of the sum of what is meant by the images, (N, H, W, C): each is of its own image's alone."""
+    x = tensor_for(network, images, requires_grad=True)
+    with autograd.recording(True):
+        if isinstance(model, Classifier):
+            meant = network(x)[np.arange(len(images)), labels]
+        else:
+            meant = model.scores(x, labels)
+        total = ops.sum(meant)
+    return devices.to_cpu(autograd.grad(total, x))

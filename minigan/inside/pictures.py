@@ -1,0 +1,115 @@
+"""What was seen inside a network, drawn: rows of images with words beside and above them, as PNG files' bytes."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigan.data import to_uint8
+from minigan.data.pixels import with_channels
+from minigan.inside.feature_views import Views
+from minigan.training.grids import GAP, SHADE, grid
+
+DPI = 160
+TALL, WIDE = 1200, 1100  # pixels of all images, at most about
+SMALL = 28  # pixels of an image, about, from which on it is not enlarged before
+INK, FONT = "#1d1c1a", 8
+LINE, LETTER = 0.17, 0.071  # inches of a line of text, and at most of a letter of the title on average
+GREY = 127.5  # of a pixel that is neither above nor below 0
+
+
+def rows(
+    images: np.ndarray,
+    beside: Sequence[str] = (),
+    above: Sequence[str] = (),
+    title: str = "",
+    together: int | None = None,
+) -> bytes:
+    """Rows of images with a word for each row and each column.
+
+    images: (rows, columns, H, W, 1 or 3), uint8
+    beside, above: a word for each row, for each column; or none
+    title: over it, in as many lines as it takes
+    together: how many rows are one block, with space after it; all unless given
+    """
+    from matplotlib.figure import Figure
+
+    images = images.repeat(_factor(images.shape[2:4]), 2).repeat(_factor(images.shape[2:4]), 3)
+    height, width = images.shape[2:4]
+    picture, tops = _blocks(images, together or len(images))
+    factor = max(1, round(min(TALL / picture.shape[0], WIDE / picture.shape[1])))
+    picture = picture.repeat(factor, 0).repeat(factor, 1)
+    pixels = np.array(picture.shape[1::-1]) / DPI
+    left = 0.1 + 0.075 * max(map(len, beside), default=0)
+    lines = textwrap.wrap(title, int((pixels[0] + left) / LETTER))
+    size = pixels + np.array([left + 0.1, 0.2 + LINE * (bool(above) + (len(lines) + 0.4 if lines else 0))])
+    figure = Figure(figsize=tuple(size), dpi=DPI)
+    axes = figure.add_axes((left / size[0], 0.1 / size[1], *(pixels / size)))
+    axes.imshow(with_channels(picture[None], 3)[0], interpolation="nearest", aspect="auto")
+    axes.set_axis_off()
+    for top, word in zip(tops, beside, strict=False):
+        axes.text(-8, (top + height / 2) * factor, word, ha="right", va="center", fontsize=FONT, color=INK)
+    for number, word in enumerate(above):
+        middle = (GAP + number * (width + GAP) + width / 2) * factor
+        axes.text(middle, -8, word, ha="center", va="bottom", fontsize=FONT, color=INK)
+    figure.text(0.1 / size[0], 1 - 0.1 / size[1], "\n".join(lines), va="top", fontsize=FONT + 1, color=INK)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _factor(size):
+    """By how much very small images are enlarged before gaps come between them."""
+    return max(1, round(SMALL / max(size)))
+
+
+def _blocks(images, together):
+    """Rows of images (rows, columns, H, W, C) as one picture, white between blocks, and where each row begins."""
+    height, parts, tops, at = images.shape[2], [], [], 0
+    for first in range(0, len(images), together):
+        block = images[first : first + together]
+        parts.append(grid(block.reshape(-1, *block.shape[2:]), block.shape[1]))
+        tops += [at + GAP + number * (height + GAP) for number in range(len(block))]
+        space = np.full((2 * GAP, *parts[0].shape[1:]), 255, np.uint8)
+        parts.append(space)
+        at += parts[-2].shape[0] + len(space)
+    return np.concatenate(parts[:-1]), tops
+
+
+def views_of(found: Views, images: np.ndarray, title: str = "", kind: str = "map") -> bytes:
+    """Two lines for each feature map: what excites it most, and below each of them its view, grey where it is 0.
+
+    images: those that were searched, (N, H, W, 1 or 3), uint8
+    kind: what a feature map is called beside its number
+    Both are cut to the pixels that the activation can depend on.
+    """
+    tall, broad = (int((found.boxes[..., i + 1] - found.boxes[..., i]).max()) for i in (0, 2))
+    cells = np.full((2 * len(found.maps), found.rows.shape[1], tall, broad, images.shape[3]), SHADE, np.uint8)
+    for place in np.ndindex(found.rows.shape):
+        top, bottom, left, right = found.boxes[place]
+        view = found.views[place]
+        shown = images[found.rows[place]], signed(view[None])[0]
+        for line, whole in enumerate(shown):
+            # where the box leaves the image at the top or the left, the cell's other pixels are dark there
+            down = tall - (bottom - top) if top == 0 else 0
+            along = broad - (right - left) if left == 0 else 0
+            part = whole[top:bottom, left:right]
+            cells[2 * place[0] + line, place[1], down : down + len(part), along : along + part.shape[1]] = part
+    beside = [word for number in found.maps for word in (f"{kind} {number}", "view")]
+    return rows(cells, beside, title=title, together=2)
+
+
+def signed(values: np.ndarray) -> np.ndarray:
+    """Numbers above and below 0 as uint8, each image (N, ...) by the largest of its own; 0 is grey."""
+    most = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True)
+    return np.rint(GREY + GREY * values / np.where(most > 0, most, 1)).astype(np.uint8)
+
+
+def heat(saliency: np.ndarray, channels: int) -> np.ndarray:
+    """Saliency (N, H, W) as images, each by the largest of its own."""
+    most = saliency.max((1, 2), keepdims=True)
+    shades = to_uint8(2 * saliency / np.where(most > 0, most, 1) - 1)
+    return with_channels(shades[..., None], channels)

@@ -1,0 +1,65 @@
+"""Running a trained network to look at it: as in use, on its device, on checked images."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from minigan import devices
+from minigan.errors import DataError, ShapeError
+from minigan.models.model import as_floats
+from minigan.nn import Module
+from minigan.tensor import Tensor
+
+
+@contextlib.contextmanager
+def as_in_use(network: Module) -> Iterator[Module]:
+    """The network with running statistics and no dropout; its mode is as before afterwards."""
+    training = network.training
+    network.eval()
+    try:
+        yield network
+    finally:
+        network.train(training)
+
+
+def dtype_and_device(network: Module) -> tuple[np.dtype, str]:
+    """Of a network's parameters; float32 on the CPU where it has none."""
+    for _, parameter in network.named_parameters():
+        return parameter.dtype, parameter.device
+    return np.dtype(np.float32), "cpu"
+
+
+def tensor_for(network: Module, array: np.ndarray, requires_grad: bool = False) -> Tensor:
+    """An array as the network takes it."""
+    dtype, device = dtype_and_device(network)
+    return Tensor(devices.move(np.asarray(array, dtype), device), requires_grad)
+
+
+def floats_of(call: str, images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, C) as floats in [-1, 1], from bytes or from such floats. Raises DataError for anything else."""
+    if (
+        not isinstance(images, np.ndarray)
+        or images.ndim != 4
+        or not (images.dtype == np.uint8 or images.dtype.kind == "f")
+    ):
+        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else f"a {type(images).__name__}"
+        raise DataError(f"{call}: images are {found}; it takes an array (N, H, W, C), uint8 or floats in [-1, 1]")
+    return as_floats(images) if images.dtype == np.uint8 else images
+
+
+def labels_of(call: str, labels, count: int, classes: int) -> np.ndarray:
+    """One class for each of `count` images, from an int or from such an array.
+
+    raises ShapeError for another number of them, or a class that is not there
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.shape not in ((), (count,)):
+        raise ShapeError(f"{call}: labels have shape {labels.shape}, but it takes an int, or one for each of {count}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ShapeError(
+            f"{call}: labels go from {labels.min()} to {labels.max()}, but classes from 0 to {classes - 1}"
+        )
+    return np.broadcast_to(labels, count)

@@ -1,0 +1,197 @@
+"""`minigan inspect`: pictures of what is inside a run's network."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+
+from minigan import classifier, gan, inside
+from minigan.data import Dataset, available
+from minigan.evaluation.judging import fitted
+from minigan.inside import pictures
+from minigan.models import GAN, VAE, Classifier
+from minigan.nn import Linear, Module
+from minigan.tool.evaluate import real_images
+from minigan.tool.sample import KINDS
+from minigan.training import files
+from minigan.training.errors import RunError
+from minigan.training.folder import RunFolder
+
+MAPS, TOP = 6, 9  # feature maps of a layer, images for each
+SHOWN = 10  # images with their saliency, at most
+COPIES = 30  # of an image, for SmoothGrad
+SALIENCIES = "gradient", "SmoothGrad"
+WAYS, STEPS = 8, 11  # of interpolation.png
+DIRECTIONS, REACH = 6, 4.0  # how far noise is moved along each, either way
+CLASS_STEPS, CLASS_REACH = 6, 8.0  # classes.png: steps from class to class, and how far
+MADE = 2000  # images whose noise tells where classes are
+
+
+def run(folder, out, judge, source, data_dir, seed):
+    """Draw a run's network, and say what was drawn. The arguments are the command's options.
+
+    raises RunError where the run is of another kind, the folder for the pictures is not one, or images cannot be had;
+        DataError where they are not there
+    """
+    config = RunFolder(folder).config()
+    kind = config.get("kind", "gan")
+    if kind != "classifier" and kind not in KINDS:
+        raise RunError(f"{folder}: a run of a {kind}; what is drawn is the inside of classifiers, GANs and VAEs")
+    if kind == "classifier" and judge:
+        raise RunError(f"--classifier {judge}: is for runs of GANs and VAEs, and {folder} is a classifier itself")
+    place = folder_for(folder, out)
+    model = importlib.import_module(f"minigan.{kind}").load(folder)
+    learned = config.get("data", "images")
+    if kind == "classifier":
+        found = of_classifier(model, learned, test_images(folder, learned, source, data_dir, model.image_shape), seed)
+    else:
+        real = None if source is None else real_images(source, data_dir, model.image_shape)[1]
+        if judge and getattr(model, "classes", None):
+            raise RunError(f"--classifier {judge}: {model.name} is told the class, so its noise says nothing of it")
+        teller = None if judge is None else classifier.load(judge)
+        found = of_generator(model, learned, real, teller, seed)
+    try:
+        for name, content in found:
+            place.mkdir(parents=True, exist_ok=True)
+            files.write(place / name, content)
+            click.echo(place / name)
+    except OSError as error:
+        raise error if isinstance(error, RunError) else files.failure(place, error) from error
+
+
+def folder_for(run: str, out: str | None) -> Path:
+    """Where the pictures go: never into a run's folder, whose files are the run's.
+
+    raises RunError where that is a run's folder or a file
+    """
+    path = Path(os.path.abspath(run)) if Path(run).name in ("", "..") else Path(run)
+    place = path.with_name(f"{path.name}-inside") if out is None else Path(out)
+    if place.exists() and not place.is_dir():
+        raise RunError(f"{place}: is a file; the pictures need a folder (--out DIR)")
+    if RunFolder(place).is_run():
+        raise RunError(f"{place}: is the folder of a run, in which nothing else is put; choose another one (--out DIR)")
+    return place
+
+
+def test_images(folder, learned: str, source: str | None, data_dir: str | None, shape) -> Dataset:
+    """The images that a classifier has not learned from. Raises RunError where nothing says which."""
+    if source is None and learned not in [listing.name for listing in available()]:
+        raise RunError(f"{folder}: the classifier learned from {learned}; say where that is (--data FOLDER)")
+    return real_images(source or learned, data_dir, shape)[1]
+
+
+def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> Iterator[tuple[str, bytes]]:
+    """The pictures of a classifier by their files' names."""
+    for layer in inside.activations_of(model):
+        found = inside.views(model, test.images, layer, MAPS, TOP)
+        maker = maker_of(model, layer)
+        kinds, kind = ("units", "unit") if isinstance(maker, Linear) else ("feature maps", "map")
+        title = (
+            f"{model.name}, {learned}: what excites {kinds} after layer {layer} ({words_of(maker)}) most, "
+            f"of {len(test.images):,} test images; below it, the deconvnet's view of that activation (grey is 0)"
+        )
+        yield f"views-{layer}.png", pictures.views_of(found, test.images, title, kind)
+    images, labels = one_of_each(test)
+    told = model.predict(images)
+    names = test.classes if len(test.classes) == model.classes else [str(number) for number in range(model.classes)]
+    above = [names[number] for number in told]
+    if labels is not None and labels.max() < len(names):
+        above = [
+            names[label] if label == number else f"{names[label]} → {names[number]}"
+            for label, number in zip(labels, told, strict=True)
+        ]
+    title = f"{model.name}, {learned}: pixels that the logit of what it says hangs on (its slope, white where steep)"
+    lines = with_saliency(model, images, told, seed)
+    yield "saliency.png", pictures.rows(lines, ("image", *SALIENCIES), above, title)
+
+
+def maker_of(model: Classifier, layer: int) -> Module:
+    """The last layer with a weight up to this one; this one where there is none."""
+    layers = list(model.network)[layer::-1]
+    return next((each for each in layers if hasattr(each, "weight")), layers[0])
+
+
+def words_of(layer: Module) -> str:
+    return f"{type(layer).__name__} {layer.describe()}".rstrip()
+
+
+def one_of_each(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
+    """The first image of each class and its label, for some classes; the first images where there are no labels."""
+    if dataset.labels is None:
+        return dataset.images[:SHOWN], None
+    chosen = np.unique(dataset.labels, return_index=True)[1][:SHOWN]
+    return dataset.images[chosen], dataset.labels[chosen]
+
+
+def of_generator(
+    model: GAN | VAE, learned: str, real: Dataset | None, judge: Classifier | None, seed: int
+) -> Iterator[tuple[str, bytes]]:
+    """The pictures of a GAN or a VAE by their files' names."""
+    name, classes = f"{model.name}, {learned}", getattr(model, "classes", None)
+    start, end = inside.ends(model, min(classes or WAYS, SHOWN), seed)
+    ways = [f"class {label}" for label in model.labels(len(start))] if classes else []
+    images = inside.interpolate(model, start, end, STEPS)
+    shares = [f"{share:.1f}" for share in np.linspace(0, 1, STEPS)]
+    title = f"{name}: from one noise to another, on the sphere that noise lies on"
+    yield "interpolation.png", pictures.rows(images, ways, shares, title)
+
+    found = inside.directions(model, min(DIRECTIONS, model.latent_size), seed=seed)
+    moved = inside.along(model, start[0], found.vectors, REACH, STEPS)
+    amounts = [f"{amount:+.1f}" if amount else "0" for amount in np.linspace(-REACH, REACH, STEPS)]
+    title = (
+        f"{name}: one noise, moved along the directions that change the image most ({found.share:.0%} of all change); "
+        "beside: how much the image changes for a unit step, root mean square; above: steps"
+    )
+    yield "directions.png", pictures.rows(moved, [f"{gain:.1f}" for gain in found.gains], amounts, title)
+    if judge is not None:
+        yield from of_classes(model, name, judge, seed)
+    if isinstance(model, GAN):
+        yield from of_discriminator(model, name, real, seed)
+
+
+def of_classes(model, name, judge, seed):
+    """Steps from class to class, as a classifier tells them."""
+    found = inside.class_means(model, judge, MADE, seed)
+    there = np.flatnonzero(found.counts)
+    pairs = list(zip(there, np.roll(there, -1), strict=True))[:CLASS_STEPS] if len(there) > 1 else []
+    if not pairs:
+        raise RunError(f"{name}: the classifier takes all its images for the same class; there is no step to another")
+    steps = np.stack([found.step(*pair) for pair in pairs])
+    begun = found.examples[[start for start, _ in pairs]]
+    moved = inside.along(model, begun, steps, (0.0, CLASS_REACH), STEPS)
+    amounts = [f"{amount:.1f}" for amount in np.linspace(0, CLASS_REACH, STEPS)]
+    title = (
+        f"{name}: noise of an image of one class, moved along the difference of two classes' mean noise "
+        f"(classes as a {judge.name} tells them); above: how far"
+    )
+    yield "classes.png", pictures.rows(moved, [f"{a} → {b}" for a, b in pairs], amounts, title)
+
+
+def of_discriminator(model, name, real, seed):
+    """Pixels that the discriminator's scores hang on."""
+    count = SHOWN if real is None else min(SHOWN, len(real))
+    blocks = [("generated", gan.sample(model, count, seed), model.labels(count))]
+    if real is not None:
+        if model.classes is not None and real.labels is None:
+            raise RunError(f"{real.name}: its images have no labels, which the discriminator of {model.name} is told")
+        chosen = np.linspace(0, len(real) - 1, count).round().astype(int)
+        images = fitted(real.images[chosen], model.image_shape)
+        blocks.append(("real", images, None if model.classes is None else real.labels[chosen]))
+    lines, beside = [], []
+    for kind, images, labels in blocks:
+        lines.append(with_saliency(model, images, labels, seed))
+        beside += [kind, *SALIENCIES]
+    title = f"{name}: pixels that the discriminator's score hangs on (its slope, white where steep)"
+    yield "saliency.png", pictures.rows(np.concatenate(lines), beside, title=title, together=len(lines[0]))
+
+
+def with_saliency(model, images, labels, seed):
+    """Images, and lines of what SALIENCIES names: (3, N, H, W, C)."""
+    plain = inside.saliency(model, images, labels)
+    smooth = inside.saliency(model, images, labels, samples=COPIES, seed=seed)
+    return np.stack([images, *(pictures.heat(each, images.shape[3]) for each in (plain, smooth))])
