@@ -1,35 +1,14 @@
 """pytorch-fid's and torch-fidelity's Inception networks with random weights that minigan's can take."""
 
 import functools
-import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pytorch_fid.inception
 import torch
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from minigan.models.inception import Inception
-
-
-def torchvision_without_its_operators():
-    """Let torchvision be imported beside a PyTorch for another device, with which its own operators do not load.
-
-    Its package asks for two by name; no network here calls them.
-    """
-    operators = Path(importlib.util.find_spec("torchvision").origin).with_name("_C.so")
-    try:
-        torch.ops.load_library(str(operators))
-    except OSError:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        return library  # what it defined goes with it
-    return None
-
-
-_KEPT = torchvision_without_its_operators()
-
-import pytorch_fid.inception  # noqa: E402
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3  # noqa: E402
 
 
 @functools.cache
