@@ -1,5 +1,5 @@
 """python -m benchmarks SUITE [--device cpu|cuda|sim] [--peer torch|cpu] [--threads N] [--samples N] [--case NAME]
-[--json FILE]"""
+[--json FILE], or python -m benchmarks quality ..., which trains and has options of its own"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import importlib
 import sys
 
 from benchmarks import measure
-from benchmarks.request import Request
+from benchmarks.request import Request, positive
 from minigan.errors import MiniganError
 from minigan.kernels.cpu.threads import get_threads, set_threads
 
@@ -17,8 +17,13 @@ SUITES = {"overhead": 31, "kernels": 15, "conv": 15, "step": 15, "memory": 3, "c
 
 
 def main(arguments=None) -> int:
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments[:1] == ["quality"]:
+        return importlib.import_module("benchmarks.quality").main(arguments[1:])
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="minigan beside other engines, in one run"
+        prog="python -m benchmarks",
+        description="minigan beside other engines, in one run",
+        epilog="How good what the models generate is: python -m benchmarks quality --help",
     )
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument(
@@ -75,13 +80,6 @@ def measured_on(request: Request) -> str:
     if request.rehearsal:
         return "the device sim: a rehearsal, in which no time says anything about a GPU"
     return found.get("gpu") or f"{found['processor']}, {request.threads} threads"
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.spread import spread
 from minigan import classifier, gan, models
 from minigan.data import Augment, Dataset, load_splits
 from minigan.errors import DataError
@@ -104,15 +105,13 @@ def table(results: dict[int, list[dict[str, float]]]) -> str:
             change = ""
             if with_generated:
                 without = next(way for way, how in WAYS.items() if how == (False, shifted))
-                change = _spread(accuracies - [row[without] for row in rows], "+.2f")
-            lines.append(f"| {count} | {name} | {_spread(accuracies, '.2f')} | {change} |")
+                change = _percent(accuracies - [row[without] for row in rows], "+.2f")
+            lines.append(f"| {count} | {name} | {_percent(accuracies, '.2f')} | {change} |")
     return "\n".join(lines)
 
 
-def _spread(shares, form):
-    """Mean and standard deviation of shares, in percent."""
-    deviation = f" ± {100 * np.std(shares, ddof=1):.2f}" if len(shares) > 1 else ""
-    return f"{100 * np.mean(shares):{form}}{deviation} %"
+def _percent(shares, form):
+    return f"{spread(100 * np.asarray(shares), form)} %"
 
 
 def main(arguments=None) -> None:

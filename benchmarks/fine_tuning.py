@@ -22,10 +22,8 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.scores import score
-from minigan import classifier, data, gan
+from benchmarks.spread import spread
+from minigan import classifier, data, gan, metrics
 from minigan.data import Dataset
 from minigan.models import GAN
 
@@ -68,11 +66,6 @@ def table(results: list[dict[str, dict[int, float]]]) -> str:
     return "\n".join(lines)
 
 
-def spread(values: list[float]) -> str:
-    """Mean and standard deviation, the latter where there are several."""
-    return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
-
-
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fine_tuning")
     parser.add_argument("--classifier", required=True, help="a run of a cnn that learned the second data set")
@@ -86,16 +79,17 @@ def main(arguments=None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a JSON file for all distances")
     given = parser.parse_args(arguments)
-    first, second = data.load(given.first), data.load(given.data, given.data_dir)
+    first, (second, test) = data.load(given.first), data.load_splits(given.data, given.data_dir)
     if first.shape != second.shape:
         parser.error(
             f"{given.first} has images of {first.shape}, {given.data} of {second.shape}: weights fit one shape"
         )
     model = classifier.load(given.classifier)
-    real = model.features(second.images)
+    real, accuracy = model.features(second.images), float((model.predict(test.images) == test.labels).mean())
+    by = {"name": model.name, "accuracy": accuracy, "digest": model.digest()}
 
     def judge(images):
-        return score(model, images, real)[0]
+        return metrics.frechet_distance(real, model.features(images))
 
     results = []
     for seed in range(given.seeds):
@@ -106,7 +100,7 @@ def main(arguments=None) -> None:
         print(f"seed {seed}", json.dumps(results[-1]), flush=True)
         if given.out:
             kept = {name: value for name, value in vars(given).items() if name not in ("out", "data_dir", "classifier")}
-            given.out.write_text(json.dumps({**kept, "distances": results}, indent=2) + "\n")
+            given.out.write_text(json.dumps({**kept, "judge": by, "distances": results}, indent=2) + "\n")
     print(f"\n{MODEL}: {given.first_steps} steps on {given.first}, then on {given.data}\n\n{table(results)}")
 
 

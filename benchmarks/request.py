@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -75,3 +76,11 @@ def ceilings_of_gpu():
     from benchmarks import gpu
 
     return gpu.ceilings()
+
+
+def positive(text: str) -> int:
+    """The number, for argparse. Raises ArgumentTypeError where it is below 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not at least 1")
+    return number

@@ -17,10 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from benchmarks.scores import independent_pixels
 from minigan import classifier
 from minigan.data import Dataset, load_splits
-from minigan.evaluation import evaluate
+from minigan.evaluation import Reference
 
 BLUR = 1.0  # pixels: the deviation of the Gaussian
 ALONE = 3  # the class
@@ -44,6 +43,12 @@ def blurred(images: np.ndarray) -> np.ndarray:
     return out
 
 
+def independent_pixels(images: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Images of which each pixel is drawn from that place in some image: each by itself is right, together nothing."""
+    rows = np.random.default_rng(seed).integers(0, len(images), (count, *images.shape[1:3]))
+    return images[rows, np.arange(images.shape[1])[:, None], np.arange(images.shape[2])]
+
+
 def table(rows: dict[str, dict]) -> str:
     """A line for each set, as Markdown."""
     heading = ["images", "Frechet distance", "kernel distance", "classifier score", "precision", "recall", "classes"]
@@ -64,9 +69,9 @@ def main(arguments=None) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for all figures")
     given = parser.parse_args(arguments)
     train, test = load_splits(given.data, given.data_dir)
-    judge, rows = classifier.load(given.classifier), {}
+    reference, rows = Reference(classifier.load(given.classifier), train, test), {}
     for name, images in sets(train, test, given.seed):
-        found = evaluate(images, judge, train, test, given.seed).plain()
+        found = reference.evaluate(images, given.seed).plain()
         rows[name] = {"count": found["count"], **found["made"]}
         print(name, json.dumps(rows[name]), flush=True)
     if given.out:

@@ -6,40 +6,74 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import few_labels, fine_tuning, yardsticks
+from benchmarks.spread import spread
+from minigan import models
 
 RESULTS = Path(__file__).parents[1] / "results" / "training"
+GENERATING = [name for name in models.available() if models.kind_of(name) in ("gan", "vae")]
 
 
 def quality(figures: dict) -> str:
-    """What the scores are, and a row for every model that `python -m benchmarks.quality` has trained."""
-    rows = []
-    for name, model in figures["models"].items():
-        ours, theirs = (model["networks"].get(engine, {}) for engine in ("minigan", "torch"))
-        digits = [one["digits"] for one in ours.values()]
-        rarest = str(np.min(digits)) if digits else ""
-        length = f"{model['steps']:,} x {model['batch']}"
-        seeds = f"{len(ours)}, {len(theirs)}" if theirs else f"{len(ours)}"
-        rows.append(f"| `{name}` | {length} | {_distances(ours)} | {_distances(theirs)} | {seeds} | {rarest} |")
+    """What the scores are, and a row for every model that `python -m benchmarks quality` has trained."""
+    judge, count = figures["judge"], figures["count"]
     about = (
-        f"{figures['images']:,} images of each network beside the training images: Frechet distance on 128 features of "
-        f"a classifier with {figures['accuracy']:.2%} on the test images, which themselves are at "
-        f"{figures['floor']:.2f}. Means and standard deviations over the seeds, where there are two numbers of these "
-        "minigan's and PyTorch's; *rarest* is how many images show the digit that the classifier saw least in any of "
-        f"minigan's networks, where a tenth would be {figures['images'] // 10:,}."
+        f"{count:,} images of each network beside the {figures['training']:,} training images, by {judge['features']} "
+        f"features of a {judge['name']} with {judge['accuracy']:.2%} on the test images: means and standard deviations "
+        "over the networks of a model, which differ by their seed. *Rarest* is how many images show the "
+        f"class that is seen least in any network, where a share would be {count // figures['classes']:,}."
     )
-    heading = ["| model | steps x images | minigan | PyTorch | seeds | rarest |", "|---" * 6 + "|"]
-    return f"{about}\n\n" + "\n".join([*heading, *rows])
+    heading = ["model", "steps x images", "seeds", *COLUMNS, "rarest"]
+    rows = [_row("test images", "", figures["floor"])]
+    for name, model in figures["models"].items():
+        for engine, networks in model["networks"].items():
+            title = f"`{name}`" + ("" if engine == "minigan" else ", in PyTorch")
+            rows.append(_row(title, f"{model['steps']:,} x {model['batch']}", networks))
+    return f"{about}\n\n" + "\n".join(["| " + " | ".join(heading) + " |", "|---" * len(heading) + "|", *rows])
 
 
-def _distances(networks: dict) -> str:
-    return fine_tuning.spread([one["frechet"] for one in networks.values()]) if networks else ""
+COLUMNS: dict[str, tuple[Callable[[dict], float], str]] = {  # what of a network's scores, in which form
+    "Frechet distance": (lambda of: of["frechet"], ",.1f"),
+    "kernel distance": (lambda of: of["kernel"]["mean"], ",.1f"),
+    "classifier score": (lambda of: of["score"]["mean"], ",.2f"),
+    "precision": (lambda of: of["precision"], ",.2f"),
+    "recall": (lambda of: of["recall"], ",.2f"),
+}
+
+
+def _row(title, length, networks):
+    """A line for networks that differ by their seed."""
+    cells = [title, length, str(len(networks))]
+    for value_of, form in COLUMNS.values():
+        cells.append(spread([value_of(of) for of in networks.values()], form))
+    return "| " + " | ".join([*cells, str(min(min(of["counts"]) for of in networks.values()))]) + " |"
+
+
+def of_model(name: str, figures: dict) -> str | None:
+    """The command, samples and scores of a model's network with the first seed; None where there is none."""
+    model = figures["models"].get(name)
+    network = model and model["networks"].get("minigan", {}).get("0")
+    if network is None:
+        return None
+    floor = figures["floor"]["0"]
+    scores = (
+        f"{figures['count']:,} such images: Frechet distance {network['frechet']:.1f} (test images: "
+        f"{floor['frechet']:.1f}), precision {network['precision']:.2f} ({floor['precision']:.2f}), recall "
+        f"{network['recall']:.2f} ({floor['recall']:.2f}), by the features of a {figures['judge']['name']}, as [all "
+        "models](#how-good-they-are) are judged."
+    )
+    length = f"{model['steps']:,} steps of {model['batch']} images"
+    picture = f"![{name}](pictures/documents-{name}.png)"
+    return f"`minigan train {name} --data {figures['data']}` ({length}):\n\n{picture}\n\n{scores}"
 
 
 def of_fine_tuning(figures: dict) -> str:
-    return fine_tuning.table(figures["distances"])
+    judge = figures["judge"]
+    about = (
+        f"Frechet distance of {figures['count']:,} images to the training images, by a {judge['name']} with "
+        f"{judge['accuracy']:.2%} on the test images, mean and standard deviation of {len(figures['distances'])} seeds:"
+    )
+    return f"{about}\n\n{fine_tuning.table(figures['distances'])}"
 
 
 def of_few_labels(figures: dict) -> str:
@@ -61,6 +95,9 @@ TABLES: dict[str, Callable[[dict], str]] = {
 
 
 def show(name: str, folder: Path = RESULTS) -> str | None:
-    """A table as Markdown, None where its measurement has left no file."""
-    file = folder / f"{name.replace('-', '_')}.json"
-    return TABLES[name](json.loads(file.read_text())) if file.exists() else None
+    """A table, or what is said of a model, as Markdown; None where the measurement has left nothing of it."""
+    file = folder / ("quality.json" if name in GENERATING else f"{name.replace('-', '_')}.json")
+    if not file.exists():
+        return None
+    figures = json.loads(file.read_text())
+    return of_model(name, figures) if name in GENERATING else TABLES[name](figures)

@@ -45,15 +45,16 @@ def write(path: Path, figures: dict) -> None:
     files.write(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def filled(text: str, figures: dict) -> str:
+def filled(text: str, figures: dict, results: Path = measured.RESULTS) -> str:
     """The page with all figures that there are; what has none stays as it is.
 
+    results: the folder of what takes hours to measure
     raises DataError for a section that no experiment and no model has
     """
-    return SECTION.sub(lambda found: _section(found, figures), text)
+    return SECTION.sub(lambda found: _section(found, figures, results), text)
 
 
-def _section(found, figures):
+def _section(found, figures, results):
     begin, name, _before, end = found.groups()
     if name == "origin":
         content = origin(figures["origin"])
@@ -61,10 +62,10 @@ def _section(found, figures):
         content = shown(EXPERIMENTS[name], figures["experiments"].get(name))
     elif name in samples.MODELS:
         content = samples.show(name, figures["samples"].get(name))
-    elif name in measured.TABLES:
-        content = measured.show(name)
+    elif name in (*measured.TABLES, *measured.GENERATING):
+        content = measured.show(name, results)
     else:
-        known = ", ".join(["origin", *EXPERIMENTS, *samples.MODELS, *measured.TABLES])
+        known = ", ".join(["origin", *EXPERIMENTS, *samples.MODELS, *measured.TABLES, *measured.GENERATING])
         raise DataError(f"the page has a section for {name!r}, but there are only: {known}")
     return found[0] if content is None else f"{begin}\n{wrapped(content)}\n\n{end}"
 

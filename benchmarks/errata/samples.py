@@ -1,4 +1,5 @@
-"""Every model, trained by its defaults: the command, and a picture of what it makes.
+"""Models that restore or classify, and GANs of coloured and larger images, trained by their defaults: the command, and
+a picture of what each makes. Those that generate MNIST's digits are `benchmarks.quality`'s.
 
 A model's run folder is kept, and one that is there is not trained again.
 """
@@ -6,7 +7,6 @@ A model's run folder is kept, and one that is there is not trained again.
 from __future__ import annotations
 
 import importlib
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,11 @@ import numpy as np
 from benchmarks.errata import pictures
 from benchmarks.errata.experiment import table
 from benchmarks.errata.training import FEATURES, SCORED, SEED, distance, floor
+from benchmarks.runs import trained
 from minigan import models
 from minigan.data import Dataset, load_splits
 from minigan.errors import MiniganError
-from minigan.tool.__main__ import main as minigan
-from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.training.folder import RunFolder
 from minigan.training.grids import enlarged, grid, png
 
 COUNT, COLUMNS = 48, 12  # samples in a picture
@@ -88,12 +88,9 @@ class Sources:
 
 
 def _models():
-    yield "rgan", Trained(("rgan",))
     yield "rgan-64", Trained(("rgan",), 64)
     yield "rgan-colour", Trained(("rgan",), 32, colour=True)
     yield "rgan-colour-64", Trained(("rgan",), 64, colour=True)
-    for name in ("mlp-gan", "dcgan"):
-        yield name, Trained((name,))
     for task in ("super-resolution", "completion", "denoising"):
         yield f"deconvnet-{task}", Trained(("deconvnet", "--task", task), DECONVNET)
     for task in ("super-resolution", "completion"):
@@ -104,8 +101,7 @@ def _models():
     classifier = "deconvnet", "--task", "classification"
     yield "deconvnet-classification", Trained(classifier, DECONVNET)
     yield "deconvnet-features", Trained(classifier, DECONVNET, features="deconvnet-denoising")
-    for name in ("deconvnet-gan", "cnn", "wgan", "wgan-clip", "vae", "dense-conv-gan", "cgan"):
-        yield name, Trained((name,))
+    yield "cnn", Trained(("cnn",))
 
 
 def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> RunFolder:
@@ -114,28 +110,14 @@ def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> 
     steps: other than the model's own, for a rehearsal
     raises MiniganError where training fails
     """
-    folder, trained = RunFolder(runs / name), MODELS[name]
-    if trained.features:
-        train(trained.features, sources, runs, steps)
-    if not _is_there(folder, steps or trained.length()):
-        data, data_dir = sources.of(trained)
-        command = ["train", *trained.options(runs / str(trained.features)), "--data", data, "--out", str(folder.path)]
-        command += ["--data-dir", data_dir] if data_dir else []
-        command += ["--steps", str(steps)] if steps else []
-        runs.mkdir(parents=True, exist_ok=True)
-        if minigan([*command, "--force"]):
-            raise MiniganError(f"minigan {shlex.join(command)} failed")
-    return folder
-
-
-def _is_there(folder: RunFolder, steps: int | None) -> bool:
-    """Whether a run is there that ended well, with its model's recipe of now and so many steps, any unless given."""
-    if not (folder / WEIGHTS).is_file():
-        return False
-    config = folder.config()
-    model = models.build(config["model"], config["image_shape"], **(config.get("options") or {}))
-    same = config.get("kind", "gan") != "gan" or config["recipe"] == json.loads(json.dumps(model.recipe.plain()))
-    return same and config["outcome"] == "finished" and config["steps"] == (steps or config["steps"])
+    one = MODELS[name]
+    if one.features:
+        train(one.features, sources, runs, steps)
+    data, data_dir = sources.of(one)
+    arguments = [*one.options(runs / str(one.features)), "--data", data]
+    arguments += ["--data-dir", data_dir] if data_dir else []
+    arguments += ["--steps", str(steps)] if steps else []
+    return trained(runs / name, arguments, steps or one.length())
 
 
 def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
@@ -151,7 +133,7 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     if config["steps"] != trained.length():
         figures["arguments"] += _length(config, len(dataset))
     package = importlib.import_module(f"minigan.{kind}")
-    if kind in ("gan", "vae"):
+    if kind == "gan":
         made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
         figures |= {"distance": distance(made, dataset.images), "floor": floor(dataset.images)}
         content = grid(made[: COUNT // 2 if MODELS[name].colour else COUNT], COLUMNS)  # colours make large files

@@ -8,6 +8,8 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from benchmarks.peers.torch_gan import networks, parameters_of
+from minigan import random
+from minigan.data import Batches, to_uint8
 from minigan.models import GAN, Recipe
 
 
@@ -108,3 +110,32 @@ class RecipeTraining:
         if self.average is not None:
             players["average"] = self.average.module
         return {name: [p.detach() for p in parameters_of(network)] for name, network in players.items()}
+
+
+def trained(gan: GAN, batches: Batches, seed: int, steps: int) -> RecipeTraining:
+    """A training by the GAN's own recipe: what `mg.gan.fit` does in minigan with this seed, with the same draws.
+
+    gan: gives weights to begin with, noise and recipe, and stays as it is
+    """
+    trainer = RecipeTraining(gan, gan.recipe, channels_last=True)  # the quicker layout for these networks
+    noise, mixing = random.Philox(seed, "noise"), random.Philox(seed, "mixing")
+    for _ in range(steps):
+        draws = []
+        for _ in range(gan.recipe.critic_steps):
+            images, _ = next(batches)
+            draws.append(
+                {"real": trainer.images(images), "noise": torch.from_numpy(gan.noise(len(images), noise).numpy())}
+            )
+            if gan.recipe.gradient_penalty:
+                draws[-1]["mixing"] = torch.from_numpy(mixing.random((len(images), 1, 1, 1)))
+        trainer.step(draws)
+    return trainer
+
+
+@torch.no_grad()
+def sampled(trainer: RecipeTraining, gan: GAN, count: int, seed: int) -> np.ndarray:
+    """What `mg.gan.sample` would be, (count, H, W, C), uint8: from the same noise, by the average if there is one."""
+    network = trainer.generator if trainer.average is None else trainer.average.module
+    network.eval()
+    noise = torch.from_numpy(gan.noise(count, random.Philox(seed, "sample")).numpy())
+    return to_uint8(np.concatenate([network(part).permute(0, 2, 3, 1).numpy() for part in noise.split(500)]))

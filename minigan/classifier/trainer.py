@@ -72,12 +72,14 @@ class Trainer(ModelLoop):
         return self._logits
 
     def results(self):
-        """accuracy on the held-out images, and the confusion matrix: rows are what is shown, columns what was said."""
+        """accuracy on the held-out images, the confusion matrix (rows are what is shown, columns what was said), and
+        the digest of the weights, which names the classifier where it judges."""
         logits = self.logits()
         if logits is None:
             return {}
         matrix = confusion_matrix(self.test.labels, logits.argmax(1), self.model.classes)
-        return {"accuracy": float(np.trace(matrix) / matrix.sum()), "confusion_matrix": matrix.tolist()}
+        accuracy = float(np.trace(matrix) / matrix.sum())
+        return {"accuracy": accuracy, "confusion_matrix": matrix.tolist(), "digest": self.model.digest()}
 
     def pictures(self):
         results = self.results()

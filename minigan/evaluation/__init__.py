@@ -6,10 +6,13 @@
     found.made.frechet, found.floor.frechet
     mg.evaluation.tell_apart(images, test.images).accuracy
 
+    reference = mg.evaluation.Reference(judge, mnist, test)  # for several sets of images
+    [reference.evaluate(images).made.frechet for images in sets]
+
 Scores are on the classifier's features, and comparable with scores on the same features only.
 """
 
 from minigan.evaluation.adversarial import ToldApart, tell_apart
-from minigan.evaluation.judging import Evaluation, Judge, Scores, digest, evaluate
+from minigan.evaluation.judging import Evaluation, Judge, Reference, Scores, evaluate
 
-__all__ = ["Evaluation", "Judge", "Scores", "ToldApart", "digest", "evaluate", "tell_apart"]
+__all__ = ["Evaluation", "Judge", "Reference", "Scores", "ToldApart", "evaluate", "tell_apart"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -44,6 +43,7 @@ class Scores:
     score: the classifier score, mean and deviation of its parts
     precision, recall: among as many training images, with k = 3
     covered: how many classes are there
+    counts: how many images the classifier takes for each class
     nearest: the median distance, in features, of an image to the training image nearest to it
     near: the share of images as near to one as the nearest hundredth of the test images
     """
@@ -54,6 +54,7 @@ class Scores:
     precision: float
     recall: float
     covered: int
+    counts: tuple[int, ...]
     nearest: float
     near: float
 
@@ -85,49 +86,74 @@ class Evaluation:
         return plain
 
 
+class Reference:
+    """Real images and what a classifier makes of them, computed once: sets of generated images are judged beside them.
+
+    judge: trained on `train`, whose images it takes
+    train, test: real images with labels; `test` shows what the best possible images would get
+    raises DataError for too few images, labels that are missing or that the classifier does not know, ShapeError for
+        images of another shape than the classifier's
+    """
+
+    def __init__(self, judge: Classifier, train: Dataset, test: Dataset):
+        _check(judge, train, test)
+        self.classifier, self.train, self.test = judge, train, test
+        self.real, self.held_out = judge.features(train.images), judge.features(test.images)
+        accuracy = float(np.mean(judge.logits_of(self.held_out).argmax(1) == test.labels))
+        self.judge = Judge(judge.name, self.real.shape[1], accuracy, judge.digest())
+        self._floors = {}  # (count, seed) -> scores of so many test images, and how near is as near as few are
+
+    def evaluate(self, images: np.ndarray, seed: int = 0, pairs: int = 12) -> Evaluation:
+        """Score a set of generated images, and as many test images beside it.
+
+        images: (N, H, W, C), uint8, N at least 10; those of another size than the classifier's are resized to it. Where
+            there are fewer test or training images, so many of them are drawn
+        seed: of all draws: images, subsets, parts and the real images that precision and recall are taken among
+        pairs: how many of the nearest are kept
+        raises DataError for too few images, or such that cannot be made as large as the classifier's
+        """
+        judge, train = self.classifier, self.train
+        images = _checked(images, judge)
+        count = min(map(len, (images, train, self.test)))
+        images = _drawn(images, count, np.random.default_rng((seed, 1)))
+        rng = np.random.default_rng(seed)  # what it draws is the same for every set of so many images
+        held_out, among = _drawn(self.held_out, count, rng), _drawn(self.real, count, rng)
+        if (count, seed) not in self._floors:
+            near = metrics.nearest(held_out, self.real)[1]
+            usual = float(np.quantile(near, RARE))
+            self._floors[count, seed] = self._scores(held_out, among, near, usual, seed), usual
+        floor, usual = self._floors[count, seed]
+        features = judge.features(images)
+        rows, distances = metrics.nearest(features, self.real)
+        made = self._scores(features, among, distances, usual, seed)
+        first = distances.argsort(kind="stable")[:pairs]
+        nearest = np.stack([images[first], train.images[rows[first]]], 1).reshape(-1, *judge.image_shape)
+        return Evaluation(self.judge, count, train.name, len(train), judge.classes, made, floor, nearest)
+
+    def _scores(self, features, among, distances, usual, seed):
+        logits = self.classifier.logits_of(features)
+        precision, recall = metrics.precision_recall(among, features, NEIGHBOURS)
+        return Scores(
+            frechet=metrics.frechet_distance(self.real, features),
+            kernel=metrics.kernel_distance(self.real, features, seed=seed),
+            score=metrics.classifier_score(logits, splits=parts(len(features)), seed=seed),
+            precision=precision,
+            recall=recall,
+            covered=metrics.classes_covered(logits.argmax(1), self.train.labels, self.classifier.classes),
+            counts=tuple(np.bincount(logits.argmax(1), minlength=self.classifier.classes).tolist()),
+            nearest=float(np.median(distances)),
+            near=float(np.mean(distances <= usual)),
+        )
+
+
 def evaluate(
     images: np.ndarray, judge: Classifier, train: Dataset, test: Dataset, seed: int = 0, pairs: int = 12
 ) -> Evaluation:
     """Score generated images on the features of a classifier, and as many test images beside them.
 
-    images: (N, H, W, C), uint8, N at least 10; those of another size than the classifier's are resized to it. Where
-        there are fewer test or training images, so many of them are drawn
-    judge: trained on `train`, whose images it takes
-    train, test: real images with labels; `test` shows what the best possible images would get
-    seed: of all draws: images, subsets, parts and the real images that precision and recall are taken among
-    pairs: how many of the nearest are kept
-    raises DataError for too few images, labels that are missing or that the classifier does not know, or generated
-        images that cannot be made as large as its own; ShapeError for real ones of another shape
+    Arguments and errors are those of `Reference` and its `evaluate`, which judge one set after another more quickly.
     """
-    images = _checked(images, judge, train, test)
-    count = min(map(len, (images, train, test)))
-    rng = np.random.default_rng(seed)
-    images = _drawn(images, count, rng)
-    real, held_out = judge.features(train.images), judge.features(test.images)
-    features = {"made": judge.features(images), "floor": _drawn(held_out, count, rng)}
-    among = _drawn(real, count, rng)
-    near = {name: metrics.nearest(of, real) for name, of in features.items()}
-    usual = float(np.quantile(near["floor"][1], RARE))
-    scores = {}
-    for name, of in features.items():
-        logits, distances = judge.logits_of(of), near[name][1]
-        precision, recall = metrics.precision_recall(among, of, NEIGHBOURS)
-        scores[name] = Scores(
-            frechet=metrics.frechet_distance(real, of),
-            kernel=metrics.kernel_distance(real, of, seed=seed),
-            score=metrics.classifier_score(logits, splits=parts(count), seed=seed),
-            precision=precision,
-            recall=recall,
-            covered=metrics.classes_covered(logits.argmax(1), train.labels, judge.classes),
-            nearest=float(np.median(distances)),
-            near=float(np.mean(distances <= usual)),
-        )
-    accuracy = float(np.mean(judge.logits_of(held_out).argmax(1) == test.labels))
-    by = Judge(judge.name, real.shape[1], accuracy, digest(judge))
-    rows, distances = near["made"]
-    first = distances.argsort(kind="stable")[:pairs]
-    nearest = np.stack([images[first], train.images[rows[first]]], 1).reshape(-1, *judge.image_shape)
-    return Evaluation(by, count, train.name, len(train), judge.classes, **scores, nearest=nearest)
+    return Reference(judge, train, test).evaluate(images, seed, pairs)
 
 
 def parts(count: int) -> int:
@@ -140,8 +166,8 @@ def _drawn(rows, count, rng):
     return rows if len(rows) == count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 
-def _checked(images, judge, train, test):
-    """The generated images, as large as the classifier's."""
+def _check(judge, train, test):
+    """Raise an error unless these are real images that a classifier can be asked about."""
     for name, dataset in (("train", train), ("test", test)):
         if dataset.labels is None:
             raise DataError(
@@ -152,12 +178,21 @@ def _checked(images, judge, train, test):
             raise DataError(
                 f"evaluate: {dataset.name} has {len(dataset.classes)} classes, the classifier {judge.classes}"
             )
+    _check_count(test=test.images, training=train.images)
+
+
+def _checked(images, judge):
+    """The generated images, as large as the classifier's."""
     if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
         raise DataError("evaluate: generated images are uint8 (N, H, W, C)")
-    for name, of in (("generated", images), ("test", test.images), ("training", train.images)):
+    _check_count(generated=images)
+    return fitted(images, judge.image_shape)
+
+
+def _check_count(**images):
+    for name, of in images.items():
         if len(of) < LEAST:
             raise DataError(f"evaluate: there are {len(of)} {name} images, but every score takes at least {LEAST}")
-    return fitted(images, judge.image_shape)
 
 
 def fitted(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -168,15 +203,6 @@ def fitted(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     if images.shape[3] != channels or height != width:
         raise DataError(f"evaluate: images are {images.shape[1:]}, and the classifier's {shape}")
     return resized(images, height)
-
-
-def digest(judge: Classifier) -> str:
-    """The first eight digits of the SHA-256 of a classifier's weights and statistics."""
-    found = hashlib.sha256()
-    for name, array in sorted(judge.network.state_dict().items()):
-        found.update(name.encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:8]
 
 
 def words(found: Evaluation, name: str) -> str:
@@ -190,6 +216,7 @@ def words(found: Evaluation, name: str) -> str:
         ("precision", f"{made.precision:.3f}", f"{floor.precision:.3f}", f"{NEIGHBOURS} neighbours"),
         ("recall", f"{made.recall:.3f}", f"{floor.recall:.3f}", f"{NEIGHBOURS} neighbours"),
         ("classes covered", f"{made.covered}", f"{floor.covered}", f"of {found.classes}"),
+        ("the rarest class", f"{min(made.counts):,}", f"{min(floor.counts):,}", f"of {found.count:,} images"),
         ("distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}", "training image, median"),
         ("as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}", "many: copies, or all of the most usual kind"),
     ]

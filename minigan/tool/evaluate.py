@@ -31,7 +31,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     check_files(file, picture)
     config = RunFolder(folder).config()
     judge = judge or usual_judge(config.get("data"))
-    model, learned = classifier.load(judge), RunFolder(judge).config()
+    model, learned = loaded_judge(judge)
     if source is None and learned["data"] not in [listing.name for listing in available()]:
         raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
     images = samples(folder, count, seed)
@@ -89,6 +89,15 @@ def usual_judge(data: str | None) -> Path:
             "say where one is (--classifier RUN)"
         )
     return folder
+
+
+def loaded_judge(folder):
+    """A run's classifier, and the run's settings. Raises RunError where its weights are not what it ended with."""
+    model, config = classifier.load(folder), RunFolder(folder).config()
+    found, kept = model.digest(), config.get("results", {}).get("digest")
+    if kept not in (None, found):
+        raise RunError(f"{folder}: the weights are {found}, but config.json is of {kept}; train the classifier again")
+    return model, config
 
 
 def real_images(source, data_dir, shape):

@@ -9,7 +9,7 @@ import pytest
 import minigan as mg
 from minigan import metrics
 from minigan.errors import DataError, ShapeError
-from minigan.evaluation import Scores, digest, evaluate
+from minigan.evaluation import Reference, Scores, evaluate
 from minigan.evaluation.judging import parts, words
 
 CLASSES = 10
@@ -89,6 +89,7 @@ def test_all_is_measured_on_as_many_images_of_each_kind(judge, splits):
             metrics.classifier_score(judge.logits_of(features), splits=1, seed=4),
             *metrics.precision_recall(among, features, 3),
             metrics.classes_covered(judge.logits_of(features).argmax(1), train.labels, 10),
+            tuple(np.sum(judge.logits_of(features).argmax(1) == kind) for kind in range(10)),
             np.median(distances),
             np.mean(distances <= usual),
         )
@@ -116,14 +117,16 @@ def test_the_nearest_come_first_each_before_its_training_image(judge, splits):
 
 def test_the_judge_is_named_with_its_accuracy_and_its_weights(found, judge, splits):
     one = found["real"].judge
-    assert (one.name, one.features, one.digest) == ("cnn", 128, digest(judge))
+    assert (one.name, one.features, one.digest) == ("cnn", 128, judge.digest())
     assert one.accuracy == np.mean(judge.predict(splits[1].images) == splits[1].labels) > 0.8
-    other = mg.models.build("cnn", seed=1)
-    assert digest(other) != digest(judge)
-    weight = next(iter(other.network.parameters()))
-    before = digest(other)
-    weight.data[0] += 1
-    assert digest(other) != before
+
+
+def test_sets_judged_one_after_another_get_what_each_gets_alone(judge, splits, found):
+    reference = Reference(judge, *splits)
+    sets = {"real": mg.data.glyphs(400, seed=9).images, "many": mg.data.glyphs(700, seed=9).images}
+    for images, seed in ((sets["many"], 0), (sets["real"], 1), (sets["real"], 0), (sets["many"], 1)):
+        assert reference.evaluate(images, seed).plain() == evaluate(images, judge, *splits, seed).plain()
+    assert reference.evaluate(sets["real"]).plain() == found["real"].plain()
 
 
 def test_all_that_is_found_is_kept_and_said(found):
@@ -150,6 +153,7 @@ def test_each_line_says_what_generated_and_test_images_get(found):
         ["precision", f"{made.precision:.3f}", f"{floor.precision:.3f}"],
         ["recall", f"{made.recall:.3f}", f"{floor.recall:.3f}"],
         ["classes covered", f"{made.covered}", f"{floor.covered}"],
+        ["the rarest class", f"{min(made.counts)}", f"{min(floor.counts)}"],
         ["distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}"],
         ["as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}"],
     ]

@@ -214,3 +214,15 @@ def test_images_are_made_as_large_as_a_model_needs_them(name, shape, size):
     assert models.size_for(name, *shape) == size
     if size is None:
         models.build(name, (*shape, 1))
+
+
+def test_a_digest_changes_with_every_weight_and_statistic():
+    model = models.build("cnn", seed=1)
+    assert models.build("cnn", seed=1).digest() == model.digest() != models.build("cnn", seed=2).digest()
+    assert len(model.digest()) == 8
+    seen = {model.digest()}
+    tensors = [t for _, t in (*model.network.named_parameters(), *model.network.named_buffers())]
+    for tensor in tensors:
+        tensor.data.reshape(-1)[-1] += 1
+        seen.add(model.digest())
+    assert len(seen) == 1 + len(tensors)

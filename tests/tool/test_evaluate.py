@@ -84,6 +84,17 @@ def test_other_data_are_said_to_be_others(runs, tmp_path):
     assert "note: the run learned from pictures, the classifier from pictures; here both meet others" in outcome.out
 
 
+def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs, tmp_path):
+    config = tmp_path / "runs" / "cnn-pictures" / "config.json"
+    arguments = "evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"
+    kept = json.loads(config.read_text())["results"]["digest"]
+    assert f"cnn ({kept}) with" in runs(*arguments).out
+    config.write_text(config.read_text().replace(kept, "01234567"))
+    outcome = runs(*arguments)
+    assert outcome.code == 1
+    assert f"the weights are {kept}, but config.json is of 01234567; train" in outcome.err
+
+
 def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
     draw_folder(tmp_path / "pictures", count=20)
     assert tool("train", "mlp-gan", "--data", "pictures", *SMALL, "--steps", 1).code == 0
