@@ -65,7 +65,7 @@ def load(path: str | Path) -> Weights:
 
 
 def converted(path: str | Path, out: str | Path) -> None:
-    """Write the weights of a .pth file as safetensors, which are read without PyTorch; the header says what they are of.
+    """Write the weights of a .pth file as safetensors, to be read without PyTorch; its header says what they are of.
 
     raises DataError as `load` does
     """
@@ -94,7 +94,9 @@ def _from_torch(path):
         import torch
     except ImportError as error:
         hint = CONVERT.format(path, path.with_suffix(".safetensors"))
-        raise MiniganError(f"{path}: a .pth file is PyTorch's, which is not installed (pip install torch); {hint}") from error
+        raise MiniganError(
+            f"{path}: a .pth file is PyTorch's, which is not installed (pip install torch); {hint}"
+        ) from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is something else makes unpickling raise nearly anything

@@ -38,8 +38,12 @@ def of_pytorch_fid() -> torch.nn.Module:
     counters = {"num_batches_tracked": torch.tensor(0)}
     pytorch_fid.inception.load_state_dict_from_url = lambda *_, **__: {
         **state(),
-        **{f"{name.removesuffix('weight')}{counter}": value
-           for name in state() if name.endswith("bn.weight") for counter, value in counters.items()},
+        **{
+            f"{name.removesuffix('weight')}{counter}": value
+            for name in state()
+            if name.endswith("bn.weight")
+            for counter, value in counters.items()
+        },
     }
     return pytorch_fid.inception.fid_inception_v3().eval()
 
