@@ -150,10 +150,11 @@ def words(found: InceptionEvaluation) -> str:
     else:
         by = f"by an Inception network with weights {found.digest}, which are not those of FID and IS"
     beside = f"{found.training:,} " + (f"of the {found.images:,} " if found.training < found.images else "")
+    beside = f"{by}, beside\n{beside}training images of {found.data}"
     notes = []
     if min(made.count, floor.count, found.training) <= FEATURES:
         notes = [f"(of no more than {FEATURES:,} images the distance is mostly how few they are)"]
-    return "\n".join([f"{by}, beside {beside}training images of {found.data}", "", *lines, *notes])
+    return "\n".join([beside, "", *lines, *notes])
 
 
 def _spread(estimate):

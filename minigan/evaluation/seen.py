@@ -102,7 +102,7 @@ class Seen:
             if header["format"] != FORMAT:
                 return
             if self.running is not None:
-                self.running.mean, self.running.scatter = arrays["mean"], arrays["scatter"]
+                self.running.mean, self.running.scatter = np.array(arrays["mean"]), np.array(arrays["scatter"])
                 self.running.count = int(header["done"])
             self.arrays = {name: arrays[name] for name in self.arrays}
             self.done = int(header["done"])
