@@ -8,6 +8,7 @@ from commands import SMALL, draw_folder
 
 from minigan.models import inception
 from minigan.models.inception import Inception
+from minigan.tool.__main__ import main
 from minigan.training import weights
 
 RUN = ("evaluate", "runs/mlp-gan-pictures", "--count", 10, "--data", "pictures")
@@ -20,19 +21,30 @@ def file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with pictures, a GAN of them, and a classifier where nobody looks for it unasked."""
+    folder = tmp_path_factory.mktemp("trained")
+    draw_folder(folder / "pictures", count=60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for arguments in (("mlp-gan",), ("cnn", "--out", "judge")):
+            assert main(["train", *arguments, "--data", "pictures", *SMALL, "--steps", "1"]) == 0
+    return folder
+
+
 @pytest.fixture
-def runs(tool, tmp_path, monkeypatch):
-    """The tool in a folder with pictures and a GAN of them, and with a place of its own for what is kept."""
+def runs(tool, trained, tmp_path, monkeypatch):
+    """The tool in that folder, with a place of its own for what is kept and for figures."""
+    monkeypatch.chdir(trained)
     monkeypatch.setattr(inception, "SIZE", 75)
     monkeypatch.setattr("minigan.tool.inception.kept_folder", lambda: tmp_path / "kept")
-    draw_folder(tmp_path / "pictures", count=60)
-    assert tool("train", "mlp-gan", "--data", "pictures", *SMALL, "--steps", 2).code == 0
     return tool
 
 
 def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
     """Without a classifier, and the second time with what is kept of real images."""
-    arguments = (*RUN, "--inception", file, "--most", 12, "--json", "found.json")
+    arguments = (*RUN, "--inception", file, "--most", 12, "--json", tmp_path / "found.json")
     outcome = runs(*arguments)
     assert outcome.code == 0, outcome.err
     assert "of 32 images (training)" in outcome.err
@@ -57,11 +69,11 @@ def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
 
 
 def test_they_come_after_a_classifiers(runs, file, tmp_path):
-    assert runs("train", "cnn", "--data", "pictures", *SMALL, "--steps", 1).code == 0
-    outcome = runs(*RUN, "--inception", file, "--most", 10, "--json", "found.json")
+    found = tmp_path / "found.json"
+    outcome = runs(*RUN, "--classifier", "judge", "--inception", file, "--most", 10, "--json", found)
     assert outcome.code == 0, outcome.err
     assert outcome.out.index("Frechet distance") < outcome.out.index("classifier score") < outcome.out.index("as FID")
-    found = json.loads((tmp_path / "found.json").read_text())
+    found = json.loads(found.read_text())
     assert found["made"]["frechet"] != found["inception"]["made"]["frechet"]
 
 
