@@ -110,7 +110,12 @@ def test_what_real_images_get_is_kept_and_what_was_not_finished_is_gone_on_with(
         inception.evaluate(pictures(20, 2), network, data, test, folder=tmp_path, report=stop)
     assert told[-1] == ("training", 160, 220 + 20)
     network.network.calls = 0
-    resumed = inception.evaluate(pictures(20, 2), network, data, test, folder=tmp_path)
+    told.clear()
+    resumed = inception.evaluate(
+        pictures(20, 2), network, data, test, folder=tmp_path, report=lambda *how_far: told.append(how_far)
+    )
+    assert told[0] == ("training", 32, 112)
+    assert [done for name, done, total in told] == [32, 64, 72, 92, 112]
     assert network.network.calls == 200 - 128 + 20 + 20
     assert resumed == whole
     network.network.calls = 0
