@@ -5,6 +5,8 @@
     found = mg.evaluation.evaluate(images, judge, mnist, test)
     found.made.frechet, found.floor.frechet
     mg.evaluation.tell_apart(images, test.images).accuracy
+    html = mg.evaluation.page(images[:50], test.images[:50])  # for people to judge
+    mg.evaluation.answered(["answers-1.json", "answers-2.json"]).pooled.right
 
     reference = mg.evaluation.Reference(judge, mnist, test)  # for several sets of images
     [reference.evaluate(images).made.frechet for images in sets]
@@ -17,16 +19,26 @@ Scores are on the classifier's features, and comparable with scores on the same 
 
 from minigan.evaluation import inception, inception_weights
 from minigan.evaluation.adversarial import ToldApart, tell_apart
+from minigan.evaluation.answers import Answered, Person, Share, answered
+from minigan.evaluation.intervals import Interval, wilson
 from minigan.evaluation.judging import Evaluation, Judge, Reference, Scores, evaluate
+from minigan.evaluation.people import page
 
 __all__ = [
+    "Answered",
     "Evaluation",
+    "Interval",
     "Judge",
+    "Person",
     "Reference",
     "Scores",
+    "Share",
     "ToldApart",
+    "answered",
     "evaluate",
     "inception",
     "inception_weights",
+    "page",
     "tell_apart",
+    "wilson",
 ]

@@ -5,6 +5,7 @@ import numpy as np
 from minigan.errors import ShapeError
 from minigan.metrics.estimate import Estimate
 
+IMPOSSIBLE = -1e4  # of a logit below the largest: e to this power is 0
 SEEN = 0.1  # of its share among real images: what a class needs to count as covered
 
 
@@ -38,6 +39,8 @@ def classifier_score(logits: np.ndarray, splits: int = 10, seed: int | None = 0)
 
 
 def _log_softmax(logits):
+    with np.errstate(over="ignore"):  # to minus infinity, of logits as large as floats are
+        logits = np.maximum(logits - logits.max(1, keepdims=True), IMPOSSIBLE)
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 

@@ -138,6 +138,48 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 
 
 @cli.command()
+@click.argument("run", type=click.Path())
+@click.option("--out", required=True, metavar="FILE", help="The page, one .html file that needs nothing else.")
+@click.option(
+    "--count", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N", help="Images of each kind."
+)
+@click.option("--data", "source", metavar="SOURCE", help="The real images [what the run learned from].")
+@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and the order in which they are shown.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Hide each image after X seconds [it stays until it is answered].",
+)
+@click.option(
+    "--examples", type=SEED, default=8, show_default=True, metavar="N", help="Training images to see before it begins."
+)
+def ask(run, out, count, source, data_dir, seed, seconds, examples):
+    """Make a page that asks people which images are real.
+
+    The others are of the GAN or VAE in the folder RUN, real ones are test images. The page tells how often one was
+    right, with an interval, and saves the answers for `minigan answers`.
+    """
+    from minigan.tool.ask import ask as write
+
+    write(run, out, count, source, data_dir, seed, seconds, examples)
+
+
+@cli.command()
+@click.argument("saved", metavar="FILES", nargs=-1, required=True, type=click.Path())
+@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+def answers(saved, file):
+    """Put together what people answered to one page.
+
+    FILES are what they saved there, each of another person.
+    """
+    from minigan.tool.ask import put_together
+
+    put_together(saved, file)
+
+
+@cli.command()
 def models():
     """List the models."""
     from minigan.tool.listing import models

@@ -44,8 +44,9 @@ def test_the_score_is_the_mean_over_parts_and_their_deviation():
     assert classifier_score(logits, splits=3, seed=5) == pytest.approx((np.mean(parts), np.std(parts)), rel=1e-12)
 
 
-def test_logits_as_large_as_they_come_are_no_overflow():
-    logits = np.array([[1e4, -1e4], [-1e4, 1e4]] * 10)
+@pytest.mark.parametrize("size", [1e3, 1e4, 1e308])
+def test_logits_as_large_as_they_come_are_no_overflow(size):
+    logits = np.array([[size, -size], [-size, size]] * 10)
     assert classifier_score(logits, splits=1).mean == pytest.approx(2, rel=1e-12)
 
 

@@ -1,0 +1,129 @@
+"""A page that asks people: real and generated images one by one, blind, in a file that needs nothing but itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from minigan.data.pixels import pillow
+from minigan.errors import DataError
+from minigan.evaluation.intervals import CONFIDENCE, quantile
+
+FORMAT = "minigan-page-1"
+ANSWERS = "minigan-answers-1"  # the format of what a page saves
+REAL, GENERATED = SAID = ("real", "generated")
+MOST = 1000  # images of each kind; nobody answers for more, and the key has room for them
+VERDICTS = {
+    "above": "The interval lies above 50%: real and generated images are told apart more often than by guessing.",
+    "within": "The interval contains 50%, which is guessing: "
+    "it is not shown that real and generated images can be told apart.",
+    "below": "The interval lies below 50%: real and generated images are taken for one another more often than by "
+    "guessing.",
+}
+HERE = Path(__file__).parent
+
+
+def page(
+    made: np.ndarray,
+    real: np.ndarray,
+    seed: int = 0,
+    seconds: float | None = None,
+    name: str = "images",
+    examples: np.ndarray | None = None,
+) -> str:
+    """The page, as HTML that loads nothing.
+
+    made, real: (N, H, W, 1 or 3), uint8, as many generated images as real ones that no generator has learned from
+    seed: of the order in which they are shown
+    seconds: for how long each is shown; until it is answered unless given
+    name: what the images are of, for people to read
+    examples: (M, H, W, C), uint8, other real images, which are shown as such before it begins
+    raises DataError for images of different numbers, shapes or dtypes, or for more than 1,000 of each
+    source: Zhou et al., arXiv:1904.01121, whose HYPE-infinity shows 50 of each without a limit of time; with one,
+        Denton et al., arXiv:1506.05751
+    """
+    from jinja2 import Environment
+
+    examples = made[:0] if examples is None else examples
+    _check(made, real, examples, seconds)
+    order = np.random.default_rng(seed).permutation(2 * len(made))
+    images = np.concatenate([real, made])[order]
+    identity = _identity(images, examples, order, seconds)
+    content = {
+        "format": FORMAT,
+        "answers": ANSWERS,
+        "id": identity,
+        "seed": seed,
+        "count": len(made),
+        "height": images.shape[1],
+        "width": images.shape[2],
+        "seconds": seconds,
+        "z": quantile(CONFIDENCE),
+        "verdicts": VERDICTS,
+        "key": hidden(order, identity),
+        "examples": [_text(image) for image in examples],
+        "images": [_text(image) for image in images],
+    }
+    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_read("people.html"))
+    return template.render(
+        page=content, name=name, script=_read("people.js"), view=_read("people_view.js"), style=_read("people.css")
+    )
+
+
+def hidden(order: np.ndarray, identity: str) -> str:
+    """An order, so that nobody reads it at a glance: four hexadecimal digits for each number, under xorshift32.
+
+    It is no secret: the page has to read it itself, and so can who reads the page's source.
+    source: Marsaglia, Journal of Statistical Software 8 (2003), issue 14
+    """
+    stream = int(identity[:8], 16) | 1
+    digits = []
+    for number in order:
+        stream ^= stream << 13 & 0xFFFFFFFF
+        stream ^= stream >> 17
+        stream ^= stream << 5 & 0xFFFFFFFF
+        digits.append(f"{(int(number) ^ stream) & 0xFFFF:04x}")
+    return "".join(digits)
+
+
+def _identity(images, examples, order, seconds):
+    """By which a page's answers are known: 16 hexadecimal digits that depend on all that it asks."""
+    found = hashlib.sha256(json.dumps([FORMAT, images.shape, examples.shape, order.tolist(), seconds]).encode())
+    for part in (images, examples):
+        found.update(np.ascontiguousarray(part).tobytes())
+    return found.hexdigest()[:16]
+
+
+def _text(image):
+    """An image as a PNG in base64. Pixels are stored, not compressed: its length would tell noise from clean edges."""
+    buffer = io.BytesIO()
+    picture = pillow().Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    picture.save(buffer, "PNG", compress_level=0)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _read(name):
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _check(made, real, examples, seconds):
+    for kind, images in (("generated", made), ("real", real), ("example", examples)):
+        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
+            raise DataError(f"page: {kind} images are uint8 (N, H, W, C); floats in [-1, 1] go through to_uint8")
+        if images.shape[1:] != made.shape[1:] or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
+            raise DataError(
+                f"page: {kind} images are {images.shape[1:]}, generated ones {made.shape[1:]}; all are of one shape, "
+                "grey (C = 1) or coloured (3)"
+            )
+    if not len(made) == len(real) or not 1 <= len(made) <= MOST:
+        raise DataError(
+            f"page: {len(made)} generated and {len(real)} real images; there are as many of either, at most {MOST:,}"
+        )
+    if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+        raise DataError(f"page: images are shown for {seconds} seconds; it takes more than none")

@@ -1,0 +1,76 @@
+"""`minigan ask` and `minigan answers`: people judge a run's images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+
+from minigan.data import Dataset, available
+from minigan.errors import DataError
+from minigan.evaluation.answers import answered, words
+from minigan.evaluation.people import page
+from minigan.tool.evaluate import check_files, real_images
+from minigan.tool.sample import samples
+from minigan.training import files
+from minigan.training.errors import RunError
+from minigan.training.folder import RunFolder
+
+
+def ask(folder, out, count, source, data_dir, seed, seconds, examples):
+    """Write a page that shows a run's images among test images. The arguments are the command's options.
+
+    raises RunError where the run makes no images or the file cannot be written; DataError where there are too few real
+        images, or none
+    """
+    path = _page_file(out)
+    config = RunFolder(folder).config()
+    if source is None and config.get("data") not in [listing.name for listing in available()]:
+        raise RunError(f"{folder}: the run learned from {config.get('data')}; say where that is (--data FOLDER)")
+    made = samples(folder, count, seed)
+    train, test = real_images(source or config["data"], data_dir, made.shape[1:])
+    for note in notes(config, train):
+        click.echo(f"note: {note}")
+    rng = np.random.default_rng(seed)
+    real = _drawn(test, count, rng, "test")
+    shown = _drawn(train, min(examples, len(train)), rng, "training")
+    files.write(path, page(made, real, seed, seconds, train.name, shown).encode())
+    click.echo(f"{count} test images of {train.name} and {count} of {folder} in {path}; open it in a browser")
+    click.echo("what people save there: minigan answers FILE FILE ...")
+
+
+def notes(config: dict, train: Dataset) -> Iterator[str]:
+    """What a reader of the answers has to know of where the images come from."""
+    if config.get("data") != train.name:
+        yield f"the run learned from {config.get('data')}; here its images are among those of {train.name}"
+    elif config.get("images", 0) > len(train):
+        yield f"the run learned from {config['images']:,} images, the test images among them"
+
+
+def put_together(saved, file):
+    """Say what people answered, and write it to a file where one is named."""
+    check_files(file, None)
+    found = answered(saved)
+    click.echo(words(found))
+    if file:
+        files.write(Path(file), (json.dumps(found.plain(), indent=2) + "\n").encode())
+
+
+def _page_file(out):
+    """Where the page goes. Raises RunError for a place where it cannot be, before anything is done for it."""
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise RunError(f"--out {out}: the file's name must end in .html")
+    if not path.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {path.parent}")
+    return path
+
+
+def _drawn(dataset, count, rng, kind):
+    """So many of a set's images, each once."""
+    if count > len(dataset):
+        raise DataError(f"{dataset.name}: {count} {kind} images are wanted (--count), but there are {len(dataset)}")
+    return dataset.images[rng.choice(len(dataset), count, replace=False)]
