@@ -9,14 +9,14 @@ IMPOSSIBLE = -1e4  # of a logit below the largest: e to this power is 0
 SEEN = 0.1  # of its share among real images: what a class needs to count as covered
 
 
-def classifier_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> Estimate:
+def classifier_score(logits: np.ndarray, splits: int = 10, seed: int | None = 0) -> Estimate:
     """exp of the mean divergence KL(p(class | image) || p(class)): between 1, where the classifier says the same of all
     images, and the number of classes, where it is sure of each and sees all alike. With the 2015 Inception network it
     is known as the Inception Score.
 
     logits: (N, classes), N at least `splits`. Computed in float64
     splits: p(class) is of each of so many parts of the images; a part of n images scores at most n
-    seed: of the order that they are parted in, as a conditional model's images come by classes
+    seed: of the order that they are parted in, as a conditional model's images come by classes; None: as they come
     returns: the mean over the parts, and their standard deviation
     source: Salimans et al., arXiv:1606.03498, section 4
     """
@@ -28,7 +28,9 @@ def classifier_score(logits: np.ndarray, splits: int = 10, seed: int = 0) -> Est
         )
     if not np.isfinite(logits).all():
         raise ShapeError("classifier_score: the logits hold NaN or infinity, which say nothing of a class")
-    log_p = _log_softmax(logits[np.random.default_rng(seed).permutation(len(logits))])
+    if seed is not None:
+        logits = logits[np.random.default_rng(seed).permutation(len(logits))]
+    log_p = _log_softmax(logits)
     scores = []
     for part in np.array_split(log_p, splits):
         log_marginal = np.logaddexp.reduce(part, axis=0) - np.log(len(part))

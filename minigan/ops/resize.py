@@ -1,5 +1,5 @@
 """Resizing images, (N, H, W, C). Pixels are areas: pixel i of n covers (i, i + 1) / n, as in PyTorch's interpolate
-with align_corners=False."""
+with align_corners=False. In TensorFlow 1 they were points, pixel i of n at i / n, which only "bilinear-tf1" does."""
 
 import functools
 
@@ -18,7 +18,8 @@ def resize(x, size, *, mode="nearest"):
     """Images in another size.
 
     size: (H, W) of the result, or an int for both
-    mode: "nearest" repeats pixels, "bilinear" mixes the two nearest along each axis
+    mode: "nearest" repeats pixels, "bilinear" mixes the two nearest along each axis, "bilinear-tf1" does so with
+        pixels as points, so that the first stays where it is: for what was trained with TensorFlow 1
     """
     if x.ndim != 4:
         raise ShapeError(f"resize: x has shape {x.shape}, but images are (N, H, W, C)")
@@ -40,17 +41,31 @@ def _nearest(x, size):
     return x[:, rows[:, None], columns]
 
 
-def _bilinear(x, size):
+def _bilinear(x, size, places):
     N, H, W, C = x.shape
     same_float("resize", x=x)
     along_height, along_width = (
-        _mixing(old, new, x.dtype.type, _device_of(x)) for old, new in zip((H, W), size, strict=True)
+        _mixing(old, new, places, x.dtype.type, _device_of(x)) for old, new in zip((H, W), size, strict=True)
     )
     x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))
     return reshape(along_width @ x, shape=(N, *size, C))
 
 
-_MODES = {"nearest": _nearest, "bilinear": _bilinear}
+def _as_areas(old, new):
+    """Where the middles of new pixels lie among the middles of old ones."""
+    return np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+
+
+def _as_points(old, new):
+    """Where new pixels lie among old ones, in float32 as TensorFlow's resize_bilinear has it."""
+    return np.clip(np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new)), 0, old - 1)
+
+
+_MODES = {
+    "nearest": _nearest,
+    "bilinear": functools.partial(_bilinear, places=_as_areas),
+    "bilinear-tf1": functools.partial(_bilinear, places=_as_points),
+}
 
 
 def _device_of(x):
@@ -64,12 +79,12 @@ def _nearest_places(old, new, device):
 
 
 @functools.lru_cache(64)
-def _mixing(old, new, dtype, device):
+def _mixing(old, new, places, dtype, device):
     """The (new, old) matrix whose rows hold the weights of the two old pixels that a new one lies between.
 
     It is kept: do not write to it.
     """
-    centre = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    centre = places(old, new)
     below = np.floor(centre).astype(int)
     above = np.minimum(below + 1, old - 1)
     matrix = np.zeros((new, old))

@@ -113,15 +113,28 @@ def sample(run, count, out, seed, label):
 @click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
 @click.option("--picture", metavar="FILE", help="Images nearest to a training image, each before that one: a .png.")
-def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture):
+@click.option(
+    "--inception", metavar="FILE", help="FID and IS too, by the 2015 Inception network's weights: .pth, .safetensors."
+)
+@click.option("--most", type=click.IntRange(min=10), metavar="N", help="FID: training images to take it to [all].")
+@click.option("--device", metavar="NAME", help="FID and IS: what the network runs on, cpu, cuda or sim [cpu].")
+def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture, inception, most, device):
     """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
 
     Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; as many test
     images beside them show what the best possible images would get.
+
+    With --inception also FID and IS, beside all training images; each core sees some seven images a second, and what
+    the network makes of real images is kept for the next time.
     """
     from minigan.tool.evaluate import run as evaluate
 
-    evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture)
+    if inception is None and (most or device):
+        raise click.UsageError("--most and --device are about FID and IS; say where the network is (--inception FILE).")
+    evaluate(
+        *(run, count, classifier, source, data_dir, seed, adversarial, file, picture),
+        *(inception, most, device or "cpu"),
+    )
 
 
 @cli.command()

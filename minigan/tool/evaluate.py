@@ -12,8 +12,10 @@ import click
 from minigan import classifier, evaluation
 from minigan.data import Dataset, available
 from minigan.data.sources import load_splits
+from minigan.evaluation.inception import words as inception_words
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
+from minigan.tool.inception import loaded, measured
 from minigan.tool.sample import samples
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -23,34 +25,56 @@ from minigan.training.grids import grid_png
 COLUMNS = 12  # of the picture, in pairs
 
 
-def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture):
+def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture, inception, most, device):
     """Judge a run's images and say what was found. The arguments are the command's options.
 
-    raises RunError where the run makes no images, or there is no classifier; DataError where its images are not there
+    raises RunError where the run makes no images, or there is neither a classifier nor an Inception network; DataError
+        where its images are not there
     """
     check_files(file, picture)
+    weights = loaded(inception, device) if inception else None
     config = RunFolder(folder).config()
-    judge = judge or usual_judge(config.get("data"))
-    model, learned = loaded_judge(judge)
-    if source is None and learned["data"] not in [listing.name for listing in available()]:
-        raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
+    model = learned = None
+    if judge or not weights or usual_folder(config.get("data")).is_run():
+        judge = judge or usual_judge(config.get("data"))
+        model, learned = loaded_judge(judge)
+    elif adversarial or picture:
+        raise RunError("--adversarial and --picture take a classifier; say where one is (--classifier RUN)")
+    source = source or known_source(folder if learned is None else judge, learned or config)
     images = samples(folder, count, seed)
-    train, test = real_images(source or learned["data"], data_dir, model.image_shape)
+    shape = images.shape[1:] if model is None else model.image_shape
+    train, test = real_images(source, data_dir, shape)
     for note in notes(config, learned, train):
         click.echo(f"note: {note}")
+    title, plain = f"{count:,} images of {folder}", {"run": folder, "seed": seed}
+    if model:
+        plain |= {"classifier": str(judge), **judged(title, images, model, train, test, seed, adversarial, picture)}
+    else:
+        click.echo(f"{title}; measures by a classifier are left out, as there is none (--classifier RUN)")
+    if weights:
+        if images.shape[1:] != shape:
+            train, test = real_images(source, data_dir, images.shape[1:])
+        found = measured(images, weights, train, test, most)
+        click.echo(f"\n{inception_words(found)}")
+        plain["inception"] = {"file": inception, **found.plain()}
+    if file:
+        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
+
+
+def judged(title, images, model, train, test, seed, adversarial, picture):
+    """Say what a classifier finds, draw the picture, and give all figures as JSON keeps them."""
     apart = None
     if adversarial:
         apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
     found = evaluation.evaluate(images, model, train, test, seed)
-    click.echo(words(found, f"{count:,} images of {folder}"))
-    plain = {"run": folder, "seed": seed, "classifier": str(judge), **found.plain()}
+    click.echo(words(found, title))
+    plain = found.plain()
     if apart:
         click.echo(text_of(apart))
         plain["adversarial"] = asdict(apart)
-    if file:
-        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
     if picture:
         files.write(Path(picture), grid_png(found.nearest, COLUMNS))
+    return plain
 
 
 def check_files(file: str | None, picture: str | None) -> None:
@@ -64,10 +88,12 @@ def check_files(file: str | None, picture: str | None) -> None:
         raise RunError(f"--picture {picture}: the file's name must end in .png")
 
 
-def notes(config: dict, learned: dict, train: Dataset) -> Iterator[str]:
-    """What a reader of the scores has to know of where the images come from."""
-    names = config.get("data"), learned["data"], train.name
-    if len(set(names)) > 1:
+def notes(config: dict, learned: dict | None, train: Dataset) -> Iterator[str]:
+    """What a reader of the scores has to know of where the images come from; learned: a classifier's config.json."""
+    names = config.get("data"), (learned or config).get("data"), train.name
+    if learned is None and names[0] != train.name:
+        yield f"the run learned from {names[0]}; here it meets {train.name}"
+    elif len(set(names)) > 1:
         yield "the run learned from {}, the classifier from {}; here both meet {}".format(*names)
     elif config.get("images", 0) > len(train):
         yield f"the run learned from {config['images']:,} images, the test images among them"
@@ -80,15 +106,28 @@ def text_of(apart: evaluation.ToldApart) -> str:
     return f"\na fresh discriminator is right about {right} of images held out; 50% is best\n({kinds})"
 
 
+def known_source(folder: str | Path, config: dict) -> str:
+    """What a run learned from. Raises RunError where that is a folder, whose place is not in its config.json."""
+    if config.get("data") not in [listing.name for listing in available()]:
+        kind = "classifier" if config.get("kind") == "classifier" else "run"
+        raise RunError(f"{folder}: the {kind} learned from {config.get('data')}; say where that is (--data FOLDER)")
+    return config["data"]
+
+
+def usual_folder(data: str | None) -> RunFolder:
+    """Where `minigan train cnn` leaves a classifier."""
+    return RunFolder(Path("runs", f"cnn-{data}"))
+
+
 def usual_judge(data: str | None) -> Path:
     """The folder that `minigan train cnn` leaves. Raises RunError where it is not there."""
-    folder = Path("runs", f"cnn-{data}")
-    if not RunFolder(folder).is_run():
+    folder = usual_folder(data)
+    if not folder.is_run():
         raise RunError(
-            f"there is no classifier in {folder} to judge images by; train one, `minigan train cnn --data {data}`, or "
-            "say where one is (--classifier RUN)"
+            f"there is no classifier in {folder.path} to judge images by; train one, `minigan train cnn --data "
+            f"{data}`, or say where one is (--classifier RUN)"
         )
-    return folder
+    return folder.path
 
 
 def loaded_judge(folder):
@@ -101,7 +140,7 @@ def loaded_judge(folder):
 
 
 def real_images(source, data_dir, shape):
-    """The training and the test images of a source, in the classifier's shape."""
+    """The training and the test images of a source, in a shape."""
     named = {listing.name: listing.shape for listing in available()}
     size = None if named.get(source) == tuple(shape) else shape[0]
     with Downloads() as downloads:

@@ -86,6 +86,7 @@ CASES = {  # name -> (operation, its arrays: those of floats have gradients)
     "relu": (mg.relu, X),
     "reshape": (lambda x: mg.reshape(x, shape=(2, 6)), X),
     "resize": (lambda x: mg.resize(x, (9, 4), mode="bilinear"), IMAGES),
+    "resize, bilinear-tf1": (lambda x: mg.resize(x, (9, 4), mode="bilinear-tf1"), IMAGES),
     "resize, nearest": (lambda x: mg.resize(x, (4, 7)), IMAGES),
     "sigmoid": (mg.sigmoid, X),
     "sign": (lambda x: x * mg.sign(x), X),

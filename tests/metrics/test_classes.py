@@ -32,6 +32,11 @@ def test_images_in_the_order_of_their_classes_are_parted_at_random():
     assert 0 < found.deviation < 0.5
 
 
+def test_without_a_seed_they_are_parted_as_they_come():
+    logits = 50.0 * np.eye(10)[np.repeat(np.arange(10), 100)]
+    assert classifier_score(logits, seed=None) == pytest.approx((1, 0), abs=1e-12)
+
+
 def test_the_score_is_the_mean_over_parts_and_their_deviation():
     logits = np.random.default_rng(1).standard_normal((90, 4)) * 3
     order = np.random.default_rng(5).permutation(90)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigan.errors import ShapeError
-from minigan.metrics import frechet_distance
+from minigan.metrics import RunningMoments, frechet_distance, moments
 
 
 @pytest.fixture
@@ -41,6 +41,39 @@ def test_both_orders_give_the_same(rng):
 def test_fewer_samples_than_features_have_a_distance(rng):
     x, y = features(rng, 5, 12), features(rng, 7, 12)
     assert 0 < frechet_distance(x, y) < np.inf
+
+
+@pytest.mark.parametrize("counts", [(50, 40), (50, 5), (4, 60), (3, 5)])
+def test_moments_have_the_distance_of_their_features(rng, counts):
+    """By either of its two ways: with fewer rows than features, and with more."""
+    x, y = (features(rng, count, 8) for count in counts)
+    expected = frechet_distance(x, y)
+    for first, second in ((moments(x), y), (x, moments(y)), (moments(x), moments(y)), (moments(y), x)):
+        assert frechet_distance(first, second) == pytest.approx(expected, rel=1e-6)
+
+
+def test_moments_of_parts_are_those_of_all(rng):
+    x = features(rng, 30, 6) + 1e3
+    running = RunningMoments(6)
+    for part in np.split(x, [1, 2, 2, 19]):
+        running.add(part.astype(np.float64))
+    found = running.moments()
+    assert found.count == 30
+    np.testing.assert_allclose(found.mean, x.mean(0), rtol=1e-14)
+    np.testing.assert_allclose(found.covariance, np.cov(x, rowvar=False), rtol=1e-9)
+    np.testing.assert_array_equal(moments(x).covariance, np.cov(x, rowvar=False))
+
+
+def test_moments_that_do_not_fit_are_refused(rng):
+    x = features(rng, 9, 4)
+    with pytest.raises(ShapeError, match="samples of 4 and of 3 features"):
+        frechet_distance(moments(x), x[:, :3])
+    with pytest.raises(ShapeError, match="at least two rows"):
+        frechet_distance(x[:1], moments(x))
+    with pytest.raises(ShapeError, match=r"\(9, 3\), not \(N, 4\)"):
+        RunningMoments(4).add(x[:, :3])
+    with pytest.raises(ShapeError, match="0 rows have no covariance"):
+        RunningMoments(4).moments()
 
 
 @pytest.mark.parametrize("shapes", [((5, 3), (5, 4)), ((5,), (5,)), ((1, 3), (5, 3))])

@@ -30,13 +30,26 @@ def test_bilinear_interpolates_along_each_axis(x, size):
     check_grads(lambda x: mg.square(mg.resize(x, size, mode="bilinear")), [x])
 
 
+@given(images, sizes)
+def test_tensorflow_1_interpolates_between_points_of_which_the_first_stays(x, size):
+    expected = x
+    for axis, new in zip((1, 2), size, strict=True):
+        old = x.shape[axis]
+        points = np.arange(new) * (old / new)  # beyond the last one, its value
+        expected = np.apply_along_axis(lambda line, c=points, n=old: np.interp(c, np.arange(n), line), axis, expected)
+    y = mg.resize(mg.tensor(x), size, mode="bilinear-tf1").data
+    assert np.allclose(y, expected, atol=1e-5)  # where points lie is rounded to float32, as TensorFlow does
+    assert np.array_equal(y[:, 0, 0], x[:, 0, 0])
+    check_grads(lambda x: mg.square(mg.resize(x, size, mode="bilinear-tf1")), [x])
+
+
 @given(images)
 def test_the_same_size_is_the_same_image(x):
-    for mode in ("nearest", "bilinear"):
+    for mode in ("nearest", "bilinear", "bilinear-tf1"):
         assert np.allclose(mg.resize(mg.tensor(x), x.shape[1:3], mode=mode).data, x)
 
 
-@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bilinear-tf1"])
 def test_dtype_is_kept_and_batches_may_be_empty(mode):
     x = mg.tensor(np.ones((0, 2, 3, 1), np.float32), requires_grad=True)
     y = mg.resize(x, 4, mode=mode)
