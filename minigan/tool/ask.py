@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 
-from minigan.data import Dataset, available
+from minigan.data import Dataset
 from minigan.errors import DataError
 from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
-from minigan.tool.evaluate import check_files, real_images
+from minigan.tool.evaluate import check_files, keep, known_source, real_images
 from minigan.tool.sample import samples
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -28,10 +27,9 @@ def ask(folder, out, count, source, data_dir, seed, seconds, examples):
     """
     path = _page_file(out)
     config = RunFolder(folder).config()
-    if source is None and config.get("data") not in [listing.name for listing in available()]:
-        raise RunError(f"{folder}: the run learned from {config.get('data')}; say where that is (--data FOLDER)")
+    source = source or known_source(folder, config)
     made = samples(folder, count, seed)
-    train, test = real_images(source or config["data"], data_dir, made.shape[1:])
+    train, test = real_images(source, data_dir, made.shape[1:])
     for note in notes(config, train):
         click.echo(f"note: {note}")
     rng = np.random.default_rng(seed)
@@ -55,8 +53,7 @@ def put_together(saved, file):
     check_files(file, None)
     found = answered(saved)
     click.echo(words(found))
-    if file:
-        files.write(Path(file), (json.dumps(found.plain(), indent=2) + "\n").encode())
+    keep(file, found.plain())
 
 
 def _page_file(out):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from minigan import evaluation, gan
-from minigan.data import Dataset, available
+from minigan.data import Dataset
 from minigan.evaluation import Swapped
 from minigan.models import GAN
-from minigan.tool.evaluate import check_files, real_images
+from minigan.tool.evaluate import check_files, keep, known_source, real_images
 from minigan.tool.words import table
-from minigan.training import files
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
@@ -35,9 +32,7 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
         click.echo(f"note: {note}")
     found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
     click.echo(text_of(found, first, second))
-    if file:
-        plain = {"runs": list(runs), "data": train.name, "seed": seed, "statistics": statistics, **found.plain()}
-        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
+    keep(file, {"runs": list(runs), "data": train.name, "seed": seed, "statistics": statistics, **found.plain()})
 
 
 def loaded(run: str, config: dict) -> GAN:
@@ -55,9 +50,7 @@ def common(runs: tuple[str, str], configs: list[dict]) -> str:
     first, second = (config.get("data") for config in configs)
     if first != second:
         raise RunError(f"{runs[0]} learned from {first} and {runs[1]} from {second}; say whose test images (--data)")
-    if first not in [listing.name for listing in available()]:
-        raise RunError(f"{runs[0]}: the run learned from {first}; say where that is (--data FOLDER)")
-    return first
+    return known_source(runs[0], configs[0])
 
 
 def notes(runs: tuple[str, str], configs: list[dict], train: Dataset) -> Iterator[str]:

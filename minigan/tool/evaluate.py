@@ -51,12 +51,18 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
         plain |= {"classifier": str(judge), **judged(title, images, model, train, test, seed, adversarial, picture)}
     else:
         click.echo(f"{title}; measures by a classifier are left out, as there is none (--classifier RUN)")
+    keep(file, plain)
     if weights:
         if images.shape[1:] != shape:
             train, test = real_images(source, data_dir, images.shape[1:])
         found = measured(images, weights, train, test, most)
         click.echo(f"\n{inception_words(found)}")
         plain["inception"] = {"file": inception, **found.plain()}
+        keep(file, plain)
+
+
+def keep(file: str | None, plain: dict) -> None:
+    """Write figures to a file, if one is named."""
     if file:
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
 

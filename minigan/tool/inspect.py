@@ -11,12 +11,12 @@ import click
 import numpy as np
 
 from minigan import classifier, gan, inside
-from minigan.data import Dataset, available
+from minigan.data import Dataset
 from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Linear, Module
-from minigan.tool.evaluate import real_images
+from minigan.tool.evaluate import known_source, real_images
 from minigan.tool.sample import KINDS
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -80,9 +80,8 @@ def folder_for(run: str, out: str | None) -> Path:
 
 def test_images(folder, learned: str, source: str | None, data_dir: str | None, shape) -> Dataset:
     """The images that a classifier has not learned from. Raises RunError where nothing says which."""
-    if source is None and learned not in [listing.name for listing in available()]:
-        raise RunError(f"{folder}: the classifier learned from {learned}; say where that is (--data FOLDER)")
-    return real_images(source or learned, data_dir, shape)[1]
+    source = source or known_source(folder, {"kind": "classifier", "data": learned})
+    return real_images(source, data_dir, shape)[1]
 
 
 def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> Iterator[tuple[str, bytes]]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import numpy as np
 
 from minigan import evaluation, pruning, random, restoration
-from minigan.data import available
 from minigan.evaluation import Scores
 from minigan.models import Model
 from minigan.pruning import Pruned
-from minigan.tool.evaluate import check_files, loaded_judge, notes, real_images, usual_judge
+from minigan.tool.evaluate import check_files, keep, known_source, loaded_judge, notes, real_images, usual_judge
 from minigan.tool.words import table
-from minigan.training import files, weights
+from minigan.training import weights
 from minigan.training.errors import RunError
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
 
@@ -59,10 +56,9 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
     click.echo(f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})\n")
     click.echo(f"{table_of_layers(pruned)}\n\n{table_of_scores(columns)}")
     plain = {"run": folder, "player": player, "seed": seed, **pruned.plain(), **columns}
-    if file:
-        files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
+    keep(file, plain)
     if out:
-        keep(model, player, folder, out, plain)
+        keep_run(model, player, folder, out, plain)
         click.echo(f"the pruned run is in {out}")
 
 
@@ -72,9 +68,7 @@ def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Jud
         return judged_by_images(config, model, count, judge, source, data_dir, seed)
     if judge:
         raise RunError(f"{folder}: a run of a {model.kind}, which makes no images for another classifier to judge")
-    name = source or config.get("data")
-    if source is None and name not in [listing.name for listing in available()]:
-        raise RunError(f"{folder}: the run learned from {name}; say where that is (--data FOLDER)")
+    name = source or known_source(folder, config)
     train, test = real_images(name, data_dir, model.image_shape)
     if train.name != config.get("data"):
         click.echo(f"note: the run learned from {config.get('data')}; here it meets {train.name}")
@@ -92,9 +86,7 @@ def judged_by_images(config, model, count, judge, source, data_dir, seed) -> Jud
     """What judges the images of a GAN or a VAE, as `minigan evaluate` does, by the same noise each time."""
     judge = judge or usual_judge(config.get("data"))
     by, learned = loaded_judge(judge)
-    if source is None and learned["data"] not in [listing.name for listing in available()]:
-        raise RunError(f"{judge}: the classifier learned from {learned['data']}; say where that is (--data FOLDER)")
-    train, test = real_images(source or learned["data"], data_dir, by.image_shape)
+    train, test = real_images(source or known_source(judge, learned), data_dir, by.image_shape)
     for note in notes(config, learned, train):
         click.echo(f"note: {note}")
     module, reference = importlib.import_module(f"minigan.{model.kind}"), evaluation.Reference(by, train, test)
@@ -123,7 +115,7 @@ def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
     return table(rows)
 
 
-def keep(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
+def keep_run(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
     """Write a run folder with the pruned weights, which `minigan sample` and `evaluate` take."""
     source, new = RunFolder(folder), RunFolder(out)
     header, arrays = weights.read(source / WEIGHTS)
