@@ -9,6 +9,7 @@ import pytest
 
 import minigan as mg
 from benchmarks import fine_tuning
+from benchmarks.errata import measured
 from minigan.training.folder import RunFolder
 
 
@@ -26,6 +27,11 @@ def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
     fine_tuning.main(["--classifier", str(cnn), "--data", "glyphs", *sizes, "--out", str(file)])
     kept = json.loads(file.read_text())
     assert kept["first"] == "glyphs"
+    judge, test = mg.classifier.load(cnn), mg.data.load("glyphs", split="test", count=2000)
+    accuracy = np.mean(judge.predict(test.images) == test.labels)
+    assert kept["judge"] == {"name": "cnn", "accuracy": accuracy, "digest": judge.digest()}
+    about = measured.of_fine_tuning(kept)
+    assert about.startswith(f"Frechet distance of 20 images to the training images, by a cnn with {accuracy:.2%}")
     assert [set(found) for found in kept["distances"]] == [set(fine_tuning.WAYS)] * 2
     assert all(list(of_way) == ["1", "2"] for found in kept["distances"] for of_way in found.values())
     first = kept["distances"][0]
@@ -34,7 +40,7 @@ def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
 
 
 def test_data_of_two_shapes_are_refused(cnn, capsys):
-    draw = np.random.default_rng(0).integers(0, 256, (4, 8, 8), np.uint8)
+    draw = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         for number, pixels in enumerate(draw):
             PIL.Image.fromarray(pixels).save(f"{folder}/{number}.png")

@@ -39,3 +39,13 @@ def test_blurred_images_keep_their_mean_and_lose_their_edges():
     assert (
         np.abs(np.diff(blurred.astype(int), axis=1)).mean() < 0.8 * np.abs(np.diff(images.astype(int), axis=1)).mean()
     )
+
+
+def test_independent_pixels_are_those_of_their_places():
+    images = np.arange(4)[:, None, None, None] * 10 + np.arange(6).reshape(2, 3, 1)  # a place is the last digit
+    drawn = yardsticks.independent_pixels(images, 50, 0)
+    assert drawn.shape == (50, 2, 3, 1)
+    assert (drawn % 10 == np.arange(6).reshape(2, 3, 1)).all()
+    of_image = drawn // 10
+    assert np.unique(of_image).tolist() == [0, 1, 2, 3]
+    assert any(len(np.unique(image)) > 1 for image in of_image)
