@@ -83,6 +83,8 @@ def main(arguments=None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for all figures")
     given = parser.parse_args(arguments)
+    if given.out and not given.out.parent.is_dir():
+        parser.error(f"--out {given.out}: there is no folder {given.out.parent}")
     judge = classifier.load(given.classifier)
     train, test = load_splits(given.data, given.data_dir, size=judge.image_shape[0], channels=judge.image_shape[2])
     judged = judged_by(judge, train, test, given.count, given.seed)

@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import machine
 from benchmarks.measure import PAUSE
 from benchmarks.peers.process import seconds
+from benchmarks.request import positive
 from minigan import data, models, pruning, random, set_threads
 from minigan.kernels.cpu.threads import get_threads
 from minigan.models import Model
@@ -112,10 +113,12 @@ def table(rows: dict[str, dict]) -> str:
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sizes")
     parser.add_argument("--only", nargs="+", choices=models.available(), metavar="NAME", help="these models alone")
-    parser.add_argument("--samples", type=int, default=15)
-    parser.add_argument("--threads", type=int, help="all cores unless given")
+    parser.add_argument("--samples", type=positive, default=15)
+    parser.add_argument("--threads", type=positive, help="all cores unless given")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for all figures")
     given = parser.parse_args(arguments)
+    if given.out and not given.out.parent.is_dir():
+        parser.error(f"--out {given.out}: there is no folder {given.out.parent}")
     if given.threads:
         set_threads(given.threads)
     cases = {name: Case(name) for name in given.only or models.available()}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def prune(network: Module, share: float, scope: str = "global") -> Pruned:
     Of equal weights the first are taken, in the order of the layers and of their numbers in memory.
     raises MiniganError for a share that is none, or a network without weights, UnknownNameError for another scope
     """
-    if not isinstance(share, int | float) or not 0 <= share < 1:
+    if not isinstance(share, Real) or not 0 <= share < 1:
         raise MiniganError(f"prune: share is {share!r}, but it is from 0 (nothing) to below 1 (all weights)")
     if scope not in SCOPES:
         raise UnknownNameError("scope of pruning", scope, SCOPES)

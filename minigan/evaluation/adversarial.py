@@ -46,11 +46,8 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
             f"tell_apart: generated images are {made.dtype} {made.shape}, real ones {real.dtype} {real.shape}; "
             "both are uint8 (N, H, W, C) of one shape"
         )
+    check_enough(made, real)
     count = min(len(made), len(real)) // 2
-    if 2 * count < LEAST:
-        raise DataError(
-            f"tell_apart: {len(made)} generated and {len(real)} real images; there must be {LEAST} of either"
-        )
     rng = np.random.default_rng(seed)
     halves = [
         images[rng.permutation(len(images))[: 2 * count]].reshape(2, count, *images.shape[1:])
@@ -68,3 +65,11 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
         float(right[:count].mean()),
         count,
     )
+
+
+def check_enough(made: np.ndarray, real: np.ndarray) -> None:
+    """Raise DataError for so few images that halves of them say nothing."""
+    if min(len(made), len(real)) < LEAST:
+        raise DataError(
+            f"tell_apart: {len(made)} generated and {len(real)} real images; there must be {LEAST} of either"
+        )

@@ -96,7 +96,7 @@ def evaluate(
     _check(images, train, test)
     if most is not None and most < LEAST:
         raise DataError(f"evaluate: most is {most}, but a distance is taken to at least {LEAST} training images")
-    real, held_out = _some(train.images, most), _some(test.images, len(images))
+    real, held_out = _some(train.images, most), _mixed(test.images, len(images))
     sets = {
         "training": Seen(real, weights, folder, logits=False),
         "test": Seen(held_out, weights, folder),
@@ -132,6 +132,11 @@ def _some(images, count):
     if count is None or len(images) <= count:
         return images
     return images[np.sort(np.random.default_rng(0).choice(len(images), count, replace=False))]
+
+
+def _mixed(images, count):
+    """At most so many of the images, the same at every call, mixed: a folder has them by classes, parts must not."""
+    return images[np.random.default_rng(0).permutation(len(images))[:count]]
 
 
 def words(found: InceptionEvaluation) -> str:

@@ -101,8 +101,10 @@ def _from_torch(path):
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file that is something else makes unpickling raise nearly anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise DataError(f"{path}: not a file of PyTorch weights, or a damaged one ({reason})") from error
+        raise DataError(
+            f"{path}: not a file of PyTorch weights, or a damaged one ({type(error).__name__}); the SHA-256 of the "
+            f"published one is {SHA256}"
+        ) from error
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise DataError(f"{path}: holds other things than arrays by name")
     return {name: tensor.numpy() for name, tensor in state.items()}

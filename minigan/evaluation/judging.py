@@ -153,6 +153,7 @@ def evaluate(
 
     Arguments and errors are those of `Reference` and its `evaluate`, which judge one set after another more quickly.
     """
+    images = _checked(images, judge)  # before real images are looked at, which takes long
     return Reference(judge, train, test).evaluate(images, seed, pairs)
 
 

@@ -29,7 +29,8 @@ LEAST = 10  # images of each kind
 NORMAL = NormalDist().inv_cdf(0.975)  # deviations on either side of a 95% interval
 CLOSE = 1.25  # a ratio is about 1 from 1 / CLOSE to CLOSE
 STATISTICS = "batch", "running"  # of a batch norm
-WIDE = 2.0  # an interval from below 1 / WIDE to above WIDE says nothing
+WIDE = 4.0  # an interval whose end is more than so many times its beginning says nothing
+CHANCE = 0.5  # who is wrong about so many real images might as well guess
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,18 @@ class Ratio:
 
     @property
     def about_one(self) -> bool:
-        """Whether the interval reaches into what is taken for 1, from 0.8 to 1.25."""
-        return self.low <= CLOSE and self.high >= 1 / CLOSE
+        """Whether the interval lies within what is taken for 1, from 0.8 to 1.25."""
+        return self.low >= 1 / CLOSE and self.high <= CLOSE
+
+    @property
+    def not_one(self) -> bool:
+        """Whether the interval lies outside of that."""
+        return self.low > CLOSE or self.high < 1 / CLOSE
 
     @property
     def unknown(self) -> bool:
-        """Whether half as many errors and twice as many are both within the interval."""
-        return self.low < 1 / WIDE and self.high > WIDE
+        """Whether the interval goes from a number to more than four times as much."""
+        return self.high > WIDE * self.low
 
     def __str__(self) -> str:
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
@@ -92,17 +98,20 @@ class Swapped:
         """Who wins: whose discriminator tells the other's images better, if both tell real ones about as well.
 
         "not comparable": the whole interval of r_test is outside 0.8 to 1.25, as one discriminator has learned its
-        images by heart, or takes all for generated
-        "cannot be told": there were so few errors that an interval holds both 1/2 and 2
-        "tie": the interval of r_samples holds 1
+        images by heart, or one of them takes at least half of the real images for generated ones
+        "cannot be told": the interval of r_test is not within 0.8 to 1.25 either, or that of r_samples holds 1 and
+        goes from a number to more than four times as much
+        "tie": it holds 1 and is narrower
         """
-        if self.r_test.unknown:
-            return "cannot be told"
-        if not self.r_test.about_one:
+        if self.r_test.not_one or max(of.rate for of in self.test) >= CHANCE:
             return "not comparable"
-        if self.r_samples.unknown:
+        if not self.r_test.about_one:
             return "cannot be told"
-        return "first" if self.r_samples.high < 1 else "second" if self.r_samples.low > 1 else "tie"
+        if self.r_samples.high < 1:
+            return "first"
+        if self.r_samples.low > 1:
+            return "second"
+        return "cannot be told" if self.r_samples.unknown else "tie"
 
     def words(self, first: str = "the first", second: str = "the second") -> str:
         """The verdict and why, in a sentence with these names."""
@@ -125,8 +134,9 @@ VERDICTS = {
     "second": "{second} wins: its discriminator tells the other's images better, {r_samples} is above 1, and both do "
     "about as well on test images, {r_test}",
     "tie": "a tie: either discriminator tells the other's images about as well, {r_samples} may be 1",
-    "not comparable": "not comparable: one discriminator does better on test images, {r_test} is not about 1 "
-    "({close}), so that {r_samples} decides nothing",
+    "not comparable": "not comparable: either one discriminator does better on test images, where {r_test} is to be "
+    "about 1 ({close}), or one takes half of them and more for generated, so that {r_samples} decides "
+    "nothing",
     "cannot be told": "cannot be told: there are too few errors, {r_test}, {r_samples}; ask about more images",
 }
 

@@ -88,6 +88,9 @@ def _checked(first, second):
         return pair("frechet_distance", first, second, least=2)
     if features:
         features = list(pair("frechet_distance", features[0], features[0], least=2)[:1])
+    for of in (first, second):
+        if isinstance(of, Moments) and not (np.isfinite(of.mean).all() and np.isfinite(of.covariance).all()):
+            raise ShapeError("frechet_distance: the moments hold NaN or infinity, of which there is no distance")
     widths = [of.mean.shape[0] if isinstance(of, Moments) else features[0].shape[1] for of in (first, second)]
     if widths[0] != widths[1]:
         raise ShapeError(f"frechet_distance: samples of {widths[0]} and of {widths[1]} features")

@@ -26,7 +26,9 @@ def kernel_distance(
     """
     first, second = pair("kernel_distance", first, second, least=2)
     rows = min(len(first), len(second))
-    size = min(rows, max(2, min(SIZE, rows // 2) if size is None else size))
+    size = max(2, min(SIZE, rows // 2)) if size is None else size
+    if not 2 <= size <= rows:
+        raise ShapeError(f"kernel_distance: subsets of {size} rows; they have from 2 to {rows}, as many as both sets")
     if subsets < 1 or not first.shape[1]:
         raise ShapeError(f"kernel_distance: {subsets} subsets of {first.shape[1]} features, but both are at least 1")
     rng = np.random.default_rng(seed)

@@ -8,10 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import numpy as np
 
 from minigan import classifier, evaluation
 from minigan.data import Dataset, available
 from minigan.data.sources import load_splits
+from minigan.evaluation.adversarial import check_enough
 from minigan.evaluation.inception import words as inception_words
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
@@ -44,7 +46,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     images = samples(folder, count, seed)
     shape = images.shape[1:] if model is None else model.image_shape
     train, test = real_images(source, data_dir, shape)
-    for note in notes(config, learned, train):
+    for note in (*notes(config, learned, train), *notes_on_judge(judge, learned), *notes_on_size(images, shape)):
         click.echo(f"note: {note}")
     title, plain = f"{count:,} images of {folder}", {"run": folder, "seed": seed}
     if model:
@@ -69,13 +71,16 @@ def keep(file: str | None, plain: dict) -> None:
 
 def judged(title, images, model, train, test, seed, adversarial, picture):
     """Say what a classifier finds, draw the picture, and give all figures as JSON keeps them."""
-    apart = None
     if adversarial:
-        apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
+        check_enough(images, test.images)
+    judged_of_either = min(map(len, (images, train, test)))
+    if judged_of_either < len(images):
+        click.echo(f"note: {judged_of_either:,} of the images are judged, beside as many test images as there are")
     found = evaluation.evaluate(images, model, train, test, seed)
     click.echo(words(found, title))
     plain = found.plain()
-    if apart:
+    if adversarial:
+        apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
         click.echo(text_of(apart))
         plain["adversarial"] = asdict(apart)
     if picture:
@@ -103,6 +108,21 @@ def notes(config: dict, learned: dict | None, train: Dataset) -> Iterator[str]:
         yield "the run learned from {}, the classifier from {}; here both meet {}".format(*names)
     elif config.get("images", 0) > len(train):
         yield f"the run learned from {config['images']:,} images, the test images among them"
+
+
+def notes_on_judge(folder: str | Path, learned: dict | None) -> Iterator[str]:
+    """What a reader of the scores has to know of the classifier, whose config.json is given."""
+    if learned and "pruned" in learned:
+        yield f"the classifier in {folder} is a pruned one"
+    elif learned and learned.get("outcome", "finished") != "finished":
+        yield f"the training of the classifier in {folder} has not come to its end"
+
+
+def notes_on_size(images: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
+    """What a reader of the scores has to know of how the images came to the classifier."""
+    if images.shape[1:] != tuple(shape):
+        sizes = (" x ".join(map(str, of[:2])) for of in (images.shape[1:], shape))
+        yield "generated images are resized from {} to {} pixels, real ones are not".format(*sizes)
 
 
 def text_of(apart: evaluation.ToldApart) -> str:

@@ -98,6 +98,14 @@ def test_all_is_measured_on_as_many_images_of_each_kind(judge, splits):
     assert 1 / 3 < many.made.frechet / many.floor.frechet < 3
 
 
+def test_where_there_are_fewer_test_images_generated_ones_are_drawn_from_all(judge, splits):
+    train, test = splits
+    images = mg.data.glyphs(900, seed=9).images
+    order = np.concatenate([np.zeros_like(images[:500]), images[500:]])  # nothing, and then digits
+    counts = evaluate(order, judge, train, test).made.counts
+    assert max(counts) == pytest.approx(400 * 5 / 9 + 400 * 4 / 90, rel=0.2)
+
+
 @pytest.mark.parametrize(("count", "expected"), [(10, 1), (999, 1), (1000, 2), (4999, 9), (5000, 10), (60_000, 10)])
 def test_the_classifier_score_has_parts_of_five_hundred_images(count, expected):
     assert parts(count) == expected

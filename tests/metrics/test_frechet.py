@@ -80,3 +80,10 @@ def test_moments_that_do_not_fit_are_refused(rng):
 def test_features_that_do_not_fit_are_refused(shapes):
     with pytest.raises(ShapeError, match="same D and at least two rows"):
         frechet_distance(*(np.zeros(s) for s in shapes))
+
+
+def test_moments_that_are_no_numbers_are_refused():
+    x = np.random.default_rng(0).standard_normal((30, 3))
+    broken = moments(x)._replace(mean=np.array([0.0, np.nan, 0.0]))
+    with pytest.raises(ShapeError, match="the moments hold NaN"):
+        frechet_distance(x, broken)

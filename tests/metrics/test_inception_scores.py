@@ -55,15 +55,16 @@ def test_a_set_is_at_no_distance_from_itself_and_a_shift_costs_its_squared_lengt
     assert (found.made.count, found.floor.count, found.training, found.images) == (50, 50, 50, 50)
 
 
-def test_the_score_is_of_ten_parts_in_order():
-    """Ten images of one class and ten of another: each part of two has one class, and scores 1; in turn, 2."""
-    apart = np.zeros((20, 2, 2, 1), np.uint8)
-    apart[:10, 0, 0] = apart[10:, 1, 1] = 200
-    in_turn = np.concatenate([apart[0::10], apart[1::10]])[np.arange(20) % 4]
+def test_the_score_is_of_ten_parts_in_order_and_of_test_images_in_none():
+    """A hundred images of one class and a hundred of another: each part has one class, and scores 1; in turn, 2."""
+    apart = np.zeros((200, 2, 2, 1), np.uint8)
+    apart[:100, 0, 0] = apart[100:, 1, 1] = 200
+    in_turn = np.stack([apart[:100], apart[100:]], 1).reshape(apart.shape)
     data = Dataset(pictures(20))
-    parts = inception.evaluate(apart, by(), data, Dataset(in_turn))
-    assert parts.made.score == pytest.approx((1, 0), abs=1e-9)
-    assert parts.floor.score == pytest.approx((2, 0), abs=1e-9)
+    for images, score in ((apart, 1), (in_turn, 2)):
+        parts = inception.evaluate(images, by(), data, Dataset(apart))
+        assert parts.made.score == pytest.approx((score, 0), abs=1e-9)
+        assert parts.floor.score.mean > 1.9  # whose classes come one after the other, as a folder's
 
 
 def test_figures_are_named_after_the_published_weights_only():

@@ -80,3 +80,10 @@ def test_features_that_do_not_fit_are_refused(shapes):
 def test_features_that_are_no_numbers_are_refused():
     with pytest.raises(ShapeError, match="second features hold NaN"):
         kernel_distance(np.zeros((4, 2)), np.full((4, 2), np.nan))
+
+
+@pytest.mark.parametrize("size", [-5, 0, 1, 31])
+def test_subsets_that_cannot_be_drawn_are_refused(size):
+    x, y = np.random.default_rng(0).standard_normal((2, 30, 3))
+    with pytest.raises(ShapeError, match=f"subsets of {size} rows; they have from 2 to 30"):
+        kernel_distance(x, y, size=size)

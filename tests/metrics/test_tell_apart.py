@@ -41,6 +41,20 @@ def test_the_same_seed_tells_the_same():
     assert found[0] == found[1] != found[2]
 
 
+def test_either_kinds_share_is_its_own():
+    """Half of the generated images are real ones, and nearly half of all; the discriminator says "real" of those."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8)
+    found = tell_apart(np.concatenate([REAL[:300], noise]), REAL[200:], steps=120)
+    assert found.on_made < 0.8 < found.on_real
+
+
+def test_halves_are_drawn_at_random():
+    """Generated images in an order, noise first: half of either half is noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (100, 28, 28, 1), np.uint8)
+    found = tell_apart(np.concatenate([noise, np.zeros_like(noise)]), REAL[:200], steps=60)
+    assert found.accuracy > 0.95  # of what comes last only, nothing would have been learned
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [(REAL[:19], "must be 20 of either"), (REAL[:, :20], "of one shape"), (REAL / 255, "uint8")],

@@ -20,8 +20,11 @@ def runs(tool, tmp_path):
 def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--json", "found.json")
     assert outcome.code == 0, outcome.err
-    note, *lines = outcome.out.splitlines()
-    assert note == "note: the run learned from 120 images, the test images among them"
+    *notes, lines = *outcome.out.splitlines()[:2], outcome.out.splitlines()[2:]
+    assert notes == [
+        "note: the run learned from 120 images, the test images among them",
+        "note: 12 of the images are judged, beside as many test images as there are",
+    ]
     assert lines[0].startswith("30 images of runs/mlp-gan-pictures, by 128 features of a cnn (")
     assert "108 training images of pictures" in lines[1]
     found = json.loads((tmp_path / "found.json").read_text())
@@ -93,6 +96,22 @@ def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs, tmp_p
     outcome = runs(*arguments)
     assert outcome.code == 1
     assert f"the weights are {kept}, but config.json is of 01234567; train" in outcome.err
+
+
+def test_what_the_judge_is_and_how_images_came_to_it_is_said(runs, tmp_path):
+    arguments = "evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"
+    assert "note: the classifier" not in runs(*arguments).out
+    config = tmp_path / "runs" / "cnn-pictures" / "config.json"
+    kept = config.read_text()
+    config.write_text(kept.replace('"outcome": "finished"', '"outcome": "interrupted"'))
+    assert "note: the training of the classifier in runs/cnn-pictures has not come to its end" in runs(*arguments).out
+    config.write_text(json.dumps({**json.loads(kept), "pruned": {"share": 0.5}}))
+    assert "note: the classifier in runs/cnn-pictures is a pruned one" in runs(*arguments).out
+    config.write_text(kept)
+    size = "--size", "12", "--batch", "8"
+    assert runs("train", "mlp-gan", "--data", "pictures", *size, "--steps", 1, "--out", "runs/larger").code == 0
+    outcome = runs("evaluate", "runs/larger", "--classifier", "runs/cnn-pictures", *arguments[2:])
+    assert "note: generated images are resized from 12 x 12 to 8 x 8 pixels, real ones are not" in outcome.out
 
 
 def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
