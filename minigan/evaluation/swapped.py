@@ -115,9 +115,13 @@ class Swapped:
 
     def words(self, first: str = "the first", second: str = "the second") -> str:
         """The verdict and why, in a sentence with these names."""
-        return VERDICTS[self.verdict].format(
+        rejecting = [name for name, of in zip((first, second), self.test, strict=True) if of.rate >= CHANCE]
+        verdict = "by chance" if self.verdict == "not comparable" and rejecting else self.verdict
+        takes = "discriminators take" if len(rejecting) > 1 else "discriminator takes"
+        return VERDICTS[verdict].format(
             first=first,
             second=second,
+            by_chance=f"{' and '.join(rejecting)}'s {takes}",
             r_test=f"r_test = {self.r_test}",
             r_samples=f"r_samples = {self.r_samples}",
             close=f"{1 / CLOSE:g} to {CLOSE:g}",
@@ -134,9 +138,10 @@ VERDICTS = {
     "second": "{second} wins: its discriminator tells the other's images better, {r_samples} is above 1, and both do "
     "about as well on test images, {r_test}",
     "tie": "a tie: either discriminator tells the other's images about as well, {r_samples} may be 1",
-    "not comparable": "not comparable: either one discriminator does better on test images, where {r_test} is to be "
-    "about 1 ({close}), or one takes half of them and more for generated, so that {r_samples} decides "
-    "nothing",
+    "not comparable": "not comparable: one discriminator does better on test images, {r_test} is not about 1 "
+    "({close}), so that {r_samples} decides nothing",
+    "by chance": "not comparable: {by_chance} half of the test images and more for generated ones, so that {r_samples} "
+    "decides nothing",
     "cannot be told": "cannot be told: there are too few errors, {r_test}, {r_samples}; ask about more images",
 }
 

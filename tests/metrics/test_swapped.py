@@ -98,9 +98,10 @@ def test_one_that_takes_all_for_real_or_for_generated_is_not_comparable():
     assert rates(found)[0] == [0, 0.3]
     assert found.made[0][1].rate == found.made[0][0].rate == 1
     assert found.verdict == "not comparable"
+    assert "is not about 1 (0.8 to 1.25)" in found.words()
     found = swapped(never, GOOD, REAL)
     assert (found.test[0].rate, found.made[0][1].rate, found.verdict) == (1, 0, "not comparable")
-    assert "is to be about 1 (0.8 to 1.25)" in found.words()
+    assert found.words("a", "b").startswith("not comparable: a's discriminator takes half of the test images and more")
 
 
 def test_of_no_errors_at_all_nothing_is_told():
@@ -329,4 +330,4 @@ def test_discriminators_that_reject_half_of_the_real_images_are_not_compared(fir
     test = ErrorRate(first, 0.05, 100), ErrorRate(second, 0.05, 100)
     found = Swapped(test, ((made, made), (made, made)), Ratio(1, 0.9, 1.1), Ratio(0.5, 0.4, 0.6), (0, 0))
     assert found.verdict == "not comparable"
-    assert "takes half of them and more for generated" in found.words()
+    assert ("a and b's discriminators take half" in found.words("a", "b")) == (first == second == 1)
