@@ -102,7 +102,10 @@ def test_a_deconvnet_is_judged_by_what_it_restores(runs, tmp_path):
     [
         (("runs/cnn-pictures", "--share", 1), "--share"),
         (("runs/cnn-pictures", "--scope", "half"), "'half' is not one of 'global', 'layer'"),
-        (("runs/cnn-pictures",), "runs/cnn-pictures: the run learned from pictures; say where that is (--data FOLDER)"),
+        (
+            ("runs/cnn-pictures",),
+            "runs/cnn-pictures: the classifier learned from pictures; say where that is (--data FOLDER)",
+        ),
         (("runs/cnn-pictures", *PICTURES, "--out", "runs/vae-pictures"), "exists and is not empty"),
         (("runs/cnn-pictures", *PICTURES, "--classifier", "runs/cnn-pictures"), "makes no images for another"),
         (("runs/mlp-gan-pictures", "--classifier", "runs/cnn-pictures"), "say where that is (--data FOLDER)"),
