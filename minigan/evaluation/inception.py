@@ -21,6 +21,7 @@ from minigan import metrics
 from minigan.data import Dataset
 from minigan.errors import DataError
 from minigan.evaluation.inception_weights import Weights
+from minigan.evaluation.lines import aligned
 from minigan.evaluation.seen import Seen
 from minigan.metrics import Estimate
 from minigan.models.inception import FEATURES
@@ -148,8 +149,6 @@ def words(found: InceptionEvaluation) -> str:
         (names["score"], _spread(made.score), _spread(floor.score), f"{PARTS} parts"),
         ("images", f"{made.count:,}", f"{floor.count:,}", ""),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows)
     if found.published:
         by = f"by the 2015 Inception network ({found.digest})"
     else:
@@ -159,7 +158,7 @@ def words(found: InceptionEvaluation) -> str:
     notes = []
     if min(made.count, floor.count, found.training) <= FEATURES:
         notes = [f"(of no more than {FEATURES:,} images the distance is mostly how few they are)"]
-    return "\n".join([beside, "", *lines, *notes])
+    return "\n".join([beside, "", *aligned(rows), *notes])
 
 
 def _spread(estimate):

@@ -10,6 +10,7 @@ from minigan import metrics
 from minigan.data import Dataset
 from minigan.data.pixels import resized
 from minigan.errors import DataError
+from minigan.evaluation.lines import aligned
 from minigan.metrics import Estimate
 from minigan.models import Classifier
 
@@ -221,8 +222,6 @@ def words(found: Evaluation, name: str) -> str:
         ("distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}", "training image, median"),
         ("as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}", "many: copies, or all of the most usual kind"),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (f"{row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows)
     return "\n".join(
         [
             f"{name}, by {judge.features} features of a {judge.name} ({judge.digest}) with {judge.accuracy:.2%} on the "
@@ -230,7 +229,7 @@ def words(found: Evaluation, name: str) -> str:
             f"beside {found.training:,} training images of {found.data}; in the column test its test images instead, "
             f"{found.count:,} of either",
             "",
-            *lines,
+            *aligned(rows),
         ]
     )
 
