@@ -21,6 +21,7 @@ import numpy as np
 
 from minigan import classifier, metrics, pruning
 from minigan.data import Dataset, load_splits
+from minigan.errors import MiniganError
 from minigan.models import Classifier, Model
 from minigan.training.folder import RunFolder
 
@@ -85,10 +86,16 @@ def main(arguments=None) -> None:
     given = parser.parse_args(arguments)
     if given.out and not given.out.parent.is_dir():
         parser.error(f"--out {given.out}: there is no folder {given.out.parent}")
-    judge = classifier.load(given.classifier)
-    train, test = load_splits(given.data, given.data_dir, size=judge.image_shape[0], channels=judge.image_shape[2])
+    runs = {name: given.runs / name for name in given.models}
+    try:
+        judge = classifier.load(given.classifier)
+        for run in runs.values():
+            RunFolder(run).config()  # or it is none
+        train, test = load_splits(given.data, given.data_dir, size=judge.image_shape[0], channels=judge.image_shape[2])
+    except MiniganError as error:
+        parser.error(str(error))
     judged = judged_by(judge, train, test, given.count, given.seed)
-    rows = {name: prune(given.runs / name, given.shares, given.scope, judged) for name in given.models}
+    rows = {name: prune(run, given.shares, given.scope, judged) for name, run in runs.items()}
     if given.out:
         by = {"name": judge.name, "digest": judge.digest(), "accuracy": judged(judge)["accuracy"]}
         kept = {name: getattr(given, name) for name in ("scope", "count", "seed")}

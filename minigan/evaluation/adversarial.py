@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from minigan import classifier
 from minigan.errors import DataError
+from minigan.evaluation.intervals import Interval, wilson
 
 FAKE, REAL = 0, 1
 LEAST = 20  # images of each kind, half of which are held out
@@ -20,13 +20,13 @@ class ToldApart:
     """How a fresh discriminator does on images that it has not learned from, as many generated ones as real.
 
     accuracy: the share that it is right about; 0.5 is best for the generator, 1 means that each image gives itself away
-    deviation: of that share, if images are independent
+    interval: Wilson's 95% interval of that share, if images are independent
     on_real, on_made: the shares of either kind
     held_out: how many images of each kind
     """
 
     accuracy: float
-    deviation: float
+    interval: Interval
     on_real: float
     on_made: float
     held_out: int
@@ -57,10 +57,9 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
     labels = np.repeat([FAKE, REAL], count)
     found = classifier.fit("cnn", seen, labels=labels, steps=steps, batch=min(BATCH, len(seen)), seed=seed)
     right = found.predict(held_out) == labels
-    accuracy = float(right.mean())
     return ToldApart(
-        accuracy,
-        math.sqrt(accuracy * (1 - accuracy) / len(right)),
+        float(right.mean()),
+        wilson(int(right.sum()), len(right)),
         float(right[count:].mean()),
         float(right[:count].mean()),
         count,

@@ -7,13 +7,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import numpy as np
 
 from minigan.errors import DataError
-from minigan.evaluation.intervals import Interval, pigeonhole, wilson
+from minigan.evaluation.intervals import Interval, percent, pigeonhole, wilson
 from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
 
 SHARES = {
@@ -199,7 +198,7 @@ def words(found: Answered) -> str:
     rows = [("", "share", "if independent" if several else "interval", "other people and images" if several else "")]
     for name, label in SHARES.items():
         share = getattr(found.pooled, name)
-        rows.append((label, percent(share.share), _between(share.interval), _between(share.of_people)))
+        rows.append((label, percent(share.share), str(share.interval), str(share.of_people or "")))
     lines = [f"{people} {'people' if several else 'person'} on {found.count} real and {found.count} generated images "]
     lines[0] += f"(page {found.page}), 95% intervals"
     lines += ["", *_table(rows), "", found.verdict]
@@ -212,21 +211,12 @@ def words(found: Answered) -> str:
         for person in found.people:
             shares = person.shares
             both = (percent(shares.made_as_real.share), percent(shares.real_as_real.share))
-            right = (percent(shares.right.share), _between(shares.right.interval))
+            right = (percent(shares.right.share), str(shares.right.interval))
             rows.append((person.name, *right, *both, f"{person.seconds:.1f} s"))
         lines += ["", *_table(rows)]
     else:
         lines.append("It is for this person and other images of the same two kinds, if answers are independent.")
     return "\n".join(lines)
-
-
-def percent(share: float) -> str:
-    """A share with one digit behind the point, rounded as the page rounds: halves upwards."""
-    return f"{Decimal(100 * share).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
-
-
-def _between(interval):
-    return f"{percent(interval.low)} to {percent(interval.high)}" if interval else ""
 
 
 def _table(rows):

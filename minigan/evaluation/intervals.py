@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -19,6 +20,14 @@ class Interval(NamedTuple):
 
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{percent(self.low)} to {percent(self.high)}"
+
+
+def percent(share: float) -> str:
+    """A share with one digit behind the point, rounded as a page of `minigan ask` rounds: halves upwards."""
+    return f"{Decimal(100 * share).quantize(Decimal('0.1'), ROUND_HALF_UP)}%"
 
 
 def wilson(right: int, count: int, confidence: float = CONFIDENCE) -> Interval:

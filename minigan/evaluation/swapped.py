@@ -9,7 +9,6 @@ import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from minigan import devices, random
 from minigan.autograd import no_grad
 from minigan.data import Dataset
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
+from minigan.evaluation.intervals import CONFIDENCE, Interval, quantile, wilson
 from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Model
 from minigan.models.model import as_floats
@@ -26,7 +26,6 @@ from minigan.training.inputs import images_of
 
 BATCH = 200  # images that a discriminator is asked about at once, at most
 LEAST = 10  # images of each kind
-NORMAL = NormalDist().inv_cdf(0.975)  # deviations on either side of a 95% interval
 CLOSE = 1.25  # a ratio is about 1 from 1 / CLOSE to CLOSE
 STATISTICS = "batch", "running"  # of a batch norm
 WIDE = 4.0  # an interval whose end is more than so many times its beginning says nothing
@@ -35,18 +34,17 @@ CHANCE = 0.5  # who is wrong about so many real images might as well guess
 
 @dataclass(frozen=True)
 class ErrorRate:
-    """rate: the share of `count` images that a discriminator is wrong about; deviation: of that share, if images are
-    independent."""
+    """rate: the share of `count` images that a discriminator is wrong about; interval: Wilson's 95% interval of that
+    share, if images are independent."""
 
     rate: float
-    deviation: float
+    interval: Interval
     count: int
 
     @classmethod
     def of(cls, wrong: np.ndarray) -> ErrorRate:
         """wrong: (N,), whether it is about each."""
-        rate = float(wrong.mean())
-        return cls(rate, math.sqrt(rate * (1 - rate) / len(wrong)), len(wrong))
+        return cls(float(wrong.mean()), wilson(int(wrong.sum()), len(wrong)), len(wrong))
 
 
 @dataclass(frozen=True)
@@ -178,8 +176,8 @@ def swapped(
     200 at a time. That matters where the others in a batch do. A batch norm's running statistics are of no kind, but
     mixed of both, most of them of generated images: by these a DCGAN's discriminator took 48% of MNIST's test images
     for generated after 1,200 steps, by those of batches 23%. A minibatch standard deviation sees whole groups, and what
-    does not fill one is left out. Errors of such discriminators depend on one another, so that deviations are a little
-    too small.
+    does not fill one is left out. Errors of such discriminators depend on one another, so that intervals are a little
+    too narrow.
 
     Images are made by a generator's average where there is one, and asked about before they are rounded to bytes. A
     conditional discriminator is told a test image's label, and the class that a generated image was made for.
@@ -239,7 +237,7 @@ def ratio_on_others(first: np.ndarray, second: np.ndarray) -> Ratio:
 
 def _ratio(ratio, variance):
     """A ratio, with the interval that follows from the variance of its logarithm."""
-    factor = math.exp(NORMAL * math.sqrt(variance))
+    factor = math.exp(quantile(CONFIDENCE) * math.sqrt(variance))
     return Ratio(float(ratio), float(ratio / factor), float(ratio * factor))
 
 

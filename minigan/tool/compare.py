@@ -9,6 +9,7 @@ import click
 from minigan import evaluation, gan
 from minigan.data import Dataset
 from minigan.evaluation import Swapped
+from minigan.evaluation.intervals import percent
 from minigan.models import GAN
 from minigan.tool.evaluate import check_files, keep, known_source, real_images
 from minigan.tool.words import table
@@ -66,9 +67,9 @@ def notes(runs: tuple[str, str], configs: list[dict], train: Dataset) -> Iterato
 
 def text_of(found: Swapped, first: str, second: str) -> str:
     """A table of what either discriminator is wrong about, and the verdict."""
-    rows = [("wrong about", f"discriminator of {first}", f"of {second}")]
+    rows = [("wrong about, 95% interval", f"discriminator of {first}", f"of {second}")]
     rates = [("test images", *found.test)]
     rates += [(f"images of {name}", *(row[of] for row in found.made)) for of, name in enumerate((first, second))]
     for what, *errors in rates:
-        rows.append((f"{errors[0].count:,} {what}", *(f"{of.rate:.1%} ± {of.deviation:.1%}" for of in errors)))
+        rows.append((f"{errors[0].count:,} {what}", *(f"{percent(of.rate)} ({of.interval})" for of in errors)))
     return f"{table(rows)}\n\n{found.words(first, second)}"

@@ -15,6 +15,7 @@ from minigan.data import Dataset, available
 from minigan.data.sources import load_splits
 from minigan.evaluation.adversarial import check_enough
 from minigan.evaluation.inception import words as inception_words
+from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
 from minigan.tool.inception import loaded, measured
@@ -127,9 +128,9 @@ def notes_on_size(images: np.ndarray, shape: tuple[int, int, int]) -> Iterator[s
 
 def text_of(apart: evaluation.ToldApart) -> str:
     """What a fresh discriminator was right about, in words."""
-    right = f"{apart.accuracy:.1%} ± {apart.deviation:.1%}"
+    right = f"{percent(apart.accuracy)} of images held out (95% interval {apart.interval})"
     kinds = f"{apart.on_real:.1%} of {apart.held_out:,} test images and {apart.on_made:.1%} of as many generated ones"
-    return f"\na fresh discriminator is right about {right} of images held out; 50% is best\n({kinds})"
+    return f"\na fresh discriminator is right about {right}; 50% is best\n({kinds})"
 
 
 def known_source(folder: str | Path, config: dict) -> str:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 import minigan as mg
 from benchmarks import pruned
@@ -40,6 +41,18 @@ def test_all_runs_are_scored_at_all_shares_and_kept(tmp_path, monkeypatch, capsy
     assert kept["judge"]["accuracy"] == rows["cnn"]["shares"]["0"]["accuracy"]
     assert capsys.readouterr().out.endswith(pruned.table(rows) + "\n")
     assert measured.show("pruned", tmp_path).endswith(pruned.table(rows))
+
+
+@pytest.mark.parametrize("missing", ["cnn", "mlp-gan"])
+def test_runs_that_are_not_there_are_named_before_anything_is_judged(missing, tmp_path, capsys):
+    model = mg.models.build("cnn")
+    (tmp_path / "judge").mkdir()
+    weights.save(tmp_path / "judge" / "weights.safetensors", model_loop.header_of(model), model_loop.state_of(model))
+    (tmp_path / "judge" / "config.json").write_text('{"format": "minigan-run-1", "kind": "classifier"}')
+    judge = tmp_path / (missing if missing == "cnn" else "judge")
+    with pytest.raises(SystemExit):
+        pruned.main(["--runs", str(tmp_path), "--models", "judge", "mlp-gan", "--classifier", str(judge)])
+    assert f"{tmp_path / missing}: not a run of minigan" in capsys.readouterr().err
 
 
 def test_the_table_has_two_lines_for_a_run():

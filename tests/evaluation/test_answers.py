@@ -8,7 +8,8 @@ from pages import Logic, small
 
 from minigan.errors import DataError
 from minigan.evaluation import Interval, answered, wilson
-from minigan.evaluation.answers import percent, verdict, words
+from minigan.evaluation.answers import verdict, words
+from minigan.evaluation.intervals import percent
 
 
 @pytest.fixture

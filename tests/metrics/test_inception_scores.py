@@ -84,6 +84,15 @@ def test_figures_are_named_after_the_published_weights_only():
     assert (plain["made"]["score"]["mean"], plain["names"]["score"]) == (published.made.score.mean, "IS")
 
 
+@pytest.mark.parametrize("few", ["training", "made", "test", None])
+def test_of_no_more_images_than_features_it_is_said_what_a_distance_means(few, monkeypatch):
+    monkeypatch.setattr(inception, "FEATURES", 30)
+    sets = {name: pictures(30 if name == few else 31) for name in ("training", "made", "test")}
+    found = inception.evaluate(sets["made"], by(), Dataset(sets["training"]), Dataset(sets["test"]))
+    note = "(of no more than 30 images the distance is mostly how few they are)"
+    assert (inception.words(found).splitlines()[-1] == note) == (few is not None)
+
+
 def test_fewer_training_images_may_do_and_are_the_same_every_time():
     data = Dataset(pictures(60))
     first, second = (inception.evaluate(pictures(20, 1), by(), data, data, most=15) for _ in range(2))

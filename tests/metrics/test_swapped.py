@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import minigan as mg
 from minigan import nn
@@ -119,11 +120,16 @@ def test_a_score_on_the_boundary_is_wrong_about_both():
 # ----------------------------------------------------------------------------------- what is counted
 
 
-def test_deviations_are_those_of_a_share():
+def test_intervals_are_those_of_shares():
     found = swapped(GOOD, gan(Grey(0, 1), Threshold()), REAL, count=100)
-    assert found.test[0] == ErrorRate(0.3, pytest.approx(math.sqrt(0.3 * 0.7 / 100)), 100)
+    assert found.test[0] == ErrorRate(0.3, pytest.approx(wilson_of_scipy(30, 100)), 100)
     share = found.made[0][1].rate
-    assert found.made[0][1].deviation == pytest.approx(math.sqrt(share * (1 - share) / 100))
+    assert found.made[0][1].interval == pytest.approx(wilson_of_scipy(round(100 * share), 100))
+
+
+def wilson_of_scipy(wrong, count):
+    found = stats.binomtest(wrong, count).proportion_ci(method="wilson")
+    return found.low, found.high
 
 
 def test_the_images_are_those_that_are_sampled():

@@ -1,9 +1,8 @@
 """A fresh discriminator: it cannot tell real images from real ones, and tells others at once."""
 
-import math
-
 import numpy as np
 import pytest
+from scipy import stats
 
 import minigan as mg
 from minigan.errors import DataError
@@ -15,8 +14,9 @@ REAL = mg.data.glyphs(800).images
 def test_real_images_cannot_be_told_from_real_ones():
     found = tell_apart(mg.data.glyphs(800, seed=3).images, REAL, steps=60)
     assert found.held_out == 400
-    assert found.deviation == pytest.approx(math.sqrt(found.accuracy * (1 - found.accuracy) / 800))
-    assert abs(found.accuracy - 0.5) < 4 * found.deviation
+    of_scipy = stats.binomtest(round(800 * found.accuracy), 800).proportion_ci(method="wilson")
+    assert found.interval == pytest.approx((of_scipy.low, of_scipy.high))
+    assert abs(found.accuracy - 0.5) < 2 * (found.interval.high - found.interval.low)
 
 
 def test_worse_images_are_told_with_more_ease():
@@ -24,6 +24,7 @@ def test_worse_images_are_told_with_more_ease():
     found = tell_apart(noise, REAL, steps=60)
     assert (found.accuracy, found.on_real, found.on_made) == (1, 1, 1)
     assert found.held_out == 150
+    assert found.interval.low < 0.99 < found.interval.high == 1  # nobody knows of 300 images that none will be missed
     dimmed = tell_apart((REAL[::-1] * 0.8).astype(np.uint8), REAL, steps=60)
     assert 0.6 < dimmed.accuracy <= 1
     assert dimmed.accuracy == pytest.approx((dimmed.on_real + dimmed.on_made) / 2)

@@ -7,6 +7,7 @@ import pytest
 from commands import draw_folder, keep_run
 
 import minigan as mg
+from minigan.evaluation.intervals import percent
 
 SHAPE = (8, 8, 3)
 
@@ -25,7 +26,7 @@ def test_two_runs_are_compared(runs, tmp_path):
     assert outcome.code == 0, outcome.err
     notes, table = outcome.out.splitlines()[:2], outcome.out.splitlines()[2:]
     assert notes == [f"note: runs/{seed} learned from 120 images, the test images among them" for seed in (0, 1)]
-    assert table[0].split("  ")[0] == "wrong about"
+    assert table[0].split("  ")[0] == "wrong about, 95% interval"
     kept = json.loads((tmp_path / "found.json").read_text())
     assert (kept["runs"], kept["data"], kept["seed"]) == (["runs/0", "runs/1"], "pictures", 0)
     _, test = mg.data.load_splits("pictures", size=8)
@@ -33,7 +34,7 @@ def test_two_runs_are_compared(runs, tmp_path):
     assert {name: kept[name] for name in found.plain()} == json.loads(json.dumps(found.plain()))
     for line, rates in zip(table[1:], (found.test, *zip(*found.made, strict=True)), strict=False):
         assert line.split("  ")[0].startswith(f"{rates[0].count} ")
-        assert re.split("  +", line)[1:] == [f"{of.rate:.1%} ± {of.deviation:.1%}" for of in rates]
+        assert re.split("  +", line)[1:] == [f"{percent(of.rate)} ({of.interval})" for of in rates]
     assert table[-1] == found.words("runs/0", "runs/1")
 
 

@@ -50,7 +50,8 @@ def test_a_fresh_discriminator_is_asked_too(runs, tmp_path):
     assert outcome.code == 0, outcome.err
     found = json.loads((tmp_path / "found.json").read_text())["adversarial"]
     assert found["held_out"] == 15
-    assert f"right about {found['accuracy']:.1%} ± {found['deviation']:.1%}" in outcome.out
+    low, high = found["interval"]
+    assert f"about {found['accuracy']:.1%} of images held out (95% interval {low:.1%} to {high:.1%})" in outcome.out
 
 
 def test_the_nearest_are_drawn(runs, tmp_path):
