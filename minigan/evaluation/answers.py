@@ -13,6 +13,7 @@ import numpy as np
 
 from minigan.errors import DataError
 from minigan.evaluation.intervals import Interval, percent, pigeonhole, wilson
+from minigan.evaluation.lines import aligned
 from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
 
 SHARES = {
@@ -201,7 +202,7 @@ def words(found: Answered) -> str:
         rows.append((label, percent(share.share), str(share.interval), str(share.of_people or "")))
     lines = [f"{people} {'people' if several else 'person'} on {found.count} real and {found.count} generated images "]
     lines[0] += f"(page {found.page}), 95% intervals"
-    lines += ["", *_table(rows), "", found.verdict]
+    lines += ["", *aligned(rows, "<>>>"), "", found.verdict]
     if several:
         lines.append("The first intervals take all answers for independent, the second draw people and images anew.")
         lines.append(
@@ -213,14 +214,7 @@ def words(found: Answered) -> str:
             both = (percent(shares.made_as_real.share), percent(shares.real_as_real.share))
             right = (percent(shares.right.share), str(shares.right.interval))
             rows.append((person.name, *right, *both, f"{person.seconds:.1f} s"))
-        lines += ["", *_table(rows)]
+        lines += ["", *aligned(rows, "<>>>>>")]
     else:
         lines.append("It is for this person and other images of the same two kinds, if answers are independent.")
     return "\n".join(lines)
-
-
-def _table(rows):
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [f"{first:{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))]
-        yield "  ".join(cells).rstrip()

@@ -158,7 +158,7 @@ def words(found: InceptionEvaluation) -> str:
     notes = []
     if min(made.count, floor.count, found.training) <= FEATURES:
         notes = [f"(of no more than {FEATURES:,} images the distance is mostly how few they are)"]
-    return "\n".join([beside, "", *aligned(rows), *notes])
+    return "\n".join([beside, "", *aligned(rows, "<>><"), *notes])
 
 
 def _spread(estimate):

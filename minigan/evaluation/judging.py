@@ -229,7 +229,7 @@ def words(found: Evaluation, name: str) -> str:
             f"beside {found.training:,} training images of {found.data}; in the column test its test images instead, "
             f"{found.count:,} of either",
             "",
-            *aligned(rows),
+            *aligned(rows, "<>><"),
         ]
     )
 

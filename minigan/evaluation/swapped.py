@@ -182,7 +182,7 @@ def swapped(
     Images are made by a generator's average where there is one, and asked about before they are rounded to bytes. A
     conditional discriminator is told a test image's label, and the class that a generated image was made for.
 
-    Intervals are on the logarithm of a ratio, by the delta method. The two rates of r_samples are of different images:
+    A ratio's interval is on its logarithm, by the delta method. The two rates of r_samples are of different images:
     1/a - 1/n + 1/b - 1/n for a and b errors among n images (Katz et al., Biometrics 34, 1978), half an error added to
     each count and half an image to n (Pettigrew, Gart & Thomas, Biometrika 73, 1986). Those of r_test are of the same
     images: (errors of one alone) / (a b), half an error added to either one's own (Bonett & Price, Statistics in

@@ -127,6 +127,11 @@ def test_intervals_are_those_of_shares():
     assert found.made[0][1].interval == pytest.approx(wilson_of_scipy(round(100 * share), 100))
 
 
+def rate_of(share):
+    """That of a hundred images."""
+    return ErrorRate.of(np.arange(100) < 100 * share)
+
+
 def wilson_of_scipy(wrong, count):
     found = stats.binomtest(wrong, count).proportion_ci(method="wilson")
     return found.low, found.high
@@ -325,15 +330,15 @@ def test_nineteen_intervals_of_twenty_hold_the_ratio():
     ],
 )
 def test_the_verdict_follows_from_the_intervals(test, samples, verdict):
-    rate = ErrorRate(0.1, 0.01, 100)
+    rate = rate_of(0.1)
     found = Swapped((rate, rate), ((rate, rate), (rate, rate)), Ratio(*test), Ratio(*samples), (0, 0))
     assert found.verdict == found.plain()["verdict"] == verdict
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.5, 0.45), (0.45, 0.5), (1.0, 1.0)])
 def test_discriminators_that_reject_half_of_the_real_images_are_not_compared(first, second):
-    made = ErrorRate(0.1, 0.01, 100)
-    test = ErrorRate(first, 0.05, 100), ErrorRate(second, 0.05, 100)
+    made = rate_of(0.1)
+    test = rate_of(first), rate_of(second)
     found = Swapped(test, ((made, made), (made, made)), Ratio(1, 0.9, 1.1), Ratio(0.5, 0.4, 0.6), (0, 0))
     assert found.verdict == "not comparable"
     assert ("a and b's discriminators take half" in found.words("a", "b")) == (first == second == 1)
