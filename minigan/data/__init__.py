@@ -8,12 +8,14 @@ from minigan.data.download import cache_folder
 from minigan.data.folder import image_folder
 from minigan.data.glyphs import glyphs
 from minigan.data.idx import fashion_mnist, mnist, read_idx
+from minigan.data.left_out import LeftOut
 from minigan.data.sources import available, load, load_splits
 
 __all__ = [
     "Augment",
     "Batches",
     "Dataset",
+    "LeftOut",
     "available",
     "cache_folder",
     "cifar10",

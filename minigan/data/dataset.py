@@ -1,10 +1,11 @@
 """Images with their labels, as bytes, and the scale that training sees them in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from minigan.data.left_out import LeftOut
 from minigan.errors import DataError
 
 
@@ -37,6 +38,7 @@ class Dataset:
     labels: (N,), int64, indices into `classes`; None for unlabelled images
     name: what people call it
     classes: the labels' names, in order
+    left_out: what was found with these images and is not among them
     raises DataError where the arrays are not that
     """
 
@@ -44,6 +46,7 @@ class Dataset:
     labels: np.ndarray | None = None
     name: str = "images"
     classes: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def __post_init__(self):
         images = self.images
