@@ -8,21 +8,21 @@ import numpy as np
 
 from minigan.data.archive import members
 from minigan.data.dataset import Dataset
-from minigan.data.pixels import check_format, decoded
+from minigan.data.pixels import Size, check_format, decoded
 from minigan.errors import DataError
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def image_folder(
-    path: str | os.PathLike, size: int | None = None, channels: int = 3, count: int | None = None
+    path: str | os.PathLike, size: Size | None = None, channels: int = 3, count: int | None = None
 ) -> Dataset:
     """Read the images of a folder, or of a .tar or .tar.gz of one (which is not extracted).
 
     Sub-folders are labels, in order of names; folders that all images share do not count. Images come in order
     of names, hidden files and files that are no images are left out.
 
-    size: side in pixels; the shorter side is resized to it and the middle kept. None: all must have one size
+    size: side in pixels, or (height, width), reached as in `pixels.resized`. None: all must have one size
     channels: 3 for colour, 1 for grey
     count: how many to take, spread evenly over the names so that every label is there; None takes all
     returns: images (N, H, W, channels), uint8; labels (N,), int64, or None where there are no sub-folders
@@ -72,7 +72,7 @@ def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
     return np.arange(count) * total // count
 
 
-def _decode_all(path: Path, names: list[str], size: int | None, channels: int) -> np.ndarray:
+def _decode_all(path: Path, names: list[str], size: Size | None, channels: int) -> np.ndarray:
     place = {name: i for i, name in enumerate(names)}
     images = None
     for name, read in members(path):

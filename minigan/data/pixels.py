@@ -8,12 +8,21 @@ import numpy as np
 from minigan.errors import DataError
 
 LUMA = (299, 587, 114)  # ITU-R BT.601, in thousandths
+Size = int | tuple[int, int]  # the side of a square, or height and width
 
 
-def check_format(size: int | None, channels: int):
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width of a size. Raises DataError unless both are whole numbers of at least one pixel."""
+    both = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    if len(both) != 2 or not all(isinstance(side, int | np.integer) and side >= 1 for side in both):
+        raise DataError(f"size must be at least 1 pixel, or a pair (height, width) of such numbers, not {size}")
+    return int(both[0]), int(both[1])
+
+
+def check_format(size: Size | None, channels: int):
     """Raise DataError for an image side below one pixel, or for channels that are neither grey nor colour."""
-    if size is not None and size < 1:
-        raise DataError(f"size must be at least 1 pixel, not {size}")
+    if size is not None:
+        sides(size)
     if channels not in (1, 3):
         raise DataError(f"channels must be 1 (grey) or 3 (colour), not {channels}")
 
@@ -33,30 +42,31 @@ def with_channels(images: np.ndarray, channels: int) -> np.ndarray:
     return ((red + green + blue + 500) // 1000).astype(np.uint8)[..., None]
 
 
-def resized(images: np.ndarray, size: int) -> np.ndarray:
-    """Resize to size x size with a Lanczos filter: the shorter side first, then the middle is kept.
+def resized(images: np.ndarray, size: Size) -> np.ndarray:
+    """Resize with a Lanczos filter until the image just covers the size, and keep the middle of what is too long.
 
     images: (N, H, W, C), uint8, C = 1 or 3
-    returns: (N, size, size, C), uint8; the same array where nothing changes
+    size: the side of a square, or (height, width)
+    returns: (N, *size, C), uint8; the same array where nothing changes
     raises DataError for a size below 1, or where Pillow is missing
     """
     check_format(size, images.shape[3])
-    if images.shape[1:3] == (size, size):
+    if images.shape[1:3] == sides(size):
         return images
     image_module = pillow().Image
-    out = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    out = np.empty((len(images), *sides(size), images.shape[3]), np.uint8)
     for image, place in zip(images, out, strict=True):
         picture = image_module.fromarray(image[..., 0] if image.shape[2] == 1 else image)
         place[:] = np.asarray(_fitted(picture, size)).reshape(place.shape)
     return out
 
 
-def decoded(content: bytes, name: str, size: int | None, channels: int) -> np.ndarray:
+def decoded(content: bytes, name: str, size: Size | None, channels: int) -> np.ndarray:
     """Decode one image file.
 
     content: the file's bytes
     name: what errors call it
-    size: side in pixels, reached as in `resized`; None keeps the image's own
+    size: reached as in `resized`; None keeps the image's own
     channels: 1 for grey, 3 for colour; transparent pixels lie on white
     returns: (H, W, channels), uint8
     raises DataError naming the file where it cannot be decoded to the end
@@ -69,7 +79,7 @@ def decoded(content: bytes, name: str, size: int | None, channels: int) -> np.nd
             picture = module.ImageOps.exif_transpose(picture)
             picture = _plain(picture, "L" if channels == 1 else "RGB")
             return np.array(picture if size is None else _fitted(picture, size)).reshape(
-                *((picture.height, picture.width) if size is None else (size, size)), channels
+                *((picture.height, picture.width) if size is None else sides(size)), channels
             )
     except Exception as error:  # a broken file makes decoders raise nearly anything, SyntaxError included
         reason = "not an image, or one of a kind Pillow does not know"
@@ -109,9 +119,10 @@ def _plain(picture, mode: str):
     return picture.convert(mode)
 
 
-def _fitted(picture, size: int):
-    """Resize the shorter side to `size` and crop the middle of the longer one."""
-    if picture.size == (size, size):
+def _fitted(picture, size: Size):
+    """Resize until the size is just covered, and crop the middle of the side that is too long."""
+    height, width = sides(size)
+    if picture.size == (width, height):
         return picture
     module = pillow()
-    return module.ImageOps.fit(picture, (size, size), method=module.Image.Resampling.LANCZOS)
+    return module.ImageOps.fit(picture, (width, height), method=module.Image.Resampling.LANCZOS)

@@ -12,7 +12,7 @@ from minigan.data.dataset import Dataset
 from minigan.data.download import Remote, Report, cache_folder, fetch_all
 from minigan.data.folder import image_folder
 from minigan.data.glyphs import glyphs
-from minigan.data.pixels import check_format, resized, with_channels
+from minigan.data.pixels import Size, check_format, resized, sides, with_channels
 from minigan.errors import DataError, UnknownNameError
 
 SPLITS = ("train", "test")
@@ -59,7 +59,7 @@ def load(
     source: str | os.PathLike = "glyphs",
     data_dir: str | os.PathLike | None = None,
     split: str = "train",
-    size: int | None = None,
+    size: Size | None = None,
     channels: int | None = None,
     count: int | None = None,
     seed: int = 0,
@@ -70,7 +70,7 @@ def load(
     source: "glyphs", "mnist", "fashion-mnist", "cifar10", or a path
     data_dir: a folder with the named set's files; nothing is downloaded then
     split: "train" or "test"; a path has splits where it holds train and test, folders or archives
-    size: side in pixels to resize to; None keeps the set's own
+    size: side in pixels to resize to, or (height, width); None keeps the set's own
     channels: 1 for grey, 3 for colour; None keeps the set's own, and takes colour for a path
     count: how many images; None takes all (20,000 glyphs)
     seed: of the glyphs; nothing else here is random
@@ -84,8 +84,8 @@ def load(
     if not source:
         raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
     if source == "glyphs":
-        drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else size)
-        return _converted(drawn, None, channels)
+        drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else max(sides(size)))
+        return _converted(drawn, size, channels)
     if source in SOURCES:
         dataset = _read(SOURCES[source], data_dir, split, report)
         return _converted(dataset if count is None else dataset.take(count), size, channels)
@@ -134,7 +134,7 @@ def _read(source: Source, data_dir: str | os.PathLike | None, split: str, report
     return source.read(folder, split)
 
 
-def _converted(dataset: Dataset, size: int | None, channels: int | None) -> Dataset:
+def _converted(dataset: Dataset, size: Size | None, channels: int | None) -> Dataset:
     images = dataset.images
     images = images if channels is None else with_channels(images, channels)
     images = images if size is None else resized(images, size)

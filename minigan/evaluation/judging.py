@@ -199,12 +199,11 @@ def _check_count(**images):
 
 def fitted(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """Images (N, H, W, C), resized where that makes them of a shape. Raises DataError where it cannot."""
-    height, width, channels = shape
     if images.shape[1:] == tuple(shape):
         return images
-    if images.shape[3] != channels or height != width:
+    if images.shape[3] != shape[2]:
         raise DataError(f"evaluate: images are {images.shape[1:]}, and the classifier's {shape}")
-    return resized(images, height)
+    return resized(images, tuple(shape[:2]))
 
 
 def words(found: Evaluation, name: str) -> str:

@@ -169,6 +169,6 @@ def loaded_judge(folder):
 def real_images(source, data_dir, shape):
     """The training and the test images of a source, in a shape."""
     named = {listing.name: listing.shape for listing in available()}
-    size = None if named.get(source) == tuple(shape) else shape[0]
+    size = None if named.get(source) == tuple(shape) else tuple(shape[:2])
     with Downloads() as downloads:
         return load_splits(source, data_dir, size=size, channels=shape[2], report=downloads.report)
