@@ -8,7 +8,8 @@ import numpy as np
 
 from minigan.data.archive import members
 from minigan.data.dataset import Dataset
-from minigan.data.pixels import Size, check_format, decoded
+from minigan.data.decoding import decoded
+from minigan.data.pixels import Size, check_format
 from minigan.errors import DataError
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -78,7 +79,7 @@ def _decode_all(path: Path, names: list[str], size: Size | None, channels: int) 
     for name, read in members(path):
         if name not in place:
             continue
-        image = decoded(read(), f"{path}: {name}", size, channels)
+        image = decoded(read(), f"{path}: {name}", size, channels).pixels
         if images is None:
             images = np.empty((len(names), *image.shape), np.uint8)
         if image.shape != images.shape[1:]:

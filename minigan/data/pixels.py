@@ -1,6 +1,5 @@
-"""Resizing, cropping and decoding images, with Pillow; changing between grey and colour."""
+"""Resizing and cropping images, with Pillow; changing between grey and colour."""
 
-import io
 from types import ModuleType
 
 import numpy as np
@@ -57,35 +56,8 @@ def resized(images: np.ndarray, size: Size) -> np.ndarray:
     out = np.empty((len(images), *sides(size), images.shape[3]), np.uint8)
     for image, place in zip(images, out, strict=True):
         picture = image_module.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-        place[:] = np.asarray(_fitted(picture, size)).reshape(place.shape)
+        place[:] = np.asarray(fitted(picture, size)).reshape(place.shape)
     return out
-
-
-def decoded(content: bytes, name: str, size: Size | None, channels: int) -> np.ndarray:
-    """Decode one image file.
-
-    content: the file's bytes
-    name: what errors call it
-    size: reached as in `resized`; None keeps the image's own
-    channels: 1 for grey, 3 for colour; transparent pixels lie on white
-    returns: (H, W, channels), uint8
-    raises DataError naming the file where it cannot be decoded to the end
-    """
-    module = pillow()
-    try:
-        with module.Image.open(io.BytesIO(content)) as picture:
-            picture.verify()  # to the last chunk, which decoding the pixels may not need
-        with module.Image.open(io.BytesIO(content)) as picture:
-            picture = module.ImageOps.exif_transpose(picture)
-            picture = _plain(picture, "L" if channels == 1 else "RGB")
-            return np.array(picture if size is None else _fitted(picture, size)).reshape(
-                *((picture.height, picture.width) if size is None else sides(size)), channels
-            )
-    except Exception as error:  # a broken file makes decoders raise nearly anything, SyntaxError included
-        reason = "not an image, or one of a kind Pillow does not know"
-        if not isinstance(error, module.UnidentifiedImageError):
-            reason = f"corrupt or truncated ({error or type(error).__name__})"
-        raise DataError(f"{name}: {reason}; replace or remove it") from error
 
 
 def pillow() -> ModuleType:
@@ -100,26 +72,7 @@ def pillow() -> ModuleType:
     return PIL
 
 
-def _plain(picture, mode: str):
-    """Convert any picture to 8-bit grey or colour."""
-    module = pillow().Image
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        # 16 bits a pixel; Pillow's own conversion would clip at 255.
-        values = np.asarray(picture)
-        if values.size and not 0 <= values.min() <= values.max() < 1 << 16:
-            raise ValueError(f"values from {values.min()} to {values.max()}, but pixels have at most 16 bits")
-        values = values.astype(np.uint32)
-        return module.fromarray((values >> 8).astype(np.uint8)).convert(mode)
-    if picture.mode == "F":
-        raise ValueError("floating point pixels, whose range nobody says")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = module.new("RGBA", picture.size, "white")
-        picture = module.alpha_composite(white, picture)
-    return picture.convert(mode)
-
-
-def _fitted(picture, size: Size):
+def fitted(picture, size: Size):
     """Resize until the size is just covered, and crop the middle of the side that is too long."""
     height, width = sides(size)
     if picture.size == (width, height):

@@ -3,6 +3,7 @@
 import io
 import struct
 import tarfile
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -32,6 +33,38 @@ def image_bytes(pixels, kind="PNG", **how):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, kind, **how)
     return stream.getvalue()
+
+
+def png_chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_16(values, *chunks):
+    """Encode (H, W, C) values with 16 bits per channel, which Pillow does for grey only; C = 1 to 4."""
+    height, width, channels = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, (0, 4, 2, 6)[channels - 1], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    body = [png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", zlib.compress(rows)), png_chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def tiff_16(values, order):
+    """Encode (H, W, C) values with 16 bits per channel as an uncompressed TIFF; C = 3 or 4, order "<" or ">"."""
+    height, width, channels = values.shape
+    body = values.astype(f"{order}u2").tobytes()
+    tags = {256: width, 257: height, 258: 0, 259: 1, 262: 2, 273: 0, 277: channels, 278: height, 279: len(body)}
+    if channels == 4:
+        tags[338] = 2  # the fourth is alpha, not multiplied into the others
+    bits_at = 8 + 2 + 12 * len(tags) + 4
+    tags[258], tags[273] = bits_at, bits_at + 2 * channels
+    entries = b"".join(
+        struct.pack(f"{order}HHII", tag, 3, channels, value)
+        if tag == 258
+        else struct.pack(f"{order}HHII", tag, 4, 1, value)
+        for tag, value in tags.items()
+    )
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
+    return start + entries + bytes(4) + struct.pack(f"{order}{channels}H", *[16] * channels) + body
 
 
 def tar_bytes(files, mode="w"):
