@@ -39,6 +39,7 @@ class Dataset:
     name: what people call it
     classes: the labels' names, in order
     left_out: what was found with these images and is not among them
+    remarks: sentences on how the files were read, where a reader might expect something else
     raises DataError where the arrays are not that
     """
 
@@ -47,6 +48,7 @@ class Dataset:
     name: str = "images"
     classes: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self):
         images = self.images

@@ -68,14 +68,14 @@ def decoded(content: bytes, name: str, size: Size | None, channels: int, bits: i
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except MemoryError as error:
-        raise DataError(f"{name}: there is not enough memory to decode it; scale it down or remove it") from error
+        raise DataError(f"{name}: there is not enough memory to decode it") from error
     except module.Image.DecompressionBombError as error:
-        raise DataError(f"{name}: too large to be decoded safely ({error}); scale it down or remove it") from error
+        raise DataError(f"{name}: too large to be decoded safely ({error})") from error
     except Exception as error:  # a broken file makes decoders raise nearly anything, SyntaxError included
         reason = "not an image, or one of a kind Pillow does not know"
         if not isinstance(error, module.UnidentifiedImageError):
             reason = f"corrupt or truncated ({error or type(error).__name__})"
-        raise DataError(f"{name}: {reason}; replace or remove it") from error
+        raise DataError(f"{name}: {reason}") from error
 
 
 def depth(top: int) -> int:

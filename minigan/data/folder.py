@@ -8,15 +8,19 @@ import numpy as np
 
 from minigan.data.archive import members
 from minigan.data.dataset import Dataset
-from minigan.data.decoding import decoded
 from minigan.data.pixels import Size, check_format
+from minigan.data.reading import read_images
 from minigan.errors import DataError
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 
 
 def image_folder(
-    path: str | os.PathLike, size: Size | None = None, channels: int = 3, count: int | None = None
+    path: str | os.PathLike,
+    size: Size | None = None,
+    channels: int = 3,
+    count: int | None = None,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Read the images of a folder, or of a .tar or .tar.gz of one (which is not extracted).
 
@@ -26,8 +30,9 @@ def image_folder(
     size: side in pixels, or (height, width), reached as in `pixels.resized`. None: all must have one size
     channels: 3 for colour, 1 for grey
     count: how many to take, spread evenly over the names so that every label is there; None takes all
+    skip_unreadable: leave out images that cannot be read, and say so in `left_out`
     returns: images (N, H, W, channels), uint8; labels (N,), int64, or None where there are no sub-folders
-    raises DataError where there is no image, and naming the file that is broken or of another size
+    raises DataError where there is no image, listing those that cannot be read, or naming one of another size
     """
     check_format(size, channels)
     path = Path(path)
@@ -36,8 +41,9 @@ def image_folder(
         raise DataError(f"{path}: no images in it (looked for {', '.join(ENDINGS)})")
     classes, labels = _labels(names, path)
     chosen = _spread(len(names), count, path)
-    images = _decode_all(path, [names[i] for i in chosen], size, channels)
-    return Dataset(images, None if labels is None else labels[chosen], _title(path), classes)
+    images = read_images(path, [names[i] for i in chosen], size, channels, skip_unreadable)
+    labels = None if labels is None else labels[chosen][images.kept]
+    return Dataset(images.pixels, labels, _title(path), classes, images.left_out, images.remarks)
 
 
 def _is_image(name: str) -> bool:
@@ -71,24 +77,6 @@ def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
     if not 1 <= count <= total:
         raise DataError(f"{path}: {count} images wanted, but there are {total}")
     return np.arange(count) * total // count
-
-
-def _decode_all(path: Path, names: list[str], size: Size | None, channels: int) -> np.ndarray:
-    place = {name: i for i, name in enumerate(names)}
-    images = None
-    for name, read in members(path):
-        if name not in place:
-            continue
-        image = decoded(read(), f"{path}: {name}", size, channels).pixels
-        if images is None:
-            images = np.empty((len(names), *image.shape), np.uint8)
-        if image.shape != images.shape[1:]:
-            raise DataError(
-                f"{path}: {name} is {image.shape[1]} x {image.shape[0]}, but images before it are "
-                f"{images.shape[2]} x {images.shape[1]}; give a size to bring all to one"
-            )
-        images[place[name]] = image
-    return images
 
 
 def _title(path: Path) -> str:

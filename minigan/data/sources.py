@@ -64,6 +64,7 @@ def load(
     count: int | None = None,
     seed: int = 0,
     report: Report | None = None,
+    skip_unreadable: bool = False,
 ) -> Dataset:
     """Have a data set by its name, or a folder or tar archive of images by its path.
 
@@ -75,6 +76,7 @@ def load(
     count: how many images; None takes all (20,000 glyphs)
     seed: of the glyphs; nothing else here is random
     report: told of a download's progress, (name, bytes there, bytes in all)
+    skip_unreadable: go on without a path's images that cannot be read; the set's `left_out` counts them
     raises UnknownNameError for a source that does not exist, DataError for files that are missing or broken
     """
     if split not in SPLITS:
@@ -90,7 +92,7 @@ def load(
         dataset = _read(SOURCES[source], data_dir, split, report)
         return _converted(dataset if count is None else dataset.take(count), size, channels)
     path = _split_of(_path(source), split)
-    return image_folder(path, size, 3 if channels is None else channels, count)
+    return image_folder(path, size, 3 if channels is None else channels, count, skip_unreadable)
 
 
 def load_splits(
@@ -98,7 +100,7 @@ def load_splits(
 ) -> tuple[Dataset, Dataset]:
     """Images to train on and others to test on.
 
-    source, data_dir: as in `load`, and so are size, channels, seed and report
+    source, data_dir: as in `load`, and so are size, channels, seed, report and skip_unreadable
     A path that has no test split is split here: every tenth image is held out. 2,000 glyphs are.
     raises what `load` does
     """

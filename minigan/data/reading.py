@@ -1,0 +1,115 @@
+"""Decoding all images of a folder or archive into one array, and keeping account of what became of each file."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minigan.data.archive import members
+from minigan.data.decoding import Picture, decoded, depth
+from minigan.data.left_out import LeftOut, named, printable
+from minigan.data.pixels import Size
+from minigan.errors import DataError
+
+LISTED = 10  # unreadable files named in an error
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a folder or archive.
+
+    pixels: (N, H, W, channels), uint8
+    kept: (files,), bool: which of the files that were asked for these are
+    left_out: the others
+    remarks: sentences on what a reader might not expect
+    """
+
+    pixels: np.ndarray
+    kept: np.ndarray
+    left_out: LeftOut
+    remarks: tuple[str, ...]
+
+
+def read_images(path: Path, names: list[str], size: Size | None, channels: int, skip_unreadable: bool) -> Images:
+    """Decode files of a folder or archive, in the order of `names`.
+
+    size, channels: as `decoded` takes them
+    skip_unreadable: leave out files that cannot be decoded; otherwise they are an error
+    raises DataError listing the files that cannot be decoded, or naming one of another size
+    """
+    reader = _Reader(path, names, size, channels)
+    reader.read(names)
+    if reader.unreadable and not (skip_unreadable and len(reader.unreadable) < len(names)):
+        raise DataError(_complaint(path, reader.unreadable, len(names)))
+    bits = depth(max(reader.wide.values(), default=0))
+    if reader.wide and bits < 16:
+        reader.read(reader.wide.copy(), bits)  # which no single file could tell
+    left_out = LeftOut()
+    left_out.add("unreadable", *reader.unreadable)
+    kept = np.array([name not in reader.unreadable for name in names])
+    pixels = reader.images if kept.all() else reader.images[kept]
+    return Images(pixels, kept, left_out, tuple(_remarks(reader, bits)))
+
+
+class _Reader:
+    """Reads files into their places in one array, and remembers what was odd about them."""
+
+    def __init__(self, path: Path, names: list[str], size: Size | None, channels: int):
+        self.path, self.size, self.channels = path, size, channels
+        self.place = {name: i for i, name in enumerate(names)}
+        self.images = None
+        self.unreadable = {name: f"{name}: it is no longer there" for name in names}
+        self.wide: dict[str, int] = {}  # largest values of 16-bit files
+        self.animated: dict[str, None] = {}
+
+    def read(self, names: Container[str], bits: int = 16) -> None:
+        """Decode those of the files that are among `names`; of files with one name the last holds."""
+        for name, read in members(self.path):
+            if name not in self.place or name not in names:
+                continue
+            self.wide.pop(name, None)
+            self.animated.pop(name, None)
+            content = read()
+            try:
+                picture = decoded(content, name, self.size, self.channels, bits)
+            except DataError as error:
+                self.unreadable[name] = str(error)
+            else:
+                self.unreadable.pop(name, None)
+                self._keep(name, picture)
+
+    def _keep(self, name: str, picture: Picture) -> None:
+        height, width, _ = picture.pixels.shape
+        if self.images is None:
+            self.images = np.empty((len(self.place), *picture.pixels.shape), np.uint8)
+        if picture.pixels.shape != self.images.shape[1:]:
+            raise DataError(
+                f"{self.path}: {name} is {width} x {height}, but images before it are "
+                f"{self.images.shape[2]} x {self.images.shape[1]}; give a size to bring all to one"
+            )
+        self.images[self.place[name]] = picture.pixels
+        if picture.top:
+            self.wide[name] = picture.top
+        if picture.animated:
+            self.animated[name] = None
+
+
+def _complaint(path: Path, unreadable: dict[str, str], total: int) -> str:
+    lines = [printable(line) for line in list(unreadable.values())[:LISTED]]
+    if len(unreadable) > LISTED:
+        lines.append(f"and {len(unreadable) - LISTED:,} more")
+    which = "it" if len(unreadable) == 1 else "them"
+    return (
+        f"{path}: {len(unreadable):,} of {total:,} images cannot be read; replace or remove {which}, or leave {which} "
+        "out with --skip-unreadable (from Python: skip_unreadable=True):\n  " + "\n  ".join(lines)
+    )
+
+
+def _remarks(reader: _Reader, bits: int):
+    if reader.animated:
+        which = "1 file has" if len(reader.animated) == 1 else f"{len(reader.animated):,} files have"
+        yield f"{which} several frames or pages, and only the first is used ({named(reader.animated)})"
+    if reader.wide and bits < 16:
+        top = max(reader.wide.values())
+        yield f"the largest value in the 16-bit files is {top}, so {(1 << bits) - 1} is taken for white"
