@@ -3,6 +3,7 @@
 import click
 
 import minigan
+from minigan.tool.unreadable import skip_unreadable_option
 
 POSITIVE = click.IntRange(min=1)
 SEED = click.IntRange(min=0)
@@ -47,6 +48,7 @@ def cli():
 @click.argument("model", default="dcgan")
 @click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a folder.")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [some minutes on two cores].")
 @click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
 @click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
@@ -109,6 +111,7 @@ def sample(run, count, out, seed, label):
 @click.option("--classifier", metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA].")
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
 @click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
@@ -145,6 +148,7 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 )
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what the run learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and the order in which they are shown.")
 @click.option(
     "--seconds",
@@ -187,6 +191,7 @@ def answers(saved, file):
 )
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what both runs learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
 @click.option(
     "--statistics",
@@ -229,6 +234,7 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
 @click.option("--classifier", metavar="RUN", help="That judges images: a run of `minigan train cnn` [runs/cnn-DATA].")
 @click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
 @click.option("--out", metavar="DIR", help="Keep the pruned weights as a run, in a folder that is not there yet.")
 @click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
@@ -251,6 +257,7 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
 )
 @click.option("--data", "source", metavar="SOURCE", help="Images to look at [a classifier: those it learned from].")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of all that is drawn.")
 def inspect(run, out, classifier, source, data_dir, seed):
     """Draw what is inside the trained network of the folder RUN.

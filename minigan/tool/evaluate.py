@@ -20,6 +20,7 @@ from minigan.evaluation.judging import fitted, words
 from minigan.tool.downloads import Downloads
 from minigan.tool.inception import loaded, measured
 from minigan.tool.sample import samples
+from minigan.tool.unreadable import skip_unreadable
 from minigan.training import files
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
@@ -171,4 +172,5 @@ def real_images(source, data_dir, shape):
     named = {listing.name: listing.shape for listing in available()}
     size = None if named.get(source) == tuple(shape) else tuple(shape[:2])
     with Downloads() as downloads:
-        return load_splits(source, data_dir, size=size, channels=shape[2], report=downloads.report)
+        how = {"report": downloads.report, "skip_unreadable": skip_unreadable()}
+        return load_splits(source, data_dir, size=size, channels=shape[2], **how)

@@ -10,6 +10,7 @@ from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.tool.downloads import Downloads
 from minigan.tool.sample import KINDS
 from minigan.tool.special import split
+from minigan.tool.unreadable import skip_unreadable
 from minigan.tool.words import text_of_shape
 from minigan.training import Progress
 from minigan.training.errors import Interrupted
@@ -137,6 +138,7 @@ def load_data(
             "size": size,
             "channels": None if channels is None else int(channels),
             "report": downloads.report,
+            "skip_unreadable": skip_unreadable(),
         }
         return load_splits(source, data_dir, **how) if splits else (load(source, data_dir, **how), None)
 
