@@ -7,9 +7,7 @@ a folder is only ever filled by one state of the code.
 
 import contextlib
 import hashlib
-import os
 import pickle
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import nrtdynmod
 
 from minigan.errors import MiniganError
+from minigan.kernels import cache
 from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.outline import Cache, Outlined
 from minigan.kernels.cpu.vectors import BITS, ROWS
@@ -60,15 +59,8 @@ def fingerprint(sources: Path = SOURCES) -> str:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept, `$MINIGAN_CACHE` or ~/.cache/minigan; None where nothing can be written."""
-    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
-    try:
-        folder = Path(base).expanduser() / f"kernels-{fingerprint()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return None
-    return folder
+    """Where compiled kernels are kept; None where there is no place that is safe."""
+    return cache.safe_folder(f"kernels-{fingerprint()}")
 
 
 if numba.config.DISABLE_JIT:
@@ -85,12 +77,8 @@ class Compiled(CPUDispatcher):
     def __init__(self, function, **options):
         super().__init__(function, targetoptions={"nopython": True, **OPTIONS, **options})
         if FOLDER is not None:
-            theirs = numba.config.CACHE_DIR
-            numba.config.CACHE_DIR = str(FOLDER)  # read once, here, when the function gets its place in the cache
-            try:
-                self._cache = Cache(self.py_func)
-            finally:
-                numba.config.CACHE_DIR = theirs
+            with contextlib.suppress(OSError, TypeError):  # its source is in no file, as when it was typed in
+                self._cache = Cache(self.py_func, FOLDER)
 
     def get_call_template(self, args, kws):
         """Of one copy for all values: Numba would compile one for each constant in a call, which LLVM sees anyway."""
@@ -150,12 +138,10 @@ nrtdynmod.compile_nrt_functions = _runtime
 
 
 def _saved_code(symbol):
-    if FOLDER is None:
+    content = None if FOLDER is None else cache.read(FOLDER / symbol)
+    if content is None:
         return None
-    try:
-        code = pickle.loads((FOLDER / symbol).read_bytes())
-    except (OSError, EOFError, pickle.UnpicklingError):  # not there, or damaged
-        return None
+    code = pickle.loads(content)
     library = cpu_target.target_context.codegen().unserialize_library(code)
     drop_module(library, code)
     return library
@@ -173,11 +159,7 @@ def _new_code(symbol, module):
         finally:
             numba.config.OPT = theirs
     if FOLDER is not None:
-        # beside its place and then moved there, so that no process sees half of it
-        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=FOLDER) as beside:
-            file = Path(beside) / symbol
-            file.write_bytes(pickle.dumps(library.serialize_using_object_code()))
-            file.replace(FOLDER / symbol)
+        cache.write(FOLDER / symbol, pickle.dumps(library.serialize_using_object_code()))
     return library
 
 

@@ -7,14 +7,20 @@ address is known before a caller is loaded: a caller's place in the cache names 
 
 import hashlib
 import importlib
+import inspect
+import pickle
+from pathlib import Path
 
 import llvmlite.binding as llvm
 from numba.core import caching, cgutils, types
+from numba.core.compiler import CompileResult
 from numba.core.imputils import lower_constant
 from numba.core.runtime import rtsys
+from numba.core.serialize import dumps
 from numba.core.typing.templates import Signature
 from numba.extending import lower_builtin, models, register_model, typeof_impl
 
+from minigan.kernels import cache
 from minigan.kernels.cpu.loading import drop_module
 
 PREFIX = "minigan."
@@ -89,33 +95,52 @@ def _(value, context):
     return value._type
 
 
-class _Implementation(caching.CompileResultCacheImpl):
-    """What is cached of a kernel, with the symbols that its code calls."""
-
-    def reduce(self, cres):
-        return needed_symbols(cres.library), super().reduce(cres)
-
-    def rebuild(self, target_context, payload):
-        symbols, compiled = payload
-        for module, name, kinds in symbols:
-            getattr(importlib.import_module(module), name).provide(kinds)
-        result = super().rebuild(target_context, compiled)
-        drop_module(result.library, compiled[0])
-        return result
-
-
 class Cache(caching.FunctionCache):
-    _impl_class = _Implementation
+    """Compiled copies of a function in the cache's folder: a file for each combination of types.
+
+    Numba's own keeps an index beside them, of which two processes that save at once can make one that names the code
+    of other types. Here the name of a file says all.
+    """
+
+    def __init__(self, function, folder: Path):
+        self._py_func, self._folder = function, folder
+        source = Path(inspect.getfile(function))
+        self._source = hashlib.sha256(source.read_bytes()).hexdigest()
+        self.enable()
+
+    @property
+    def cache_path(self):
+        return str(self._folder)
+
+    def flush(self):
+        """Nothing: the names of what was compiled differently differ."""
 
     def load_overload(self, sig, target_context):
         """As Numba's, which would first make ready all that it can compile: 8 MB that a loaded kernel does not need."""
         rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
-            try:
-                return self._load_overload(sig, target_context)
-            except Exception:  # a damaged file, of which pickle may say anything: the kernel is compiled again
-                self.flush()
-        return None
+        content = cache.read(self._file(sig, target_context.codegen()))
+        if content is None:
+            return None
+        try:
+            symbols, compiled = pickle.loads(content)
+            for module, name, kinds in symbols:
+                getattr(importlib.import_module(module), name).provide(kinds)
+            result = CompileResult._rebuild(target_context, *compiled)
+        except Exception:  # whole, but not of these modules: the kernel is compiled again
+            return None
+        drop_module(result.library, compiled[0])
+        return result
+
+    def save_overload(self, sig, compiled):
+        """Keep it, with the symbols that its code calls."""
+        if any(not part.can_cache for part in compiled.lifted) or compiled.library.has_dynamic_globals:
+            return
+        content = dumps((needed_symbols(compiled.library), compiled._reduce()))
+        cache.write(self._file(sig, compiled.codegen), content)
+
+    def _file(self, sig, codegen):
+        key = hashlib.sha256(f"{self._source} {self._index_key(sig, codegen)}".encode()).hexdigest()[:32]
+        return self._folder / f"{self._py_func.__module__}.{self._py_func.__name__}-{key}"
 
 
 def needed_symbols(library) -> list[tuple[str, str, tuple]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,14 @@ class Remote:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: the environment's MINIGAN_DATA, or ~/.cache/minigan/data."""
-    chosen = os.environ.get("MINIGAN_DATA")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "minigan" / "data"
+    """Where downloads are kept: the environment's MINIGAN_DATA, or ~/.cache/minigan/data.
+
+    A user without a home, as in many containers, has them in the system's temporary folder.
+    """
+    try:
+        return Path(os.environ.get("MINIGAN_DATA") or "~/.cache/minigan/data").expanduser()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}" / "data"
 
 
 def fetch_all(remotes: Iterable[Remote], folder: Path, report: Report | None = None):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from minigan import devices, metrics
 from minigan.autograd import no_grad
 from minigan.evaluation.inception_weights import Weights
+from minigan.kernels import cache
 from minigan.models.inception import FEATURES, OUTPUTS
 from minigan.tensor import Tensor
 from minigan.training import files, weights
@@ -24,10 +24,9 @@ SECONDS = 60.0  # between two writings of a file
 FORMAT = "minigan-inception-1"  # of files, and of what is done to images before the network sees them
 
 
-def kept_folder() -> Path:
-    """Where real images' features are kept: `inception` in $MINIGAN_CACHE or ~/.cache/minigan."""
-    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
-    return Path(base).expanduser() / "inception"
+def kept_folder() -> Path | None:
+    """Where real images' features are kept: `inception` in the folder of caches; None where there is none."""
+    return cache.safe_folder("inception")
 
 
 class Seen:

@@ -1,7 +1,9 @@
 import hashlib
 import http.server
 import re
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -183,3 +185,12 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path
     monkeypatch.delenv("MINIGAN_DATA")
     assert cache_folder().parts[-3:] == (".cache", "minigan", "data")
+
+
+def test_without_a_home_the_cache_folder_is_a_temporary_one(monkeypatch):
+    def expanduser(path):
+        raise RuntimeError("Could not determine home directory.")  # as in a container whose user has no entry
+
+    monkeypatch.delenv("MINIGAN_DATA", raising=False)
+    monkeypatch.setattr(Path, "expanduser", expanduser)
+    assert cache_folder().is_relative_to(tempfile.gettempdir())

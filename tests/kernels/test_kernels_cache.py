@@ -1,14 +1,12 @@
 """Which implementation answers, and where its compiled code is kept."""
 
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import run
 
 from minigan import kernels
 from minigan.errors import UnknownNameError
@@ -27,15 +25,6 @@ assert (cpu.matmul(a, a.T) == a @ a.T).all()
 stats = product_block.dispatcher.stats
 print(compile.FOLDER, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), numba.config.CACHE_DIR)
 """
-
-
-def run(code, **environment):
-    """What a fresh process prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, cwd="/"
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
 
 
 def test_importing_minigan_does_not_import_numba():
@@ -79,27 +68,6 @@ def test_a_loaded_kernel_finds_those_that_it_calls_also_when_theirs_are_gone(tmp
     for file in gone:
         file.unlink()
     assert set(run(CONVOLUTION, **environment)) & {"make_features", "multiply", "pack"} == {"pack"}
-
-
-@pytest.mark.parametrize("kind", ["combination_", "tasks_"])
-def test_damaged_machine_code_is_made_again(tmp_path, kind):
-    environment = {"MINIGAN_CACHE": str(tmp_path)}
-    run(CONVOLUTION, **environment)
-    files = list(tmp_path.rglob(f"{kind}*"))
-    assert files
-    for file in files:
-        file.write_bytes(file.read_bytes()[:100])
-    assert run(CONVOLUTION, **environment) == ["end"]
-
-
-@pytest.mark.parametrize("kind", ["nbi", "nbc"])
-def test_kernels_whose_files_are_damaged_are_compiled_again(tmp_path, kind):
-    environment = {"MINIGAN_CACHE": str(tmp_path)}
-    run(CONVOLUTION, **environment)
-    for number, file in enumerate(sorted(tmp_path.rglob(f"*.{kind}"))):
-        file.write_bytes(file.read_bytes()[:100] if number % 2 else b"x" * 100)
-    assert {"make_features", "multiply"} <= set(run(CONVOLUTION, **environment))
-    assert run(CONVOLUTION, **environment) == ["end"]
 
 
 def test_without_numbas_compiler_an_error_says_so():
