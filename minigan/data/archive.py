@@ -1,18 +1,37 @@
 """Files as bytes, from a folder, an archive or alone, gzipped or not, checked to their last byte."""
 
-import os
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
 
+from minigan.data.left_out import LeftOut
+from minigan.data.links import Links
+from minigan.data.walk import SPECIAL, open_regular, passed_over, walk
 from minigan.errors import DataError
 
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 20  # bytes
 TAR_BLOCK = 512  # bytes
 
-Member = tuple[str, Callable[[], bytes]]
+
+class Member(NamedTuple):
+    """A file in a folder or an archive.
+
+    name: relative to it, with forward slashes
+    open: opens the file to read; call it before the next member is asked for
+    """
+
+    name: str
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+    def read(self) -> bytes:
+        """All of the file's bytes."""
+        with self.open() as file:
+            return file.read()
 
 
 def read_bytes(path: Path) -> bytes:
@@ -24,33 +43,29 @@ def read_bytes(path: Path) -> bytes:
         return stream.read()
 
 
-def members(path: Path) -> Iterator[Member]:
+def members(path: Path, left_out: LeftOut | None = None) -> Iterator[Member]:
     """Walk the regular files of a folder, or of a .tar, gzipped or not, without extracting it.
 
-    Yields (name, read): the name relative to the folder or archive, with forward slashes; `read()` gives the
-    bytes and must be called before the next step. A folder comes in order of names, an archive in its own.
+    A folder comes in order of names, an archive in its own, its links at the end.
+    left_out: told what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
     raises DataError naming the file and what is wrong with it; an archive is checked to its end
     """
-    return _folder_members(path) if path.is_dir() else _tar_members(path)
+    left_out = LeftOut() if left_out is None else left_out
+    return _folder_members(path, left_out) if path.is_dir() else _tar_members(path, left_out)
 
 
-def _folder_members(folder: Path) -> Iterator[Member]:
-    def refuse(error: OSError):
-        raise DataError(f"{error.filename}: {error.strerror}")
-
-    for root, folders, files in os.walk(folder, onerror=refuse):
-        folders.sort()
-        for file in sorted(files):
-            path = Path(root, file)
-            yield path.relative_to(folder).as_posix(), lambda path=path: _plain_bytes(path)
+def _folder_members(folder: Path, left_out: LeftOut) -> Iterator[Member]:
+    for name in walk(folder, left_out):
+        yield Member(name, partial(_opened_file, folder / name))
 
 
-def _plain_bytes(path: Path) -> bytes:
-    with _errors_named(path):
-        return path.read_bytes()
+@contextmanager
+def _opened_file(path: Path) -> Iterator[BinaryIO]:
+    with _errors_named(path), open_regular(path) as file:
+        yield file
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
+def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
     import tarfile
 
     with _errors_named(path), _opened(path) as stream:
@@ -59,38 +74,72 @@ def _tar_members(path: Path) -> Iterator[Member]:
         except tarfile.TarError as error:
             raise DataError(f"{path}: neither a folder nor a tar archive, gzipped or not ({error})") from error
         with archive:
-            try:
-                for member in archive:
-                    if member.isfile():
-                        yield member.name.removeprefix("./"), lambda member=member: _tar_bytes(archive, member, path)
-            except tarfile.TarError as error:
-                raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
+            links = Links()
+            for member in _checked(archive, path):
+                name = str(PurePosixPath(member.name))
+                if member.issym() or member.islnk():
+                    links.add(name, member.linkname, hard=member.islnk())
+                elif member.isfile():
+                    links.files[name] = member
+                elif not member.isdir():
+                    left_out.add(SPECIAL, name)
+                if member.isfile() and not _is_passed_over(name, left_out):
+                    yield Member(name, partial(_opened_member, archive, member, path))
             # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
             stream.seek(archive.offset)
             if stream.read(TAR_BLOCK) != bytes(TAR_BLOCK):
                 raise DataError(f"{path}: corrupt or truncated archive: no end mark at byte {archive.offset}")
-        while stream.read(BLOCK):  # gzip checks its sum only at its end
-            pass
+            while stream.read(BLOCK):  # gzip checks its sum only at its end
+                pass
+            for name, member in links.resolved(left_out):
+                if not _is_passed_over(name, left_out):
+                    yield Member(name, partial(_opened_member, archive, member, path))
 
 
-def _tar_bytes(archive, member, path: Path) -> bytes:
+def _checked(archive, path: Path) -> Iterator:
+    """An archive's members, with errors that name it."""
+    import tarfile
+
+    try:
+        yield from archive
+    except tarfile.TarError as error:
+        raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
+
+
+def _is_passed_over(name: str, left_out: LeftOut) -> bool:
+    """Whether a name, or a folder that it lies in, is one that is never looked at; counts it if so."""
+    for part in PurePosixPath(name).parts:
+        if reason := passed_over(part):
+            left_out.add(reason, name)
+            return True
+    return False
+
+
+@contextmanager
+def _opened_member(archive, member, path: Path) -> Iterator[BinaryIO]:
     import tarfile
 
     with _errors_named(path):
         try:
-            return archive.extractfile(member).read()
+            with archive.extractfile(member) as file:
+                yield file
         except tarfile.TarError as error:
             raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
 
 
-def _opened(path: Path):
-    with open(path, "rb") as file:
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file to read, unzipped if its content says gzip."""
+    with open_regular(path) as file:
         zipped = file.read(2) == GZIP_MAGIC
-    if not zipped:
-        return open(path, "rb")
-    import gzip
+        file.seek(0)
+        if not zipped:
+            yield file
+            return
+        import gzip
 
-    return gzip.open(path, "rb")
+        with gzip.open(file, "rb") as unzipped:
+            yield unzipped
 
 
 @contextmanager

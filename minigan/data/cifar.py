@@ -32,10 +32,10 @@ def cifar10(path: str | os.PathLike, split: str = "train", records: int = 10_000
         raise DataError(f"cifar10: no split is called {split!r}; there are: test, train")
     place = _locate(Path(path))
     found = {}
-    for name, read in members(place):
-        base = name.rpartition("/")[2]
+    for member in members(place):
+        base = member.name.rpartition("/")[2]
         if base in BATCHES[split]:
-            found[base] = _records(read(), f"{place}: {name}", records)
+            found[base] = _records(member.read(), f"{place}: {member.name}", records)
     missing = [name for name in BATCHES[split] if name not in found]
     if missing:
         raise DataError(f"{place}: this is not CIFAR-10's binary version: it has no {', '.join(missing)}{_hint(place)}")

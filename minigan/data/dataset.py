@@ -5,8 +5,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from minigan.data.left_out import LeftOut
+from minigan.data import identity
+from minigan.data.identity import Identity
+from minigan.data.left_out import LeftOut, printable
 from minigan.errors import DataError
+
+SHOWN = 12  # classes named in the line that announces a set
 
 
 def scaled(images: np.ndarray) -> np.ndarray:
@@ -49,6 +53,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     left_out: LeftOut = field(default_factory=LeftOut)
     remarks: tuple[str, ...] = ()
+    _origin: Identity | None = field(default=None, init=False)  # so that `replace` with other arrays forgets it
 
     def __post_init__(self):
         images = self.images
@@ -83,13 +88,39 @@ class Dataset:
                 f"{self.name}: [{rows}] is one image; take .images[{rows}], or [{rows}:{rows + 1}] for a set"
             )
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, images=self.images[rows], labels=labels)
+        part = replace(self, images=self.images[rows], labels=labels)
+        return part if self._origin is None else part.known_as(self._origin)
 
     def take(self, count: int) -> "Dataset":
         """Keep the first `count` images. Raises DataError if there are fewer."""
         if not 0 <= count <= len(self):
             raise DataError(f"{self.name}: {count} images wanted, but there are {len(self)}")
         return self[:count]
+
+    @property
+    def identity(self) -> Identity:
+        """What these images are, or are a part of; whoever read them has said so, or it is found from the arrays."""
+        if self._origin is not None:
+            return self._origin
+        return Identity("array", None, identity.of_arrays(self.images, self.labels), self.classes, len(self))
+
+    def known_as(self, origin: Identity) -> "Dataset":
+        """The same set, with this identity; parts of it keep that."""
+        known = replace(self)
+        object.__setattr__(known, "_origin", origin)
+        return known
+
+    def words(self) -> str:
+        """What is in it, in one line: images, their size, classes with their numbers, and what was left out."""
+        height, width, channels = self.shape
+        words = f"{len(self):,} images of {height} x {width} x {channels}"
+        if self.labels is not None:
+            counts = np.bincount(self.labels, minlength=len(self.classes)).tolist()
+            pairs = [f"{printable(name)} {n:,}" for name, n in zip(self.classes[:SHOWN], counts, strict=False)]
+            more = ", ..." if len(counts) > SHOWN else ""
+            words += f" in {len(counts):,} classes ({', '.join(pairs)}{more})"
+        left_out = [f"left out {self.left_out.words()}"] if self.left_out else []
+        return "; ".join((words, *self.remarks, *left_out))
 
     @property
     def shape(self) -> tuple[int, int, int]:

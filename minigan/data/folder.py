@@ -1,18 +1,59 @@
 """Any folder of images, or a tar archive of one, as a data set."""
 
 import os
-from itertools import takewhile
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from minigan.data.archive import members
+from minigan.data import identity
+from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
 from minigan.data.dataset import Dataset
+from minigan.data.identity import Identity
+from minigan.data.kinds import Kinds
+from minigan.data.left_out import LeftOut
 from minigan.data.pixels import Size, check_format
 from minigan.data.reading import read_images
+from minigan.data.splits import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    in_order,
+    labelled,
+    labelled_as,
+    shared_folders,
+    split_folders,
+    split_named,
+)
 from minigan.errors import DataError
 
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+NO_IMAGE = "not readable as an image"
+RUN = "in a run of minigan"
+CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # how a run's folder is known
+INSIDE = "-inside"  # what `minigan inspect` adds to a run's name for its pictures
+
+
+@dataclass
+class Part:
+    """The images of one split.
+
+    place: a folder or an archive
+    names: of the images in it, in order
+    left_out: what else was found
+    above: the split's folder within the place, with a slash at its end; "" where the place is all of the split's
+    """
+
+    place: Path
+    names: list[str]
+    left_out: LeftOut
+    above: str = ""
+
+    def inside(self) -> list[str]:
+        """The names, relative to the split's folder."""
+        return [name.removeprefix(self.above) for name in self.names]
+
+    def __str__(self) -> str:
+        return f"{self.place}/{self.above}".rstrip("/") if self.above else str(self.place)
 
 
 def image_folder(
@@ -21,54 +62,135 @@ def image_folder(
     channels: int = 3,
     count: int | None = None,
     skip_unreadable: bool = False,
+    split: str = TRAIN,
 ) -> Dataset:
     """Read the images of a folder, or of a .tar or .tar.gz of one (which is not extracted).
 
-    Sub-folders are labels, in order of names; folders that all images share do not count. Images come in order
-    of names, hidden files and files that are no images are left out.
+    Sub-folders are labels, ordered by name, or by value if all are numbers; folders that all images share do not
+    count. Images come in order of names, in which 2 is before 10. Links are followed. Every kind of image that Pillow
+    reads is read, whatever the file's ending; the set's `left_out` counts everything else.
 
     size: side in pixels, or (height, width), reached as in `pixels.resized`. None: all must have one size
     channels: 3 for colour, 1 for grey
     count: how many to take, spread evenly over the names so that every label is there; None takes all
     skip_unreadable: leave out images that cannot be read, and say so in `left_out`
+    split: "train" or "test" where the folder is split, see `splits.split_folders`; its labels are those of training
     returns: images (N, H, W, channels), uint8; labels (N,), int64, or None where there are no sub-folders
     raises DataError where there is no image, listing those that cannot be read, or naming one of another size
     """
     check_format(size, channels)
     path = Path(path)
-    names = sorted({name for name, _ in members(path) if _is_image(name)})
-    if not names:
-        raise DataError(f"{path}: no images in it (looked for {', '.join(ENDINGS)})")
-    classes, labels = _labels(names, path)
-    chosen = _spread(len(names), count, path)
-    images = read_images(path, [names[i] for i in chosen], size, channels, skip_unreadable)
+    return read(parts_of(path), split, path, size, channels, count, skip_unreadable)
+
+
+def read(
+    parts: dict[str, Part],
+    split: str,
+    path: Path,
+    size: Size | None,
+    channels: int,
+    count: int | None = None,
+    skip_unreadable: bool = False,
+) -> Dataset:
+    """One split of the parts that `parts_of(path)` found. Arguments and errors are those of `image_folder`."""
+    if split not in parts:
+        raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
+    part = parts[split]
+    learned = parts[TRAIN].inside()
+    classes, labels = labelled(learned, str(parts[TRAIN]))
+    if split != TRAIN:
+        labels = labelled_as(part.inside(), learned, classes, str(part)) if classes else None
+    chosen = _spread(len(part.names), count, path)
+    images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable)
     labels = None if labels is None else labels[chosen][images.kept]
-    return Dataset(images.pixels, labels, _title(path), classes, images.left_out, images.remarks)
+    left_out = LeftOut.together(part.left_out, images.left_out)
+    kind = "folder" if path.is_dir() else "archive"
+    digest = identity.of_files(images.digests, labels)
+    found = Identity(kind, os.path.abspath(path), digest, classes, len(images.pixels))
+    return Dataset(images.pixels, labels, _title(path), classes, left_out, images.remarks).known_as(found)
 
 
-def _is_image(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return not any(part.startswith(".") for part in parts) and parts[-1].lower().endswith(ENDINGS)
+def parts_of(path: Path) -> dict[str, Part]:
+    """What a folder or an archive holds of each split: all of it is "train" where it is not split.
+
+    raises DataError where it holds no images, or it is not clear which are which
+    """
+    names, left_out = find(path)
+    archives, folders = _split_archives(path), split_folders(names, str(path))
+    if TRAIN in archives and not folders and names:
+        folders = _test_folder(names, path, archives[TRAIN])
+    parts = {}
+    for split in SPLITS:
+        if split in folders:
+            above = folders[split]
+            parts[split] = Part(path, [name for name in names if name.startswith(above)], left_out, above)
+        elif split in archives:
+            left_out.remove(NO_IMAGE, archives[split].name)
+            parts[split] = Part(archives[split], *find(archives[split]))
+    if TRAIN not in parts:
+        parts[TRAIN] = Part(path, names, left_out=left_out)
+    elif folders:
+        used = tuple(folders.values())
+        left_out.add(f"outside {' and '.join(used)}", *(name for name in names if not name.startswith(used)))
+    for part in parts.values():
+        if not part.names:
+            also = f"; left out: {part.left_out.words()}" if part.left_out else ""
+            raise DataError(f"{part.place}: no images in it{also}")
+    return parts
 
 
-def _labels(names: list[str], path: Path) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """Name each image's class after the first folder that is not shared by all."""
-    parts = [PurePosixPath(name).parts for name in names]
-    # The names are sorted: what the first and the last share, all share.
-    ends = zip(parts[0][:-1], parts[-1][:-1], strict=False)
-    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
-    if all(len(part) == shared + 1 for part in parts):
-        return (), None
-    loose = [name for name, part in zip(names, parts, strict=True) if len(part) == shared + 1]
-    if loose:
-        raise DataError(
-            f"{path}: {loose[0]} lies beside the sub-folders that are labels; "
-            "put every image in a sub-folder, or all in one"
-        )
-    kinds = [part[shared] for part in parts]
-    classes = tuple(sorted(set(kinds)))
-    index = {kind: i for i, kind in enumerate(classes)}
-    return classes, np.array([index[kind] for kind in kinds], np.int64)
+def find(place: Path) -> tuple[list[str], LeftOut]:
+    """The names of the images in a folder or an archive, in order, and what else is there."""
+    left_out, kinds = LeftOut(), Kinds()
+    images, others, runs = set(), set(), set()
+    for member in members(place, left_out):
+        if _is_config(member):
+            runs.add(str(PurePosixPath(member.name).parent))
+        elif kinds.has(member):
+            images.add(member.name)
+        else:
+            others.add(member.name)
+    if "." in runs:
+        raise DataError(f"{place}: is a run of minigan, not a data set; its pictures are of what a model made")
+    within = {*runs, *(f"{run}{INSIDE}" for run in runs)}
+    left_out.add(RUN, *in_order(name for name in images if _is_within(name, within)))
+    left_out.add(NO_IMAGE, *in_order(name for name in others if not _is_within(name, within)))
+    return in_order(name for name in images if not _is_within(name, within)), left_out
+
+
+def _is_config(member: Member) -> bool:
+    if PurePosixPath(member.name).name != CONFIG:
+        return False
+    with member.open() as file:
+        return RUN_MARK in file.read(1024)
+
+
+def _is_within(name: str, folders: set[str]) -> bool:
+    return bool(folders) and any(str(above) in folders for above in PurePosixPath(name).parents)
+
+
+def _split_archives(path: Path) -> dict[str, Path]:
+    """The archives in a folder that are named as splits are."""
+    found: dict[str, Path] = {}
+    for file in sorted(path.iterdir()) if path.is_dir() else ():
+        ending = next((ending for ending in ARCHIVE_ENDINGS if file.name.lower().endswith(ending)), None)
+        split = None if ending is None else split_named(file.name[: -len(ending)])
+        if split and file.is_file():
+            if split in found:
+                raise DataError(f"{path}: {found[split].name} and {file.name} are both for {split}; keep one there")
+            found[split] = file
+    return found
+
+
+def _test_folder(names: list[str], path: Path, archive: Path) -> dict[str, str]:
+    """The folder of test images that lies beside an archive of training images; raises DataError for other images."""
+    above = shared_folders(names)
+    if above and split_named(above[0]) == TEST:
+        return {TEST: f"{above[0]}/"}
+    raise DataError(
+        f"{path}: holds {archive.name}, and images beside it, so that it is not clear what to train on; name the "
+        "archive itself, or move one of them away"
+    )
 
 
 def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
@@ -81,6 +203,5 @@ def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
 
 def _title(path: Path) -> str:
     name = path.resolve().name
-    for ending in (".gz", ".tgz", ".tar"):
-        name = name.removesuffix(ending)
-    return name or "images"
+    ending = next((ending for ending in ARCHIVE_ENDINGS if name.lower().endswith(ending)), "")
+    return name.removesuffix(ending) or "images"

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan.data.dataset import Dataset
+from minigan.data.identity import Identity, of_arrays
 from minigan.data.strokes import FORMS, POINTS, Form
 from minigan.errors import DataError
 
 SPLITS = {"train": 0, "test": 1}
+CLASSES = tuple("0123456789")
 CHUNK = 128  # images rendered together: two float32 planes of 28 x 28 x CHUNK stay in a core's cache
 
 # One row of uniform numbers draws one image. Every image reads the same columns of its own row, so image i
@@ -39,7 +41,9 @@ def glyphs(count: int = 20_000, seed: int = 0, split: str = "train", size: int =
     for start in range(0, count, CHUNK):
         rows = slice(start, start + CHUNK)
         images[rows, :, :, 0] = _draw(numbers[rows], labels[rows], size)
-    return Dataset(images, labels, "glyphs", tuple("0123456789"))
+    # The numbers, not the pixels: glyphs of every size are the same ones.
+    origin = Identity("glyphs", None, of_arrays(numbers), CLASSES, count)
+    return Dataset(images, labels, "glyphs", CLASSES).known_as(origin)
 
 
 def _draw(numbers: np.ndarray, labels: np.ndarray, size: int) -> np.ndarray:

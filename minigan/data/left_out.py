@@ -8,22 +8,31 @@ NAMED = 3  # files named for each reason
 class LeftOut:
     """Files and folders that a data set was not made from, by reason.
 
-    left_out.add("not an image", "cat/notes.txt")
-    left_out.words()  # "1 file: not an image (cat/notes.txt)"
+    left_out.add("hidden", ".DS_Store")
+    left_out.words()  # "1 file: 1 hidden (.DS_Store)"
     """
 
     def __init__(self):
         self._names: dict[str, list[str]] = {}
 
     def add(self, reason: str, *names: str) -> None:
-        """Count names under a reason, which reads well after "3 files: "."""
+        """Count names under a reason, which is said after the number: "3 hidden"."""
         if names:
             self._names.setdefault(reason, []).extend(names)
 
-    def update(self, other: "LeftOut") -> None:
-        """Count what another one counts too."""
-        for reason, names in other._names.items():
-            self.add(reason, *names)
+    def remove(self, reason: str, *names: str) -> None:
+        """Count these names no longer."""
+        kept = [name for name in self._names.pop(reason, []) if name not in names]
+        self.add(reason, *kept)
+
+    @classmethod
+    def together(cls, *parts: "LeftOut") -> "LeftOut":
+        """What several count, in one."""
+        all_of_them = cls()
+        for part in parts:
+            for reason, names in part._names.items():
+                all_of_them.add(reason, *names)
+        return all_of_them
 
     def __len__(self) -> int:
         """How many files and folders were left out."""
@@ -37,11 +46,8 @@ class LeftOut:
         """How many, why, and some by name; "" where nothing was left out."""
         if not self:
             return ""
-        parts = [
-            f"{reason} ({named(names)})" if len(self._names) == 1 else f"{len(names):,} {reason} ({named(names)})"
-            for reason, names in self._names.items()
-        ]
-        return f"{len(self):,} {'file' if len(self) == 1 else 'files'}: {'; '.join(parts)}"
+        parts = [f"{len(names):,} {reason} ({named(names)})" for reason, names in self._names.items()]
+        return f"{len(self):,} {'file' if len(self) == 1 else 'files'}: {', '.join(parts)}"
 
     def __repr__(self) -> str:
         return f"LeftOut({self.words() or 'nothing'})"

@@ -2,6 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,14 @@ class Images:
 
     pixels: (N, H, W, channels), uint8
     kept: (files,), bool: which of the files that were asked for these are
+    digests: the SHA-256 of each one's file
     left_out: the others
     remarks: sentences on what a reader might not expect
     """
 
     pixels: np.ndarray
     kept: np.ndarray
+    digests: list[bytes]
     left_out: LeftOut
     remarks: tuple[str, ...]
 
@@ -49,7 +52,8 @@ def read_images(path: Path, names: list[str], size: Size | None, channels: int, 
     left_out.add("unreadable", *reader.unreadable)
     kept = np.array([name not in reader.unreadable for name in names])
     pixels = reader.images if kept.all() else reader.images[kept]
-    return Images(pixels, kept, left_out, tuple(_remarks(reader, bits)))
+    digests = [reader.digests[name] for name in names if name not in reader.unreadable]
+    return Images(pixels, kept, digests, left_out, tuple(_remarks(reader, bits)))
 
 
 class _Reader:
@@ -60,17 +64,20 @@ class _Reader:
         self.place = {name: i for i, name in enumerate(names)}
         self.images = None
         self.unreadable = {name: f"{name}: it is no longer there" for name in names}
+        self.digests: dict[str, bytes] = {}  # SHA-256 of files
         self.wide: dict[str, int] = {}  # largest values of 16-bit files
         self.animated: dict[str, None] = {}
 
     def read(self, names: Container[str], bits: int = 16) -> None:
         """Decode those of the files that are among `names`; of files with one name the last holds."""
-        for name, read in members(self.path):
+        for member in members(self.path):
+            name = member.name
             if name not in self.place or name not in names:
                 continue
             self.wide.pop(name, None)
             self.animated.pop(name, None)
-            content = read()
+            content = member.read()
+            self.digests[name] = sha256(content).digest()
             try:
                 picture = decoded(content, name, self.size, self.channels, bits)
             except DataError as error:

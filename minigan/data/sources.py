@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from minigan.data import cifar, idx
+from minigan.data import cifar, identity, idx
+from minigan.data.archive import ARCHIVE_ENDINGS
 from minigan.data.dataset import Dataset
 from minigan.data.download import Remote, Report, cache_folder, fetch_all
-from minigan.data.folder import image_folder
+from minigan.data.folder import parts_of, read
 from minigan.data.glyphs import glyphs
+from minigan.data.identity import Identity
 from minigan.data.pixels import Size, check_format, resized, sides, with_channels
+from minigan.data.splits import SPLITS, TEST, TRAIN
 from minigan.errors import DataError, UnknownNameError
 
-SPLITS = ("train", "test")
-ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
 EVERY = 10  # of which one is held out where a path has no test split
 
 
@@ -82,17 +83,15 @@ def load(
     if split not in SPLITS:
         raise DataError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
     check_format(size, 3 if channels is None else channels)
-    source = os.fspath(source)
-    if not source:
-        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
+    source = _checked(source, data_dir)
     if source == "glyphs":
         drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else max(sides(size)))
         return _converted(drawn, size, channels)
     if source in SOURCES:
         dataset = _read(SOURCES[source], data_dir, split, report)
         return _converted(dataset if count is None else dataset.take(count), size, channels)
-    path = _split_of(_path(source), split)
-    return image_folder(path, size, 3 if channels is None else channels, count, skip_unreadable)
+    path = _path(source)
+    return read(parts_of(path), split, path, size, 3 if channels is None else channels, count, skip_unreadable)
 
 
 def load_splits(
@@ -104,14 +103,31 @@ def load_splits(
     A path that has no test split is split here: every tenth image is held out. 2,000 glyphs are.
     raises what `load` does
     """
-    train = load(source, data_dir, **how)
-    if os.fspath(source) == "glyphs":
-        return train, load(source, split="test", count=2000, **how)
-    if os.fspath(source) in SOURCES or _has_test(Path(source).expanduser()):
-        return train, load(source, data_dir, split="test", **how)
+    source = _checked(source, data_dir)
+    if source == "glyphs":
+        return load(source, **how), load(source, split=TEST, count=2000, **how)
+    if source in SOURCES:
+        return load(source, data_dir, **how), load(source, data_dir, split=TEST, **how)
+    return _path_splits(_path(source), **how)
+
+
+def _path_splits(
+    path: Path,
+    size: Size | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    report: Report | None = None,
+    skip_unreadable: bool = False,
+) -> tuple[Dataset, Dataset]:
+    channels = 3 if channels is None else channels
+    check_format(size, channels)
+    parts = parts_of(path)
+    train = read(parts, TRAIN, path, size, channels, skip_unreadable=skip_unreadable)
+    if TEST in parts:
+        return train, read(parts, TEST, path, size, channels, skip_unreadable=skip_unreadable)
     held_out = np.arange(len(train)) % EVERY == EVERY - 1
     if not held_out.any():
-        raise DataError(f"{source}: {len(train)} images, of which every tenth is held out; there must be at least ten")
+        raise DataError(f"{path}: {len(train)} images, of which every tenth is held out; there must be at least ten")
     return train[~held_out], train[held_out]
 
 
@@ -128,19 +144,37 @@ def _listing(source: Source) -> Listing:
     return Listing(source.name, source.description, source.shape, source.counts["train"], str(folder), cached)
 
 
+def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> str:
+    """The source's name or path. Raises DataError for none, and for a data_dir that would have no effect."""
+    source = os.fspath(source)
+    if not source:
+        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
+    if data_dir is not None and source not in SOURCES:
+        what = "glyphs are drawn" if source == "glyphs" else f"{source} is a place itself"
+        raise DataError(
+            f"--data-dir (from Python: data_dir=) is {os.fspath(data_dir)}, but it says where the files of "
+            f"{', '.join(SOURCES)} are, and {what}; to use a folder of images, name it as the source: --data FOLDER"
+        )
+    return source
+
+
 def _read(source: Source, data_dir: str | os.PathLike | None, split: str, report: Report | None) -> Dataset:
-    if data_dir is not None:
-        return source.read(Path(data_dir).expanduser(), split)
-    folder = cache_folder() / source.name
-    fetch_all(source.files[split], folder, report)
-    return source.read(folder, split)
+    if data_dir is None:
+        folder = cache_folder() / source.name
+        fetch_all(source.files[split], folder, report)
+    else:
+        folder = Path(data_dir).expanduser()
+    dataset = source.read(folder, split)
+    place = None if data_dir is None else os.path.abspath(folder)
+    digest = identity.of_arrays(dataset.images, dataset.labels)
+    return dataset.known_as(Identity(source.name, place, digest, dataset.classes, len(dataset)))
 
 
 def _converted(dataset: Dataset, size: Size | None, channels: int | None) -> Dataset:
     images = dataset.images
     images = images if channels is None else with_channels(images, channels)
     images = images if size is None else resized(images, size)
-    return Dataset(images, dataset.labels, dataset.name, dataset.classes)
+    return replace(dataset, images=images).known_as(dataset.identity)
 
 
 def _path(source: str) -> Path:
@@ -150,28 +184,6 @@ def _path(source: str) -> Path:
     if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(ARCHIVE_ENDINGS):
         raise DataError(f"{source}: there is no such folder or archive of images")
     raise UnknownNameError("data source", source, ["glyphs", *SOURCES])
-
-
-def _split_of(path: Path, split: str) -> Path:
-    """The part of a path that is the split: what it holds under that name, or all of it for training."""
-    part = _part(path, split)
-    if part is not None or split == "train":
-        return part or path
-    raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
-
-
-def _has_test(path: Path) -> bool:
-    return _part(path, "test") is not None
-
-
-def _part(path: Path, split: str) -> Path | None:
-    """The folder or archive of this name in a folder, None where there is none."""
-    if path.is_dir():
-        for ending in ("", *ARCHIVE_ENDINGS):
-            part = path / f"{split}{ending}"
-            if part.is_dir() if ending == "" else part.is_file():
-                return part
-    return None
 
 
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"

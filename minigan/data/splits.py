@@ -1,0 +1,155 @@
+"""What the names of images say: which split each belongs to, and which class."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from minigan.data.left_out import named
+from minigan.errors import DataError
+
+TRAIN, TEST = "train", "test"
+SPLITS = (TRAIN, TEST)
+# Folders of images to train on and to hold out, the most wanted first. Any case; "set" or "data" may follow.
+NAMES = {
+    TRAIN: ("train", "training"),
+    TEST: ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"),
+}
+
+
+def natural(name: str) -> tuple:
+    """A key that sorts names by the numbers in them: 2 before 10, a2 before a10."""
+    parts = re.split("0*([0-9]+)", name)
+    return [(len(part), part) if place % 2 else (-1, part) for place, part in enumerate(parts)], name
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Paths sorted part by part, each as `natural` says."""
+    return sorted(names, key=lambda name: [natural(part) for part in name.split("/")])
+
+
+def classes_in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Classes' names, each once: by value where all are numbers, else as `natural` says."""
+    names = sorted(set(names), key=natural)
+    values = [_number(name) for name in names]
+    if all(value is not None for value in values):
+        names = [name for _, name in sorted(zip(values, names, strict=True), key=lambda pair: pair[0])]
+    return tuple(names)
+
+
+def split_named(name: str) -> str | None:
+    """Which split a folder of this name holds, "train" or "test"; None where it is no split's name."""
+    word = _word(name)
+    return next((split for split, names in NAMES.items() if word in names), None)
+
+
+def split_folders(names: Sequence[str], where: str) -> dict[str, str]:
+    """The folder of each split, with a slash at its end; {} where the images are not split.
+
+    names: of images, sorted
+    where: what errors call the place
+    Images are split where folders of both splits lie beside each other. A folder "train" that lies beside others is a
+    class (bus, car, train).
+    raises DataError where both lie beside other folders of images, or there is nothing to train on
+    """
+    above = shared_folders(names)
+    inside = [PurePosixPath(name).parts[len(above) :] for name in names]
+    folders = classes_in_order(parts[0] for parts in inside if len(parts) > 1)
+    of = {split: [folder for folder in folders if split_named(folder) == split] for split in SPLITS}
+    others = [folder for folder in folders if split_named(folder) is None]
+    if len(folders) == 1 and of[TRAIN]:
+        return _paths(above, {TRAIN: folders[0]})
+    if len(folders) == 1 or not of[TEST] or (others and not of[TRAIN]):
+        return {}
+    if not of[TRAIN]:
+        raise DataError(f"{where}: holds {named(folders)}, but no folder {TRAIN} to train on")
+    if others:
+        raise DataError(
+            f"{where}: holds the splits {named(of[TRAIN] + of[TEST])} and beside them {named(others)}, so that it is "
+            "not clear what to train on; name the folder itself, or move the others away"
+        )
+    if len(of[TRAIN]) > 1:
+        raise DataError(f"{where}: {named(of[TRAIN])} are all names of what to train on; keep one of them there")
+    best = min(of[TEST], key=lambda folder: NAMES[TEST].index(_word(folder)))
+    if [_word(folder) for folder in of[TEST]].count(_word(best)) > 1:
+        raise DataError(f"{where}: {named(of[TEST])} are all names of what to test on; keep one of them there")
+    return _paths(above, {TRAIN: of[TRAIN][0], TEST: best})
+
+
+def shared_folders(names: Sequence[str]) -> tuple[str, ...]:
+    """The folders that all images lie in, from the outside in. names: sorted"""
+    if not names:
+        return ()
+    ends = zip(*(PurePosixPath(name).parts[:-1] for name in (names[0], names[-1])), strict=False)
+    # The names are sorted: what the first and the last share, all share.
+    return tuple(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+
+
+def labelled(names: Sequence[str], where: str) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Classes, and each image's among them: the first folder that is not shared by all; (), None where there is none.
+
+    raises DataError for images that lie beside such folders
+    """
+    depth = len(shared_folders(names))
+    parts = [PurePosixPath(name).parts for name in names]
+    loose = [name for name, part in zip(names, parts, strict=True) if len(part) == depth + 1]
+    if len(loose) == len(names):
+        return (), None
+    if loose:
+        raise DataError(
+            f"{where}: {loose[0]} lies beside the sub-folders that are labels; "
+            "put every image in a sub-folder, or all in one"
+        )
+    kinds = [part[depth] for part in parts]
+    classes = classes_in_order(kinds)
+    return classes, _numbers(kinds, classes)
+
+
+def labelled_as(
+    names: Sequence[str], learned: Sequence[str], classes: tuple[str, ...], where: str
+) -> np.ndarray | None:
+    """The classes of test images, numbered as in training; None where they lie in no folder.
+
+    learned: the names of the training images; folders that all of them share are no classes here either
+    raises DataError for a folder that is none of the classes
+    """
+    parts = [PurePosixPath(name).parts[:-1] for name in names]
+    for depth in range(min(map(len, parts))):
+        kinds = [part[depth] for part in parts]
+        if set(kinds) <= set(classes):
+            return _numbers(kinds, classes)
+    found, _ = labelled(names, where)
+    shared = () if found else [folder for folder in shared_folders(names) if folder not in shared_folders(learned)]
+    strange = [name for name in (*found, *shared) if name not in classes]
+    if not strange:
+        return None
+    raise DataError(
+        f"{where}: has the {'class' if len(strange) == 1 else 'classes'} {named(strange)}, but the images to train on "
+        f"have {named(classes, 10)}; give the folders the same names in both"
+    )
+
+
+def _paths(above, folders):
+    return {split: "/".join((*above, folder, "")) for split, folder in folders.items()}
+
+
+def _word(name: str) -> str:
+    word = re.sub(r"[\W_]", "", name).lower()
+    for ending in ("set", "data"):
+        word = word.removesuffix(ending)
+    return word
+
+
+def _number(name: str) -> float | None:
+    if not re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", name):
+        return None
+    value = float(name)
+    return value if math.isfinite(value) else None
+
+
+def _numbers(kinds, classes):
+    index = {kind: number for number, kind in enumerate(classes)}
+    return np.array([index[kind] for kind in kinds], np.int64)
