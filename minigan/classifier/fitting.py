@@ -10,6 +10,7 @@ import numpy as np
 from minigan import training
 from minigan.classifier.trainer import Trainer
 from minigan.data import Augment, Dataset
+from minigan.data.arrays import labels_from
 from minigan.errors import DataError
 from minigan.models import Classifier, Restorer
 from minigan.training import fitting, inputs
@@ -77,7 +78,9 @@ def fit(
     """
     names = images.classes if isinstance(images, Dataset) else ()
     images, labels, source = inputs.images_of(images, labels)
-    count = _count_classes(labels, names)
+    if labels is None:
+        raise DataError("fit: a classifier learns from labels; pass labels=, or a Dataset that has them")
+    count = max(len(names), int(labels.max()) + 1, 2)
     if isinstance(model, str):
         options = {"classes": count, **({"task": "classification"} if model == "deconvnet" else {}), **options}
     plan = fitting.plan(
@@ -94,6 +97,7 @@ def fit(
     )
     if count > plan.model.classes:
         raise DataError(f"fit: labels go up to {count - 1}, but {plan.model.name} tells {plan.model.classes} classes")
+    names += tuple(map(str, range(len(names), plan.model.classes)))  # of classes that have none
     held_out = None if test is None else _held_out(test, plan.model)
     if features is not None:
         take_features(plan.model, features)
@@ -120,23 +124,13 @@ def take_features(classifier: Classifier, restorer: Restorer) -> None:
     mine.freeze()
 
 
-def _count_classes(labels, names):
-    """How many classes there are; raises DataError for labels that no classifier learns from."""
-    if labels is None:
-        raise DataError("fit: a classifier learns from labels; pass labels=, or a Dataset that has them")
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu" or labels.ndim != 1 or (len(labels) and labels.min() < 0):
-        raise DataError(f"fit: labels are {labels.dtype} {labels.shape}, but whole numbers from 0 on, (N,), are needed")
-    return max(len(names), int(labels.max(initial=0)) + 1, 2)
-
-
 def _held_out(test, model):
     """The held-out images as a Dataset, checked against the model."""
+    if not isinstance(test, Dataset | tuple | list) or (not isinstance(test, Dataset) and len(test) != 2):
+        raise DataError(f"fit: test is a {type(test).__name__}, but it is a Dataset, or a pair (images, labels)")
     images, labels = (test.images, test.labels) if isinstance(test, Dataset) else test
     images = inputs.held_out(images, model)
-    if labels is None or len(labels) != len(images):
+    if labels is None:
         raise DataError(f"fit: test has {len(images)} images, and needs a label for each")
-    labels = np.asarray(labels)
-    if labels.max() >= model.classes:
-        raise DataError(f"fit: a held-out label is {labels.max()}, but {model.name} tells {model.classes} classes")
-    return Dataset(images, labels.astype(np.int64), "held out", tuple(map(str, range(model.classes))))
+    labels = labels_from("fit", labels, len(images), model.classes, "labels of test")
+    return Dataset(images, labels, "held out", tuple(map(str, range(model.classes))))

@@ -6,6 +6,8 @@ import numpy as np
 
 from minigan.errors import DataError
 
+MOST = 1 << 16  # pixels; no image has more along a side
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -14,7 +16,7 @@ class Augment:
     flip: mirror left to right with probability one half (not for digits: it makes letters of them)
     shift: move by up to so many whole pixels each way; edge pixels are repeated into the gap
     crop: cut out a window smaller by so many pixels, anywhere, and stretch it back bilinearly
-    raises DataError where shift or crop is negative, or on use where the window would vanish
+    raises DataError where shift or crop is no number of pixels, or on use where the window would vanish
     """
 
     flip: bool = False
@@ -22,8 +24,14 @@ class Augment:
     crop: int = 0
 
     def __post_init__(self):
-        if self.shift < 0 or self.crop < 0:
-            raise DataError(f"Augment: shift {self.shift} and crop {self.crop} are pixels, at least 0")
+        for name in ("shift", "crop"):
+            pixels = getattr(self, name)
+            if not hasattr(pixels, "__index__") or not 0 <= pixels <= MOST:
+                raise DataError(
+                    f"Augment: {name} is {pixels!r}, but it is a whole number of pixels, from 0 to {MOST:,}"
+                )
+            object.__setattr__(self, name, int(pixels))  # of NumPy's numbers, which JSON does not keep
+        object.__setattr__(self, "flip", bool(self.flip))
 
     def __call__(self, images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Change a batch: (N, H, W, C) -> the same shape and dtype, in the range of the input.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan.data.ahead import Ahead
+from minigan.data.arrays import images_from
 from minigan.data.augment import Augment
 from minigan.data.dataset import scaled
 from minigan.errors import DataError
@@ -120,10 +121,13 @@ class _Plan:
     """What every batch is, as a pure function of (epoch, position)."""
 
     def __init__(self, images, labels, batch_size, seed, augment):
-        self.images, self.labels, self.augment = _checked(images), labels, augment
+        self.images, self.augment = images_from("Batches", images), augment
+        self.labels = labels = None if labels is None else np.asarray(labels)
         self.batch_size, self.seed = batch_size, seed
-        if labels is not None and len(labels) != len(images):
-            raise DataError(f"Batches: {len(labels)} labels for {len(images)} images")
+        if labels is not None and labels.shape[:1] != self.images.shape[:1]:
+            raise DataError(
+                f"Batches: labels have shape {labels.shape}, but there is one for each of {len(images)} images"
+            )
         if seed < 0:
             raise DataError(f"Batches: the seed must be at least 0, not {seed}")
         if not 1 <= batch_size <= len(images):
@@ -162,19 +166,3 @@ class _Plan:
             for step in range(position, self.steps):
                 yield epoch, step, self.batch(epoch, step, order)
             epoch, position = epoch + 1, 0
-
-
-def _checked(images: np.ndarray) -> np.ndarray:
-    """Take bytes, or floats in [-1, 1]; anything else would train on the wrong scale without a word."""
-    if images.ndim != 4:
-        raise DataError(f"Batches: images are (N, H, W, C), not {images.shape}; grey images have C = 1")
-    if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"Batches: images are uint8, or floats in [-1, 1], not {images.dtype}")
-    if images.size and not (images.min() >= -1 and images.max() <= 1):
-        raise DataError(
-            f"Batches: images run from {images.min():g} to {images.max():g}, but floats must lie in [-1, 1]; "
-            "pass uint8, or divide by 127.5 and subtract 1"
-        )
-    return images

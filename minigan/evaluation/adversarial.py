@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigan import classifier
+from minigan.data.arrays import images_from
 from minigan.errors import DataError
 from minigan.evaluation.intervals import Interval, wilson
 
@@ -41,11 +42,10 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
     raises DataError for too few images, or of two shapes
     source: Bowman et al., arXiv:1511.06349, who have a classifier tell generated sentences from real ones
     """
-    if made.shape[1:] != real.shape[1:] or made.dtype != np.uint8 or real.dtype != np.uint8:
-        raise DataError(
-            f"tell_apart: generated images are {made.dtype} {made.shape}, real ones {real.dtype} {real.shape}; "
-            "both are uint8 (N, H, W, C) of one shape"
-        )
+    made = images_from("tell_apart", made, what="generated images", floats=False)
+    real = images_from("tell_apart", real, what="real images", floats=False)
+    if made.shape[1:] != real.shape[1:]:
+        raise DataError(f"tell_apart: generated images are {made.shape}, real ones {real.shape}; both are of one shape")
     check_enough(made, real)
     count = min(len(made), len(real)) // 2
     rng = np.random.default_rng(seed)

@@ -19,6 +19,7 @@ import numpy as np
 
 from minigan import metrics
 from minigan.data import Dataset
+from minigan.data.arrays import check_channels, images_from
 from minigan.errors import DataError
 from minigan.evaluation.inception_weights import Weights
 from minigan.evaluation.lines import aligned
@@ -94,6 +95,7 @@ def evaluate(
     report: told the kind of images that the network sees, how many images it has seen and how many it will have
     raises DataError for images of another kind or shape, or fewer than 10
     """
+    images = images_from("evaluate", images, what="generated images", floats=False)
     _check(images, train, test)
     if most is not None and most < LEAST:
         raise DataError(f"evaluate: most is {most}, but a distance is taken to at least {LEAST} training images")
@@ -120,8 +122,7 @@ def evaluate(
 
 def _check(images, train, test):
     for name, of in (("training", train.images), ("test", test.images), ("generated", images)):
-        if not isinstance(of, np.ndarray) or of.ndim != 4 or of.dtype != np.uint8 or of.shape[3] not in (1, 3):
-            raise DataError(f"evaluate: {name} images are uint8 (N, H, W, C), grey (1) or colour (3)")
+        check_channels("evaluate", of, f"{name} images")
         if of.shape[1:] != train.shape:
             raise DataError(f"evaluate: {name} images are {of.shape[1:]}, training images {train.shape}")
         if len(of) < LEAST:

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan import metrics
 from minigan.data import Dataset
+from minigan.data.arrays import images_from
 from minigan.data.pixels import resized
 from minigan.errors import DataError
 from minigan.evaluation.lines import aligned
@@ -185,8 +186,7 @@ def _check(judge, train, test):
 
 def _checked(images, judge):
     """The generated images, as large as the classifier's."""
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
-        raise DataError("evaluate: generated images are uint8 (N, H, W, C)")
+    images = images_from("evaluate", images, what="generated images", floats=False)
     _check_count(generated=images)
     return fitted(images, judge.image_shape)
 

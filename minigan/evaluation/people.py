@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minigan.data.arrays import images_from
 from minigan.data.pixels import pillow
 from minigan.errors import DataError
 from minigan.evaluation.intervals import CONFIDENCE, quantile
@@ -50,7 +51,11 @@ def page(
     """
     from jinja2 import Environment
 
-    examples = made[:0] if examples is None else examples
+    made, real = (
+        images_from("page", of, what=f"{kind} images", floats=False)
+        for kind, of in (("generated", made), ("real", real))
+    )
+    examples = made[:0] if examples is None else images_from("page", examples, what="examples", floats=False)
     _check(made, real, examples, seconds)
     order = np.random.default_rng(seed).permutation(2 * len(made))
     images = np.concatenate([real, made])[order]
@@ -114,8 +119,6 @@ def _read(name):
 
 def _check(made, real, examples, seconds):
     for kind, images in (("generated", made), ("real", real), ("example", examples)):
-        if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
-            raise DataError(f"page: {kind} images are uint8 (N, H, W, C); floats in [-1, 1] go through to_uint8")
         if images.shape[1:] != made.shape[1:] or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
             raise DataError(
                 f"page: {kind} images are {images.shape[1:]}, generated ones {made.shape[1:]}; all are of one shape, "

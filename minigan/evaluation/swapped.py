@@ -15,6 +15,7 @@ import numpy as np
 from minigan import devices, random
 from minigan.autograd import no_grad
 from minigan.data import Dataset
+from minigan.data.arrays import labels_from
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
 from minigan.evaluation.intervals import CONFIDENCE, Interval, quantile, wilson
 from minigan.gan.objectives import objective_of
@@ -275,23 +276,19 @@ def _drawn(kind, given, labels, gans, count, rng):
 
     raises ShapeError for images of another shape, DataError for labels that are missing or unknown
     """
-    images, labels, _ = images_of(given, labels)
+    images, labels, _ = images_of(given, labels, "swapped")
     for gan in gans:
         gan.check(images)
     classes = gans[0].classes
     if classes is not None:
-        if np.shape(labels) != (len(images),):
+        if labels is None:
             raise DataError(
                 f"swapped: {gans[0].name} is conditional, so each of {len(images)} {kind} images needs a label, but "
-                f"labels are {'missing' if labels is None else f'of shape {np.shape(labels)}'}"
+                "labels are missing"
             )
-        if np.min(labels) < 0 or np.max(labels) >= classes:
-            raise DataError(
-                f"swapped: labels of {kind} images go from {np.min(labels)} to {np.max(labels)}, but {gans[0].name} "
-                f"knows the classes 0 to {classes - 1}"
-            )
+        labels_from("swapped", labels, len(images), classes, f"labels of {kind} images")
     rows = np.sort(rng.choice(len(images), min(count, len(images)), replace=False))
-    return images[rows], None if classes is None else np.asarray(labels)[rows]
+    return images[rows], None if classes is None else labels[rows]
 
 
 @contextlib.contextmanager

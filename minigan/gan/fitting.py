@@ -84,13 +84,19 @@ def fit(
         becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything saved
     """
     images, labels, source = inputs.images_of(images, labels)
-    inputs.check_seed(seed)
+    seed, freeze = inputs.check_seed(seed), [freeze] if isinstance(freeze, str) else list(freeze)
+    inputs.check_augment(augment)
     gan = _gan(model, images.shape[1:], seed, labels)
+    if recipe is not None and not isinstance(recipe, Recipe):
+        raise TrainingError(
+            f"fit: recipe is {recipe!r}, but a Recipe is: mg.gan.Recipe(...), or gan.recipe.changed(...)"
+        )
     recipe = (recipe or gan.recipe).changed(objective=objective, learning_rate=learning_rate, **settings)
     steps, batch = inputs.length(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
     began = None if start is None else transfer.begin_with(gan, start)
     gan.change(changes_of(recipe), seed).freeze(freeze).to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
+    epochs = inputs.whole("epochs", epochs)
     if steps is None:
         steps = max(1, epochs * batches.steps_per_epoch // recipe.critic_steps)
     on_a_gpu = {"precision": precision, "captured": captured}
@@ -111,7 +117,7 @@ def fit(
         **on_a_gpu,
         "recipe": recipe.plain(),
         "start": began,
-        "frozen": list(freeze),
+        "frozen": freeze,
     }
     if out is not None:
         from minigan.training.recorder import Recorder
@@ -131,11 +137,10 @@ def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.
     Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
     raises TrainingError for a count below 1, a seed below 0, or a class that the GAN does not have
     """
-    if count < 1 or seed < 0:
-        raise TrainingError(f"sample: count is {count} and seed {seed}, but they are at least 1 and 0")
+    count, seed = inputs.whole("sample: count", count), inputs.check_seed(seed)
     if label is not None and gan.classes is None:
         raise TrainingError(f"sample: {gan.name} knows no classes, so it makes no images of class {label}")
-    if label is not None and not 0 <= label < gan.classes:
+    if label is not None and inputs.whole("sample: label", label, least=0) >= gan.classes:
         raise TrainingError(f"sample: {gan.name} has the classes 0 to {gan.classes - 1}, but not {label}")
     labels = gan.labels(count) if label is None else np.full(count, label)
     return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample")), labels))
@@ -155,6 +160,8 @@ def _gan(model, shape, seed, labels):
     gan = models.build(model, shape, seed, classes_of(labels)) if isinstance(model, str) else model
     if tuple(gan.image_shape) != shape:
         raise DataError(f"{gan.name} makes images of {gan.image_shape}, but these are {shape} (H, W, C)")
+    if gan.classes is not None and labels is not None and labels.max() >= gan.classes:
+        raise DataError(f"fit: labels go up to {labels.max()}, but {gan.name} has {gan.classes} classes")
     if gan.classes is not None and labels is None:
         raise DataError(f"fit: {gan.name} learns from labels, but these images have none; labels= gives them")
     return gan

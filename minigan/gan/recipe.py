@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Recipe
 from minigan.nn import BatchNorm
@@ -60,6 +62,11 @@ def check(recipe: Recipe, gan: GAN) -> None:
 
 
 def _check_ranges(recipe):
+    for name, usual in vars(Recipe()).items():
+        if isinstance(usual, float) and not isinstance(getattr(recipe, name), Real):
+            raise TrainingError(f"{name.replace('_', ' ')} must be a number, not {getattr(recipe, name)!r}")
+    if not isinstance(recipe.betas, tuple) or [isinstance(beta, Real) for beta in recipe.betas] != [True, True]:
+        raise TrainingError(f"betas are {recipe.betas!r}, but Adam takes two numbers")
     if recipe.optimiser not in OPTIMISERS:
         raise TrainingError(f"optimiser is {recipe.optimiser!r}, but it is one of {', '.join(OPTIMISERS)}")
     if not hasattr(recipe.critic_steps, "__index__") or recipe.critic_steps < 1:

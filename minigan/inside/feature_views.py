@@ -99,6 +99,7 @@ def views(
     """
     whole = _whole(network)
     below = _checked(list(whole), layer)
+    images = network.check(images, "views") if isinstance(network, Classifier) else images
     images = floats_of("views", images).astype(dtype_and_device(whole)[0], copy=False)
     if not len(images):
         raise DataError("views: there are no images to search")

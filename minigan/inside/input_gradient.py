@@ -41,8 +41,7 @@ def saliency(
     if samples < 0 or noise < 0:
         raise ShapeError(f"saliency: samples are {samples} and noise {noise}, but neither is below 0")
     check_seed(seed)
-    images = floats_of("saliency", images)
-    model.check(images)
+    images = floats_of("saliency", model.check(images, "saliency"))
     labels = _labels(model, images, labels)
     rng = random.derived(seed, "smoothgrad")
     found = np.empty(images.shape[:3], np.float32)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan import devices
-from minigan.errors import DataError, ShapeError
+from minigan.data.arrays import images_from
+from minigan.errors import ShapeError
 from minigan.models.model import as_floats
 from minigan.nn import Module
 from minigan.tensor import Tensor
@@ -39,14 +40,11 @@ def tensor_for(network: Module, array: np.ndarray, requires_grad: bool = False) 
 
 
 def floats_of(call: str, images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C) as floats in [-1, 1], from bytes or from such floats. Raises DataError for anything else."""
-    if (
-        not isinstance(images, np.ndarray)
-        or images.ndim != 4
-        or not (images.dtype == np.uint8 or images.dtype.kind == "f")
-    ):
-        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else f"a {type(images).__name__}"
-        raise DataError(f"{call}: images are {found}; it takes an array (N, H, W, C), uint8 or floats in [-1, 1]")
+    """Images (N, H, W, C) as floats: bytes in [-1, 1], floats as they are. Raises DataError for anything else.
+
+    What floats mean to a network of one's own is not known here; a model's are checked by `Model.check`.
+    """
+    images = images_from(call, images, scale="any")
     return as_floats(images) if images.dtype == np.uint8 else images
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from minigan.data.arrays import images_from
 from minigan.errors import MiniganError, ShapeError
 
 WHITE = 255
@@ -14,7 +15,7 @@ def psnr(truth: np.ndarray, images: np.ndarray) -> float:
     The error is averaged before the logarithm is taken: the mean of every image's own ratio would be infinite as soon
     as one image is restored to the bit. Infinite only where all are.
     """
-    metrics = _checked("psnr", truth, images)
+    metrics, truth, images = _checked("psnr", truth, images)
     with np.errstate(divide="ignore"):
         return float(metrics.peak_signal_noise_ratio(truth, images, data_range=WHITE))
 
@@ -24,22 +25,21 @@ def ssim(truth: np.ndarray, images: np.ndarray) -> float:
 
     source: Wang et al., IEEE Transactions on Image Processing 13 (2004), with windows of 7 x 7 and equal weights
     """
-    metrics = _checked("ssim", truth, images)
+    metrics, truth, images = _checked("ssim", truth, images)
     pairs = zip(truth, images, strict=True)
     return float(np.mean([metrics.structural_similarity(a, b, data_range=WHITE, channel_axis=-1) for a, b in pairs]))
 
 
 def _checked(call, truth, images):
-    """scikit-image's metrics, for arrays that fit."""
-    if truth.ndim != 4 or truth.shape != images.shape or truth.dtype != np.uint8 or images.dtype != np.uint8:
-        raise ShapeError(
-            f"{call}: truth is {truth.dtype} {truth.shape} and images are {images.dtype} {images.shape}; "
-            "both are uint8 (N, H, W, C)"
-        )
+    """scikit-image's metrics, and both arrays as they take them."""
+    truth = images_from(call, truth, what="true images", floats=False)
+    images = images_from(call, images, floats=False)
+    if truth.shape != images.shape:
+        raise ShapeError(f"{call}: truth is {truth.shape} and images are {images.shape}; both are of one shape")
     if min(truth.shape) < 1 or (call == "ssim" and min(truth.shape[1:3]) < 7):
         raise ShapeError(f"{call}: images of {truth.shape} are too few or too small; windows are 7 x 7")
     try:
         import skimage.metrics
     except ImportError as error:
         raise MiniganError(f"{call} needs scikit-image: pip install 'minigan[train]'") from error
-    return skimage.metrics
+    return skimage.metrics, truth, images

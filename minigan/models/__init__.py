@@ -1,6 +1,7 @@
 """The models, by name."""
 
 from minigan import random
+from minigan.data.arrays import python_number
 from minigan.errors import MiniganError, ShapeError, UnknownNameError
 from minigan.models.cgan import SIZES as CGAN_SIZES
 from minigan.models.cgan import cgan
@@ -111,4 +112,5 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None
             raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
     if name in _BY_CLASS:
         options["classes"] = classes
+    options = {option: python_number(value) for option, value in options.items()}
     return _MODELS[name][0](image_shape, random.derived(seed, "init"), **options)

@@ -51,6 +51,6 @@ class Classifier(Model):
         return self.logits(images, batch).argmax(1)
 
     def _outputs(self, network, images, batch, width):
-        self.check(images)
+        images = self.check(images)
         parts = in_use(network, map(as_floats, parts_of(images, batch)), self.device)
         return np.concatenate(parts) if parts else np.empty((0, width), np.float32)

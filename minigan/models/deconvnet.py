@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from minigan.data.arrays import images_from
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.models.classifier import Classifier
 from minigan.models.gan import GAN
@@ -72,7 +73,8 @@ class Restorer(Model):
 
     def restore(self, given: np.ndarray, batch: int = 64) -> np.ndarray:
         """What the network makes of (N, H, W, inputs), uint8 or floats in [-1, 1]: (N, H, W, C), about in [-1, 1]."""
-        if given.ndim != 4 or given.shape[3] != self.inputs:
+        given = images_from(self.name, given, scale="known")
+        if given.shape[3] != self.inputs:
             raise ShapeError(f"{self.name} for {self.task} takes (N, H, W, {self.inputs}), but was given {given.shape}")
         parts = in_use(self.network, map(as_floats, parts_of(given, batch)), self.device)
         return np.concatenate(parts) if parts else np.empty((*given.shape[:3], self.image_shape[2]), np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 from minigan import devices
 from minigan.autograd import no_grad
 from minigan.data import scaled
+from minigan.data.arrays import images_from
 from minigan.errors import ShapeError
 from minigan.nn import Module
 from minigan.random import Philox
@@ -51,12 +52,17 @@ class Model:
                 found.update(np.ascontiguousarray(array).tobytes())
         return found.hexdigest()[:8]
 
-    def check(self, images: np.ndarray) -> None:
-        """Raise ShapeError unless these are images of the shape that the model is for."""
+    def check(self, images: np.ndarray, call: str | None = None) -> np.ndarray:
+        """The images as `minigan.data.arrays.images_from` takes them, of the shape that the model is for.
+
+        raises DataError for what are no images or of another scale, ShapeError for images of another shape
+        """
+        images = images_from(call or self.name, images)
         if tuple(images.shape[1:]) != tuple(self.image_shape):
             raise ShapeError(
                 f"{self.name} is for images of {tuple(self.image_shape)}, but was given {images.shape[1:]} (H, W, C)"
             )
+        return images
 
 
 def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str) -> Tensor:

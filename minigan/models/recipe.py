@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 
+from minigan.data.arrays import python_number
 from minigan.errors import UnknownNameError
 
 BOUNDS = "gradient_penalty", "r1", "clip"  # on the discriminator's slopes, of which a recipe has one
@@ -42,6 +44,12 @@ class Recipe:
     ema: float = 0.0
     spectral_norm: bool = False
     minibatch_std: bool = False
+
+    def __post_init__(self):
+        for name, setting in vars(self).items():
+            object.__setattr__(self, name, python_number(setting))
+        if isinstance(self.betas, Iterable):
+            object.__setattr__(self, "betas", tuple(map(python_number, self.betas)))
 
     def changed(self, **settings) -> Recipe:
         """The recipe with other settings, of which None leaves one as it is.

@@ -75,7 +75,7 @@ class VAE(Model):
 
     def reconstruct(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
         """Images (N, H, W, C), uint8 or floats in [-1, 1], after encoder (its means) and decoder, in [-1, 1]."""
-        self.check(images)
+        images = self.check(images)
         both = in_use(self.encoder, map(as_floats, parts_of(images, batch)), self.device)
         parts = in_use(self.decoder, (part[:, : self.latent_size] for part in both), self.device)
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)
@@ -83,7 +83,7 @@ class VAE(Model):
     @no_grad()
     def bound(self, images: np.ndarray, rng: Philox | np.random.Generator, batch: int = 256) -> tuple[float, float]:
         """Both parts of `losses` over images, averaged, with one draw of noise for each image."""
-        self.check(images)
+        images = self.check(images)
         sums = np.zeros(2)
         for part in parts_of(images, batch):
             noise = self.noise(len(part), rng)

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan import training
 from minigan.data import Augment, Dataset
-from minigan.errors import DataError
+from minigan.data.arrays import images_from
 from minigan.models import Restorer
 from minigan.restoration.measuring import restored
 from minigan.restoration.tasks import task_of
@@ -74,8 +74,7 @@ def fit(
         becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
     """
     images, _, source = inputs.images_of(images)
-    if not adversarial >= 0:
-        raise TrainingError(f"fit: the adversarial term's weight is {adversarial}, but it is at least 0")
+    adversarial = inputs.real("the weight of the adversarial term", adversarial, least=0) or 0.0
     if isinstance(model, str):
         task_of(task or "super-resolution")
         options = {"task": task or "super-resolution", "adversarial": adversarial > 0, **options}
@@ -111,8 +110,6 @@ def predict(model: Restorer, images: np.ndarray, hole: np.ndarray | None = None)
     hole: for completion, (N, H, W), bool, True where pixels are missing
     returns: (N, H, W, C), uint8; for super-resolution (N, 2 H, 2 W, C)
     """
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
-        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise DataError(f"predict: images are {found}, but uint8 (N, H, W, C) is what it takes")
+    images = images_from("predict", images, floats=False)
     task = task_of(model.task)
     return restored(model, task, task.take(images, hole))

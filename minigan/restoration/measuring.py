@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan import metrics
 from minigan.data import to_uint8
+from minigan.data.arrays import images_from
 from minigan.models import Restorer
 from minigan.restoration.tasks import Damaged, Task, task_of
 from minigan.training.grids import spread
@@ -42,7 +43,7 @@ def restored(model: Restorer, task: Task, damaged: Damaged) -> np.ndarray:
 
 def evaluate(model: Restorer, truth: np.ndarray, rng: np.random.Generator) -> Evaluation:
     """Damage images (N, H, W, C), uint8, restore them both ways, and compare with what they were."""
-    task = task_of(model.task)
+    task, truth = task_of(model.task), images_from("evaluate", truth, floats=False)
     damaged = task.damage(truth, rng)
     forms = {
         "damaged": damaged.shown,

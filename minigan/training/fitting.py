@@ -64,8 +64,9 @@ def plan(
     model: a name, built with `options`; or a model, which is moved to the device
     raises DataError or TrainingError for what cannot be trained with
     """
-    inputs.check_seed(seed)
-    inputs.check_positive(learning_rate=learning_rate)
+    seed = inputs.check_seed(seed)
+    learning_rate = inputs.real("learning_rate", learning_rate, above=0)
+    inputs.check_augment(augment)
     built = model_of(kind, model, images.shape[1:], seed, options)
     if built.image_shape != images.shape[1:]:
         raise DataError(
@@ -76,6 +77,7 @@ def plan(
     )
     built.to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
+    epochs = inputs.whole("epochs", epochs)
     steps = epochs * batches.steps_per_epoch if steps is None else steps
     settings = {
         "kind": kind,

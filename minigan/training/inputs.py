@@ -1,52 +1,85 @@
-"""What a call of `fit` was given, checked: images, how long, and how many at a time."""
+"""What a call of `fit` was given, checked: images, labels, numbers, how long, and how many at a time."""
+
+import math
+import operator
+from numbers import Real
 
 import numpy as np
 
 from minigan.data import Augment, Dataset, to_uint8
+from minigan.data.arrays import check_channels, images_from, labels_from
 from minigan.errors import DataError
 from minigan.models import Model
 from minigan.training.errors import TrainingError
 
 
-def images_of(images, labels=None) -> tuple[np.ndarray, np.ndarray | None, str]:
-    """The array of a Dataset or the array itself, (N, H, W, C), its labels or None, and what to call it.
+def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, str]:
+    """The images of a Dataset or of an array, (N, H, W, 1 or 3), their labels or None, and what to call them.
 
-    raises DataError for anything else
+    labels: (N,), take the place of the Dataset's own
+    raises DataError for anything that `minigan.data.arrays` does not take
     """
+    source = "an array"
     if isinstance(images, Dataset):
         labels = images.labels if labels is None else labels
         source, images = images.name, images.images
-    else:
-        source = "an array"
-    if not isinstance(images, np.ndarray):
+    elif not isinstance(images, np.ndarray):
         raise DataError(
-            f"fit: images are a {type(images).__name__}; it takes a Dataset (mg.data.load) or an array (N, H, W, C)"
+            f"{call}: images are a {type(images).__name__}; it takes a Dataset (mg.data.load) or an array (N, H, W, C)"
         )
-    if images.ndim != 4 or not images.size:
-        hint = "; grey images have C = 1: images[..., None]" if images.ndim == 3 else ""
-        raise DataError(f"fit: images have shape {images.shape}, but (N, H, W, C) is what it takes{hint}")
-    return images, labels, source
+    images = images_from(call, images)
+    if not images.size:
+        raise DataError(f"{call}: images have shape {images.shape}, so there are none")
+    check_channels(call, images)
+    return images, None if labels is None else labels_from(call, labels, len(images)), source
+
+
+def whole(name: str, number, least: int = 1) -> int | None:
+    """A whole number of at least so much, NumPy's too, as an int; None is passed over. Raises TrainingError."""
+    if number is None:
+        return None
+    try:
+        value = operator.index(number)
+    except TypeError as error:
+        raise TrainingError(f"{name.replace('_', ' ')} must be a whole number, not {number!r}") from error
+    if value < least:
+        bound = "above 0" if least == 1 else f"a whole number from {least} on"
+        raise TrainingError(f"{name.replace('_', ' ')} must be {bound}, not {value}")
+    return value
+
+
+def real(name: str, number, *, above: float | None = None, least: float | None = None) -> float | None:
+    """A finite number above a bound or at least as large, NumPy's too, as a float; None is passed over.
+
+    raises TrainingError
+    """
+    if number is None:
+        return None
+    if isinstance(number, np.ndarray) and number.ndim == 0:
+        number = number[()]
+    bound = f"above {above}" if above is not None else f"{least} or above"
+    if not isinstance(number, Real):
+        raise TrainingError(f"{name.replace('_', ' ')} must be a number {bound}, not {number!r}")
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value) or not (value > above if above is not None else value >= least):
+        raise TrainingError(f"{name.replace('_', ' ')} must be {bound}, not {number}")
+    return value
 
 
 def check_whole(**numbers) -> None:
     """Raise TrainingError for a number that is not whole or not above 0; None is passed over."""
     for name, number in numbers.items():
-        if number is not None and not hasattr(number, "__index__"):
-            raise TrainingError(f"{name.replace('_', ' ')} must be a whole number, not {number!r}")
-    check_positive(**numbers)
+        whole(name, number)
 
 
-def check_positive(**numbers) -> None:
-    """Raise TrainingError for a number that is not above 0; None is passed over."""
-    for name, number in numbers.items():
-        if number is not None and not number > 0:
-            raise TrainingError(f"{name.replace('_', ' ')} must be above 0, not {number}")
-
-
-def check_seed(seed) -> None:
-    """Raise TrainingError for anything but a whole number from 0 on."""
-    if not hasattr(seed, "__index__") or seed < 0:
-        raise TrainingError(f"seed must be a whole number from 0 on, not {seed!r}")
+def check_seed(seed) -> int:
+    """A seed as an int. Raises TrainingError for anything but a whole number from 0 on."""
+    if seed is None:
+        raise TrainingError("seed must be a whole number from 0 on, not None")
+    return whole("seed", seed, least=0)
 
 
 def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]) -> tuple[int | None, int]:
@@ -56,7 +89,7 @@ def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int
     first_run: (steps, batch) of a run that is told neither how long nor how many
     raises TrainingError where steps and epochs are both given, or a batch needs more images than there are
     """
-    check_whole(steps=steps, epochs=epochs, batch=batch)
+    steps, epochs, batch = whole("steps", steps), whole("epochs", epochs), whole("batch", batch)
     if steps is not None and epochs is not None:
         raise TrainingError(f"fit: steps={steps} and epochs={epochs} are two answers to one question; give one")
     if steps is None and epochs is None:
@@ -66,6 +99,12 @@ def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int
     if batch > count:
         raise TrainingError(f"a batch of {batch} needs at least as many images, but there are {count}")
     return steps, batch
+
+
+def check_augment(augment) -> None:
+    """Raise TrainingError for anything but an Augment or None."""
+    if augment is not None and not isinstance(augment, Augment):
+        raise TrainingError(f"fit: augment is {augment!r}, but mg.data.Augment(flip=True, shift=2) is one")
 
 
 def plain(augment: Augment | None) -> dict | None:
@@ -78,6 +117,6 @@ def held_out(images: Dataset | np.ndarray, model: Model) -> np.ndarray:
 
     raises DataError where they are no images, ShapeError where the model is for others
     """
-    images, _, _ = images_of(images)
+    images, _, _ = images_of(images, call="fit, test")
     model.check(images)
     return images if images.dtype == np.uint8 else to_uint8(images)

@@ -12,7 +12,6 @@ from minigan.data import Augment, Dataset, to_uint8
 from minigan.models import VAE
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
 from minigan.vae.trainer import Trainer
 
 
@@ -93,8 +92,7 @@ def sample(vae: VAE, count: int, seed: int = 0) -> np.ndarray:
 
     raises TrainingError for a count below 1 or a seed below 0
     """
-    if count < 1 or seed < 0:
-        raise TrainingError(f"sample: count is {count} and seed {seed}, but they are at least 1 and 0")
+    count, seed = inputs.whole("sample: count", count), inputs.check_seed(seed)
     return to_uint8(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
 
 

@@ -36,17 +36,17 @@ def test_of_a_linear_network_it_is_the_largest_weight_of_each_pixel(rng):
 
 
 def test_smoothgrad_averages_over_the_kinks_beside_the_image():
-    # logits are the pixels' positive parts: at a pixel of 0 the slope is 0, and 1 for half of the noisy copies
-    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False), nn.ReLU())
-    network[1].weight.data[...] = np.eye(2)
+    # logits are what pixels have above -0.5: at a pixel of -0.5 the slope is 0, and 1 for half of the noisy copies
+    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU())
+    network[1].weight.data[...], network[1].bias.data[...] = np.eye(2), 0.5
     judge = Classifier("kinks", network, (1, 2, 1), 2)
-    image = np.array([1.0, 0.0], np.float32).reshape(1, 1, 2, 1)
+    image = np.array([0.5, -0.5], np.float32).reshape(1, 1, 2, 1)
     assert inside.saliency(judge, image, 1).tolist() == [[[0, 0]]]
     found = inside.saliency(judge, image, 1, samples=400)
     assert found[0, 0, 0] == 0
     assert found[0, 0, 1] == pytest.approx(0.5, abs=0.1)
-    # noise is a share of the image's range, 1: at 0.15 a pixel of 0.15 is one deviation above the kink
-    image[0, 0, 1] = 0.15
+    # noise is a share of the image's range, 1: at 0.15 a pixel of -0.35 is one deviation above the kink
+    image[0, 0, 1] = -0.35
     found = inside.saliency(judge, image, 1, samples=400, noise=0.15 / 0.85)[0, 0, 1]
     assert found == pytest.approx(0.841, abs=0.05)
     assert np.array_equal(*(inside.saliency(judge, image, samples=4, seed=seed) for seed in (1, 1)))
@@ -94,7 +94,7 @@ def test_of_a_gan_it_is_the_discriminators_and_a_conditional_one_is_told_the_cla
         ({"samples": -1}, ShapeError, "samples are -1"),
         ({"seed": -1}, TrainingError, "seed must be"),
         ({"images": np.zeros((4, 3, 4, 1), np.uint8)}, ShapeError, r"is for images of \(3, 4, 2\)"),
-        ({"images": np.zeros((4, *SHAPE), int)}, DataError, "uint8 or floats"),
+        ({"images": np.full((4, *SHAPE), 0.5)}, DataError, "may be of 0 to 1 or of -1 to 1"),
     ],
 )
 def test_what_does_not_fit_is_said(rng, arguments, error, message):

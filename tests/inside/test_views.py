@@ -191,7 +191,7 @@ ONE[0].bias.data[...] = -100
         (lambda: inside.views(nn.Tanh(), IMAGES, 0), ShapeError, "a Tanh is no Sequential"),
         (lambda: inside.views(ONE, IMAGES, 1), DataError, "no feature map of this layer is above 0"),
         (lambda: inside.views(ONE, IMAGES[:0], 1), DataError, "no images"),
-        (lambda: inside.views(ONE, IMAGES[0], 1), DataError, r"float32 \(4, 4, 1\); it takes an array \(N, H, W, C\)"),
+        (lambda: inside.views(ONE, IMAGES[0], 1), DataError, r"\(4, 4, 1\), but it takes \(N, H, W, C\)"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=0), ShapeError, "at least one"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=[2]), ShapeError, "numbers from 0 to 1"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=[0], top=0), ShapeError, "top is 0"),
@@ -204,6 +204,6 @@ def test_what_cannot_be_seen_is_said(call, error, message):
 
 def test_a_classifier_and_its_network_are_the_same():
     judge = Classifier("one", nn.Sequential(nn.Flatten(), nn.Linear(16, 2)), (4, 4, 1), 2)
-    by_name, by_network = (inside.views(network, IMAGES, 1, maps=[0, 1]) for network in (judge, judge.network))
+    by_name, by_network = (inside.views(network, -IMAGES, 1, maps=[0, 1]) for network in (judge, judge.network))
     assert np.array_equal(by_name.views, by_network.views)
     assert by_name.boxes[0, 0].tolist() == [0, 4, 0, 4]

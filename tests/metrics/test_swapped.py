@@ -167,7 +167,8 @@ def test_a_critics_boundary_is_midway_between_training_images_and_its_own():
 
 def test_a_critics_boundary_is_found_with_other_images_than_it_is_asked_about():
     critic = gan(Grey(0, 1), Threshold(), "wasserstein")
-    found = swapped(critic, critic, REAL, count=40, learned=np.zeros((40, *SHAPE), np.float32))
+    greys = np.full((40, *SHAPE), 0.5, np.float32) * np.where(np.arange(40) % 2, 1, -1).reshape(-1, 1, 1, 1)
+    found = swapped(critic, critic, REAL, count=40, learned=greys)
     noise = mg.random.Philox(0, "boundary").standard_normal((40, 3))
     assert found.boundaries[0] == pytest.approx(noise[:, 0].mean() / 2, rel=1e-5)
 
@@ -182,7 +183,7 @@ def test_conditional_discriminators_are_told_the_classes():
     assert rates(swapped(*made, dataset[::-1], labels=labels))[0] == [0.8, 0.8]  # the middle class alone stays
     with pytest.raises(DataError, match="each of 100 real images needs a label, but labels are missing"):
         swapped(*made, images)
-    with pytest.raises(DataError, match="from 1 to 5, but made knows the classes 0 to 4"):
+    with pytest.raises(DataError, match="labels of real images go up to 5, but there are 5 classes, 0 to 4"):
         swapped(*made, images, labels=labels + 1)
 
 

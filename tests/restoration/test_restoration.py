@@ -141,8 +141,8 @@ def test_held_out_images_are_a_thousand_at_most(glyphs):
     ("change", "words"),
     [
         ({"task": "classification"}, "no restoration is called 'classification'"),
-        ({"adversarial": -1}, "weight is -1, but it is at least 0"),
-        ({"adversarial": float("nan")}, "at least 0"),
+        ({"adversarial": -1}, "weight of the adversarial term must be 0 or above, not -1"),
+        ({"adversarial": float("nan")}, "0 or above, not nan"),
         ({"model": mg.models.build("deconvnet", (12, 12, 1)), "adversarial": 1}, "needs a discriminator"),
         ({"model": mg.models.build("deconvnet", (12, 12, 1)), "task": "denoising"}, "is for super-resolution"),
         ({"model": mg.models.build("cnn", (12, 12, 1))}, "cnn is a classifier, which mg.classifier.fit trains"),
@@ -160,7 +160,7 @@ def test_what_cannot_be_restored_is_refused(glyphs):
     model = fit(glyphs, task="denoising", steps=1).model
     with pytest.raises(mg.DataError, match="images are float64"):
         restoration.predict(model, np.zeros((2, 12, 12, 1)))
-    with pytest.raises(mg.DataError, match="images are list"):
+    with pytest.raises(mg.DataError, match="images are a list"):
         restoration.predict(model, [1, 2])
 
 

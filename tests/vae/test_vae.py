@@ -66,7 +66,7 @@ def test_samples_are_the_same_for_the_same_seed_and_draw_nothing_else(glyphs, tm
     assert np.array_equal(result.sample(7, seed=4), many[:7])
     assert not np.array_equal(result.sample(20, seed=5), many)
     assert same_bits(result.model, fit(glyphs).model)
-    with pytest.raises(TrainingError, match="count is 0"):
+    with pytest.raises(TrainingError, match="count must be above 0, not 0"):
         result.sample(0)
 
 

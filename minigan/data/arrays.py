@@ -1,0 +1,146 @@
+"""What is taken for images and for labels: the one check of arrays that come from outside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minigan.errors import DataError
+
+MOST_CLASSES = 1 << 16  # labels are numbers of classes; a larger one is an identifier of something else
+GREY_OR_COLOUR = (1, 3)  # channels
+TO_BYTES = "images * 2 - 1 where 0 is black, mg.data.to_uint8(images) where -1 would be"
+
+
+def images_from(call: str, given, *, what: str = "images", floats: bool = True, scale: str = "said") -> np.ndarray:
+    """An array of images as minigan computes with it: a plain ndarray (N, H, W, C), aligned, in native byte order.
+
+    call, what: how errors call the function and its argument
+    floats: whether floats are taken besides 8-bit values
+    scale: "said" takes floats in [-1, 1] of which one at least is below 0, "known" takes all in [-1, 1], "any" all
+    returns: uint8, or floats. Integers of other dtypes become uint8 where all are from 0 to 255
+
+    Nothing tells floats of 0 to 1, which other libraries use, from bright images in [-1, 1]. So images whose floats
+    are all at least 0 are refused, with both ways to say which they are.
+    raises DataError for everything else
+    """
+    images = _plain(call, given, what, "an array (N, H, W, C)")
+    if images.ndim != 4:
+        grey = "; grey images have C = 1: images[..., None]" if images.ndim == 3 else ""
+        raise DataError(f"{call}: {what} have shape {images.shape}, but it takes (N, H, W, C){grey}")
+    if images.dtype.kind in "iu":
+        return _bytes(call, images, what)
+    if images.dtype.kind != "f" or not floats:
+        accepted = "uint8, or floats in [-1, 1]" if floats else "uint8"
+        how = "; mg.data.to_uint8 makes it of floats in [-1, 1]" if images.dtype.kind == "f" else ""
+        how = "; multiply by 255: images.astype(np.uint8) * 255" if images.dtype == bool else how
+        raise DataError(f"{call}: {what} are {images.dtype}, but it takes {accepted}{how}")
+    if scale != "any":
+        _check_scale(call, images, what, scale)
+    return images
+
+
+def check_channels(call: str, images: np.ndarray, what: str = "images") -> None:
+    """Raise DataError for images that are neither grey nor in colour, with what to do about it."""
+    channels = images.shape[3]
+    if channels in GREY_OR_COLOUR:
+        return
+    how = {
+        2: "grey with alpha becomes grey by images[..., :1]",
+        4: "RGBA becomes colour by images[..., :3]",
+    }.get(channels, "choose the channels to train on")
+    if images.shape[1] in (*GREY_OR_COLOUR, 4) and channels > 4:
+        how = "channels come last here: images.transpose(0, 2, 3, 1)"
+    raise DataError(
+        f"{call}: {what} have shape {images.shape}, so {channels} channels each, but they are (N, H, W, C), grey "
+        f"(C = 1) or coloured (3); {how}"
+    )
+
+
+def labels_from(call: str, given, count: int, classes: int | None = None, what: str = "labels") -> np.ndarray:
+    """Labels as minigan computes with them: (count,), int64, from 0 on. Lists and booleans are taken too.
+
+    classes: how many there are; any number up to 65,536 unless given
+    raises DataError for anything that is not one whole number for each image, or for a class that is not there
+    """
+    expected = f"whole numbers from 0 on, one for each of {count} images"
+    if isinstance(given, list | tuple | range):
+        try:
+            given = np.array(given)
+        except (ValueError, OverflowError) as error:
+            raise DataError(f"{call}: {what} are a list that is no array, but they are {expected}") from error
+    labels = _plain(call, given, what, expected)
+    if labels.dtype.kind not in "iub" and labels.size:
+        raise DataError(f"{call}: {what} are {labels.dtype}, but they are {expected}{_how_to_number(labels)}")
+    if labels.shape != (count,):
+        how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] > 1 else ""
+        how = "; labels.ravel() does it" if labels.shape == (count, 1) else how
+        raise DataError(f"{call}: {what} have shape {labels.shape}, but they are {expected}{how}")
+    low, high = (int(labels.min()), int(labels.max())) if count else (0, 0)
+    if low < 0:
+        raise DataError(f"{call}: {what} go down to {low}, but they are {expected}")
+    if high >= (MOST_CLASSES if classes is None else classes):
+        if classes is not None:
+            raise DataError(f"{call}: {what} go up to {high}, but there are {classes} classes, 0 to {classes - 1}")
+        raise DataError(
+            f"{call}: {what} go up to {high}, but there are at most {MOST_CLASSES:,} classes, numbered from 0; "
+            "np.unique(labels, return_inverse=True)[1] numbers them"
+        )
+    return labels.astype(np.int64)
+
+
+def python_number(value):
+    """NumPy's numbers, also as arrays without axes, as Python's, which JSON keeps; anything else as it is."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
+
+
+def _plain(call, given, what, expected):
+    """The array itself, without subclass, aligned and in native byte order."""
+    if not isinstance(given, np.ndarray):
+        raise DataError(f"{call}: {what} are a {type(given).__name__}, but it takes {expected}")
+    if np.ma.isMaskedArray(given):
+        if np.ma.is_masked(given):
+            raise DataError(f"{call}: some of the {what} are masked; fill them first: {what}.filled(...)")
+        given = given.data
+    array = np.asarray(given)
+    if array.dtype.hasobject or array.dtype.names:
+        raise DataError(f"{call}: {what} are an array of {array.dtype}, but it takes {expected}")
+    return np.require(array, array.dtype.newbyteorder("="), "A")
+
+
+def _bytes(call, images, what):
+    """Integers as uint8, by their values."""
+    if images.dtype == np.uint8:
+        return images
+    low, high = (images.min(), images.max()) if images.size else (0, 0)
+    if low < 0 or high > 255:
+        raise DataError(
+            f"{call}: {what} are {images.dtype} and run from {low} to {high}, but 8-bit values run from 0 to 255"
+            + ("; of 16 bits: (images >> 8).astype(np.uint8)" if low >= 0 and 255 < high < 1 << 16 else "")
+        )
+    return images.astype(np.uint8)
+
+
+def _check_scale(call, images, what, scale):
+    """Raise DataError for floats that are not surely in [-1, 1]."""
+    if not images.size:
+        return
+    low, high = float(images.min()), float(images.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise DataError(f"{call}: {what} hold NaN or infinity, but floats must lie in [-1, 1]")
+    if low < -1 or high > 1:
+        how = "pass uint8, or divide by 127.5 and subtract 1" if low >= 0 and high <= 255 else "rescale them"
+        raise DataError(f"{call}: {what} run from {low:g} to {high:g}, but floats must lie in [-1, 1]; {how}")
+    if low >= 0 and scale != "known":
+        raise DataError(
+            f"{call}: {what} are floats from {low:g} to {high:g}, none below 0, which may be of 0 to 1 or of -1 to 1; "
+            f"say which: {TO_BYTES}"
+        )
+
+
+def _how_to_number(labels):
+    """How labels of another dtype become numbers of classes."""
+    if labels.dtype.kind in "US":
+        return "; number words by classes, labels = np.unique(labels, return_inverse=True)"
+    if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.rint(labels)).all():
+        return "; labels.astype(int) makes them so"
+    return ""
