@@ -3,15 +3,21 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from minigan.errors import DataError
 
 BLOCK = 1 << 18  # bytes read at a time
-TIMEOUT = 30  # seconds without a byte
-TRIES = 3  # connections in a row that bring nothing new
+TIMEOUT = 30  # seconds in which at least SLOWEST bytes must come
+SLOWEST = 1000
+TRIES = 3  # connections in a row that bring less than a block of new bytes
+WAIT = 1.0  # seconds before the second of them; twice as long before each further one
+POLL = 0.2  # seconds between looks at whether another process still fetches the file
+BUSY = 408, 425, 429, 500, 502, 503, 504  # answers of a server that may do better soon
 
 Report = Callable[[str, int, int], None]
 
@@ -58,75 +64,140 @@ def fetch_all(remotes: Iterable[Remote], folder: Path, report: Report | None = N
 
 
 def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
-    """Fetch one file, unless the folder has it. What a cut left behind is continued, not fetched again.
+    """Fetch one file, unless the folder has it undamaged. What a cut left behind is continued, not fetched again.
+
+    Only one process fetches a file at a time; others wait for it.
 
     report: called with (name, bytes there, bytes in all) as they arrive
     returns: the file's path
-    raises DataError where there is no network, the server refuses, the check sum differs or the disk is full
+    raises DataError if there is no network, the server refuses, the checksum differs or the disk is full
     """
     target = folder / remote.name
-    if target.exists():
+    if _is_sound(remote, target):
         return target
+    damaged = target.exists()
     part = folder / f"{remote.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot make the cache folder {folder}: {error.strerror}") from error
-    if _size(part) != remote.size:
-        _download(remote, part, report)
-    _check(remote, part)
-    os.replace(part, target)
+    try:
+        with _claimed(remote, part, report):
+            if _is_sound(remote, target):  # whoever had the claim before has fetched it
+                return target
+            if _size(part) != remote.size:
+                _download(remote, part, report)
+            _check(remote, part)
+            _moved(part, target)
+    except DataError as error:
+        if damaged:
+            raise DataError(
+                f"{target} is damaged (its SHA-256 is not {remote.sha256}) and cannot be fetched again:\n{error}"
+            ) from error
+        raise
     return target
+
+
+@contextmanager
+def _claimed(remote: Remote, part: Path, report: Report | None) -> Iterator[None]:
+    """Hold the only claim to write a partial file, waiting until it is free. It ends with the process at the latest."""
+    while True:
+        with _writable(part, "ab") as file:
+            while not _locked(file):
+                if report:
+                    report(remote.name, min(_size(part), remote.size - 1), remote.size)
+                time.sleep(POLL)
+            if not _lies_at(file, part):
+                continue  # the process before has moved or removed it
+            try:
+                yield
+            finally:
+                if _lies_at(file, part) and _size(part) == 0:
+                    part.unlink()
+            return
+
+
+def _locked(file) -> bool:
+    """Lock an open file, unless another process has; where there are no locks, take it to be free."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        pass  # two processes then write the same bytes to the same places, and both check the whole
+    return True
+
+
+def _lies_at(file, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _download(remote: Remote, part: Path, report: Report | None):
+    """Connect until the server has sent all it has; give up after TRIES connections that bring nearly nothing new."""
+    idle, furthest = 0, _size(part)
+    while True:
+        try:
+            return _receive(remote, part, report)
+        except _CutError as cut:
+            idle, furthest = (0, _size(part)) if _size(part) >= furthest + BLOCK else (idle + 1, furthest)
+            if idle == TRIES:
+                raise DataError(
+                    f"{remote.url}: {cut}; given up with {_size(part)} of {remote.size} bytes: run again to continue"
+                ) from cut
+            if idle:
+                time.sleep(WAIT * 2 ** (idle - 1))
 
 
 class _CutError(Exception):
     """The connection ended early; what arrived is kept and another may continue."""
 
 
-def _download(remote: Remote, part: Path, report: Report | None):
-    """Connect until the server has sent all it has; give up after TRIES connections without a new byte."""
-    idle = 0
-    while True:
-        before = _size(part)
-        try:
-            return _receive(remote, part, report)
-        except _CutError as cut:
-            idle = idle + 1 if _size(part) <= before else 0
-            if idle == TRIES:
-                raise DataError(
-                    f"{remote.url}: cut after {_size(part)} of {remote.size} bytes ({cut}); "
-                    f"they are kept in {part}: run again to continue"
-                ) from cut
-
-
 def _receive(remote: Remote, part: Path, report: Report | None):
     """One connection: append what it sends to `part`, which continues at its present size."""
-    from http.client import HTTPException
-
     have = _size(part)
     with _connected(remote, part, have) as response:
         if have and response.status != 206:
             have = 0  # the server does not resume: it sends the file from its beginning
         elif have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            part.unlink()
+            _emptied(part)
             raise _CutError("the server sent another range than asked for")
-        promised = response.headers.get("Content-Length")
-        end = remote.size if promised is None else have + int(promised)
-        if end != remote.size:  # a log-in page, say; what was kept stays
-            raise DataError(f"{remote.url}: the server sends {end} bytes, expected {remote.size}: another file")
-        with _writable(part, "r+b" if have else "wb") as file:
-            file.seek(have)
-            while have < remote.size:
-                try:
-                    block = response.read(min(BLOCK, remote.size - have))
-                except (OSError, HTTPException) as error:
-                    raise _CutError(error) from error
-                if not block:
-                    raise _CutError("the connection was closed")
+        promised = response.headers.get("Content-Length", str(remote.size - have))
+        if promised != str(remote.size - have):  # a log-in page, say; what was kept stays
+            size = have + int(promised) if promised.isdecimal() else repr(promised)
+            raise DataError(f"{remote.url}: the server sends {size} bytes, expected {remote.size}: another file")
+        if _size(part) > have:
+            _emptied(part)
+        with _writable(part, "ab") as file:
+            for block in _blocks(response, remote.size - have):
                 _write(file, block, part)
                 have += len(block)
                 if report:
                     report(remote.name, have, remote.size)
+
+
+def _blocks(response, size: int) -> Iterator[bytes]:
+    """`size` bytes, as they come. Raises _CutError if the connection ends early, or is slower than SLOWEST allows."""
+    from http.client import HTTPException
+
+    counted, since = 0, time.monotonic()
+    while size:
+        try:
+            block = response.read1(min(BLOCK, size))
+        except (OSError, HTTPException) as error:
+            raise _CutError(error) from error
+        if not block:
+            raise _CutError("the connection was closed")
+        yield block
+        size, counted = size - len(block), counted + len(block)
+        if time.monotonic() - since > TIMEOUT:
+            if counted < SLOWEST:
+                raise _CutError(f"{counted} bytes in {TIMEOUT} seconds")
+            counted, since = 0, time.monotonic()
 
 
 def _connected(remote: Remote, part: Path, have: int):
@@ -141,25 +212,36 @@ def _connected(remote: Remote, part: Path, have: int):
     except HTTPError as error:
         error.close()
         if error.code == 416 and have:
-            part.unlink()  # longer than the server's file: it cannot be its beginning
+            _emptied(part)  # longer than the server's file: it cannot be its beginning
             raise _CutError("the server has fewer bytes than were kept") from error
+        if error.code in BUSY:
+            raise _CutError(f"the server answers {error.code} {error.reason}") from error
         raise DataError(f"{remote.url}: the server answers {error.code} {error.reason}") from error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirection to what is no address
         reason = error.reason if isinstance(error, URLError) else error
         raise DataError(f"{remote.url}: no connection ({reason})") from error
 
 
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _is_sound(remote: Remote, target: Path) -> bool:
+    """Whether a file is there and what it should be. It may have been damaged since it came."""
+    return _size(target) == remote.size and _digest(target) == remote.sha256
+
+
 def _check(remote: Remote, part: Path):
-    """Hold `part` against its SHA-256; one that fails is of no use and goes."""
-    digest = hashlib.sha256()
-    with open(part, "rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != remote.sha256:
-        size = _size(part)
+    """Compare `part` with its SHA-256; one that differs is of no use and goes."""
+    found, size = _digest(part), _size(part)
+    if found != remote.sha256:
         part.unlink()
         raise DataError(
-            f"{remote.url}: wrong check sum: SHA-256 {digest.hexdigest()} of {size} bytes, expected "
+            f"{remote.url}: wrong checksum: SHA-256 {found} of {size} bytes, expected "
             f"{remote.sha256} of {remote.size}; what arrived is deleted, run again to fetch it anew"
         )
 
@@ -179,5 +261,22 @@ def _write(file, block: bytes, part: Path):
         raise DataError(f"cannot write {part}: {error.strerror}") from error
 
 
+def _moved(part: Path, target: Path):
+    try:
+        os.replace(part, target)
+    except OSError as error:
+        raise DataError(f"cannot put the download at {target}: {error.strerror}") from error
+
+
+def _emptied(part: Path):
+    try:
+        os.truncate(part, 0)
+    except OSError as error:
+        raise DataError(f"cannot write {part}: {error.strerror}") from error
+
+
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
