@@ -1,47 +1,66 @@
 """What a classifier gets wrong, drawn: the confusion matrix, and the images themselves."""
 
-import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
+
+from minigan.training.drawing import LONGEST, drawing, png_of, printable
 
 ERRORS = 40  # images, at most
 COLUMNS = 8
 DPI = 160
+CELL = 0.5  # inches of a class in a confusion matrix
+WIDE = 20  # inches of the whole matrix, at most
+NAMED = 40  # classes whose names and numbers find room there
+CELLS = 1000  # of a matrix in each direction, at most; with more classes several share one
+LETTER = 0.09  # inches of a letter of a name, at most on average
 
 
-def confusion(matrix: np.ndarray, classes: tuple[str, ...]) -> bytes:
-    """A confusion matrix (classes, classes) as the bytes of a PNG file.
+def confusion(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
+    """A confusion matrix (classes, classes) as the bytes of a PNG file, of a size that does not grow without bound.
 
-    Shades count mistakes only: beside what is right they would all look alike.
+    Shades count mistakes only: beside what is right they would all look alike. Up to 40 classes have their numbers in
+    the matrix and their names beside it; of more, some are named.
     """
     from matplotlib.figure import Figure
 
-    count = len(matrix)
-    wrong = matrix * (1 - np.eye(count, dtype=int))
-    figure = Figure(figsize=(1.6 + 0.5 * count, 1.3 + 0.5 * count), layout="constrained", dpi=DPI)
-    axes = figure.add_subplot()
-    axes.imshow(wrong / max(1, wrong.max()), cmap="Oranges", vmin=0, vmax=1.3)
-    for row in range(count):
-        for column in range(count):
-            if matrix[row, column]:
-                axes.text(
-                    *(column, row, f"{matrix[row, column]:,}"),
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="#1d1c1a" if row != column else "#3b5bdb",
-                )
-    axes.set_xticks(range(count), classes, rotation=0 if max(map(len, classes)) < 3 else 90)
-    axes.set_yticks(range(count), classes)
-    axes.set_xlabel("what the network says")
-    axes.set_ylabel("what it is")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    return _png(figure)
+    count, names = len(matrix), [printable(name, LONGEST) for name in classes]
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    starts = np.arange(0, count, -(-count // CELLS))
+    wrong = np.add.reduceat(np.add.reduceat(wrong, starts, 0), starts, 1)
+    ticks = range(0, count, -(-count // NAMED))
+    side, beside = min(CELL * count, WIDE), 0.8 + LETTER * max(len(names[tick]) for tick in ticks)
+    with drawing():
+        figure = Figure(figsize=(side + beside + 0.3, side + beside), layout="constrained", dpi=DPI)
+        axes = figure.add_subplot()
+        edges = (-0.5, count - 0.5)
+        axes.imshow(wrong / max(1, wrong.max()), cmap="Oranges", vmin=0, vmax=1.3, extent=(*edges, *edges[::-1]))
+        if count <= NAMED:
+            _write_numbers(axes, matrix)
+        labels = [names[tick] for tick in ticks]
+        axes.set_xticks(ticks, labels, rotation=0 if max(map(len, labels)) < 3 else 90)
+        axes.set_yticks(ticks, labels)
+        axes.set_xlabel("what the network says")
+        axes.set_ylabel("what it is")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        return png_of(figure)
 
 
-def errors(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, classes: tuple[str, ...]) -> bytes:
+def _write_numbers(axes, matrix):
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        axes.text(
+            *(column, row, f"{matrix[row, column]:,}"),
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="#1d1c1a" if row != column else "#3b5bdb",
+        )
+
+
+def errors(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> bytes:
     """The images that were mistaken, the surest mistakes first, as the bytes of a PNG file.
 
     images: (N, H, W, 1 or 3), uint8
@@ -52,14 +71,17 @@ def errors(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, classes: 
 
     chosen = surest_mistakes(labels, logits)[:ERRORS]
     rows = math.ceil(len(chosen) / COLUMNS)
-    figure = Figure(figsize=(1.05 * COLUMNS, 1.3 * rows), layout="constrained", dpi=DPI)
-    for place, index in enumerate(chosen, 1):
-        axes = figure.add_subplot(rows, COLUMNS, place)
-        image = images[index]
-        axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
-        axes.set_title(f"{classes[labels[index]]} → {classes[logits[index].argmax()]}", fontsize=7)
-        axes.set_axis_off()
-    return _png(figure)
+    longest = max(LONGEST // COLUMNS, 8)
+    with drawing():
+        figure = Figure(figsize=(1.05 * COLUMNS, 1.3 * rows), layout="constrained", dpi=DPI)
+        for place, index in enumerate(chosen, 1):
+            axes = figure.add_subplot(rows, COLUMNS, place)
+            image = images[index]
+            axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
+            shown, told = (printable(classes[number], longest) for number in (labels[index], logits[index].argmax()))
+            axes.set_title(f"{shown} → {told}", fontsize=7)
+            axes.set_axis_off()
+        return png_of(figure)
 
 
 def surest_mistakes(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -68,9 +90,3 @@ def surest_mistakes(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     surety = -np.log(np.exp(logits - top[:, None]).sum(1))  # the logarithm of the largest probability
     wrong = np.flatnonzero(logits.argmax(1) != labels)
     return wrong[np.argsort(-surety[wrong], kind="stable")]
-
-
-def _png(figure):
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

@@ -46,8 +46,7 @@ class Trainer(ModelLoop):
         super().__init__(model, batches, steps=steps, seed=seed, learning_rate=learning_rate, callbacks=callbacks)
         self.schedule = optim.Schedule(self.optimiser, optim.cosine(steps))
         self.test = test
-        self.classes = classes or tuple(map(str, range(model.classes)))
-        self._logits = None  # of the test images, at the end
+        self.classes = (*classes, *map(str, range(len(classes), model.classes)))
 
     def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch.
@@ -65,16 +64,14 @@ class Trainer(ModelLoop):
         right = logits.numpy().argmax(1) == labels
         return {"loss": loss.item(), "accuracy": float(right.mean())}
 
-    def logits(self) -> np.ndarray | None:
-        """Of the test images, (N, classes), once the run is at its end; None before, or where none are held out."""
-        if self._logits is None and self.test is not None and self.at_end():
-            self._logits = self.model.logits(self.test.images)
-        return self._logits
+    def measure(self) -> np.ndarray:
+        """Logits of the test images, (N, classes)."""
+        return self.model.logits(self.test.images)
 
     def results(self):
         """accuracy on the held-out images, the confusion matrix (rows are what is shown, columns what was said), and
         the digest of the weights, which names the classifier where it judges."""
-        logits = self.logits()
+        logits = self.measured()
         if logits is None:
             return {}
         matrix = confusion_matrix(self.test.labels, logits.argmax(1), self.model.classes)
@@ -85,7 +82,7 @@ class Trainer(ModelLoop):
         results = self.results()
         if not results:
             return {}
-        logits, matrix = self.logits(), np.array(results["confusion_matrix"])
+        logits, matrix = self.measured(), np.array(results["confusion_matrix"])
         drawn = {"confusion": pictures.confusion(matrix, self.classes)}
         if (logits.argmax(1) != self.test.labels).any():
             drawn["errors"] = pictures.errors(self.test.images, self.test.labels, logits, self.classes)

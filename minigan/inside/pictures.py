@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ import numpy as np
 from minigan.data import to_uint8
 from minigan.data.pixels import with_channels
 from minigan.inside.feature_views import Views
+from minigan.training.drawing import LONGEST, drawing, png_of, printable
 from minigan.training.grids import GAP, SHADE, grid
 
 DPI = 160
@@ -37,6 +37,7 @@ def rows(
     """
     from matplotlib.figure import Figure
 
+    beside, above = ([printable(word, LONGEST) for word in words] for words in (beside, above))
     images = images.repeat(_factor(images.shape[2:4]), 2).repeat(_factor(images.shape[2:4]), 3)
     height, width = images.shape[2:4]
     picture, tops = _blocks(images, together or len(images))
@@ -44,21 +45,20 @@ def rows(
     picture = picture.repeat(factor, 0).repeat(factor, 1)
     pixels = np.array(picture.shape[1::-1]) / DPI
     left = 0.1 + 0.075 * max(map(len, beside), default=0)
-    lines = textwrap.wrap(title, int((pixels[0] + left) / LETTER))
+    lines = textwrap.wrap(printable(title), int((pixels[0] + left) / LETTER))
     size = pixels + np.array([left + 0.1, 0.2 + LINE * (bool(above) + (len(lines) + 0.4 if lines else 0))])
-    figure = Figure(figsize=tuple(size), dpi=DPI)
-    axes = figure.add_axes((left / size[0], 0.1 / size[1], *(pixels / size)))
-    axes.imshow(with_channels(picture[None], 3)[0], interpolation="nearest", aspect="auto")
-    axes.set_axis_off()
-    for top, word in zip(tops, beside, strict=False):
-        axes.text(-8, (top + height / 2) * factor, word, ha="right", va="center", fontsize=FONT, color=INK)
-    for number, word in enumerate(above):
-        middle = (GAP + number * (width + GAP) + width / 2) * factor
-        axes.text(middle, -8, word, ha="center", va="bottom", fontsize=FONT, color=INK)
-    figure.text(0.1 / size[0], 1 - 0.1 / size[1], "\n".join(lines), va="top", fontsize=FONT + 1, color=INK)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    with drawing():
+        figure = Figure(figsize=tuple(size), dpi=DPI)
+        axes = figure.add_axes((left / size[0], 0.1 / size[1], *(pixels / size)))
+        axes.imshow(with_channels(picture[None], 3)[0], interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        for top, word in zip(tops, beside, strict=False):
+            axes.text(-8, (top + height / 2) * factor, word, ha="right", va="center", fontsize=FONT, color=INK)
+        for number, word in enumerate(above):
+            middle = (GAP + number * (width + GAP) + width / 2) * factor
+            axes.text(middle, -8, word, ha="center", va="bottom", fontsize=FONT, color=INK)
+        figure.text(0.1 / size[0], 1 - 0.1 / size[1], "\n".join(lines), va="top", fontsize=FONT + 1, color=INK)
+        return png_of(figure)
 
 
 def _factor(size):

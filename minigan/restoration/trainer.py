@@ -10,7 +10,7 @@ from minigan import autograd, optim, random
 from minigan.data import Batches, to_uint8
 from minigan.models import Restorer
 from minigan.ops import binary_cross_entropy_with_logits, mean_squared_error
-from minigan.restoration.measuring import COLUMNS, EXAMPLES, evaluate, restored
+from minigan.restoration.measuring import COLUMNS, EXAMPLES, Evaluation, evaluate, restored
 from minigan.restoration.tasks import task_of
 from minigan.training.callbacks import Callback
 from minigan.training.grids import grid_png, spread
@@ -62,7 +62,6 @@ class Trainer(ModelLoop):
             optim.Adam(model.discriminator.parameters(), **DISCRIMINATOR) if adversarial else None
         )
         self._examples = spread(to_uint8(batches.batch(0, 0)[0]) if test is None else test, EXAMPLES)
-        self._evaluation = None
 
     def trained(self):
         return self.model.network.parameters()
@@ -107,19 +106,17 @@ class Trainer(ModelLoop):
         forms = damaged.shown, self.task.baseline(damaged), restored(self.model, self.task, damaged), self._examples
         return np.stack(forms, 1).reshape(-1, *self._examples.shape[1:])
 
-    def evaluation(self):
-        """Figures and images of the held-out images at the end of the run; None before, or without any."""
-        if self._evaluation is None and self.test is not None and self.at_end():
-            self._evaluation = evaluate(self.model, self.test, random.derived(self.seed, "metrics"))
-        return self._evaluation
+    def measure(self) -> Evaluation:
+        """Figures and images of the held-out images."""
+        return evaluate(self.model, self.test, random.derived(self.seed, "metrics"))
 
     def results(self):
         """psnr and ssim of the held-out images: damaged, by the baseline, and restored."""
-        evaluation = self.evaluation()
+        evaluation = self.measured()
         return {} if evaluation is None else {"images": len(self.test), **evaluation.figures}
 
     def pictures(self):
-        evaluation = self.evaluation()
+        evaluation = self.measured()
         if evaluation is None:
             return {}
         return {"examples": grid_png(evaluation.examples(2 * EXAMPLES), self.preview_columns)}

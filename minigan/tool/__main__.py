@@ -1,12 +1,16 @@
 """Where the command line starts, and where every error ends as one message."""
 
+import functools
 import sys
+import warnings
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code.
 
-    0: done; 1: an error, told in one message; 2: the command line was not understood; 130: stopped by Ctrl-C
+    0: done, and for a run: its weights, log and configuration are saved (a picture or the report that could not be made
+    is a warning); 1: an error, told in one message; 2: the command line was not understood; 130, 143, 129: stopped by
+    Ctrl-C, SIGTERM, SIGHUP
     """
     try:
         import click
@@ -18,22 +22,33 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"minigan: the command line needs {error.name}: pip install 'minigan[train]'", file=sys.stderr)
         return 1
     from minigan.errors import MiniganError
-    from minigan.training.errors import Interrupted
+    from minigan.training.errors import RunWarning
 
     try:
-        return cli.main(arguments, prog_name="minigan", standalone_mode=False) or 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", RunWarning)
+            warnings.showwarning = functools.partial(_warn, warnings.showwarning)
+            return cli.main(arguments, prog_name="minigan", standalone_mode=False) or 0
     except MiniganError as error:
         return _fail("\n".join([str(error), *getattr(error, "__notes__", ())]))
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Interrupted:
-        return 130
-    except (KeyboardInterrupt, click.Abort):
-        _fail("stopped at once by Ctrl-C")
+    except (KeyboardInterrupt, click.Abort) as error:
+        _fail("\n".join(["stopped at once by Ctrl-C", *getattr(error.__cause__, "__notes__", ())]))
         return 130
     except MemoryError:
         return _fail("the memory is full; a smaller --batch or --size needs less")
+
+
+def _warn(otherwise, message, category, *where, **how):
+    """Show a warning about a run as one line, without the line of code that it comes from."""
+    from minigan.training.errors import RunWarning
+
+    if issubclass(category, RunWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        otherwise(message, category, *where, **how)
 
 
 def _fail(message):

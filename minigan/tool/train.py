@@ -1,7 +1,9 @@
 """`minigan train`: from names to a run folder."""
 
+import contextlib
 import importlib
 import shlex
+import signal
 
 import click
 
@@ -14,8 +16,9 @@ from minigan.tool.unreadable import skip_unreadable
 from minigan.tool.words import text_of_shape
 from minigan.training import Progress
 from minigan.training.errors import Interrupted
-from minigan.training.folder import REPORT, WEIGHTS, RunFolder, numbered
+from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered
 
+CTRL_C = {signal.SIGINT: "Ctrl-C"}
 FOLDER_SIZE = 32  # pixels that a folder's images are resized to unless told otherwise
 
 
@@ -51,27 +54,42 @@ def run(
     if test is not None:
         how_trained["test"] = test
     trained = models.build(model, dataset.shape, seed, **how_built(dataset))
-    out = out or numbered("runs", run_name(trained, dataset))
-    click.echo(announcement(model, dataset, text_of_length(trained, steps, epochs), seed, out))
-    try:
-        importlib.import_module(f"minigan.{trained.kind}").fit(
-            trained,
-            dataset,
-            steps=steps,
-            epochs=epochs,
-            batch=batch,
-            seed=seed,
-            augment=augment,
-            device=device,
-            callbacks=[Progress()],
-            out=out,
-            force=force,
-            **how_trained,
-        )
-    except Interrupted:
-        farewell(out)
-        raise
+    how = {
+        "steps": steps,
+        "epochs": epochs,
+        "batch": batch,
+        "seed": seed,
+        "augment": augment,
+        "device": device,
+        "force": force,
+        **how_trained,
+    }
+    with folder_of_run(out, run_name(trained, dataset)) as out:
+        click.echo(announcement(model, dataset, text_of_length(trained, steps, epochs), seed, out))
+        try:
+            module = importlib.import_module(f"minigan.{trained.kind}")
+            module.fit(trained, dataset, callbacks=[Progress()], out=out, **how)
+        except Interrupted as stopped:
+            farewell(out)
+            done = f"after step {stopped.step}; everything up to there is saved"
+            click.echo(f"stopped by {CTRL_C.get(stopped.signal, stopped.signal.name)} {done}", err=True)
+            raise click.exceptions.Exit(128 + stopped.signal) from stopped
     farewell(out)
+
+
+@contextlib.contextmanager
+def folder_of_run(out, name):
+    """The folder that was named, or a numbered one of our own, which is removed again where nothing is put into it."""
+    if out:
+        yield out
+        return
+    made = make_numbered("runs", name)
+    try:
+        yield str(made)
+    finally:
+        for folder in (made, made.parent):
+            with contextlib.suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def run_name(model, dataset: Dataset) -> str:

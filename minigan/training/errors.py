@@ -1,5 +1,7 @@
 """What can go wrong with a run, apart from its data."""
 
+import signal
+
 from minigan.errors import MiniganError
 
 
@@ -15,12 +17,25 @@ class RunError(MiniganError, OSError):
     """A run folder that cannot be made, written or read; nothing in it was lost."""
 
 
+class RunWarning(UserWarning):
+    """What is missing from a run that is otherwise whole: a measurement, a picture, the report."""
+
+
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after the step was finished and everything was saved.
+    """A run was asked to stop, and did so after its step was finished and everything was saved.
 
     step: how many steps were done
+    signal: what asked, as signal.SIGINT (Ctrl-C)
     """
 
-    def __init__(self, step: int):
+    def __init__(self, step: int, number: int = signal.SIGINT):
         super().__init__(f"stopped after step {step}")
-        self.step = step
+        self.step, self.signal = step, signal.Signals(number)
+
+
+class Terminated(Interrupted, SystemExit):
+    """The same by SIGTERM or SIGHUP, which ask the whole process to end: a script that does not catch it does so."""
+
+    def __init__(self, step: int, number: int):
+        super().__init__(step, number)
+        self.code = 128 + number

@@ -22,10 +22,11 @@ def write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
-        remove(beside)
         raise failure(path, error) from error
+    finally:
+        remove(beside)  # where anything, Ctrl-C too, came before it was renamed
 
 
 def failure(path: Path, error: OSError) -> RunError:
@@ -41,8 +42,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flush_folder(folder):
-    """Make the renaming itself last, where folders can be flushed."""
+def flush_folder(folder: Path) -> None:
+    """Make what was renamed, made or removed in a folder last, where folders can be flushed."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:

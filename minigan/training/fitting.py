@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from minigan.errors import DataError
 from minigan.models import Model
 from minigan.training import inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
+from minigan.training.errors import RunWarning, TrainingError
 from minigan.training.loop import Loop
 
 CLASSES = {"vae": models.VAE, "classifier": models.Classifier, "restoration": models.Restorer}
@@ -39,6 +40,12 @@ class Plan:
             trainer.run()
         finally:
             self.batches.close()
+        try:
+            trainer.results()  # measured by now where the run is kept; what is trained is not lost where that fails
+        except Exception as error:
+            warnings.warn(
+                RunWarning(f"the held-out images could not be measured ({type(error).__name__}: {error})"), stacklevel=3
+            )
 
 
 def plan(

@@ -7,23 +7,25 @@ samples/             step-000400.png: what it makes of the same inputs, along th
 pictures/            what else was drawn at the end
 weights.safetensors  all that was trained
 report.html          all of it on one page
+
+While a run is being written, `lock` names the process, and `new-run` holds a run that is to replace the one here.
 """
 
 import contextlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-from minigan.training import files
+from minigan.training import files, replacing
 from minigan.training.errors import RunError
+from minigan.training.lock import Lock
 
 FORMAT = "minigan-run-1"
 CONFIG, ENVIRONMENT, LOG = "config.json", "environment.json", "log.jsonl"
 WEIGHTS, REPORT = "weights.safetensors", "report.html"
 SAMPLES, PICTURES = "samples", "pictures"
 ROOM = "room-for-weights"
-ASIDE = "replaced"  # holds the run that a new one replaces, until that has weights
+LOCK = "lock"
 NAMES = (CONFIG, ENVIRONMENT, LOG, WEIGHTS, REPORT, ROOM)
 
 
@@ -39,80 +41,94 @@ class RunFolder:
     # ------------------------------------------------------------------------------------------ making
 
     def check_free(self, force: bool = False) -> None:
-        """Raise RunError where `create` would, as far as can be told without touching anything."""
+        """Raise RunError where `claim` would, as far as that is known without touching anything."""
         path = self.path
         try:
             if not path.exists():
                 return self._check_parent()
             if not path.is_dir():
                 raise RunError(f"{path}: is a file; a run needs a folder of its own (--out DIR)")
-            if not any(path.iterdir()):
-                return None
+            lock = Lock(self / LOCK)
+            if lock.is_held():
+                raise self._in_use(lock)
+            return self._check_replaceable(force)
         except RunError:
             raise
         except OSError as error:
             raise files.failure(path, error) from error
-        if not force:
-            raise RunError(f"{path}: exists and is not empty; choose another folder (--out) or replace it (--force)")
-        if not self.is_run():
-            raise RunError(f"{path}: holds something other than a run of minigan; --force replaces runs only")
-        return None
 
-    def create(self, force: bool = False) -> None:
-        """Make the folder, and change nothing in one that is there.
+    def claim(self, force: bool = False) -> "Claim":
+        """Make the folder if it is not there, and keep all other processes from writing a run into it.
 
-        raises RunError where it exists and is not empty (with force: is no run), or cannot be written
+        raises RunError where another process does, where it is not empty (with force: holds something other than a
+            run), or where it cannot be written
         """
-        self.check_free(force)
         try:
-            (self / SAMPLES).mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            if self.path.exists():
+                self.check_free(force)  # has better words for a file
             raise files.failure(self.path, error) from error
-
-    def clear(self, *but: str) -> None:
-        """Remove the files that a run makes, and no others; `but` names some to keep."""
+        lock = Lock(self / LOCK)
+        if not lock.take():
+            raise self._in_use(lock)
         try:
-            for file in self.own_files():
-                if file.name not in but:
-                    file.unlink()
-        except OSError as error:
-            raise files.failure(self.path, error) from error
+            replacing.finish(self)
+            self._check_replaceable(force)
+            return Claim(self, lock)
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, OSError) and not isinstance(error, RunError):
+                raise files.failure(self.path, error) from error
+            raise
 
-    def set_aside(self, *but: str) -> None:
-        """Move the run that is here into a folder within, until `forget` or `restore`; `but` names files to leave."""
-        aside = RunFolder(self / ASIDE)
-        if aside.path.exists():  # of a process that was killed before it had anything better: it stays
-            self.clear(*but)
+    def recover(self) -> None:
+        """Finish the replacement of the run here by a new one, if the process that did it was cut off.
+
+        raises RunError where the folder cannot be written
+        """
+        if not replacing.is_cut_off(self):
             return
+        lock = Lock(self / LOCK)
+        lock.take(wait=True)  # a process that is at it right now takes milliseconds
+        try:
+            replacing.finish(self)
+        except OSError as error:
+            raise files.failure(self.path, error) from error
+        finally:
+            lock.release()
+
+    def _in_use(self, lock):
+        return RunError(
+            f"{self.path}: a run is being written there by {lock.holder()}; wait until it ends, "
+            "or choose another folder (--out)"
+        )
+
+    def _check_replaceable(self, force):
+        """Raise RunError unless the folder holds nothing but the remains of a start, or a run where force is set."""
+        if all(self._is_remains(entry) for entry in self.path.iterdir()):
+            return
+        if not force:
+            raise RunError(
+                f"{self.path}: exists and is not empty; choose another folder (--out) or replace it (--force)"
+            )
+        if not self.is_run():
+            raise RunError(f"{self.path}: holds something other than a run of minigan; --force replaces runs only")
+
+    def _is_remains(self, entry):
+        """Whether a process left this that ended before it had written a configuration."""
+        if entry.name == SAMPLES and entry.is_dir():
+            return not any(entry.iterdir())
+        return entry.name in (LOCK, ROOM, CONFIG + files.SUFFIX)
+
+    def remove(self) -> None:
+        """Remove the files that a run makes, and no others, and the folder if nothing is left in it."""
         try:
             for file in self.own_files():
-                if file.name not in but:
-                    place = aside / file.relative_to(self.path)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    file.rename(place)
+                file.unlink(missing_ok=True)
         except OSError as error:
             raise files.failure(self.path, error) from error
-
-    def restore(self) -> bool:
-        """Bring back what was set aside, instead of what is here; whether there was anything."""
-        aside = RunFolder(self / ASIDE)
-        if not aside.path.exists():
-            return False
-        self.clear()
-        try:
-            for file in aside.own_files():
-                (self / file.relative_to(aside.path)).parent.mkdir(exist_ok=True)
-                file.rename(self / file.relative_to(aside.path))
-        except OSError as error:
-            raise files.failure(self.path, error) from error
-        aside.remove_if_empty()
-        return True
-
-    def forget(self) -> None:
-        """Remove what was set aside."""
-        aside = RunFolder(self / ASIDE)
-        aside.clear()
-        aside.remove_if_empty()
+        self.remove_if_empty()
 
     def remove_if_empty(self) -> None:
         """Remove the folder if nothing is in it."""
@@ -122,8 +138,9 @@ class RunFolder:
 
     def own_files(self) -> list[Path]:
         """The files here that a run makes."""
-        whole = [*(self / name for name in NAMES), *self.grids(), *self.pictures()]
+        whole = [*(self / name for name in NAMES), *self.grids(), *self._pictures_of(self._config)]
         begun = [file.with_name(file.name + files.SUFFIX) for file in whole]
+        begun += (self / SAMPLES).glob("step-*.png" + files.SUFFIX)
         return [file for file in (*whole, *begun) if file.is_file()]
 
     def is_run(self) -> bool:
@@ -160,8 +177,11 @@ class RunFolder:
 
     def pictures(self) -> list[Path]:
         """The pictures that config.json names, there or not."""
+        return self._pictures_of(self.config)
+
+    def _pictures_of(self, config):
         try:
-            names = self.config().get("shown", {}).get("pictures", {})
+            names = config().get("shown", {}).get("pictures", {})
         except RunError:
             return []
         return [self / PICTURES / f"{name}.png" for name in names if Path(name).name == name]
@@ -172,6 +192,11 @@ class RunFolder:
         return sorted((grid for grid in found if step_of(grid) is not None), key=step_of)
 
     def config(self) -> dict:
+        """What was asked for, and how it ended. Whatever reads a run begins here."""
+        self.recover()
+        return self._config()
+
+    def _config(self):
         return self._json(CONFIG)
 
     def environment(self) -> dict:
@@ -209,9 +234,59 @@ def step_of(grid: Path) -> int | None:
     return int(digits) if digits.isdecimal() and len(digits) >= 6 else None
 
 
-def numbered(parent: str | os.PathLike, name: str, exists: Callable[[Path], bool] = os.path.lexists) -> Path:
-    """parent/name, or the first of parent/name-2, parent/name-3, ... that does not exist."""
+def make_numbered(parent: str | os.PathLike, name: str) -> Path:
+    """Make the folder parent/name, or the first of parent/name-2, parent/name-3, ... that does not exist.
+
+    Of two processes that ask at the same moment each gets a folder of its own.
+    raises RunError where it cannot be made
+    """
     path, number = Path(parent) / name, 2
-    while exists(path):
-        path, number = Path(parent) / f"{name}-{number}", number + 1
-    return path
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+            return path
+        except FileNotFoundError:  # another process has just removed the parent
+            continue
+        except FileExistsError as error:
+            if not path.parent.is_dir():
+                raise RunError(f"{path}: cannot be made, {path.parent} is a file") from error
+            path, number = Path(parent) / f"{name}-{number}", number + 1
+        except OSError as error:
+            raise files.failure(path, error) from error
+
+
+class Claim:
+    """A run folder that only this process writes a run into; `RunFolder.claim` makes one.
+
+    folder: the run folder
+    place: the RunFolder to write to: the folder itself or, where it holds a run, one within it
+    """
+
+    def __init__(self, folder: RunFolder, lock: Lock):
+        self.folder, self._lock = folder, lock
+        self.replaces = (folder / CONFIG).exists()
+        if self.replaces:
+            self.place = RunFolder(replacing.begin(folder, WEIGHTS))
+        else:
+            self.place = folder
+        (self.place / SAMPLES).mkdir(exist_ok=True)
+
+    def commit(self) -> None:
+        """Say that the run in `place` is whole: it replaces the one in the folder, which is removed."""
+        if self.replaces:
+            try:
+                replacing.commit(self.folder, self.place.path)
+            except OSError as error:
+                raise files.failure(self.folder.path, error) from error
+            self.place, self.replaces = self.folder, False
+
+    def end(self) -> None:
+        """Let others have the folder. Without weights, what was to replace a run is removed."""
+        try:
+            if self.replaces and not (self.place / WEIGHTS).exists():
+                self.place.remove()
+        finally:
+            self._lock.release()
+            if not (self.folder / CONFIG).exists():
+                self.folder.remove_if_empty()

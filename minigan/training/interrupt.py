@@ -1,32 +1,43 @@
-"""Ctrl-C, twice: the first one asks for an orderly end, the second one ends at once."""
+"""Signals that ask a run to stop: Ctrl-C, a terminal that is closed, a scheduler that ends the job."""
 
 import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
 
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
 
 @contextlib.contextmanager
-def first_interrupt(ask: Callable[[], None]) -> Iterator[None]:
-    """Inside, the first SIGINT calls ask() instead of raising KeyboardInterrupt; the next one raises as always.
+def stop_signals(ask: Callable[[int], None]) -> Iterator[None]:
+    """Inside, SIGINT, SIGTERM and SIGHUP call ask(signal) instead of ending the process.
 
-    Only Python's main thread can choose what a signal does, and a process started with SIGINT ignored goes on
-    ignoring it: there nothing changes.
+    A second SIGINT raises KeyboardInterrupt as always. SIGTERM and SIGHUP may come any number of times: timeout and
+    closing terminals send them twice.
+    Only Python's main thread can choose what a signal does, and what the process ignores (SIGHUP under nohup, SIGINT in
+    a background job) or handles itself stays as it is.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if not callable(before):
-        yield
-        return
+    before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
 
     def handle(number, frame):
-        signal.signal(signal.SIGINT, before)
-        ask()
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
+        ask(number)
 
-    signal.signal(signal.SIGINT, handle)
     try:
+        for number in before:
+            signal.signal(number, handle)
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _replaceable():
+    """Signals that would end the process, and what handles them now."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    return {
+        number: handler
+        for number, handler in handlers.items()
+        if (callable(handler) if number == signal.SIGINT else handler == signal.SIG_DFL)
+    }

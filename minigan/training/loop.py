@@ -8,8 +8,8 @@ import numpy as np
 from minigan.data import Batches
 from minigan.nn import Module
 from minigan.training.callbacks import Callback
-from minigan.training.errors import Interrupted
-from minigan.training.interrupt import first_interrupt
+from minigan.training.errors import Interrupted, Terminated
+from minigan.training.interrupt import ENDING, stop_signals
 from minigan.training.shown import Shown
 
 
@@ -94,21 +94,21 @@ class Loop:
     # ------------------------------------------------------------------------------------------ running
 
     def run(self) -> None:
-        """Do all steps, or those until stop() or Ctrl-C.
+        """Do all steps, or those until stop(), Ctrl-C, SIGTERM or SIGHUP.
 
-        The first Ctrl-C lets the step and the callbacks finish and then raises Interrupted, the second one raises
-        KeyboardInterrupt at once.
+        A signal lets the step and the callbacks finish; then Ctrl-C raises Interrupted, the others Terminated. A second
+        Ctrl-C raises KeyboardInterrupt at once.
         """
-        interrupted = []
+        asked = []
 
-        def ask():
-            interrupted.append(True)
+        def ask(number):
+            asked.append(number)
             self.stop()
 
-        with first_interrupt(ask):
+        with stop_signals(ask):
             self._run()
-        if interrupted:
-            raise Interrupted(self.step)
+        for number in asked:
+            raise (Terminated if number in ENDING else Interrupted)(self.step, number)
 
     def stop(self) -> None:
         """End the run after the step that is being done."""
@@ -122,7 +122,7 @@ class Loop:
             self._loop()
             self.outcome = "finished" if self.step >= self.steps else "interrupted"
         except BaseException as error:
-            self.outcome = "failed" if isinstance(error, Exception) else "aborted"
+            self.outcome = "aborted" if isinstance(error, KeyboardInterrupt) else "failed"
             self.error = error
             self._end()
             raise

@@ -42,6 +42,8 @@ class ModelLoop(Loop):
     ):
         super().__init__(model.name, batches, steps=steps, seed=seed, callbacks=callbacks)
         self.model = model
+        self.test = None  # held-out images, which a subclass may have
+        self._measured = None
         self.learning_rate = model.learning_rate if learning_rate is None else learning_rate
         self.optimiser = optim.Adam(self.trained(), lr=self.learning_rate, betas=model.betas)
 
@@ -53,8 +55,21 @@ class ModelLoop(Loop):
         """An array as a Tensor where the model is."""
         return Tensor(devices.move(array, self.model.device))
 
-    def at_end(self) -> bool:
-        """Whether what is measured once, at the end of a run, can be measured."""
+    def measure(self):
+        """Measure the held-out images; subclasses that have some say how."""
+        raise NotImplementedError(f"{type(self).__name__} has no measure(); say what is measured at the end")
+
+    def measured(self):
+        """What `measure` returns, once the run is at its end; None before, without held-out images, or where it failed.
+
+        It is tried once: what it raises is raised by the first call only.
+        """
+        if self._measured is None and self.test is not None and self._is_at_end():
+            self._measured = False
+            self._measured = self.measure()
+        return None if self._measured is False else self._measured
+
+    def _is_at_end(self):
         return self.step > 0 and (self.step >= self.steps or self._stopping) and self.error is None
 
     def check(self, whose: str, loss: Tensor, images: np.ndarray, forward) -> None:

@@ -5,6 +5,8 @@ import re
 
 import numpy as np
 
+from minigan.training.drawing import drawing, printable
+
 POINTS = 100  # that a curve is drawn with
 INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are put in afterwards
 
@@ -16,7 +18,6 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
     series: label -> (CSS variable with the colour, values (steps,))
     percent: values are shares, drawn from 0% to 100%; others get their range as a band around them
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     settings = {
@@ -28,7 +29,7 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
         "xtick.color": INK,
         "ytick.color": INK,
     }
-    with rc_context(settings):
+    with drawing(**settings):
         figure = Figure(figsize=(5.2, 2.9), layout="constrained")
         axes = figure.add_subplot()
         colours = {f"#0{number}0a0b": variable for number, (variable, _) in enumerate(series.values(), 1)}
@@ -50,7 +51,7 @@ def _draw(axes, steps, values, label, colour, banded):
     if few > 1 and banded:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         axes.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(where, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)
+    axes.plot(where, mean, color=colour, linewidth=1.6, label=printable(label), marker="o" if len(steps) == 1 else None)
 
 
 def _dress(axes, curves, percent):
@@ -71,6 +72,7 @@ def _dress(axes, curves, percent):
 
 def limits(curves: list[np.ndarray]) -> tuple[float, float]:
     """From where to where an axis with these curves goes: 0 is on it, a few outliers need not be."""
+    curves = [finite for values in curves if len(finite := values[np.isfinite(values)])] or [np.zeros(1)]
     low = min(0.0, *(float(np.quantile(values, 0.01)) for values in curves))
     high = max(0.0, *(float(np.quantile(values, 0.99)) for values in curves))
     margin = 0.15 * (high - low) or 1.0

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.training import files
+from minigan.training.drawing import printable
 from minigan.training.errors import RunError
 from minigan.training.folder import REPORT, RunFolder, step_of
 from minigan.training.plots import curves
@@ -31,9 +32,11 @@ def render(folder: RunFolder) -> str:
     config, log = folder.config(), folder.log()
     if not log:
         raise RunError(f"{folder.path}: no step was done, so there is nothing to report")
-    template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    template = Environment(autoescape=True, finalize=_plain, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
+    environment = folder.environment()
+    peak_memory = environment.pop("peak_memory", None)
     shown = config["shown"]
     grids = [{"step": step_of(grid), "source": _inline(grid)} for grid in folder.grids()]
     return template.render(
@@ -48,11 +51,16 @@ def render(folder: RunFolder) -> str:
             if file.is_file()
         ],
         figures=list(_figures(shown["curves"], log)),
-        facts=_facts(config, log),
+        facts=_facts(config, log, peak_memory),
         settings=_settings(config),
-        environment={k.replace("_", " "): v for k, v in folder.environment().items() if v is not None},
+        environment={k.replace("_", " "): v for k, v in environment.items() if v is not None},
         networks=[(title, config["parameters"][title], _layers(text)) for title, text in config["networks"].items()],
     )
+
+
+def _plain(value):
+    """Text as a page can hold it; what is markup already stays."""
+    return value if hasattr(value, "__html__") or not isinstance(value, str) else printable(value, lines=True)
 
 
 def _inline(file):
@@ -78,20 +86,20 @@ def _figures(figures, log):
         yield figure["title"], curves(_column(log, "step"), series, figure["percent"])
 
 
-def _facts(config, log):
+def _facts(config, log, peak_memory):
     """The figures at the top: what a reader asks first."""
     seconds = _column(log, "seconds")
     facts = {**config["shown"]["results"], "steps": f"{config['steps_done']:,}", "time": clock(seconds[-1])}
-    if len(seconds) > 1:
-        median = float(np.median(np.diff(seconds)))
+    median = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0
+    if median > 0:  # a clock may be too coarse for the steps
         facts["a step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"
         facts["images a second"] = f"{config['batch'] / median:,.0f}"
     last = log[-50:]
     for label, name in config["shown"]["facts"].items():
         facts[label] = f"{_column(last, name).mean():.3f}"
     facts["parameters"] = f"{sum(config['parameters'].values()):,}"
-    if config.get("peak_memory"):
-        facts["memory, at most"] = f"{config['peak_memory'] / 2**20:,.0f} MiB"
+    if peak_memory:
+        facts["memory, at most"] = f"{peak_memory / 2**20:,.0f} MiB"
     return facts
 
 

@@ -10,10 +10,10 @@ from minigan.training.errors import RunError
 
 
 def packed(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """The bytes of a safetensors file; header: anything JSON, by name."""
+    """The bytes of a safetensors file, the same for the same content; header: anything JSON, by name."""
     metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in header.items()}
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return _safetensors().numpy.save(arrays, metadata)
+    return _in_order(_safetensors().numpy.save(arrays, metadata))
 
 
 def save(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> None:
@@ -34,6 +34,16 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
             return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{path}: not a whole safetensors file ({error})") from error
+
+
+def _in_order(content):
+    """The same file with its metadata sorted by name: safetensors writes them in another order in every process."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    metadata = dict(sorted(header.pop("__metadata__", {}).items()))
+    text = json.dumps({"__metadata__": metadata, **header}, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # arrays begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def _safetensors():

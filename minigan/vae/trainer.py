@@ -48,7 +48,6 @@ class Trainer(ModelLoop):
         self.test = test
         self.noise = random.Philox(seed, "noise")
         self.preview_noise = model.noise(PREVIEWS, random.Philox(seed, "preview"))
-        self._bound = None
 
     def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch of images, (N, H, W, C), float32 in [-1, 1].
@@ -67,13 +66,16 @@ class Trainer(ModelLoop):
         """Images from this run's fixed noise, PREVIEWS of them."""
         return to_uint8(self.model.generate(self.preview_noise))
 
+    def measure(self) -> tuple[float, float]:
+        """The two parts of the bound on -log p of the held-out images, in nats per image."""
+        return self.model.bound(self.test, random.Philox(self.seed, "metrics"))
+
     def results(self):
         """The bound on -log p of the held-out images, in nats per image, and its parts."""
-        if self._bound is None and self.test is not None and self.at_end():
-            self._bound = self.model.bound(self.test, random.Philox(self.seed, "metrics"))
-        if self._bound is None:
+        bound = self.measured()
+        if bound is None:
             return {}
-        reconstruction, divergence = self._bound
+        reconstruction, divergence = bound
         return {"bound": reconstruction + divergence, "reconstruction": reconstruction, "divergence": divergence}
 
     def pictures(self):

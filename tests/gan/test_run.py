@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import minigan as mg
 from minigan.data import Augment
 from minigan.gan import Every, RunError, fit
 from minigan.training import files, weights
-from minigan.training.folder import RunFolder, numbered
+from minigan.training.folder import RunFolder, make_numbered
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +151,10 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_training(tmp_path, m
     assert not steps
 
 
-def test_numbered_names_do_not_exist_yet(tmp_path):
-    assert numbered(tmp_path, "a").name == "a"
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a-2").mkdir()
-    assert numbered(tmp_path, "a").name == "a-3"
+def test_each_numbered_folder_is_made_once(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: make_numbered(tmp_path / "runs", "a").name, range(40)))
+    assert sorted(made) == sorted(["a", *(f"a-{number}" for number in range(2, 41))])
 
 
 # ------------------------------------------------------------------------------------------ broken files
@@ -208,7 +208,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_weights(tmp_path, monkeyp
         saved["weights"] = (tmp_path / "run" / "weights.safetensors").read_bytes()
         disk.full = True
 
-    with pytest.raises(RunError, match=r"run/samples/step-000004\.png: the disk is full") as caught:
+    with pytest.raises(RunError, match=r"run/weights\.safetensors: the disk is full") as caught:
         fit(tiny_gan(), tiny_images(), steps=40, out=tmp_path / "run", callbacks=[Every(3, fill)])
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == saved["weights"]
     assert any("The weights of step 2 are in" in note for note in caught.value.__notes__)

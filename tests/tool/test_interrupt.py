@@ -5,7 +5,7 @@ import pytest
 from commands import SMALL, start
 
 import minigan as mg
-from minigan.training.interrupt import first_interrupt
+from minigan.training.interrupt import stop_signals
 
 
 def test_ctrl_c_stops_after_the_step_and_saves_everything(tmp_path):
@@ -29,7 +29,7 @@ def test_a_second_ctrl_c_ends_at_once():
     asked = []
 
     def press_twice():
-        with first_interrupt(lambda: asked.append(1)):
+        with stop_signals(lambda number: asked.append(1)):
             signal.raise_signal(signal.SIGINT)
             assert asked == [1]
             signal.raise_signal(signal.SIGINT)
