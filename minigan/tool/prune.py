@@ -121,10 +121,13 @@ def keep_run(model: Model, player: str, folder: str, out: str, plain: dict) -> N
     header, arrays = weights.read(source / WEIGHTS)
     arrays |= {f"{player}.{name}": array for name, array in model.networks()[player].state_dict().items()}
     how = {"from": str(folder), **{name: plain[name] for name in ("player", "share", "scope", "before", "after")}}
-    new.create()
     kept = {name: value for name, value in source.config().items() if name not in OF_TRAINING}
     header = {name: value for name, value in header.items() if name not in OF_TRAINING}
-    weights.save(new / WEIGHTS, header, arrays)
-    if (source / ENVIRONMENT).is_file():
-        new.write_json(ENVIRONMENT, source.environment())
-    new.write_json(CONFIG, {**kept, "pruned": how})
+    claim = new.claim()
+    try:
+        new.write_json(CONFIG, {**kept, "pruned": how})
+        if (source / ENVIRONMENT).is_file():
+            new.write_json(ENVIRONMENT, source.environment())
+        weights.save(new / WEIGHTS, header, arrays)
+    finally:
+        claim.end()
