@@ -62,7 +62,8 @@ class Tasks(Outlined):
                 words.append(argument)
                 kind = int
             elif kind is Own:
-                words += (address_of(scratch(argument.name, slots * argument.size + 1, argument.dtype)), argument.size)
+                buffer = scratch(argument.name, max(slots * argument.size, 1), argument.dtype)
+                words += (address_of(buffer), argument.size)
                 kind = argument.kind
             elif issubclass(kind, tuple):
                 words += argument
