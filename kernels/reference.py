@@ -6,6 +6,8 @@ view of the padded image, which `taps` yields; reading from that view gathers, a
 g is a ConvGeometry; see minigan.kernels.geometry for its letters.
 """
 
+import math
+
 import numpy as np
 
 # Sliding windows
@@ -124,9 +126,9 @@ def pool_gather(x, indices, g):
 
 def segment_sum(rows, segments, count):
     """Row i of rows (n, C) added to row segments[i] of (count, C) zeros, first to last; segments are 0 to count - 1."""
-    sums = np.zeros((count, rows.shape[1]), rows.dtype)
+    sums = np.zeros((count, rows.shape[1]), np.result_type(rows, np.float64) if rows.dtype.kind == "f" else rows.dtype)
     np.add.at(sums, segments, rows)
-    return sums
+    return sums.astype(rows.dtype, copy=False)
 
 
 def pool_scatter(y, indices, g):
@@ -222,7 +224,18 @@ def binary_cross_entropy_excess(logits, targets):
 
 def bias_sum(g):
     """Sums of the columns of g (M, C): (C,)."""
-    return g.sum(axis=0, dtype=np.float64).astype(g.dtype)
+    return sum_over(g, (0,)).astype(g.dtype)
+
+
+def sum_over(x, axes):
+    """The sum over these axes, different ones from 0 to below x.ndim, in float64: an array of the others."""
+    return x.sum(axis=axes, dtype=np.float64)
+
+
+def moments_over(x, axes):
+    """The mean over these axes, and the sum of squared distances from it, in float64: two arrays of the others."""
+    mean = x.sum(axis=axes, dtype=np.float64, keepdims=True) / math.prod(x.shape[axis] for axis in axes)
+    return mean.reshape([n for axis, n in enumerate(x.shape) if axis not in axes]), sum_over(np.square(x - mean), axes)
 
 
 # Optimisers: each changes parameters and their states, lists of arrays of one dtype, in place

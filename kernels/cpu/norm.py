@@ -1,4 +1,4 @@
-"""Batch normalisation, and sums over columns.
+"""Batch normalisation, and the sums of a bias's gradient on the way through a leaky ReLU.
 
 A task is a range of rows, taken in blocks small enough for the L1 cache and summed in the arrays' own dtype; the
 blocks' and the tasks' sums are joined in float64, in order. So the error does not grow with the number of rows, nor
@@ -11,13 +11,12 @@ import math
 import numpy as np
 
 from minigan.kernels.cpu.arrays import empty, plain
-from minigan.kernels.cpu.compile import kernel, outlined
+from minigan.kernels.cpu.compile import kernel
+from minigan.kernels.cpu.reduce import LINES, TASK, WIDTH, cut_of, fold, moments_of
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import clear_run, copy_run
+from minigan.kernels.cpu.vectors import clear_run
 
-TASK = 1 << 15  # elements of a task, about
-WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
 JOINED = 512  # channels of a task that joins what the others found
 
 
@@ -57,9 +56,9 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
     x, scale, shift = plain(x, scale, shift)
     m, channels = x.shape
     y, mean, inverse = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
-    partial, *sums = sums_of(x, 2)
-    share_rows(moments, x, 1, x, channels, partial, *sums)
-    share_channels(join_moments, partial, m, np.float64(eps), mean, inverse)
+    cut, *tasks = cut_of(1, m, channels)
+    (partial,) = moments_of(x, cut, *tasks)
+    share_channels(join_moments, partial, m, cut.part, np.float64(eps), mean, inverse)
     share_rows(normalise, x, 2, x, lines(mean, inverse * scale, shift), channels, x.dtype.type(slope), y)
     return y, mean, inverse
 
@@ -75,13 +74,6 @@ def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     share_channels(join_gradients, partial, m, scale, inverse_deviation, gscale, gshift, incline, constant)
     share_rows(normalise_vjp, x, 3, g, x, line, lines(incline, constant), channels, slope, gx)
     return gx, gscale, gshift
-
-
-def bias_sum(g):
-    (g,) = plain(g)
-    partial, sums, _ = sums_of(g, 1)
-    share_rows(column_sums, g, 1, g, g.shape[1], partial, sums)
-    return total(partial, g.dtype)
 
 
 def leaky_relu_vjp_sum(g, x, slope):
@@ -125,46 +117,6 @@ def place_of(number, partial, count, channels):
     return here
 
 
-@outlined
-def fold(sums, channels):
-    """Add the rows of a line up, into its first: in pairs, which rounds less than one after the other."""
-    size = sums.size // 2
-    while size >= channels:
-        left, right = sums[:size], sums[size : 2 * size]
-        for i in range(size):
-            left[i] += right[i]
-        size //= 2
-
-
-@kernel
-def repeat(line, channels):
-    """Write the first row of a line into its others."""
-    while channels < line.size:
-        copy_run(line, 0, line, channels, channels)
-        channels *= 2
-
-
-@outlined
-def add_lines(block, sums):
-    """sums = the sum of a block's lines."""
-    clear_run(sums, 0, sums.size)
-    for start in range(0, block.size, sums.size):
-        line = block[start : start + sums.size]
-        for i in range(line.size):
-            sums[i] += line[i]
-
-
-@Tasks
-def column_sums(number, x, channels, partial, sums):
-    out, sums = place_of(number, partial, 1, channels), sums[: line_of(channels)]
-    first, last = range_of(number, x, channels)
-    for start in range(first, last, LINES * sums.size):
-        add_lines(x[start : min(start + LINES * sums.size, last)], sums)
-        fold(sums, channels)
-        for c in range(channels):
-            out[c] += sums[c]
-
-
 @Tasks
 def activate_vjp_sums(number, g, x, channels, slope, gx, partial, sums):
     """Some rows of leaky_relu_vjp, and the sums of their columns."""
@@ -187,40 +139,10 @@ def activate_vjp_sums(number, g, x, channels, slope, gx, partial, sums):
 
 
 @Tasks
-def moments(number, x, channels, partial, sums, means):
-    """Of each channel: the mean, and the sum of squared deviations from it.
-
-    source: Chan, Golub & LeVeque 1983, for how those of parts give those of the whole
-    """
-    out, width = place_of(number, partial, 2, channels), line_of(channels)
-    mean, squares, sums, means = out[:channels], out[channels:], sums[:width], means[:width]
-    first, last = range_of(number, x, channels)
-    for start in range(first, last, LINES * width):
-        block = x[start : min(start + LINES * width, last)]
-        before, count = (start - first) // channels, block.size // channels
-        add_lines(block, sums)
-        fold(sums, channels)
-        for c in range(channels):
-            means[c] = sums[c] / count
-        repeat(means, channels)
-        clear_run(sums, 0, width)
-        for at in range(0, block.size, width):
-            line = block[at : at + width]
-            for i in range(line.size):
-                deviation = line[i] - means[i]
-                sums[i] += deviation * deviation
-        fold(sums, channels)
-        for c in range(channels):
-            distance = means[c] - mean[c]
-            mean[c] += distance * count / (before + count)
-            squares[c] += sums[c] + distance * distance * before * count / (before + count)
-
-
-@Tasks
-def join_moments(number, partial, rows, eps, mean, inverse):
-    """The moments of all rows, for some channels: the mean and the inverse deviation."""
+def join_moments(number, partial, rows, size, eps, mean, inverse):
+    """The moments of all rows, for some channels, from those of parts of `size`: the mean and the inverse deviation."""
     channels = mean.size
-    size, tasks = rows_of_task(channels), partial.size // (2 * channels)
+    tasks = partial.size // (2 * channels)
     for c in range(number * JOINED, min((number + 1) * JOINED, channels)):
         total = squares = 0.0
         for task in range(tasks):

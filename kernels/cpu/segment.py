@@ -1,4 +1,4 @@
-"""Sums of the rows of each segment. Threads would have little to do: memory is what they would wait for."""
+"""Sums of the rows of each segment, in float64. Threads would have little to do: memory is what they would wait for."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ def segment_sum(rows, segments, count):
     if rows.dtype not in DTYPES:
         return reference.segment_sum(rows, segments, count)
     (rows,) = plain(rows)
-    sums = np.zeros((count, rows.shape[1]), rows.dtype)
+    sums = np.zeros((count, rows.shape[1]))
     add_rows(rows, np.array(segments, np.int64), sums)
-    return sums
+    return sums.astype(rows.dtype, copy=False)
 
 
 @called_from_python

@@ -14,6 +14,7 @@ from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cuda.segment import segment_sum
 from minigan.kernels.cuda.sim import DEVICE, SimArray, Simulator
 from minigan.kernels.cuda.window import col2im, im2col
+from minigan.kernels.reference import moments_over, sum_over  # by the device's library
 
 own(SimArray, "cuda", "sim")
 register(SimArray, DEVICE)
@@ -35,12 +36,14 @@ __all__ = [
     "leaky_relu_vjp_sum",
     "matmul",
     "max_pool_indices",
+    "moments_over",
     "pool_gather",
     "pool_scatter",
     "rmsprop_update",
     "segment_sum",
     "sgd_update",
     "standard_normal",
+    "sum_over",
     "tanh_vjp",
     "uniform",
     "window_spread",

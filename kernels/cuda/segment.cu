@@ -24,7 +24,7 @@ KERNEL void __launch_bounds__(256) segment_sums(const real *__restrict__ rows, c
     EACH(i, n *C) {
         wide place = i / C, column = i % C, segment = segments[order[place]];
         if (place > 0 && segments[order[place - 1]] == segment) continue;
-        real sum = 0;
+        double sum = 0;
         for (; place < n && segments[order[place]] == segment; place++) sum += rows[order[place] * C + column];
         sums[segment * C + column] = sum;
     }

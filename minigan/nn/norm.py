@@ -58,7 +58,7 @@ class BatchNorm(Module):
 
     @no_grad()
     def _update(self, mean, inverse_deviation, count):
-        variance = (inverse_deviation**-2 - self.eps) * (count / (count - 1))
+        variance = ops.maximum(inverse_deviation**-2 - self.eps, 0) * (count / (count - 1))  # never below 0 by rounding
         for running, batch in ((self.running_mean, mean), (self.running_variance, variance)):
             running *= 1 - self.momentum
             running += self.momentum * batch

@@ -9,6 +9,7 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import nondifferentiable, primitive
 from minigan.ops.checks import FLOATS
+from minigan.ops.sums import total
 
 FEW = 1 << 12  # elements, for which a kernel's call takes longer than a pass or two more
 
@@ -24,7 +25,7 @@ def sum_to(x, *, shape):
     """x summed over the dimensions along which `shape` was broadcast to x.shape: the adjoint of `broadcast_to`."""
     added = x.ndim - len(shape)
     widened = (i + added for i, n in enumerate(shape) if n == 1 and x.shape[i + added] != 1)
-    return x.sum(axis=(*range(added), *widened)).reshape(shape)
+    return total(x, (*range(added), *widened)).reshape(shape)
 
 
 @broadcast_to.vjp(0)

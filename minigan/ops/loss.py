@@ -25,17 +25,17 @@ def binary_cross_entropy_with_logits(logits, targets):
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
     targets = _like(targets, logits)
-    return kernels.of(logits).binary_cross_entropy_sum(logits, targets) * _weight(logits)
+    return kernels.of(logits).binary_cross_entropy_sum(logits, targets) / _count(logits)
 
 
 @binary_cross_entropy_with_logits.vjp(0)
 def _(g, y, logits, targets):
-    return _excess(logits, targets) * (g * _weight(logits))
+    return _excess(logits, targets) * (g / _count(logits))
 
 
 @binary_cross_entropy_with_logits.vjp(1)
 def _(g, y, logits, targets):
-    return -logits * (g * _weight(logits))
+    return -logits * (g / _count(logits))
 
 
 @primitive(saves="logits")
@@ -101,7 +101,7 @@ def standard_normal_divergence(mean, log_variance):
             "both are (N, latent)"
         )
     terms = square(mean) + exp(log_variance) - log_variance - 1
-    return sum(terms) * (0.5 / len(mean) if len(mean) else math.nan)
+    return sum(terms) / (2 * len(mean) or math.nan)
 
 
 def _like(targets, logits):
@@ -110,9 +110,9 @@ def _like(targets, logits):
     return targets.astype(dtype, copy=False) if getattr(targets, "ndim", 0) else dtype.type(targets)
 
 
-def _weight(logits):
-    """What one of them counts for in their mean."""
-    return 1 / logits.size if logits.size else math.nan
+def _count(logits):
+    """How many they are, to divide by; NaN for none, which have no mean."""
+    return logits.size or math.nan
 
 
 def _same_shape(call, predictions, targets):

@@ -53,7 +53,7 @@ def _(g, outputs, x, scale, shift, *, eps=1e-5, slope=1.0, wanted):
     through = 0 if g_mean is None else g_mean
     if g_inverse is not None:
         through = through - g_inverse * inverse**3 * (x - mean)
-    gx = broadcast_to(through * (1 / _count(x)), shape=x.shape)
+    gx = broadcast_to(through / _count(x), shape=x.shape)
     return gx if gradients[0] is None else gradients[0] + gx, *gradients[1:]
 
 
@@ -73,7 +73,7 @@ def _(g, x, scale, shift, mean, inverse, *, slope):
         g = leaky_relu_vjp(g, normal * scale + shift, slope=slope)
     g_shift = sum(g, axis=axes)
     g_scale = sum(g * normal, axis=axes)
-    gx = (g - (g_shift + normal * g_scale) * (1 / _count(x))) * (scale * inverse)
+    gx = (g - (g_shift + normal * g_scale) / _count(x)) * (scale * inverse)
     return gx, g_scale, g_shift
 
 

@@ -111,10 +111,10 @@ def avg_pool2d(x, kernel_size, *, stride=None, padding=0, count_padding=True):
     geometry = _geometry("avg_pool2d", array.shape, kernel_size, stride, padding, 1)
     sums = window_sum(x, geometry=geometry)
     if count_padding:
-        return sums * (1 / (geometry.KH * geometry.KW))
+        return sums / (geometry.KH * geometry.KW)
     ones = np.ones_like(array, shape=(1, *array.shape[1:3], 1))
     counts = kernels.of(array).window_sum(ones, geometry._replace(N=1, C=1, K=1, G=1))
-    return sums * (1 / counts)
+    return sums / counts
 
 
 @primitive(saves="")

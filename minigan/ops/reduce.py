@@ -4,20 +4,19 @@ axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and d
 `max` and `min` share the gradient equally among ties, as PyTorch's amax.
 """
 
-import math
-
 import numpy as np
 
 from minigan.autograd import nondifferentiable, primitive
 from minigan.errors import ShapeError
-from minigan.ops.elementwise import broadcast_to, exp, isinf, square, where
+from minigan.ops.elementwise import broadcast_to, exp, isinf, where
 from minigan.ops.shape import reshape
+from minigan.ops.sums import average, count_of, kept_shape, total, variance
 
 
 @primitive(saves="")
 def sum(x, *, axis=None, keepdims=False):
     """The sum over `axis`."""
-    return x.sum(axis=axis, keepdims=keepdims)
+    return total(x, axis, keepdims)
 
 
 @sum.vjp(0)
@@ -27,40 +26,33 @@ def _(g, y, x, *, axis=None, keepdims=False):
 
 def _restore(reduced, x, axis, keepdims):
     """A reduced array with the axes it lost back as 1."""
-    return reduced if keepdims else reshape(reduced, shape=_kept_shape(x.shape, axis))
+    return reduced if keepdims else reshape(reduced, shape=kept_shape(x.shape, axis))
 
 
-def _kept_shape(shape, axis):
-    axes = _axes(shape, axis)
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
-
-
-def _axes(shape, axis):
-    if axis is None:
-        return range(len(shape))
-    axes = (axis,) if hasattr(axis, "__index__") else axis
-    if any(not -len(shape) <= a < len(shape) for a in axes):
-        raise ShapeError(f"axis {axis} is out of range for an array of shape {shape}")
-    return {a % len(shape) for a in axes}
-
-
-def _count(x, axis):
-    return math.prod(x.shape[a] for a in _axes(x.shape, axis))
-
-
-def mean(x, axis=None, keepdims=False):
+@primitive(saves="")
+def mean(x, *, axis=None, keepdims=False):
     """The arithmetic mean over `axis`; NaN where there is nothing to average."""
-    count = _count(x, axis)
-    return sum(x, axis=axis, keepdims=keepdims) * (1 / count if count else math.nan)
+    return average(x, axis, keepdims)
 
 
-def var(x, axis=None, ddof=0, keepdims=False):
+@mean.vjp(0)
+def _(g, y, x, *, axis=None, keepdims=False):
+    return broadcast_to(_restore(g, x, axis, keepdims) / (count_of(x.shape, axis) or 1), shape=x.shape)
+
+
+@primitive(saves="x")
+def var(x, *, axis=None, ddof=0, keepdims=False):
     """The variance over `axis`: the squared distances from the mean, summed and divided by n - ddof."""
-    count = _count(x, axis)
+    count = count_of(x.shape, axis)
     if count <= ddof:
         raise ShapeError(f"var: {count} values (shape {x.shape}, axis {axis}) are too few for ddof={ddof}")
-    centred = x - mean(x, axis=axis, keepdims=True)
-    return sum(square(centred), axis=axis, keepdims=keepdims) * (1 / (count - ddof))
+    return variance(x, axis, ddof, keepdims)
+
+
+@var.vjp(0)
+def _(g, y, x, *, axis=None, ddof=0, keepdims=False):
+    g = _restore(g, x, axis, keepdims) / (count_of(x.shape, axis) - ddof)
+    return (x - mean(x, axis=axis, keepdims=True)) * (2 * g)
 
 
 @primitive(saves="x y")
@@ -94,7 +86,7 @@ def logsumexp(x, *, axis=None, keepdims=False):
     top = x.max(axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     with np.errstate(divide="ignore"):
-        y = np.log(np.exp(x - top).sum(axis=axis, keepdims=True)) + top
+        y = np.log(total(np.exp(x - top), axis, keepdims=True)) + top
     return y if keepdims else y.reshape(x.sum(axis=axis).shape)
 
 
@@ -108,7 +100,7 @@ def _(g, y, x, *, axis=None, keepdims=False):
 def softmax(x, *, axis=-1):
     """exp(x) / sum(exp(x)) along `axis`."""
     e = np.exp(x - x.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    return e / total(e, axis, keepdims=True)
 
 
 @softmax.vjp(0)
@@ -120,7 +112,7 @@ def _(g, y, x, *, axis=-1):
 def log_softmax(x, *, axis=-1):
     """log(softmax(x)) along `axis`, without underflow."""
     shifted = x - x.max(axis=axis, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+    return shifted - np.log(total(np.exp(shifted), axis, keepdims=True))
 
 
 @log_softmax.vjp(0)

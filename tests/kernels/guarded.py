@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protected import make_read_only, protect_new_arrays
 
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import arrays, conv, matmul, tasks, threads, winograd
+from minigan.kernels.cpu import arrays, conv, matmul, reduce, tasks, threads, winograd
 from minigan.kernels.cpu.vectors import BITS
 
 EXPLORE = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
@@ -22,6 +22,7 @@ FEW = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 33])
 SIZES = st.sampled_from([1, 3, 8, 31, 64, 100, 129])
 SLOPES = st.sampled_from([0.0, 0.2, 1.0])
 TABLES = st.tuples(st.sampled_from([1, 2, 7, 65, 700]), st.sampled_from([1, 3, 16, 64, 300, 513]))
+BLOCKS = st.sampled_from([(1, 700, 1), (2, 33, 1), (3, 70, 5), (1, 9, 2100), (40, 3, 2), (2, 2100, 2, 3), (5, 1, 7)])
 LISTS = st.lists(st.lists(st.integers(0, 40), max_size=3).map(tuple), min_size=1, max_size=3)
 SEED = st.integers(0, 2**32)
 
@@ -65,6 +66,8 @@ CALLS = {
         ),
     ),
     "bias_sum": (TABLES, lambda c: [c], lambda k, c, g: k.bias_sum(g)),
+    "sum_over": (BLOCKS, lambda c: [c], lambda k, c, x: k.sum_over(x, (1, *range(3, len(c))))),
+    "moments_over": (BLOCKS, lambda c: [c], lambda k, c, x: k.moments_over(x, (1, *range(3, len(c))))),
     "leaky_relu": (st.tuples(TABLES, SLOPES), lambda c: [c[0]], lambda k, c, x: k.leaky_relu(x, c[1])),
     "leaky_relu_vjp": (
         st.tuples(TABLES, SLOPES),
@@ -171,7 +174,7 @@ def make_exact(missing):
     )
     tasks.round_up = lambda size, multiple: size - missing
     threads._own.buffers = Forgetful()
-    matmul.SMALL, winograd.SLAB = 0, 1 << 16
+    matmul.SMALL, reduce.SMALL, winograd.SLAB = 0, 0, 1 << 16
     threads.set_threads(1)
 
 

@@ -54,15 +54,15 @@ def test_the_environment_has_the_last_word(setting):
 def test_kernels_from_the_cache_come_without_their_modules_and_can_still_be_inlined(tmp_path):
     program = """
 import numba, numpy as np
-from minigan.kernels.cpu import norm
+from minigan.kernels.cpu import reduce
 from minigan.kernels.cpu.loading import Bitcode
 x = np.array([5, 0, 0, 0], np.float32)
-norm.repeat.compile((numba.typeof(x), numba.types.intp))
-(compiled,) = norm.repeat.overloads.values()
+reduce.repeat.compile((numba.typeof(x), numba.types.intp))
+(compiled,) = reduce.repeat.overloads.values()
 
 @numba.njit
 def repeated(x):
-    norm.repeat(x, 1)
+    reduce.repeat(x, 1)
     return x
 
 again = repeated(np.array([5, 0, 0, 0], np.float32))

@@ -1,0 +1,261 @@
+"""Sums and moments over any axes of an array, which is seen as (images, rows, channels): what is reduced are the rows.
+
+Sums are kept in float64, so equal numbers have their exact mean, and it does not matter how many there are. A task is
+a part of the rows, or several images that are small; what the tasks found is joined in order, so that the result does
+not change with the threads. Short rows are taken several at a time, as lines, and long ones in pieces: loops are then
+long, and lines short enough for the L1 cache, whatever the number of channels.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from minigan.kernels import reference
+from minigan.kernels.cpu.arrays import plain
+from minigan.kernels.cpu.compile import kernel, outlined
+from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.threads import share
+from minigan.kernels.cpu.vectors import clear_run, copy_run
+
+SMALL = 1 << 12  # elements: NumPy takes less time for as many than it takes to share them
+TASK = 1 << 15  # elements of a task, about
+WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
+LONGEST = 1024  # channels of a line that is a piece of a row
+
+
+class Cut(NamedTuple):
+    """How (images, rows, channels) are cut into places: each a part of an image's rows, and a piece of these."""
+
+    images: int
+    rows: int
+    channels: int
+    part: int  # rows of a place
+    piece: int  # channels of a place
+    width: int  # elements of a line
+    each: int  # places of a task
+
+
+@functools.lru_cache(maxsize=1024)
+def cut_of(images, rows, channels):
+    """(the Cut, parts of an image, tasks) of an array."""
+    piece = max(min(channels, LONGEST), 1)
+    part = max(min(TASK // piece, rows), 1)
+    width = piece
+    while 2 * width <= WIDTH and 2 * width <= part * piece:
+        width *= 2
+    parts, places = -(-rows // part), images * -(-rows // part) * -(-channels // piece)
+    each = max(TASK // (part * piece), 1)
+    return Cut(images, rows, channels, part, piece, width, each), parts, -(-places // each)
+
+
+def sum_over(x, axes):
+    cut, parts, tasks, between, left = plan(x.shape, axes)
+    if x.size <= SMALL or cut.rows == 1:
+        return reference.sum_over(x, axes)
+    (x,) = plain(x)
+    found = np.empty((cut.images, parts, cut.channels))
+    share(sum_places, tasks, x.size * 0.2e-9, x, cut, found, Own("exact sums", cut.width, found.dtype))
+    return found.sum(axis=1).reshape(between).sum(axis=left).reshape(kept(x.shape, axes))
+
+
+def moments_over(x, axes):
+    cut, parts, tasks, between, left = plan(x.shape, axes)
+    if x.size <= SMALL or cut.rows == 1:
+        return reference.moments_over(x, axes)
+    (x,) = plain(x)
+    found = moments_of(x, cut, parts, tasks)
+    counts = np.minimum(cut.part, cut.rows - np.arange(0, cut.rows, cut.part))
+    mean, squares = join(found[:, :, 0], found[:, :, 1], counts[:, None], (1,))
+    mean, squares = join(mean.reshape(between), squares.reshape(between), np.float64(cut.rows), left)
+    return mean.reshape(kept(x.shape, axes)), squares.reshape(kept(x.shape, axes))
+
+
+def moments_of(x, cut, parts, tasks):
+    """Mean and sum of squared distances from it of each part of an image, (images, parts, 2, channels)."""
+    found = np.empty((cut.images, parts, 2, cut.channels))
+    own = Own("sums", cut.width, x.dtype), Own("more sums", cut.width, x.dtype)
+    share(moments_of_places, tasks, x.size * 0.3e-9, x, cut, found, *own)
+    return found
+
+
+def join(means, squares, counts, axes):
+    """Mean and squared distances from it of what was found, over these axes, in parts of so many numbers each.
+
+    source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
+    """
+    if not axes:
+        return means, squares
+    weights = np.broadcast_to(counts, means.shape)
+    mean = (means * weights).sum(axis=axes, keepdims=True) / weights.sum(axis=axes, keepdims=True)
+    return mean, (squares + weights * np.square(means - mean)).sum(axis=axes)
+
+
+def bias_sum(g):
+    return sum_over(g, (0,)).astype(g.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(shape, axes):
+    """How an array is reduced over axes that need not be next to each other.
+
+    returns: how `cut_of` cuts it over the longest run of axes; what shape is left then, and which of its axes are
+        still to be reduced
+    """
+    runs = []  # [size, whether it is reduced]
+    for axis, size in enumerate(shape):
+        if size == 1:
+            continue
+        if runs and runs[-1][1] == (axis in axes):
+            runs[-1][0] *= size
+        else:
+            runs.append([size, axis in axes])
+    longest = max((i for i, (_, reduced) in enumerate(runs) if reduced), key=lambda i: runs[i][0], default=len(runs))
+    before, rows, after = runs[:longest], runs[longest : longest + 1] or [[1, True]], runs[longest + 1 :]
+    images, channels = (int(np.prod([size for size, _ in some])) for some in (before, after))
+    left = [*before, *after]
+    cut = cut_of(images, rows[0][0], channels)
+    return *cut, tuple(size for size, _ in left), tuple(i for i, (_, reduced) in enumerate(left) if reduced)
+
+
+def kept(shape, axes):
+    return tuple(size for axis, size in enumerate(shape) if axis not in axes)
+
+
+# ------------------------------------------------------------------------------------------ tasks
+
+
+@kernel
+def place_at(place, cut):
+    """(the first and the last element of a place, elements from one line to the next, of a line, and of a row)."""
+    pieces = (cut.channels + cut.piece - 1) // cut.piece
+    parts = (cut.rows + cut.part - 1) // cut.part
+    at, piece = divmod(place, pieces)
+    image, part = divmod(at, parts)
+    left, top = piece * cut.piece, part * cut.part
+    right, bottom = min(left + cut.piece, cut.channels), min(top + cut.part, cut.rows)
+    first = (image * cut.rows + top) * cut.channels + left
+    last = (image * cut.rows + bottom - 1) * cut.channels + right
+    if pieces > 1:
+        return first, last, cut.channels, right - left, right - left
+    return first, last, cut.width, cut.width, cut.channels
+
+
+@kernel
+def finding_of(place, count, cut):
+    """Where that begins which is found of a place, in (images * parts, count, channels) numbers."""
+    pieces = (cut.channels + cut.piece - 1) // cut.piece
+    return place // pieces * count * cut.channels + place % pieces * cut.piece
+
+
+@kernel
+def places_of(number, cut):
+    """The places of a task."""
+    parts = (cut.rows + cut.part - 1) // cut.part
+    places = cut.images * parts * ((cut.channels + cut.piece - 1) // cut.piece)
+    return range(number * cut.each, min((number + 1) * cut.each, places))
+
+
+@outlined
+def fold(sums, channels):
+    """Add the rows of a line up, into its first: in pairs, which rounds less than one after the other."""
+    size = sums.size // 2
+    while size >= channels:
+        left, right = sums[:size], sums[size : 2 * size]
+        for i in range(size):
+            left[i] += right[i]
+        size //= 2
+
+
+@kernel
+def repeat(line, channels):
+    """Write the first row of a line into its others."""
+    while channels < line.size:
+        copy_run(line, 0, line, channels, channels)
+        channels *= 2
+
+
+@outlined
+def add_lines(x, first, last, step, line, sums):
+    """Add the lines of x from `first` to `last`, `step` apart, to sums: eight at once, as long as there are so many."""
+    sums, at = sums[:line], first
+    while at + 7 * step + line <= last:
+        a, b, c, d = x[at:], x[at + step :], x[at + 2 * step :], x[at + 3 * step :]
+        e, f, g, h = x[at + 4 * step :], x[at + 5 * step :], x[at + 6 * step :], x[at + 7 * step :]
+        for i in range(line):
+            near = (np.float64(a[i]) + np.float64(b[i])) + (np.float64(c[i]) + np.float64(d[i]))
+            sums[i] += near + ((np.float64(e[i]) + np.float64(f[i])) + (np.float64(g[i]) + np.float64(h[i])))
+        at += 8 * step
+    while at < last:
+        some = x[at : min(at + line, last)]
+        for i in range(some.size):
+            sums[i] += some[i]
+        at += step
+
+
+@Tasks
+def sum_places(number, x, cut, found, sums):
+    for place in places_of(number, cut):
+        first, last, step, line, row = place_at(place, cut)
+        to = finding_of(place, 1, cut)
+        if cut.channels == 1:  # one long sum, in registers
+            total = 0.0
+            for i in range(first, last):
+                total += x[i]
+            found[to] = total
+            continue
+        clear_run(sums, 0, line)
+        add_lines(x, first, last, step, line, sums)
+        fold(sums[:line], row)
+        copy_run(sums, 0, found, to, row)
+
+
+@Tasks
+def moments_of_places(number, x, cut, found, sums, means):
+    """Of each channel of a place: the mean, and the sum of squared distances from it."""
+    for place in places_of(number, cut):
+        first, last, step, line, row = place_at(place, cut)
+        to = finding_of(place, 2, cut)
+        mean, squares = found[to : to + row], found[to + cut.channels : to + cut.channels + row]
+        clear_run(mean, 0, row)
+        clear_run(squares, 0, row)
+        for start in range(first, last, LINES * step):
+            stop = min(start + (LINES - 1) * step + line, last)
+            add_block(x, start, stop, step, line, row, (start - first) // step * (line // row), mean, squares,
+                      sums[:line], means[:line])  # fmt: skip
+
+
+@outlined
+def add_block(x, start, stop, step, line, row, before, mean, squares, sums, means):
+    """Let the moments of `before` rows become those of the block's rows too.
+
+    Distances are from the block's first row at first, so that equal numbers have none; and then from the mean, of
+    which float32 has only the first digits: what is left of it counts in all squares alike.
+    source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
+    """
+    count = ((stop - start - 1) // step * line + (stop - start - 1) % step + 1) // row
+    for c in range(row):
+        means[c] = x[start + c] if np.isfinite(x[start + c]) else 0  # from infinity there are no distances
+    repeat(means, row)
+    clear_run(sums, 0, line)
+    for at in range(start, stop, step):
+        some = x[at : min(at + line, stop)]
+        for i in range(some.size):
+            sums[i] += some[i] - means[i]
+    fold(sums, row)
+    for c in range(row):
+        average = np.float64(means[c]) + np.float64(sums[c]) / count
+        means[c] = average
+        distance, rest = average - mean[c], average - means[c]
+        mean[c] += distance * count / (before + count)
+        squares[c] += distance * distance * before * count / (before + count) - rest * rest * count
+    repeat(means, row)
+    clear_run(sums, 0, line)
+    for at in range(start, stop, step):
+        some = x[at : min(at + line, stop)]
+        for i in range(some.size):
+            distance = some[i] - means[i]
+            sums[i] += distance * distance
+    fold(sums, row)
+    for c in range(row):
+        squares[c] += sums[c]
