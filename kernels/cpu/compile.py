@@ -7,6 +7,7 @@ a folder is only ever filled by one state of the code.
 
 import contextlib
 import hashlib
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from numba.core.runtime import nrtdynmod
 
 from minigan.errors import MiniganError
 from minigan.kernels import cache
+from minigan.kernels.cpu.interrupts import uninterrupted
 from minigan.kernels.cpu.loading import drop_module
 from minigan.kernels.cpu.outline import Cache, Outlined
 from minigan.kernels.cpu.vectors import BITS, ROWS
@@ -69,6 +71,10 @@ if numba.config.DISABLE_JIT:
         'unset it, or use what they are compared with: mg.kernels.using("reference")'
     )
 FOLDER = cache_folder()
+if hasattr(os, "register_at_fork"):
+    # Another thread may be compiling, and a forked child would wait for it for ever: fork when it is done.
+    unlock = global_compiler_lock.release
+    os.register_at_fork(before=global_compiler_lock.acquire, after_in_parent=unlock, after_in_child=unlock)
 
 
 class Compiled(CPUDispatcher):
@@ -79,6 +85,10 @@ class Compiled(CPUDispatcher):
         if FOLDER is not None:
             with contextlib.suppress(OSError, TypeError):  # its source is in no file, as when it was typed in
                 self._cache = Cache(self.py_func, FOLDER)
+
+    @uninterrupted
+    def compile(self, sig):
+        return super().compile(sig)
 
     def get_call_template(self, args, kws):
         """Of one copy for all values: Numba would compile one for each constant in a call, which LLVM sees anyway."""
@@ -112,6 +122,7 @@ def outlined(function):
     return Outlined(kernel(function))
 
 
+@uninterrupted
 def machine_code(symbol: str, module: Callable) -> int:
     """The address of a function that is written in LLVM: compiled without Numba, unless the folder has it.
 

@@ -3,14 +3,20 @@
 To wake a thread takes 50 us, and the GIL, when several want it, as long again. So a helper without work watches for a
 while, in compiled code and without the GIL, for a job that is compiled too: the address of a function for its tasks.
 
-The board is what all threads see: words on cache lines of their own, and the arguments of the job. A caller writes a
-job, opens it, takes tasks as everyone does, closes it, and waits until nobody is inside. A helper steps inside before
-it looks whether the job is (still) open. Both orders are sequentially consistent: either the caller sees the helper
-inside, or the helper sees the job closed. So nobody reads a job while the next one is written, and a helper that comes
-late, or never, costs nothing.
+The board is what all threads see: words on cache lines of their own, and the arguments of the job. A caller takes its
+turn, writes a job, opens it, takes tasks as everyone does, closes it, and waits until nobody is inside. A helper steps
+inside before it looks whether the job is (still) open. Both orders are sequentially consistent: either the caller sees
+the helper inside, or the helper sees the job closed. So nobody reads a job while the next one is written, and a helper
+that comes late, or never, costs nothing.
+
+A turn, from taking it to giving it back, is one call of compiled code. Python, which raises KeyboardInterrupt between
+any two of its instructions, cannot interrupt that: no turn is ever lost, and no helper still works on a job whose
+caller has left, when the arrays may be gone.
 """
 
+import os
 import platform
+import time
 
 import numpy as np
 from llvmlite import ir
@@ -24,9 +30,11 @@ from minigan.kernels.cpu.compile import called_from_python, kernel
 LINE = LINE_BYTES // 8  # words of a cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
 COUNT, FUNCTION, TASKS, THREADS = range(2 * LINE, 2 * LINE + 4)  # jobs so far, and what is written before one opens
+TURN = 2 * LINE + 4  # 1 while a caller has its turn
 ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64
 NEXT = ARGUMENTS + MOST_ARGUMENTS  # the next task of each thread's share
 WORDS = NEXT + MOST_THREADS * LINE
+NOT_OURS = -1.0
 LOOKS_BEFORE_YIELDING = 2000  # some 50 us: a helper that is not out by then has lost its core, perhaps to the caller
 
 
@@ -35,8 +43,31 @@ def new_board() -> np.ndarray:
 
 
 @called_from_python
-def share(board, function, tasks, threads):
-    """Do all tasks of the job whose arguments are on the board; whether every helper has come out of it again."""
+def share(board, own, function, tasks, threads):
+    """Do all tasks of a job with the helpers at a board.
+
+    own: a board of the caller's own, on which it has written the arguments
+    returns: for how many seconds helpers were waited for that had lost their core; NOT_OURS where another caller has
+        its turn, and nothing was done
+    """
+    if swap(board, TURN, 0, 1) != 0:
+        return NOT_OURS
+    for word in range(ARGUMENTS, ARGUMENTS + MOST_ARGUMENTS):
+        board[word] = own[word]
+    do_tasks(board, function, tasks, threads)
+    late = wait_for_helpers(board)
+    write(board, TURN, 0)
+    return late
+
+
+@called_from_python
+def alone(board, function, tasks):
+    """Do all tasks of the job whose arguments are on a board of the caller's own."""
+    do_tasks(board, function, tasks, 1)
+
+
+@kernel
+def do_tasks(board, function, tasks, threads):
     board[COUNT] += 1
     board[FUNCTION], board[TASKS], board[THREADS] = function, tasks, threads
     for slot in range(threads):
@@ -44,11 +75,19 @@ def share(board, function, tasks, threads):
     write(board, OPEN, board[COUNT])
     take_tasks(board, 0)
     write(board, OPEN, 0)
+
+
+@kernel
+def wait_for_helpers(board):
+    """Let the helpers finish their last tasks. Returns for how many seconds, beyond a short time that is usual."""
     for _ in range(LOOKS_BEFORE_YIELDING):
         if read(board, INSIDE) == 0:
-            return True
+            return 0.0
         pause()
-    return False
+    start = now()
+    while read(board, INSIDE) != 0:
+        give_way()  # perhaps it needs this core
+    return now() - start
 
 
 @called_from_python
@@ -122,6 +161,49 @@ def add(typing, board, at, value):
         return builder.atomic_rmw("add", word_of(context, builder, *arguments[:2]), arguments[2], "seq_cst")
 
     return types.int64(types.int64[::1], types.intp, types.int64), emit
+
+
+@intrinsic
+def swap(typing, board, at, expected, value):
+    """Write a word if it is the expected one; what it was before."""
+
+    def emit(context, builder, signature, arguments):
+        word = word_of(context, builder, *arguments[:2])
+        return builder.extract_value(builder.cmpxchg(word, *arguments[2:], "seq_cst", "seq_cst"), 0)
+
+    return types.int64(types.int64[::1], types.intp, types.int64, types.int64), emit
+
+
+@intrinsic
+def give_way(typing):
+    """Let another thread have this core, where the system has a call for that."""
+
+    def emit(context, builder, signature, arguments):
+        if os.name == "posix":
+            kind = ir.FunctionType(ir.IntType(32), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "sched_yield"), [])
+        return context.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
+def now(typing):
+    """Seconds on a clock that never goes back; always 0 where the system has another one."""
+
+    def emit(context, builder, signature, arguments):
+        word, clock = ir.IntType(64), getattr(time, "CLOCK_MONOTONIC", None)
+        if clock is None:
+            return ir.DoubleType()(0.0)
+        reading = cgutils.alloca_once(builder, word, 2)  # seconds, nanoseconds
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32), word.as_pointer()])
+        call = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        builder.call(call, [ir.IntType(32)(clock), reading])
+        parts = (builder.load(builder.gep(reading, [word(at)])) for at in (0, 1))
+        seconds, nanoseconds = (builder.sitofp(part, ir.DoubleType()) for part in parts)
+        return builder.fadd(seconds, builder.fmul(nanoseconds, ir.DoubleType()(1e-9)))
+
+    return types.float64(), emit
 
 
 @intrinsic

@@ -21,6 +21,7 @@ from numba.core.typing.templates import Signature
 from numba.extending import lower_builtin, models, register_model, typeof_impl
 
 from minigan.kernels import cache
+from minigan.kernels.cpu.interrupts import uninterrupted
 from minigan.kernels.cpu.loading import drop_module
 
 PREFIX = "minigan."
@@ -40,6 +41,7 @@ class Outlined:
     def __call__(self, *arguments):
         return self.dispatcher(*arguments)
 
+    @uninterrupted
     def provide(self, kinds: tuple) -> tuple:
         """(symbol, compiled kernel) for these types of arguments: compiled or loaded, and known to the linker."""
         self.dispatcher.compile(kinds)

@@ -10,6 +10,8 @@ import ctypes
 import os
 import threading
 import time
+from _thread import start_new_thread
+from itertools import repeat
 from queue import SimpleQueue
 
 import numpy as np
@@ -38,12 +40,10 @@ def _from_environment() -> int:
 
 
 _count = _from_environment()
-_wake: SimpleQueue = SimpleQueue()  # a helper sleeps until it gets something from here
-_helpers: list[threading.Thread] = []
+_helpers: list[int] = []  # Python's numbers of these threads
 _starting = threading.Lock()
 _board = crew.new_board()
-_turn = threading.Lock()  # of the caller whose job is on the board
-_asleep: list[int] = []  # the system's numbers of the helpers that have to be woken
+_asleep: dict[int, SimpleQueue] = {}  # helpers that sleep, by the system's numbers -> the bells that wake them
 _cores = available_cores()
 try:
     _sched_getcpu = ctypes.CDLL(None).sched_getcpu
@@ -72,31 +72,29 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     arguments: those that follow the task's number; each thread has its own array for an `Own`
     """
     slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # threads that wait for a core would be waited for
-    if slots < 2 or seconds < WORTH_SHARING or _alone(seconds) or not _turn.acquire(blocking=False):
-        function, words = kernel.prepare(arguments, 1, scratch)
-        _own.board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
-        crew.share(_own.board, function, tasks, 1)
-        return
-    try:
-        function, words = kernel.prepare(arguments, slots, scratch)
-        _board[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
+    together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds) and not _board[crew.TURN]
+    function, words = kernel.prepare(arguments, slots if together else 1, scratch)
+    own = _own.board
+    own[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
+    if together:
         if len(_helpers) < slots - 1:
             _start(slots - 1)
         if _asleep:
             _wake_helpers()
-        crew.share(_board, function, tasks, slots)
-    finally:
-        if _board[crew.INSIDE]:
-            _wait_for_stragglers(seconds / tasks)
-        _turn.release()
+        late = crew.share(_board, own, function, tasks, slots)
+        if late != crew.NOT_OURS:
+            if late > 2 * seconds / tasks + LOST:
+                _leave_alone(late)
+            return
+    crew.alone(own, function, tasks)
 
 
 def _wake_helpers():
+    """Wake all helpers that sleep. One leaves the list itself: if this is interrupted, the next caller wakes it."""
     core = _this_core()
-    while _asleep:
-        helper = _asleep.pop()  # before it wakes: it is woken once
-        _keep_off(helper, core)
-        _wake.put(None)
+    for helper, bell in list(_asleep.items()):
+        _keep_off(helper, core)  # before it wakes
+        bell.put(None)
 
 
 def _keep_off(helper, core):
@@ -113,17 +111,13 @@ def _this_core():
     return _sched_getcpu() if _sched_getcpu else -1
 
 
-def _wait_for_stragglers(seconds):
-    """Let the helpers finish their last tasks, of so many seconds each; one that takes far longer lost its core."""
+def _leave_alone(late):
+    """A helper that was waited for had lost its core to other programs: let them have it for a while."""
     global _alone_until, _alone_for
-    start = time.perf_counter()
-    while _board[crew.INSIDE]:
-        time.sleep(0)  # perhaps it needs this core
-    end = time.perf_counter()
-    if end - start > 2 * seconds + LOST:
-        soon = start < _alone_until + 2 * _alone_for
-        _alone_for = min(2 * _alone_for, LONGEST_ALONE) if soon else ALONE
-        _alone_until = end + _alone_for
+    now = time.perf_counter()
+    soon = now - late < _alone_until + 2 * _alone_for
+    _alone_for = min(2 * _alone_for, LONGEST_ALONE) if soon else ALONE
+    _alone_until = now + _alone_for
 
 
 def _alone(seconds):
@@ -132,20 +126,20 @@ def _alone(seconds):
 
 
 def _start(helpers):
-    with _starting:
-        while len(_helpers) < helpers:
-            slot = len(_helpers) + 1
-            thread = threading.Thread(target=_serve, args=(slot, _wake, _asleep, _board), name="minigan", daemon=True)
-            _helpers.append(thread)
-            thread.start()
+    """Have that many helpers. Starting and listing them is one call of C code, which nothing interrupts: none is
+    forgotten, and no two are given the same slot."""
+    with _starting, contextlib.suppress(RuntimeError):  # no more threads are allowed: those that there are will do
+        slots = range(len(_helpers) + 1, helpers + 1)
+        _helpers.extend(map(start_new_thread, repeat(_serve), zip(slots, repeat(_asleep), repeat(_board))))
 
 
-def _serve(slot, wake, asleep, board):
+def _serve(slot, asleep, board):
     """A helper's life: it sleeps until it is woken, and then watches the board for a while."""
-    looks = _looks(PATIENCE)
+    me, looks = threading.get_native_id(), _looks(PATIENCE)
     while True:
-        asleep.append(threading.get_native_id())
-        wake.get()  # whoever woke it has taken it off the list
+        asleep[me] = bell = SimpleQueue()
+        bell.get()
+        del asleep[me]
         crew.watch(board, slot, looks)
 
 
@@ -161,9 +155,8 @@ def _looks(seconds):
 
 def _forget():
     """A forked child has none of its parent's threads."""
-    global _wake, _asleep, _starting, _board, _turn
-    _wake, _asleep, _starting = SimpleQueue(), [], threading.Lock()
-    _board, _turn = crew.new_board(), threading.Lock()
+    global _asleep, _starting, _board
+    _asleep, _starting, _board = {}, threading.Lock(), crew.new_board()
     _helpers.clear()
 
 

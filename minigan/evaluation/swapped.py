@@ -5,10 +5,10 @@ source: Im, Kim, Jiang & Memisevic, Generating images with recurrent adversarial
 
 from __future__ import annotations
 
-import contextlib
+import copy
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -205,12 +205,10 @@ def swapped(
             f"swapped: {count} images of each generator and {len(images)} real ones, but at least {least} are asked "
             "about"
         )
-    with contextlib.ExitStack() as stack:
-        for gan in gans:
-            stack.enter_context(_asked_by(gan.discriminator, statistics))
-        boundaries = tuple(_boundary(gan, learned, count, group, seed) for gan in gans)
-        on_real = _scores(gans, _parts(images, labels, group))
-        made = [_scores(gans, _generated(gan, count, group, random.Philox(seed, "sample"))) for gan in gans]
+    asked = [_to_be_asked(gan, statistics) for gan in gans]
+    boundaries = tuple(_boundary(gan, learned, count, group, seed) for gan in asked)
+    on_real = _scores(asked, _parts(images, labels, group))
+    made = [_scores(asked, _generated(gan, count, group, random.Philox(seed, "sample"))) for gan in gans]
     wrong = [~(scores > boundary) for scores, boundary in zip(on_real, boundaries, strict=True)]  # a NaN is wrong
     fooled = [[~(made[of][by] < boundaries[by]) for of in (0, 1)] for by in (0, 1)]
     return Swapped(
@@ -291,20 +289,13 @@ def _drawn(kind, given, labels, gans, count, rng):
     return images[rows], None if classes is None else labels[rows]
 
 
-@contextlib.contextmanager
-def _asked_by(discriminator, statistics):
-    """Let a discriminator be in use, but for its batch norms if they go by the batch; all is as before afterwards."""
-    modules = [module for _, module in discriminator.named_modules()]
-    modes = [module.training for module in modules]
-    running = {name: np.array(buffer.numpy()) for name, buffer in discriminator.named_buffers()}
-    for module in modules:
-        object.__setattr__(module, "training", statistics == "batch" and isinstance(module, BatchNorm))
-    try:
-        yield
-    finally:
-        discriminator.load_state_dict(running, strict=False)
-        for module, mode in zip(modules, modes, strict=True):
-            object.__setattr__(module, "training", mode)
+def _to_be_asked(gan, statistics):
+    """The GAN with a discriminator that is in use, but for its batch norms if they go by the batch: a copy, as these
+    note the statistics of batches."""
+    discriminator = copy.deepcopy(gan.discriminator).eval()
+    for _, module in discriminator.named_modules():
+        module.training = statistics == "batch" and isinstance(module, BatchNorm)
+    return replace(gan, discriminator=discriminator)
 
 
 def _places(count, group):

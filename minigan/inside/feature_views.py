@@ -31,7 +31,7 @@ from minigan import autograd, devices, ops
 from minigan.autograd import no_grad
 from minigan.errors import DataError, ShapeError
 from minigan.inside.receptive_field import receptive_field
-from minigan.inside.running import as_in_use, dtype_and_device, floats_of, tensor_for
+from minigan.inside.running import dtype_and_device, floats_of, tensor_for
 from minigan.models import Classifier
 from minigan.models.model import parts_of
 from minigan.nn import (
@@ -49,6 +49,7 @@ from minigan.nn import (
     Reshape,
     Sequential,
     Upsample,
+    as_in_use,
 )
 from minigan.tensor import Tensor
 
@@ -105,7 +106,7 @@ def views(
         raise DataError("views: there are no images to search")
     if top < 1:
         raise ShapeError(f"views: top is {top}, but at least one image is looked at for each map")
-    with as_in_use(whole):
+    with as_in_use():
         strengths = np.concatenate([_strengths(below, part) for part in parts_of(images, batch)])
         maps = _chosen(maps, strengths)
         rows = np.argsort(-strengths[:, maps], axis=0, kind="stable")[:top].T

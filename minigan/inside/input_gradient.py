@@ -9,8 +9,9 @@ import numpy as np
 
 from minigan import autograd, devices, ops, random
 from minigan.errors import ShapeError
-from minigan.inside.running import as_in_use, floats_of, labels_of, tensor_for
+from minigan.inside.running import floats_of, labels_of, tensor_for
 from minigan.models import GAN, Classifier
+from minigan.nn import as_in_use
 from minigan.training.inputs import check_seed
 
 
@@ -46,7 +47,7 @@ def saliency(
     rng = random.derived(seed, "smoothgrad")
     found = np.empty(images.shape[:3], np.float32)
     network = model.network if isinstance(model, Classifier) else model.discriminator
-    with as_in_use(network):
+    with as_in_use():
         for i in range(0, len(images), batch):
             some, told = images[i : i + batch], None if labels is None else labels[i : i + batch]
             spread = noise * (some.max((1, 2, 3), keepdims=True) - some.min((1, 2, 3), keepdims=True))

@@ -21,9 +21,9 @@ import numpy as np
 from minigan import autograd, devices, ops, random
 from minigan.errors import ShapeError
 from minigan.inside.latent import check_noise, classes_of
-from minigan.inside.running import as_in_use, tensor_for
+from minigan.inside.running import tensor_for
 from minigan.models import GAN, VAE
-from minigan.nn import Module
+from minigan.nn import Module, as_in_use
 from minigan.tensor import Tensor
 from minigan.training.inputs import check_seed, check_whole
 
@@ -70,7 +70,7 @@ def directions(
     labels = classes_of("directions", model, labels, len(points))
     generator = generator_of(model)
     gram = np.zeros((model.latent_size, model.latent_size))
-    with as_in_use(generator):
+    with as_in_use():
         for number, noise in enumerate(points):
             columns = _columns(generator, noise, () if labels is None else (labels[number],))
             gram += columns @ columns.T / len(points)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 
 from minigan import devices
@@ -13,17 +10,6 @@ from minigan.errors import ShapeError
 from minigan.models.model import as_floats
 from minigan.nn import Module
 from minigan.tensor import Tensor
-
-
-@contextlib.contextmanager
-def as_in_use(network: Module) -> Iterator[Module]:
-    """The network with running statistics and no dropout; its mode is as before afterwards."""
-    training = network.training
-    network.eval()
-    try:
-        yield network
-    finally:
-        network.train(training)
 
 
 def dtype_and_device(network: Module) -> tuple[np.dtype, str]:

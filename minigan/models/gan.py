@@ -13,7 +13,7 @@ from minigan.autograd import no_grad
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.models.model import Model, normal_noise
 from minigan.models.recipe import Recipe
-from minigan.nn import Module, minibatch_std, spectral_norm
+from minigan.nn import Module, as_in_use, minibatch_std, spectral_norm
 from minigan.random import Philox
 from minigan.tensor import Tensor
 
@@ -114,14 +114,10 @@ class GAN(Model):
         """
         labels = self.labels(len(noise)) if labels is None else labels
         generator = self.generator if self.average is None else self.average
-        training = generator.training
-        generator.eval()
-        try:
-            parts = []
+        parts = []
+        with as_in_use():
             for i in range(0, len(noise), batch):
                 some = noise[i : i + batch]
                 told = () if labels is None else self._told(labels[i : i + batch], len(some))
                 parts.append(generator(some, *told).numpy())
-        finally:
-            generator.train(training)
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)

@@ -13,7 +13,7 @@ from minigan.autograd import no_grad
 from minigan.data import scaled
 from minigan.data.arrays import images_from
 from minigan.errors import ShapeError
-from minigan.nn import Module
+from minigan.nn import Module, as_in_use
 from minigan.random import Philox
 from minigan.tensor import Tensor
 
@@ -79,13 +79,9 @@ def as_floats(images: np.ndarray) -> np.ndarray:
 
 @no_grad()
 def in_use(network: Module, arrays: Iterable[np.ndarray], device: str) -> list[np.ndarray]:
-    """What a network makes of each array with running statistics, on the CPU; its mode is as before afterwards."""
-    training = network.training
-    network.eval()
-    try:
+    """What a network makes of each array with running statistics, on the CPU."""
+    with as_in_use():
         return [network(Tensor(devices.move(array, device))).numpy() for array in arrays]
-    finally:
-        network.train(training)
 
 
 def parts_of(array: np.ndarray, batch: int) -> Iterable[np.ndarray]:

@@ -13,7 +13,7 @@ from minigan.autograd import no_grad
 from minigan.models.deconvnet import Restorer
 from minigan.models.gan import GAN
 from minigan.models.model import Model
-from minigan.nn import Module, SpectralNorm
+from minigan.nn import Module, SpectralNorm, as_in_use
 from minigan.tensor import Tensor
 
 MAKERS = "generator", "average", "decoder"  # of images, from noise
@@ -54,14 +54,13 @@ def size(model: Model) -> dict[str, Size]:
 @no_grad()
 def multiply_adds(network: Module, *given: np.ndarray) -> int:
     """How many a network in use does for these arguments, arrays where it is; floats go in as Tensors."""
-    training, before = network.training, graph.watch
-    network.eval()
+    before = graph.watch
     graph.watch = counter = _Counter()
     try:
-        network(*(Tensor(array) if array.dtype.kind == "f" else array for array in given))
+        with as_in_use():
+            network(*(Tensor(array) if array.dtype.kind == "f" else array for array in given))
     finally:
         graph.watch = before
-        network.train(training)
     return counter.count
 
 

@@ -16,7 +16,7 @@ from minigan.nn.layers import (
     Upsample,
 )
 from minigan.nn.minibatch import MinibatchStd, minibatch_std
-from minigan.nn.module import Module, Sequential
+from minigan.nn.module import Module, Sequential, as_in_use
 from minigan.nn.norm import BatchNorm, ConditionalBatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from minigan.nn.spectral import SpectralNorm, spectral_norm
 
@@ -47,6 +47,7 @@ __all__ = [
     "SpectralNorm",
     "Tanh",
     "Upsample",
+    "as_in_use",
     "init",
     "minibatch_std",
     "spectral_norm",

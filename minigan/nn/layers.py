@@ -1,4 +1,7 @@
-"""Layers. Images are (N, H, W, C), vectors (N, C); weights begin from the stream "init" unless `rng` is given."""
+"""Layers. Images are (N, H, W, C), vectors (N, C); weights begin from the stream "init" unless `rng` is given.
+
+Where `forward` takes a `weight`, it computes with that one in place of its own, as `SpectralNorm` asks it to.
+"""
 
 import math
 
@@ -38,14 +41,15 @@ class Linear(Module):
     def can_absorb(self, following):
         return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
 
-    def forward(self, x, activation=None):
+    def forward(self, x, activation=None, weight=None):
         if x.shape[-1:] != (self.inputs,):
             raise ShapeError(
                 f"Linear: x has shape {x.shape}, but the last axis must be {self.inputs}; weight is {self.weight.shape}"
             )
+        weight = self.weight if weight is None else weight
         if activation is None:
-            return ops.linear(x, self.weight, self.bias)
-        return ops.activated_linear(x, self.weight, self.bias, slope=activation.slope)
+            return ops.linear(x, weight, self.bias)
+        return ops.activated_linear(x, weight, self.bias, slope=activation.slope)
 
     def describe(self):
         return f"{self.inputs} -> {self.outputs}"
@@ -97,10 +101,11 @@ class Conv2d(Module):
     def can_absorb(self, following):
         return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
 
-    def forward(self, x, activation=None):
+    def forward(self, x, activation=None, weight=None):
+        weight = self.weight if weight is None else weight
         if activation is None:
-            return ops.conv2d(x, self.weight, self.bias, **self.how)
-        return ops.activated_conv2d(x, self.weight, self.bias, slope=activation.slope, **self.how)
+            return ops.conv2d(x, weight, self.bias, **self.how)
+        return ops.activated_conv2d(x, weight, self.bias, slope=activation.slope, **self.how)
 
     def describe(self):
         kernel = "x".join(map(str, self.weight.shape[:2]))
@@ -125,9 +130,9 @@ class ConvTranspose2d(Conv2d):
     def can_absorb(self, following):
         return False
 
-    def forward(self, y, output_size=None):
+    def forward(self, y, output_size=None, weight=None):
         how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}
-        return ops.conv2d_transpose(y, self.weight, self.bias, **how)
+        return ops.conv2d_transpose(y, self.weight if weight is None else weight, self.bias, **how)
 
 
 class Embedding(Module):
@@ -137,8 +142,8 @@ class Embedding(Module):
         super().__init__()
         self.weight = parameter(weight_init or init.normal(1.0), rng, (count, width), 1, width)
 
-    def forward(self, indices):
-        return ops.embedding(self.weight, indices)
+    def forward(self, indices, weight=None):
+        return ops.embedding(self.weight if weight is None else weight, indices)
 
     def describe(self):
         return "{} x {}".format(*self.weight.shape)

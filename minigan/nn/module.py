@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,26 @@ import numpy as np
 from minigan import devices, graph, writes
 from minigan.errors import MiniganError, ShapeError
 from minigan.tensor import Tensor
+
+
+class _Mode(threading.local):
+    in_use = False
+
+
+_mode = _Mode()
+
+
+class as_in_use:
+    """Inside, every module behaves as after `eval()`, whatever its own mode: in this thread alone.
+
+    Another one may train the same modules meanwhile. An error or Ctrl-C leaves no module in another mode than before.
+    """
+
+    def __enter__(self):
+        self._before, _mode.in_use = _mode.in_use, True
+
+    def __exit__(self, *_):
+        _mode.in_use = self._before
 
 
 class Module:
@@ -20,8 +41,17 @@ class Module:
     """
 
     def __init__(self):
-        for name, start in (("_parameters", {}), ("_buffers", {}), ("_modules", {}), ("training", True)):
+        for name, start in (("_parameters", {}), ("_buffers", {}), ("_modules", {}), ("_training", True)):
             object.__setattr__(self, name, start)
+
+    @property
+    def training(self) -> bool:
+        """Whether it behaves as in training; `train()` and `eval()` say which."""
+        return self._training and not _mode.in_use
+
+    @training.setter
+    def training(self, mode: bool):
+        object.__setattr__(self, "_training", mode)
 
     def forward(self, *inputs):
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
@@ -137,7 +167,7 @@ class Module:
     def train(self, mode: bool = True) -> Module:
         """Behave as in training: batch norm uses the batch, dropout drops. Returns the module."""
         for _, module in self.named_modules():
-            object.__setattr__(module, "training", mode)
+            module.training = mode
         return self
 
     def eval(self) -> Module:

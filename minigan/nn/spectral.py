@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 
 from minigan import devices, ops, random
@@ -76,19 +73,7 @@ class SpectralNorm(Module):
     def forward(self, x, *following, **how):
         if self.training:
             once(self._iterate)
-        with _in_place_of(self.layer, "weight", self.normal_weight()):
-            return self.layer(x, *following, **how)
-
-
-@contextlib.contextmanager
-def _in_place_of(module: Module, name: str, tensor: Tensor) -> Iterator[None]:
-    """Let a module compute with another tensor than its parameter, which stays the one that is trained and saved."""
-    parameter = getattr(module, name)
-    object.__setattr__(module, name, tensor)
-    try:
-        yield
-    finally:
-        object.__setattr__(module, name, parameter)
+        return self.layer(x, *following, weight=self.normal_weight(), **how)
 
 
 def _unit(vector):
