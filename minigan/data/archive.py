@@ -1,20 +1,23 @@
-"""Files as bytes, from a folder, an archive or alone, gzipped or not, checked to their last byte."""
+"""The files in a folder or an archive, each opened or read in its turn; nothing is extracted."""
 
-import zlib
+import stat
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
+from minigan.data import foreign
+from minigan.data.compressed import BLOCK, LARGEST, errors_named, opened, read_at_most
 from minigan.data.left_out import LeftOut
 from minigan.data.links import Links
 from minigan.data.walk import SPECIAL, open_regular, passed_over, walk
 from minigan.errors import DataError
 
-ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz")
-GZIP_MAGIC = b"\x1f\x8b"
-BLOCK = 1 << 20  # bytes
+ARCHIVE_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip")
+ZIP_STARTS = (b"PK\3\4", b"PK\5\6")  # with files, without
+ENCRYPTED = 1  # the bit of a zip entry's flags
 TAR_BLOCK = 512  # bytes
 
 
@@ -29,29 +32,31 @@ class Member(NamedTuple):
     open: Callable[[], AbstractContextManager[BinaryIO]]
 
     def read(self) -> bytes:
-        """All of the file's bytes."""
+        """All of the file's bytes. Raises DataError if there are more than an image file can have."""
         with self.open() as file:
-            return file.read()
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a whole file, unzipped if its content (not its name) says gzip.
-
-    raises DataError naming the file where it is missing, unreadable, cut short or fails gzip's check sum
-    """
-    with _errors_named(path), _opened(path) as stream:
-        return stream.read()
+            content = read_at_most(file, LARGEST + 1)
+        if len(content) > LARGEST:
+            raise DataError(f"{self.name}: is larger than {LARGEST >> 20:,} MiB")
+        return content
 
 
 def members(path: Path, left_out: LeftOut | None = None) -> Iterator[Member]:
-    """Walk the regular files of a folder, or of a .tar, gzipped or not, without extracting it.
+    """Walk the regular files of a folder, or of a .zip, or of a .tar, compressed or not, without extracting it.
 
     A folder comes in order of names, an archive in its own, its links at the end.
     left_out: told what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
     raises DataError naming the file and what is wrong with it; an archive is checked to its end
     """
     left_out = LeftOut() if left_out is None else left_out
-    return _folder_members(path, left_out) if path.is_dir() else _tar_members(path, left_out)
+    if path.is_dir():
+        return _folder_members(path, left_out)
+    return _zip_members(path, left_out) if is_zip(path) else _tar_members(path, left_out)
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file begins as a zip archive does."""
+    with errors_named(path), open_regular(path) as file:
+        return file.read(4) in ZIP_STARTS
 
 
 def _folder_members(folder: Path, left_out: LeftOut) -> Iterator[Member]:
@@ -61,18 +66,19 @@ def _folder_members(folder: Path, left_out: LeftOut) -> Iterator[Member]:
 
 @contextmanager
 def _opened_file(path: Path) -> Iterator[BinaryIO]:
-    with _errors_named(path), open_regular(path) as file:
+    with errors_named(path), open_regular(path) as file:
         yield file
 
 
 def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
     import tarfile
 
-    with _errors_named(path), _opened(path) as stream:
+    with errors_named(path), opened(path) as stream:
         try:
             archive = tarfile.open(fileobj=stream, mode="r:")  # noqa: SIM115
         except tarfile.TarError as error:
-            raise DataError(f"{path}: neither a folder nor a tar archive, gzipped or not ({error})") from error
+            is_tar = path.name.lower().endswith(ARCHIVE_ENDINGS)
+            raise DataError(f"{path}: {'corrupt or truncated archive' if is_tar else foreign.words(path)}") from error
         with archive:
             links = Links()
             for member in _checked(archive, path):
@@ -94,6 +100,40 @@ def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
             for name, member in links.resolved(left_out):
                 if not _is_passed_over(name, left_out):
                     yield Member(name, partial(_opened_member, archive, member, path))
+
+
+def _zip_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
+    import zipfile
+
+    with errors_named(path), open_regular(path) as file, _zip_errors_named(path), zipfile.ZipFile(file) as archive:
+        found = {str(PurePosixPath(entry.filename)): entry for entry in archive.infolist() if not entry.is_dir()}
+        for name, entry in found.items():
+            if entry.flag_bits & ENCRYPTED:
+                raise DataError(f"{path}: {name} is encrypted; extract the archive with its password, name the folder")
+            if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
+                left_out.add(SPECIAL, name)
+            elif not _is_passed_over(name, left_out):
+                yield Member(name, partial(_opened_zipped, archive, entry, path))
+
+
+@contextmanager
+def _opened_zipped(archive, entry, path: Path) -> Iterator[BinaryIO]:
+    with errors_named(path), _zip_errors_named(path), archive.open(entry) as file:
+        yield file
+
+
+@contextmanager
+def _zip_errors_named(path: Path) -> Iterator[None]:
+    import zipfile
+
+    try:
+        yield
+    except DataError:
+        raise
+    except NotImplementedError as error:
+        raise DataError(f"{path}: packed in a way that is not read here ({error}); {foreign.EXTRACT}") from error
+    except (zipfile.BadZipFile, RuntimeError, ValueError, struct.error) as error:
+        raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
 
 
 def _checked(archive, path: Path) -> Iterator:
@@ -119,40 +159,9 @@ def _is_passed_over(name: str, left_out: LeftOut) -> bool:
 def _opened_member(archive, member, path: Path) -> Iterator[BinaryIO]:
     import tarfile
 
-    with _errors_named(path):
+    with errors_named(path):
         try:
             with archive.extractfile(member) as file:
                 yield file
         except tarfile.TarError as error:
             raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """A regular file to read, unzipped if its content says gzip."""
-    with open_regular(path) as file:
-        zipped = file.read(2) == GZIP_MAGIC
-        file.seek(0)
-        if not zipped:
-            yield file
-            return
-        import gzip
-
-        with gzip.open(file, "rb") as unzipped:
-            yield unzipped
-
-
-@contextmanager
-def _errors_named(path: Path) -> Iterator[None]:
-    """Turn what reading a broken file raises into a DataError that names it."""
-    try:
-        yield
-    except EOFError as error:
-        raise DataError(f"{path}: truncated: the gzip data ends before its end mark") from error
-    except zlib.error as error:
-        raise DataError(f"{path}: corrupt gzip data ({error})") from error
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
-    except OSError as error:  # gzip.BadGzipFile is one, without an errno
-        reason = f"corrupt gzip data ({error})" if error.errno is None else error.strerror
-        raise DataError(f"{path}: {reason}") from error

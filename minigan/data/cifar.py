@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data.archive import members
+from minigan.data.compressed import read_at_most
 from minigan.data.dataset import Dataset
 from minigan.errors import DataError
 
@@ -35,7 +36,9 @@ def cifar10(path: str | os.PathLike, split: str = "train", records: int = 10_000
     for member in members(place):
         base = member.name.rpartition("/")[2]
         if base in BATCHES[split]:
-            found[base] = _records(member.read(), f"{place}: {member.name}", records)
+            with member.open() as file:
+                content = read_at_most(file, records * RECORD + 1)
+            found[base] = _records(content, f"{place}: {member.name}", records)
     missing = [name for name in BATCHES[split] if name not in found]
     if missing:
         raise DataError(f"{place}: this is not CIFAR-10's binary version: it has no {', '.join(missing)}{_hint(place)}")
@@ -55,8 +58,8 @@ def _records(content: bytes, name: str, records: int) -> np.ndarray:
     """Split one file into records, (records, RECORD) bytes."""
     expected = records * RECORD
     if len(content) != expected:
-        fault = "truncated" if len(content) < expected else "too long"
-        raise DataError(f"{name}: {fault}: {len(content)} bytes, but {records} records of {RECORD} are {expected}")
+        fault = f"truncated: {len(content)} bytes" if len(content) < expected else f"too long: over {expected} bytes"
+        raise DataError(f"{name}: {fault}, but {records} records of {RECORD} are {expected}")
     rows = np.frombuffer(content, np.uint8).reshape(records, RECORD)
     wrong = np.flatnonzero(rows[:, 0] >= len(CLASSES))
     if len(wrong):

@@ -7,10 +7,11 @@ import math
 import os
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from minigan.data.archive import read_bytes
+from minigan.data.compressed import BLOCK, errors_named, opened, read_at_most
 from minigan.data.dataset import Dataset
 from minigan.errors import DataError
 
@@ -41,38 +42,48 @@ RANKS = 64  # NumPy's limit
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
-    """Read one IDX file, gzipped or not (its content decides), of any of the six types.
+    """Read one IDX file, compressed or not (its content decides), of any of the six types.
 
     returns: an array of the file's shape and type, in this machine's byte order
-    raises DataError naming the file: not IDX, truncated, trailing bytes, corrupt gzip
+    raises DataError naming the file: not IDX, truncated, trailing bytes, corrupt compression
     """
     path = Path(path)
-    content = read_bytes(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
+    with errors_named(path), opened(path) as stream:
+        dtype, shape = _header(stream, path)
+        expected = math.prod(shape) * dtype.itemsize
+        content = read_at_most(stream, expected)
+        more = len(read_at_most(stream, BLOCK)) if len(content) == expected else 0  # none, and gzip checks its sum
+        if len(content) != expected or more:
+            dimensions = " x ".join(map(str, shape)) or "one value"
+            fault, found = "truncated", f"{len(content)}"
+            if more:
+                fault, found = "trailing bytes", f"{expected + more}{' or more' if more == BLOCK else ''}"
+            raise DataError(
+                f"{path}: {fault}: the header says {dimensions} of {dtype.itemsize} bytes, {expected} in all, "
+                f"but {found} follow it"
+            )
+        try:
+            values = np.frombuffer(content, dtype).reshape(shape)
+        except ValueError as error:  # dimensions of nothing whose product no array can have
+            raise DataError(f"{path}: the header says {' x '.join(map(str, shape))}: {error}") from error
+        return values.astype(dtype.newbyteorder("="))
+
+
+def _header(stream: BinaryIO, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
+    """Type and shape, from the beginning of an IDX file."""
+    start = read_at_most(stream, 4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in TYPES:
         raise DataError(
-            f"{path}: not an IDX file: it starts with {content[:4]!r}; IDX starts with two zero bytes, "
+            f"{path}: not an IDX file: it starts with {start!r}; IDX starts with two zero bytes, "
             "a type code from 0x08 to 0x0e and the number of dimensions"
         )
-    dtype, rank = TYPES[content[2]], content[3]
+    rank = start[3]
     if rank > RANKS:
         raise DataError(f"{path}: the header says {rank} dimensions, but arrays have at most {RANKS}")
-    start = 4 + 4 * rank
-    if len(content) < start:
-        raise DataError(f"{path}: truncated: the header of {start} bytes ends after {len(content)}")
-    shape = struct.unpack(f">{rank}I", content[4:start])
-    expected, found = math.prod(shape) * dtype.itemsize, len(content) - start
-    if found != expected:
-        fault = "truncated" if found < expected else f"{found - expected} trailing bytes"
-        dimensions = " x ".join(map(str, shape)) or "one value"
-        raise DataError(
-            f"{path}: {fault}: the header says {dimensions} of {dtype.itemsize} bytes, {expected} in all, "
-            f"but {found} follow it"
-        )
-    try:
-        values = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    except ValueError as error:  # dimensions of nothing whose product no array can have
-        raise DataError(f"{path}: the header says {' x '.join(map(str, shape))}: {error}") from error
-    return values.astype(dtype.newbyteorder("="))
+    sizes = read_at_most(stream, 4 * rank)
+    if len(sizes) < 4 * rank:
+        raise DataError(f"{path}: truncated: the header of {4 + 4 * rank} bytes ends after {4 + len(sizes)}")
+    return TYPES[start[2]], struct.unpack(f">{rank}I", sizes)
 
 
 def mnist(folder: str | os.PathLike, split: str = "train") -> Dataset:

@@ -76,9 +76,9 @@ class _Reader:
                 continue
             self.wide.pop(name, None)
             self.animated.pop(name, None)
-            content = member.read()
-            self.digests[name] = sha256(content).digest()
             try:
+                content = member.read()
+                self.digests[name] = sha256(content).digest()
                 picture = decoded(content, name, self.size, self.channels, bits)
             except DataError as error:
                 self.unreadable[name] = str(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.data import cifar, identity, idx
+from minigan.data import cifar, identity, idx, packed
 from minigan.data.archive import ARCHIVE_ENDINGS
 from minigan.data.dataset import Dataset
 from minigan.data.download import Remote, Report, cache_folder, fetch_all
@@ -18,6 +18,7 @@ from minigan.data.pixels import Size, check_format, resized, sides, with_channel
 from minigan.data.splits import SPLITS, TEST, TRAIN
 from minigan.errors import DataError, UnknownNameError
 
+ENDINGS = (*ARCHIVE_ENDINGS, packed.NPZ, packed.NPY)  # of names that must be paths
 EVERY = 10  # of which one is held out where a path has no test split
 
 
@@ -67,7 +68,7 @@ def load(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> Dataset:
-    """Have a data set by its name, or a folder or tar archive of images by its path.
+    """Have a data set by its name, or images by their path: a folder, an archive, an .npz or .npy file.
 
     source: "glyphs", "mnist", "fashion-mnist", "cifar10", or a path
     data_dir: a folder with the named set's files; nothing is downloaded then
@@ -78,6 +79,8 @@ def load(
     seed: of the glyphs; nothing else here is random
     report: told of a download's progress, (name, bytes there, bytes in all)
     skip_unreadable: go on without a path's images that cannot be read; the set's `left_out` counts them
+    A folder may also hold IDX files or .npy files; arrays are named images and labels, or x_train, y_train, x_test
+    and y_test.
     raises UnknownNameError for a source that does not exist, DataError for files that are missing or broken
     """
     if split not in SPLITS:
@@ -91,6 +94,8 @@ def load(
         dataset = _read(SOURCES[source], data_dir, split, report)
         return _converted(dataset if count is None else dataset.take(count), size, channels)
     path = _path(source)
+    if arrays := packed.arrays_at(path):
+        return _converted(packed.read(path, arrays, split, count), size, channels)
     return read(parts_of(path), split, path, size, 3 if channels is None else channels, count, skip_unreadable)
 
 
@@ -119,12 +124,17 @@ def _path_splits(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
-    channels = 3 if channels is None else channels
-    check_format(size, channels)
-    parts = parts_of(path)
-    train = read(parts, TRAIN, path, size, channels, skip_unreadable=skip_unreadable)
-    if TEST in parts:
-        return train, read(parts, TEST, path, size, channels, skip_unreadable=skip_unreadable)
+    check_format(size, 3 if channels is None else channels)
+    if arrays := packed.arrays_at(path):
+        splits = (TRAIN, TEST) if packed.has_test(path, arrays) else (TRAIN,)
+        found = [_converted(packed.read(path, arrays, split), size, channels) for split in splits]
+    else:
+        parts, channels = parts_of(path), 3 if channels is None else channels
+        splits = (TRAIN, TEST) if TEST in parts else (TRAIN,)
+        found = [read(parts, split, path, size, channels, skip_unreadable=skip_unreadable) for split in splits]
+    if len(found) == 2:
+        return tuple(found)
+    (train,) = found
     held_out = np.arange(len(train)) % EVERY == EVERY - 1
     if not held_out.any():
         raise DataError(f"{path}: {len(train)} images, of which every tenth is held out; there must be at least ten")
@@ -134,7 +144,14 @@ def _path_splits(
 def available() -> list[Listing]:
     """Every source, in the order of the table, with where its files are."""
     drawn = Listing("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), None, "", True)
-    path = Listing("FOLDER", "any folder or tar archive of images; sub-folders are labels", None, None, "", True)
+    path = Listing(
+        "FOLDER",
+        "a folder, .zip or .tar of images, sub-folders are labels; an .npz of images and labels",
+        None,
+        None,
+        "",
+        True,
+    )
     return [drawn, *(_listing(source) for source in SOURCES.values()), path]
 
 
@@ -181,8 +198,13 @@ def _path(source: str) -> Path:
     path = Path(source).expanduser()
     if path.exists():
         return path
-    if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(ARCHIVE_ENDINGS):
-        raise DataError(f"{source}: there is no such folder or archive of images")
+    if (
+        source.startswith(("~", "."))
+        or "/" in source
+        or os.sep in source
+        or source.endswith((*ARCHIVE_ENDINGS, ".npz", ".npy"))
+    ):
+        raise DataError(f"{source}: there is no such folder, archive or file of images")
     raise UnknownNameError("data source", source, ["glyphs", *SOURCES])
 
 

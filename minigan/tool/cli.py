@@ -46,7 +46,7 @@ def cli():
 
 @cli.command()
 @click.argument("model", default="dcgan")
-@click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a folder.")
+@click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a path.")
 @click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [some minutes on two cores].")

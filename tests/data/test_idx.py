@@ -72,10 +72,10 @@ def test_no_flipped_bit_in_a_gzip_changes_the_data(scratch):
         (b"\0\0\x0a\1\0\0\0\0", "not an IDX file"),
         (SMALL[:9], "truncated: the header of 16 bytes ends after 9"),
         (SMALL[:-5], "truncated: the header says 2 x 3 x 4 of 1 bytes, 24 in all, but 19 follow"),
-        (SMALL + b"ab", "2 trailing bytes: the header says 2 x 3 x 4"),
-        (ZIPPED[:-9], "truncated: the gzip data ends"),
-        (ZIPPED[:-8] + bytes(8), "corrupt gzip data .*CRC"),
-        (ZIPPED + b"tail", "corrupt gzip data"),
+        (SMALL + b"ab", "trailing bytes: the header says 2 x 3 x 4 .* but 26 follow"),
+        (ZIPPED[:-9], "truncated: the compressed data ends"),
+        (ZIPPED[:-8] + bytes(8), "corrupt compressed data .*CRC"),
+        (ZIPPED + b"tail", "corrupt compressed data"),
     ],
 )
 def test_errors_say_what_is_wrong(scratch, content, complaint):

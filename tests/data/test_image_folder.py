@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from data_files import image_bytes, tar_bytes, write_tree
+from data_files import image_bytes, tar_bytes, write_tree, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,15 +27,21 @@ LABELLED = {
 }
 
 
-@pytest.fixture(params=["folder", "tar", "tar.gz", "tar with a leading folder", "tar with ./"])
+PACKED = {"tar": "w", "tar.gz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}
+
+
+@pytest.fixture(
+    params=["folder", *PACKED, "zip", "zip with a leading folder", "tar with a leading folder", "tar with ./"]
+)
 def labelled(request, tmp_path):
     if request.param == "folder":
         write_tree(tmp_path, LABELLED)
         return tmp_path
-    lead = {"tar with a leading folder": "photos/of/", "tar with ./": "./"}.get(request.param, "")
-    path = tmp_path / "pets.tar"
+    kind, _, lead = request.param.partition(" with ")
+    lead = {"a leading folder": "photos/of/", "./": "./"}.get(lead, "")
     files = {lead + name: content for name, content in reversed(LABELLED.items())}
-    path.write_bytes(tar_bytes(files, "w:gz" if request.param == "tar.gz" else "w"))
+    path = tmp_path / "pets.packed"  # its content says how
+    path.write_bytes(zip_bytes(files) if kind == "zip" else tar_bytes(files, PACKED[kind]))
     return path
 
 
@@ -152,7 +158,7 @@ def test_a_damaged_header_is_not_the_end_of_an_archive(tmp_path):
 def test_another_kind_of_file_is_refused(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(shade(1))
-    with pytest.raises(DataError, match=r"photo\.png: neither a folder nor a tar archive"):
+    with pytest.raises(DataError, match=r"photo\.png: one image; name the folder that it lies in"):
         image_folder(path)
 
 

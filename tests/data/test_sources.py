@@ -89,7 +89,7 @@ def test_an_unknown_name_gets_the_nearest(typed, meant):
 
 @pytest.mark.parametrize("path", ["./photos", "a/b", "~/nowhere-at-all", "photos.tar.gz"])
 def test_a_path_that_does_not_exist_is_called_a_path(path):
-    with pytest.raises(DataError, match=re.escape(f"{path}: there is no such folder or archive")):
+    with pytest.raises(DataError, match=re.escape(f"{path}: there is no such folder, archive or file of images")):
         load(path)
 
 

@@ -1,0 +1,197 @@
+"""Images and labels that lie in files as arrays: .npz and .npy files of NumPy, and folders of such or of IDX files."""
+
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from minigan.data import identity
+from minigan.data.archive import is_zip, members
+from minigan.data.arrays import MOST_CLASSES, check_channels, images_from
+from minigan.data.compressed import errors_named, read_at_most
+from minigan.data.dataset import Dataset
+from minigan.data.identity import Identity
+from minigan.data.idx import read_idx
+from minigan.data.left_out import named
+from minigan.data.splits import NAMES, SPLITS, TEST, TRAIN, classes_in_order, split_named
+from minigan.data.walk import open_regular
+from minigan.errors import DataError
+
+NPY, NPZ = ".npy", ".npz"
+NPY_START = b"\x93NUMPY"
+IDX_NAME = re.compile(r".*(images|labels)[-.]idx[1-4]-ubyte(\.gz)?", re.IGNORECASE)
+
+IMAGES = ("images", "image", "x", "data", "arr_0")
+LABELS = ("labels", "label", "y", "targets", "target", "arr_1")
+EXPECTED = "images and labels, or x_train, y_train, x_test and y_test"
+
+Arrays = dict[str, Callable[[], np.ndarray]]  # by name, each read when it is asked for
+
+
+def arrays_at(path: Path) -> Arrays | None:
+    """The arrays in a file or a folder; None if it is not a place of arrays, but one of images."""
+    if path.is_dir():
+        return _in_folder(path)
+    if path.suffix.lower() == NPY or _starts(path, NPY_START):
+        return {"images": lambda: _npy_file(path)}
+    if not is_zip(path):
+        return None
+    names = [member.name for member in members(path)]
+    if path.suffix.lower() != NPZ and not (names and all(name.lower().endswith(NPY) for name in names)):
+        return None
+    return {Path(name).stem: lambda name=name: _npz_member(path, name) for name in names if name.lower().endswith(NPY)}
+
+
+def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Dataset:
+    """One split of the images in `arrays`, which `arrays_at(path)` found.
+
+    count: how many to take, spread evenly; None takes all
+    returns: images (N, H, W, C), uint8; labels (N,), int64, numbered alike for all splits, or None
+    raises DataError if it is not clear which arrays these are, or they are not images and labels
+    """
+    found = _roles(path, list(arrays))
+    if (split, "images") not in found:
+        raise DataError(f"{path}: no {split} split: the arrays in it are {named(arrays, 20)}")
+    images = _images(path, found[split, "images"], arrays)
+    labels, classes = None, ()
+    if (split, "labels") in found:
+        of_split = {each: _labels(path, found[each, "labels"], arrays) for each in SPLITS if (each, "labels") in found}
+        classes = classes_in_order(str(name) for values in of_split.values() for name in np.unique(values))
+        if len(classes) > MOST_CLASSES:
+            raise DataError(
+                f"{path}: {len(classes):,} different labels, but there are at most {MOST_CLASSES:,} classes"
+            )
+        labels = _numbered(of_split[split], classes)
+        if len(labels) != len(images):
+            raise DataError(f"{path}: {len(images)} images, but {len(labels)} labels in {found[split, 'labels']}")
+    if not images.size:
+        raise DataError(f"{path}: {found[split, 'images']} has shape {images.shape}: there are no images in it")
+    chosen = _spread(len(images), count, path)
+    digest = identity.of_arrays(images, labels)
+    kind = "folder" if path.is_dir() else "array file"
+    origin = Identity(kind, os.path.abspath(path), digest, classes, len(images))
+    labels = None if labels is None else labels[chosen]
+    return Dataset(images[chosen], labels, path.resolve().stem, classes).known_as(origin)
+
+
+def has_test(path: Path, arrays: Arrays) -> bool:
+    """Whether there are test images among the arrays."""
+    return (TEST, "images") in _roles(path, list(arrays))
+
+
+def _in_folder(folder: Path) -> Arrays | None:
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}") from error
+    idx = {file.name: lambda file=file: read_idx(file) for file in files if IDX_NAME.fullmatch(file.name)}
+    npy = {file.stem: lambda file=file: _npy_file(file) for file in files if file.suffix.lower() == NPY}
+    return idx or npy or None
+
+
+def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
+    """Which array is what: (split, "images" or "labels") to its name."""
+    found: dict[tuple[str, str], str] = {}
+    rest = []
+    for name in names:
+        words = [name.lower(), *re.split(r"[^a-z0-9]+", name.lower())]
+        role = next((role for role, known in (("images", IMAGES), ("labels", LABELS)) if set(words) & set(known)), None)
+        split = next((split for word in words if (split := TEST if word == "t10k" else split_named(word))), TRAIN)
+        if role is None:
+            rest.append(name)
+        elif (split, role) not in found or _rank(words) < _rank(re.split(r"[^a-z0-9]+", found[split, role].lower())):
+            found[split, role] = name
+        elif _rank(words) == _rank(re.split(r"[^a-z0-9]+", found[split, role].lower())):
+            raise DataError(f"{path}: {found[split, role]} and {name} are both {split} {role}; keep one of them there")
+    if not any(role == "images" for _, role in found) and len(rest) == 1:
+        found[TRAIN, "images"] = rest[0]
+    if (TRAIN, "images") not in found:
+        raise DataError(
+            f"{path}: no array in it is named as training images; name them {EXPECTED}, not {named(names, 20)}"
+        )
+    return found
+
+
+def _rank(words: list[str]) -> int:
+    """How much a test split of these words is wanted: test before validation."""
+    return min((NAMES[TEST].index(word) for word in words if word in NAMES[TEST]), default=0)
+
+
+def _images(path: Path, name: str, arrays: Arrays) -> np.ndarray:
+    images, call = arrays[name](), f"{path}: {name}"
+    if images.ndim == 2:
+        side = math.isqrt(images.shape[1])
+        how = f".reshape(-1, {side}, {side})" if side * side == images.shape[1] else ".reshape(-1, height, width)"
+        raise DataError(f"{call} has shape {images.shape}; save images as (N, H, W) or (N, H, W, C): images{how}")
+    images = images_from(call, images[..., None] if images.ndim == 3 else images, floats=False)
+    check_channels(call, images)
+    return images
+
+
+def _labels(path: Path, name: str, arrays: Arrays) -> np.ndarray:
+    labels = arrays[name]()
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "iubU":
+        how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 else ""
+        raise DataError(
+            f"{path}: {name} is {labels.dtype} {labels.shape}, but labels are (N,), whole numbers or words{how}"
+        )
+    return labels
+
+
+def _numbered(values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+    index = {name: i for i, name in enumerate(classes)}
+    unique, inverse = np.unique(values, return_inverse=True)
+    return np.array([index[str(name)] for name in unique], np.int64)[inverse]
+
+
+def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
+    if count is not None and not 1 <= count <= total:
+        raise DataError(f"{path}: {count} images wanted, but there are {total}")
+    return np.arange(total if count is None else count) * total // (total if count is None else count)
+
+
+def _starts(path: Path, magic: bytes) -> bool:
+    with errors_named(path), open_regular(path) as file:
+        return file.read(len(magic)) == magic
+
+
+def _npy_file(path: Path) -> np.ndarray:
+    with errors_named(path), open_regular(path) as file:
+        return _npy(file, str(path))
+
+
+def _npz_member(path: Path, name: str) -> np.ndarray:
+    for member in members(path):
+        if member.name == name:
+            with member.open() as file:
+                return _npy(file, f"{path}: {name}")
+    raise DataError(f"{path}: {name} is no longer there")
+
+
+def _npy(stream: BinaryIO, name: str) -> np.ndarray:
+    """An array in NumPy's format, without what its header could make of memory, or a pickle of the process."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on headers that Python 2 wrote
+            version = np.lib.format.read_magic(stream)
+            header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, in_columns, dtype = header[version](stream)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # the header is a Python literal, and what is none raises nearly anything
+        raise DataError(f"{name}: not an array file of NumPy, or its header is damaged ({error})") from error
+    if dtype.hasobject or dtype.kind not in "iufbU":
+        raise DataError(f"{name}: it holds {dtype}, but images and labels are numbers (or words); objects are not read")
+    expected = math.prod(shape) * dtype.itemsize
+    content = b"" if min(shape, default=0) < 0 else read_at_most(stream, expected + 1)
+    if len(content) != expected or not dtype.itemsize or min(shape, default=0) < 0:
+        found = f"{len(content)}" if len(content) <= expected else "more"
+        raise DataError(f"{name}: damaged: the header says {shape} of {dtype}, {expected} bytes, but {found} follow")
+    return np.frombuffer(content, dtype).reshape(shape, order="F" if in_columns else "C")
