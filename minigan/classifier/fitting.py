@@ -77,6 +77,8 @@ def fit(
         the loss becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
     """
     names = images.classes if isinstance(images, Dataset) else ()
+    if names and labels is None and isinstance(test, Dataset):
+        images.check_classes(test, "fit", "test")
     images, labels, source = inputs.images_of(images, labels)
     if labels is None:
         raise DataError("fit: a classifier learns from labels; pass labels=, or a Dataset that has them")

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigan.data import identity
 from minigan.data.identity import Identity
-from minigan.data.left_out import LeftOut, printable
+from minigan.data.left_out import LeftOut, named, printable
 from minigan.errors import DataError
 
 SHOWN = 12  # classes named in the line that announces a set
@@ -109,6 +109,17 @@ class Dataset:
         known = replace(self)
         object.__setattr__(known, "_origin", origin)
         return known
+
+    def check_classes(self, other: "Dataset", call: str, what: str) -> None:
+        """Raise DataError where both have labels, and these are not of the same classes.
+
+        call, what: what errors call the caller, and the other set
+        """
+        if self.labels is not None and other.labels is not None and self.classes != other.classes:
+            raise DataError(
+                f"{call}: {what} has the classes {named(other.classes, 10)}, but the images to train on have "
+                f"{named(self.classes, 10)}: the same label would mean another class"
+            )
 
     def words(self) -> str:
         """What is in it, in one line: images, their size, classes with their numbers, and what was left out."""

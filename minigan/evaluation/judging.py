@@ -181,6 +181,7 @@ def _check(judge, train, test):
             raise DataError(
                 f"evaluate: {dataset.name} has {len(dataset.classes)} classes, the classifier {judge.classes}"
             )
+    train.check_classes(test, "evaluate", "test")
     _check_count(test=test.images, training=train.images)
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 
-from minigan.data import Dataset
 from minigan.errors import DataError
 from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
-from minigan.tool.evaluate import check_files, keep, known_source, real_images
+from minigan.tool.evaluate import check_files, keep
+from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.sample import samples
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -26,26 +25,17 @@ def ask(folder, out, count, source, data_dir, seed, seconds, examples):
         images, or none
     """
     path = _page_file(out)
-    config = RunFolder(folder).config()
-    source = source or known_source(folder, config)
+    learned = Learned.of(folder, RunFolder(folder).config())
+    source, data_dir = learned.source(source, data_dir)
     made = samples(folder, count, seed)
     train, test = real_images(source, data_dir, made.shape[1:])
-    for note in notes(config, train):
-        click.echo(f"note: {note}")
+    say_notes([learned], train)
     rng = np.random.default_rng(seed)
     real = _drawn(test, count, rng, "test")
     shown = _drawn(train, min(examples, len(train)), rng, "training")
     files.write(path, page(made, real, seed, seconds, train.name, shown).encode())
     click.echo(f"{count} test images of {train.name} and {count} of {folder} in {path}; open it in a browser")
     click.echo("what people save there: minigan answers FILE FILE ...")
-
-
-def notes(config: dict, train: Dataset) -> Iterator[str]:
-    """What a reader of the answers has to know of where the images come from."""
-    if config.get("data") != train.name:
-        yield f"the run learned from {config.get('data')}; here its images are among those of {train.name}"
-    elif config.get("images", 0) > len(train):
-        yield f"the run learned from {config['images']:,} images, the test images among them"
 
 
 def put_together(saved, file):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
 from minigan import evaluation, gan
-from minigan.data import Dataset
 from minigan.evaluation import Swapped
 from minigan.evaluation.intervals import percent
 from minigan.models import GAN
-from minigan.tool.evaluate import check_files, keep, known_source, real_images
+from minigan.tool.evaluate import check_files, keep
+from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.words import table
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
@@ -27,13 +25,13 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
     runs = first, second
     configs = [RunFolder(run).config() for run in runs]
     gans = [loaded(run, config) for run, config in zip(runs, configs, strict=True)]
-    source = source or common(runs, configs)
-    train, test = real_images(source, data_dir, gans[0].image_shape)
-    for note in notes(runs, configs, train):
-        click.echo(f"note: {note}")
+    learned = [Learned.of(run, config, title=run) for run, config in zip(runs, configs, strict=True)]
+    train, test = real_images(*common(learned, source, data_dir), gans[0].image_shape)
+    say_notes(learned, train)
     found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
     click.echo(text_of(found, first, second))
-    keep(file, {"runs": list(runs), "data": train.name, "seed": seed, "statistics": statistics, **found.plain()})
+    data = {"data": train.name, "dataset": train.identity.plain()}
+    keep(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
 
 
 def loaded(run: str, config: dict) -> GAN:
@@ -46,23 +44,15 @@ def loaded(run: str, config: dict) -> GAN:
     return model
 
 
-def common(runs: tuple[str, str], configs: list[dict]) -> str:
-    """The data that both runs learned from. Raises RunError where these are two, or in no list."""
-    first, second = (config.get("data") for config in configs)
-    if first != second:
-        raise RunError(f"{runs[0]} learned from {first} and {runs[1]} from {second}; say whose test images (--data)")
-    return known_source(runs[0], configs[0])
-
-
-def notes(runs: tuple[str, str], configs: list[dict], train: Dataset) -> Iterator[str]:
-    """What a reader of the verdict has to know of where the images come from."""
-    first, second = (config.get("data") for config in configs)
-    if len({first, second, train.name}) > 1:
-        yield f"{runs[0]} learned from {first}, {runs[1]} from {second}; here both meet {train.name}"
-        return
-    for run, config in zip(runs, configs, strict=True):
-        if config.get("images", 0) > len(train):
-            yield f"{run} learned from {config['images']:,} images, the test images among them"
+def common(learned: list[Learned], source: str | None, data_dir: str | None) -> tuple[str, str | None]:
+    """The source that was asked for, or that both runs learned from. Raises RunError where these are two."""
+    first, second = learned
+    if source is None and first.identity and second.identity and not first.identity.same(second.identity):
+        raise RunError(
+            f"{first.run} learned from {first} and {second.run} from {second}, other images; say whose test images "
+            "(--data SOURCE)"
+        )
+    return (first if first.identity is None else second).source(source, data_dir)
 
 
 def text_of(found: Swapped, first: str, second: str) -> str:

@@ -11,16 +11,13 @@ import click
 import numpy as np
 
 from minigan import classifier, evaluation
-from minigan.data import Dataset, available
-from minigan.data.sources import load_splits
 from minigan.evaluation.adversarial import check_enough
 from minigan.evaluation.inception import words as inception_words
 from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
-from minigan.tool.downloads import Downloads
 from minigan.tool.inception import loaded, measured
+from minigan.tool.learned import Learned, real_images, required_judge, say_notes, usual_judge
 from minigan.tool.sample import samples
-from minigan.tool.unreadable import skip_unreadable
 from minigan.training import files
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
@@ -38,19 +35,25 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     check_files(file, picture)
     weights = loaded(inception, device) if inception else None
     config = RunFolder(folder).config()
-    model = learned = None
-    if judge or not weights or usual_folder(config.get("data")).is_run():
-        judge = judge or usual_judge(config.get("data"))
-        model, learned = loaded_judge(judge)
+    learned, model, teller = Learned.of(folder, config), None, None
+    if not judge:
+        judge = usual_judge(learned) if weights else required_judge(learned)
+    if judge:
+        model, config = loaded_judge(judge)
+        teller = Learned.of(judge, config, "the classifier")
     elif adversarial or picture:
         raise RunError("--adversarial and --picture take a classifier; say where one is (--classifier RUN)")
-    source = source or known_source(folder if learned is None else judge, learned or config)
+    source, data_dir = (teller or learned).source(source, data_dir)
     images = samples(folder, count, seed)
     shape = images.shape[1:] if model is None else model.image_shape
     train, test = real_images(source, data_dir, shape)
-    for note in (*notes(config, learned, train), *notes_on_judge(judge, learned), *notes_on_size(images, shape)):
+    if teller:
+        teller.check_classes(train)
+    say_notes([learned, teller] if teller else [learned], train)
+    for note in (*(notes_on_judge(judge, config) if teller else ()), *notes_on_size(images, shape)):
         click.echo(f"note: {note}")
-    title, plain = f"{count:,} images of {folder}", {"run": folder, "seed": seed}
+    title = f"{count:,} images of {folder}"
+    plain = {"run": folder, "seed": seed, "dataset": train.identity.plain()}
     if model:
         plain |= {"classifier": str(judge), **judged(title, images, model, train, test, seed, adversarial, picture)}
     else:
@@ -101,22 +104,11 @@ def check_files(file: str | None, picture: str | None) -> None:
         raise RunError(f"--picture {picture}: the file's name must end in .png")
 
 
-def notes(config: dict, learned: dict | None, train: Dataset) -> Iterator[str]:
-    """What a reader of the scores has to know of where the images come from; learned: a classifier's config.json."""
-    names = config.get("data"), (learned or config).get("data"), train.name
-    if learned is None and names[0] != train.name:
-        yield f"the run learned from {names[0]}; here it meets {train.name}"
-    elif len(set(names)) > 1:
-        yield "the run learned from {}, the classifier from {}; here both meet {}".format(*names)
-    elif config.get("images", 0) > len(train):
-        yield f"the run learned from {config['images']:,} images, the test images among them"
-
-
-def notes_on_judge(folder: str | Path, learned: dict | None) -> Iterator[str]:
+def notes_on_judge(folder: str | Path, learned: dict) -> Iterator[str]:
     """What a reader of the scores has to know of the classifier, whose config.json is given."""
-    if learned and "pruned" in learned:
+    if "pruned" in learned:
         yield f"the classifier in {folder} is a pruned one"
-    elif learned and learned.get("outcome", "finished") != "finished":
+    elif learned.get("outcome", "finished") != "finished":
         yield f"the training of the classifier in {folder} has not come to its end"
 
 
@@ -134,30 +126,6 @@ def text_of(apart: evaluation.ToldApart) -> str:
     return f"\na fresh discriminator is right about {right}; 50% is best\n({kinds})"
 
 
-def known_source(folder: str | Path, config: dict) -> str:
-    """What a run learned from. Raises RunError where that is a folder, whose place is not in its config.json."""
-    if config.get("data") not in [listing.name for listing in available()]:
-        kind = "classifier" if config.get("kind") == "classifier" else "run"
-        raise RunError(f"{folder}: the {kind} learned from {config.get('data')}; say where that is (--data FOLDER)")
-    return config["data"]
-
-
-def usual_folder(data: str | None) -> RunFolder:
-    """Where `minigan train cnn` leaves a classifier."""
-    return RunFolder(Path("runs", f"cnn-{data}"))
-
-
-def usual_judge(data: str | None) -> Path:
-    """The folder that `minigan train cnn` leaves. Raises RunError where it is not there."""
-    folder = usual_folder(data)
-    if not folder.is_run():
-        raise RunError(
-            f"there is no classifier in {folder.path} to judge images by; train one, `minigan train cnn --data "
-            f"{data}`, or say where one is (--classifier RUN)"
-        )
-    return folder.path
-
-
 def loaded_judge(folder):
     """A run's classifier, and the run's settings. Raises RunError where its weights are not what it ended with."""
     model, config = classifier.load(folder), RunFolder(folder).config()
@@ -165,12 +133,3 @@ def loaded_judge(folder):
     if kept not in (None, found):
         raise RunError(f"{folder}: the weights are {found}, but config.json is of {kept}; train the classifier again")
     return model, config
-
-
-def real_images(source, data_dir, shape):
-    """The training and the test images of a source, in a shape."""
-    named = {listing.name: listing.shape for listing in available()}
-    size = None if named.get(source) == tuple(shape) else tuple(shape[:2])
-    with Downloads() as downloads:
-        how = {"report": downloads.report, "skip_unreadable": skip_unreadable()}
-        return load_splits(source, data_dir, size=size, channels=shape[2], **how)

@@ -16,7 +16,7 @@ from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Linear, Module
-from minigan.tool.evaluate import known_source, real_images
+from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.sample import KINDS
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -46,14 +46,21 @@ def run(folder, out, judge, source, data_dir, seed):
         raise RunError(f"--classifier {judge}: is for runs of GANs and VAEs, and {folder} is a classifier itself")
     place = folder_for(folder, out)
     model = importlib.import_module(f"minigan.{kind}").load(folder)
-    learned = config.get("data", "images")
+    learned, origin = config.get("data", "images"), Learned.of(folder, config)
     if kind == "classifier":
-        found = of_classifier(model, learned, test_images(folder, learned, source, data_dir, model.image_shape), seed)
+        train, test = real_images(*origin.source(source, data_dir), model.image_shape)
+        origin.check_classes(test)
+        say_notes([origin], train, figures=False)
+        found = of_classifier(model, learned, test, seed)
     else:
-        real = None if source is None else real_images(source, data_dir, model.image_shape)[1]
+        train, real = (None, None) if source is None else real_images(source, data_dir, model.image_shape)
         if judge and getattr(model, "classes", None):
             raise RunError(f"--classifier {judge}: {model.name} is told the class, so its noise says nothing of it")
-        teller = None if judge is None else classifier.load(judge)
+        parties, teller = [origin], None
+        if judge is not None:
+            teller = classifier.load(judge)
+            parties.append(Learned.of(judge, RunFolder(judge).config(), "the classifier"))
+        say_notes(parties, train, figures=False)
         found = of_generator(model, learned, real, teller, seed)
     try:
         for name, content in found:
@@ -76,12 +83,6 @@ def folder_for(run: str, out: str | None) -> Path:
     if RunFolder(place).is_run():
         raise RunError(f"{place}: is the folder of a run, in which nothing else is put; choose another one (--out DIR)")
     return place
-
-
-def test_images(folder, learned: str, source: str | None, data_dir: str | None, shape) -> Dataset:
-    """The images that a classifier has not learned from. Raises RunError where nothing says which."""
-    source = source or known_source(folder, {"kind": "classifier", "data": learned})
-    return real_images(source, data_dir, shape)[1]
 
 
 def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> Iterator[tuple[str, bytes]]:

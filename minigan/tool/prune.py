@@ -12,7 +12,8 @@ from minigan import evaluation, pruning, random, restoration
 from minigan.evaluation import Scores
 from minigan.models import Model
 from minigan.pruning import Pruned
-from minigan.tool.evaluate import check_files, keep, known_source, loaded_judge, notes, real_images, usual_judge
+from minigan.tool.evaluate import check_files, keep, loaded_judge
+from minigan.tool.learned import Learned, real_images, required_judge, say_notes
 from minigan.tool.words import table
 from minigan.training import weights
 from minigan.training.errors import RunError
@@ -65,14 +66,15 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
 def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Judged:
     """What judges a model of this run: its images, its accuracy, what it restores."""
     if model.kind in ("gan", "vae"):
-        return judged_by_images(config, model, count, judge, source, data_dir, seed)
+        return judged_by_images(Learned.of(folder, config), model, count, judge, source, data_dir, seed)
     if judge:
         raise RunError(f"{folder}: a run of a {model.kind}, which makes no images for another classifier to judge")
-    name = source or known_source(folder, config)
+    learned = Learned.of(folder, config)
+    name, data_dir = learned.source(source, data_dir)
     train, test = real_images(name, data_dir, model.image_shape)
-    if train.name != config.get("data"):
-        click.echo(f"note: the run learned from {config.get('data')}; here it meets {train.name}")
+    say_notes([learned], train)
     if model.kind == "classifier":
+        learned.check_classes(test)
         if test.labels is None or test.labels.max() >= model.classes:
             raise RunError(
                 f"{folder}: the classifier knows {model.classes} classes, and {name} has other labels or none"
@@ -82,13 +84,14 @@ def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Jud
     return lambda model: restoration.evaluate(model, images, random.derived(seed, "damage")).figures["restored"]
 
 
-def judged_by_images(config, model, count, judge, source, data_dir, seed) -> Judged:
+def judged_by_images(made, model, count, judge, source, data_dir, seed) -> Judged:
     """What judges the images of a GAN or a VAE, as `minigan evaluate` does, by the same noise each time."""
-    judge = judge or usual_judge(config.get("data"))
-    by, learned = loaded_judge(judge)
-    train, test = real_images(source or known_source(judge, learned), data_dir, by.image_shape)
-    for note in notes(config, learned, train):
-        click.echo(f"note: {note}")
+    judge = judge or required_judge(made)
+    by, config = loaded_judge(judge)
+    learned = Learned.of(judge, config, "the classifier")
+    train, test = real_images(*learned.source(source, data_dir), by.image_shape)
+    learned.check_classes(train)
+    say_notes([made, learned], train)
     module, reference = importlib.import_module(f"minigan.{model.kind}"), evaluation.Reference(by, train, test)
     return lambda model: figures(reference.evaluate(module.sample(model, count, seed), seed).made)
 

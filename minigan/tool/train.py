@@ -13,7 +13,6 @@ from minigan.tool.downloads import Downloads
 from minigan.tool.sample import KINDS
 from minigan.tool.special import split
 from minigan.tool.unreadable import skip_unreadable
-from minigan.tool.words import text_of_shape
 from minigan.training import Progress
 from minigan.training.errors import Interrupted
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered
@@ -163,8 +162,7 @@ def load_data(
 
 def announcement(model: str, dataset: Dataset, length: str, seed: int, out) -> str:
     """What is about to happen, in two lines."""
-    images = f"{len(dataset):,} images of {text_of_shape(dataset.shape)}"
-    return f"{model} on {dataset.name}: {images}, {length}, seed {seed}\nrun folder: {out}"
+    return f"{model} on {dataset.name}: {dataset.words()}; {length}, seed {seed}\nrun folder: {out}"
 
 
 def farewell(out) -> None:

@@ -2,27 +2,29 @@
 
 import math
 import operator
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
 from minigan.data import Augment, Dataset, to_uint8
 from minigan.data.arrays import check_channels, images_from, labels_from
+from minigan.data.identity import Identity, of_arrays
 from minigan.errors import DataError
 from minigan.models import Model
 from minigan.training.errors import TrainingError
 
 
-def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, str]:
-    """The images of a Dataset or of an array, (N, H, W, 1 or 3), their labels or None, and what to call them.
+def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, "Source"]:
+    """The images of a Dataset or of an array, (N, H, W, 1 or 3), their labels or None, and where they are from.
 
     labels: (N,), take the place of the Dataset's own
     raises DataError for anything that `minigan.data.arrays` does not take
     """
-    source = "an array"
+    name, dataset = "an array", None
     if isinstance(images, Dataset):
-        labels = images.labels if labels is None else labels
-        source, images = images.name, images.images
+        name, dataset = images.name, images if labels is None else None
+        images, labels = images.images, images.labels if labels is None else labels
     elif not isinstance(images, np.ndarray):
         raise DataError(
             f"{call}: images are a {type(images).__name__}; it takes a Dataset (mg.data.load) or an array (N, H, W, C)"
@@ -31,7 +33,29 @@ def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.nd
     if not images.size:
         raise DataError(f"{call}: images have shape {images.shape}, so there are none")
     check_channels(call, images)
-    return images, None if labels is None else labels_from(call, labels, len(images)), source
+    labels = None if labels is None else labels_from(call, labels, len(images))
+    return images, labels, Source(name, images, labels, dataset)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the images of a run are from.
+
+    dataset: the set with exactly these labels; None where there is none
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray | None
+    dataset: Dataset | None
+
+    def plain(self) -> dict:
+        """What config.json records: a name, how many images, and what they are."""
+        if self.dataset is None:
+            identity = Identity("array", None, of_arrays(self.images, self.labels), (), len(self.images))
+        else:
+            identity = self.dataset.identity
+        return {"data": self.name, "images": len(self.images), "dataset": identity.plain()}
 
 
 def whole(name: str, number, least: int = 1) -> int | None:

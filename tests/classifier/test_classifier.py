@@ -10,6 +10,7 @@ import minigan as mg
 from minigan import classifier, optim
 from minigan.classifier.pictures import surest_mistakes
 from minigan.classifier.trainer import confusion_matrix
+from minigan.errors import DataError
 from minigan.training import DivergedError, Every, RunError, TrainingError
 
 
@@ -70,6 +71,9 @@ def test_a_run_keeps_accuracy_pictures_and_what_builds_it_again(glyphs, held_out
     three = glyphs.labels < 3
     few, test = mg.data.Dataset(glyphs.images[three], glyphs.labels[three], "few", ("a", "b", "c")), held_out
     test = test[test.labels < 3]
+    with pytest.raises(DataError, match=r"test has the classes 0, 1, 2, .*, but the images to train on have a, b, c"):
+        fit(few, test=test)
+    test = mg.data.Dataset(test.images, test.labels, "few", few.classes)
     result = fit(few, test=test, out=tmp_path / "run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["kind"] == "classifier"

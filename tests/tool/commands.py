@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
+from minigan.data import load
 from minigan.gan import weights as gan_weights
 from minigan.tool.__main__ import main
 from minigan.training import model_loop, weights
@@ -49,11 +50,11 @@ def start(*arguments, folder):
     )
 
 
-def draw_folder(path, count=8, kinds=("cats", "dogs")):
+def draw_folder(path, count=8, kinds=("cats", "dogs"), seed=0):
     """Few small images in sub-folders, which are quicker to have than glyphs."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for kind in kinds:
-        (Path(path) / kind).mkdir(parents=True)
+        (Path(path) / kind).mkdir(parents=True, exist_ok=True)
         for number in range(count):
             pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
             PIL.Image.fromarray(pixels).save(Path(path) / kind / f"{number}.png")
@@ -66,5 +67,7 @@ def keep_run(path, model, **config):
     Path(path).mkdir(parents=True)
     weights.save(Path(path) / "weights.safetensors", of.header_of(model), of.state_of(model))
     recipe = {"recipe": model.recipe.plain()} if model.kind == "gan" else {}
+    if Path(config.get("data", "")).is_dir():
+        config["dataset"] = load(config["data"], size=model.image_shape[0]).identity.plain()
     config = {"format": "minigan-run-1", "kind": model.kind, "model": model.name, **recipe, **config}
     (Path(path) / "config.json").write_text(json.dumps(config))

@@ -101,16 +101,16 @@ def test_the_same_seed_makes_the_same_page(run):
     assert pages[0] == pages[1] != pages[2]
 
 
-def test_other_data_are_said_to_be_others(run, tmp_path):
-    draw_folder(tmp_path / "others", count=30)
+def test_other_data_are_said_to_be_others(run, folder, tmp_path):
+    draw_folder(tmp_path / "others", count=30, seed=1)
     outcome = run("ask", "run", "--data", tmp_path / "others", "--count", 6, "--out", "page.html")
-    assert "note: the run learned from pictures; here its images are among those of others" in outcome.out
+    pictures, others = (f"{path} (folder)" for path in (folder / "pictures", tmp_path / "others"))
+    assert f"note: the run learned from {pictures}; here it meets {others}\n" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ask", "run", "--out", "page.html"), "say where that is (--data FOLDER)"),
         (("ask", "nothing", "--out", "page.html"), "not a run of minigan"),
         (("ask", "cnn", "--data", "pictures", "--out", "page.html"), "makes no images from nothing"),
         (("ask", "run", "--data", "pictures", "--out", "page.txt"), "must end in .html"),

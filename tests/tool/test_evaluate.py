@@ -64,7 +64,6 @@ def test_the_nearest_are_drawn(runs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("runs/mlp-gan-pictures",), "say where that is (--data FOLDER)"),
         (("runs/cnn-pictures", "--data", "pictures"), "makes no images from nothing"),
         (("runs/nothing",), "not a run of minigan"),
         (("runs/mlp-gan-pictures", "--classifier", "runs/mlp-gan-pictures"), "a run of a gan"),
@@ -82,10 +81,13 @@ def test_what_cannot_be_judged_is_said(runs, arguments, message):
 
 
 def test_other_data_are_said_to_be_others(runs, tmp_path):
-    draw_folder(tmp_path / "others", count=60)
+    draw_folder(tmp_path / "others", count=60, seed=1)
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "others")
     assert outcome.code == 0, outcome.err
-    assert "note: the run learned from pictures, the classifier from pictures; here both meet others" in outcome.out
+    pictures, others = (f"{tmp_path / name} (folder)" for name in ("pictures", "others"))
+    assert f"note: the run learned from {pictures}, the classifier from {pictures}; here both meet {others}\n" in (
+        outcome.out
+    )
 
 
 def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs, tmp_path):

@@ -83,7 +83,6 @@ def test_what_cannot_be_done_is_said(runs, file):
         (*RUN, "--most", 20): "say where the network is (--inception FILE)",
         (*RUN, "--inception", file, "--device", "moon"): "no device is called 'moon'",
         (*RUN, "--inception", file, "--picture", "nearest.png"): "--adversarial and --picture take a classifier",
-        (*RUN[:4], "--inception", file): "the run learned from pictures; say where that is (--data FOLDER)",
     }
     for arguments, message in cases.items():
         outcome = runs(*arguments)

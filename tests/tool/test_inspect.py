@@ -105,7 +105,6 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     ("arguments", "message"),
     [
         (("runs/nothing",), "not a run of minigan"),
-        (("runs/cnn",), "say where that is (--data FOLDER)"),
         (("runs/deconvnet",), "a run of a restoration; what is drawn is the inside of classifiers, GANs and VAEs"),
         (("runs/cnn", "--classifier", "runs/cnn"), "runs/cnn is a classifier itself"),
         (("runs/mlp-gan", "--classifier", "runs/vae"), "a run of a vae, not of a classifier"),

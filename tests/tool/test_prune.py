@@ -102,13 +102,8 @@ def test_a_deconvnet_is_judged_by_what_it_restores(runs, tmp_path):
     [
         (("runs/cnn-pictures", "--share", 1), "--share"),
         (("runs/cnn-pictures", "--scope", "half"), "'half' is not one of 'global', 'layer'"),
-        (
-            ("runs/cnn-pictures",),
-            "runs/cnn-pictures: the classifier learned from pictures; say where that is (--data FOLDER)",
-        ),
         (("runs/cnn-pictures", *PICTURES, "--out", "runs/vae-pictures"), "exists and is not empty"),
         (("runs/cnn-pictures", *PICTURES, "--classifier", "runs/cnn-pictures"), "makes no images for another"),
-        (("runs/mlp-gan-pictures", "--classifier", "runs/cnn-pictures"), "say where that is (--data FOLDER)"),
         (("runs/mlp-gan-pictures", "--json", "nowhere/found.json"), "there is no folder nowhere"),
         (("runs/nothing",), "not a run of minigan"),
     ],
@@ -123,5 +118,12 @@ def test_what_cannot_be_pruned_is_said(runs, arguments, message):
 def test_labels_that_the_classifier_does_not_know_are_refused(runs, tmp_path):
     draw_folder(tmp_path / "others", count=20, kinds=("a", "b", "c"))
     outcome = runs("prune", "runs/cnn-pictures", "--data", "others")
-    assert "the classifier knows 2 classes, and others has other labels or none" in outcome.err
-    assert outcome.out == "note: the run learned from pictures; here it meets others\n"
+    others = tmp_path / "others"
+    assert f"knows the classes cats, dogs, but the classes of {others} (folder) are a, b, c" in outcome.err
+    pictures = tmp_path / "pictures"
+    assert outcome.out == (
+        f"note: the run learned from {pictures} (folder); here it meets {others} (folder); the classes differ\n"
+    )
+    draw_folder(tmp_path / "flat", count=20, kinds=(".",))
+    outcome = runs("prune", "runs/cnn-pictures", "--data", "flat")
+    assert "the classifier knows 2 classes, and flat has other labels or none" in outcome.err

@@ -1,0 +1,138 @@
+"""What later commands take for the images that a run learned from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from commands import SMALL, draw_folder, keep_run
+
+import minigan as mg
+from minigan.data import sources
+
+COMMANDS = {
+    "evaluate": ("evaluate", "runs/mlp-gan-glyphs", "--count", 10),
+    "compare": ("compare", "runs/mlp-gan-glyphs", "runs/mlp-gan-glyphs", "--count", 10),
+    "prune a GAN": ("prune", "runs/mlp-gan-glyphs", "--count", 10),
+    "prune a classifier": ("prune", "runs/cnn-glyphs"),
+    "ask": ("ask", "runs/mlp-gan-glyphs", "--out", "page.html", "--count", 5),
+    "inspect": ("inspect", "runs/cnn-glyphs", "--out", "seen"),
+}
+TOLERANT = ("compare", "ask")  # they ask no classifier
+every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+
+
+@pytest.fixture
+def runs(tool):
+    """The tool beside a folder of images that is called as a set of minigan's is, and runs that learned from it."""
+    draw_folder("glyphs", count=60)
+    for name, count, how in (("mlp-gan", 120, {}), ("cnn", 108, {"classes": 2})):
+        keep_run(f"runs/{name}-glyphs", mg.models.build(name, (8, 8, 3), **how), data="./glyphs", images=count)
+        change(f"{name}-glyphs", data="glyphs")
+    return tool
+
+
+def config_of(run):
+    return json.loads(Path(f"runs/{run}/config.json").read_text())
+
+
+def change(run, **changes):
+    Path(f"runs/{run}/config.json").write_text(json.dumps({**config_of(run), **changes}))
+
+
+@every_command
+def test_a_folder_that_is_called_as_a_set_is_never_taken_for_it(runs, monkeypatch, command):
+    monkeypatch.setattr(sources, "glyphs", lambda *how: pytest.fail("digits were drawn"))
+    outcome = runs(*command)
+    assert outcome.code == 0, outcome.err
+    assert "; here" not in outcome.out
+
+
+@every_command
+def test_images_that_are_no_longer_there_are_missed(runs, tmp_path, command):
+    Path("glyphs").rename("elsewhere")
+    outcome = runs(*command)
+    assert outcome.code == 1
+    assert f"learned from {tmp_path / 'glyphs'} (folder), which is no longer there" in outcome.err
+    outcome = runs(*command, "--data", "elsewhere")
+    assert outcome.code == 0, outcome.err
+    assert "; here" not in outcome.out  # the same images, wherever they lie
+
+
+@every_command
+def test_images_that_have_changed_are_said_to_be_others(runs, tmp_path, command):
+    pixels = np.asarray(PIL.Image.open("glyphs/cats/3.png")).copy()
+    pixels[0, 0, 0] ^= 1
+    PIL.Image.fromarray(pixels).save("glyphs/cats/3.png")
+    outcome = runs(*command)
+    assert outcome.code == 0, outcome.err
+    assert "images of one name are not the same images here, or have changed" in outcome.out
+
+
+@every_command
+def test_runs_that_do_not_record_their_images_are_not_matched_by_name(runs, command):
+    for name in ("mlp-gan-glyphs", "cnn-glyphs"):
+        change(name, dataset=None)
+    outcome = runs(*command)
+    assert outcome.code == 1
+    assert "which may be any; say where" in outcome.err or "say where one is (--classifier RUN)" in outcome.err
+    if command[0] in TOLERANT:
+        assert "does not record which these are" in runs(*command, "--data", "./glyphs").out
+
+
+@every_command
+def test_other_classes_are_refused_by_classifiers_and_said_to_be_others(runs, command):
+    draw_folder("others", count=60, kinds=("cats", "wolves"))  # the same pixels
+    outcome = runs(*command, "--data", "others")
+    if command[0] in TOLERANT:
+        assert outcome.code == 0, outcome.err
+        assert "the classes differ" in outcome.out
+    else:
+        assert outcome.code == 1
+        assert "knows the classes cats, dogs, but" in outcome.err
+
+
+def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(runs):
+    draw_folder("dogs/glyphs", count=60, seed=1)
+    assert runs("train", "mlp-gan", "--data", "dogs/glyphs", *SMALL, "--steps", 1, "--out", "dogs/run").code == 0
+    outcome = runs("evaluate", "dogs/run", "--count", 10)
+    assert outcome.code == 1
+    assert "there is no classifier of " in outcome.err
+    assert "minigan train cnn --data dogs/glyphs" in outcome.err
+    outcome = runs("evaluate", "dogs/run", "--count", 10, "--classifier", "runs/cnn-glyphs")
+    assert outcome.code == 0, outcome.err
+    assert "dogs/glyphs (folder), the classifier from " in outcome.out
+    assert runs("train", "cnn", "--data", "dogs/glyphs", *SMALL, "--steps", 1).code == 0  # runs/cnn-glyphs-2
+    outcome = runs("evaluate", "dogs/run", "--count", 10, "--json", "found.json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(Path("found.json").read_text())
+    assert (found["classifier"], found["dataset"]) == ("runs/cnn-glyphs-2", config_of("cnn-glyphs-2")["dataset"])
+
+
+def test_arrays_are_asked_for(runs):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    mg.gan.fit("mlp-gan", images, steps=1, batch=8, out="runs/array")
+    record = config_of("array")["dataset"]
+    assert (record["kind"], record["path"], record["count"]) == ("array", None, 40)
+    outcome = runs("ask", "runs/array", "--out", "page.html", "--count", 3)
+    assert outcome.code == 1
+    assert "runs/array: learned from an array of 40 images; say where its images are (--data SOURCE)" in outcome.err
+
+
+def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
+    mg.gan.fit("mlp-gan", mg.data.load("./glyphs")[:40], steps=1, batch=8, out="runs/part")
+    outcome = runs("ask", "runs/part", "--out", "page.html", "--count", 3)
+    assert "note: the run learned from 40 of these 108 images" in outcome.out
+    assert "; here" not in outcome.out
+
+
+def test_a_run_says_what_it_learns_from_and_what_was_left_out(runs):
+    Path("glyphs/cats/notes.txt").write_text("about cats")
+    outcome = runs("train", "mlp-gan", "--data", "./glyphs", *SMALL, "--steps", 1, "--out", "again")
+    assert outcome.out.splitlines()[0] == (
+        "mlp-gan on glyphs: 120 images of 8 x 8 x 3 in 2 classes (cats 60, dogs 60); "
+        "left out 1 file: 1 not readable as an image (cats/notes.txt); 1 steps, seed 0"
+    )
+    outcome = runs("ask", "again", "--out", "page.html", "--count", 3)
+    assert "note: glyphs: left out 1 file: 1 not readable as an image (cats/notes.txt)" in outcome.out
