@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, plain
+from minigan.kernels.cpu.arrays import empty, misfit, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Tasks
 from minigan.kernels.cpu.threads import share
@@ -19,6 +19,8 @@ def leaky_relu(x, slope):
 
 def leaky_relu_vjp(g, x, slope):
     g, x = plain(g, x)
+    if g.shape != x.shape:
+        misfit("leaky_relu_vjp", g, x)
     gx = empty(x.shape, x.dtype)
     share(activate_vjp_block, -(-x.size // BLOCK), x.size * 0.9e-9, g, x, gx, x.dtype.type(slope))
     return gx
@@ -26,6 +28,8 @@ def leaky_relu_vjp(g, x, slope):
 
 def tanh_vjp(g, y):
     g, y = plain(g, y)
+    if g.shape != y.shape:
+        misfit("tanh_vjp", g, y)
     gx = empty(y.shape, y.dtype)
     share(tanh_vjp_block, -(-y.size // BLOCK), y.size * 0.6e-9, g, y, gx)
     return gx

@@ -5,22 +5,36 @@ from ctypes import addressof, c_char
 
 import numpy as np
 
-from minigan.errors import DtypeError
+from minigan.errors import DtypeError, ShapeError
 
 DTYPES = (np.float32, np.float64)
 LINE_BYTES = 64  # of a cache line
 LARGE = 1 << 14  # bytes from which on it is worth a microsecond where an array begins
 
-buffer_of = c_char.from_buffer
+buffer_of, ndarray = c_char.from_buffer, np.ndarray
 
 
 def plain(*arrays: np.ndarray) -> list[np.ndarray]:
-    """The arrays, or copies of them, in C order, aligned and writable, all float32 or all float64."""
+    """The arrays, or copies of them, in C order, aligned and writable, all float32 or all float64.
+
+    raises DtypeError for other dtypes, foreign byte orders among them, and for masked arrays
+    """
     dtype = arrays[0].dtype
     if dtype not in DTYPES or any(array.dtype != dtype for array in arrays):
         names = ", ".join(str(array.dtype) for array in arrays)
         raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
-    return [array if array.flags.carray else np.array(array, order="C") for array in arrays]
+    return [array if array.__class__ is ndarray and array.flags.carray else _copy(array) for array in arrays]
+
+
+def _copy(array):
+    if isinstance(array, np.ma.MaskedArray):
+        raise DtypeError("kernels would read what a masked array hides; fill its gaps first: array.filled(0)")
+    return np.array(array, order="C")
+
+
+def misfit(call: str, *arrays: np.ndarray):
+    """Raise ShapeError: a kernel would read past the end of an array, or of another's rows."""
+    raise ShapeError(f"{call}: arrays of shapes {', '.join(str(array.shape) for array in arrays)} do not fit together")
 
 
 def empty(shape: tuple[int, ...], dtype) -> np.ndarray:

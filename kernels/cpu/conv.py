@@ -17,6 +17,7 @@ import numpy as np
 
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels.cpu import blocked, direct, product, winograd
+from minigan.kernels.cpu.arrays import misfit
 
 ALGORITHMS = ("product", "im2col", "direct", "winograd2", "winograd3", "winograd4")
 FEW_CHANNELS = 4  # up to here columns are copied for more time than they are multiplied
@@ -63,16 +64,25 @@ def chosen(g, dtype, algorithm: str | None) -> tuple[ModuleType, dict]:
     return module, {"tile": int(name[-1])} if module is winograd else {}
 
 
+def check(call, a, shape, b, other_shape, bias=None, channels=0):
+    """Raise ShapeError where arrays are not of the shapes that a geometry has."""
+    if a.shape != shape or b.shape != other_shape or not (bias is None or bias.shape == (channels,)):
+        misfit(call, *(array for array in (a, b, bias) if array is not None))
+
+
 def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
+    check("conv2d", x, g.image, w, g.weight, bias, g.K)
     module, how = chosen(g, x.dtype, algorithm)
     return module.conv2d(x, w, g, bias, slope, **how)
 
 
 def conv2d_transpose(y, w, g, bias=None, algorithm=None):
+    check("conv2d_transpose", y, g.features, w, g.weight, bias, g.C)
     module, how = chosen(g, y.dtype, algorithm)
     return module.conv2d_transpose(y, w, g, bias, **how)
 
 
 def conv2d_weight(x, y, g, algorithm=None):
+    check("conv2d_weight", x, g.image, y, g.features)
     module, how = chosen(g, x.dtype, algorithm)
     return module.conv2d_weight(x, y, g, **how)

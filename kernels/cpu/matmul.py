@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.kernels.cpu.activation import leaky_relu
-from minigan.kernels.cpu.arrays import DTYPES, empty, plain, round_up
+from minigan.kernels.cpu.arrays import DTYPES, empty, misfit, ndarray, plain, round_up
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import scratch, share
@@ -120,9 +120,9 @@ def add_block(number, parts, out):
 
 def flat_with_strides(array):
     """(array as it lies, row stride, column stride) of a matrix in C or Fortran order; of a copy of any other."""
-    if not array.flags.carray:
+    if array.__class__ is not ndarray or not array.flags.carray:
         turned = array.T
-        if turned.flags.carray:
+        if turned.__class__ is ndarray and turned.flags.carray:
             return turned, 1, array.shape[0]
         (array,) = plain(array)
     return array, array.shape[1], 1
@@ -132,6 +132,8 @@ def matmul(a, b, bias=None, slope=1.0):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,)."""
     (m, depth), n = a.shape, b.shape[1]
     if m * n * depth > SMALL:
+        if b.shape[0] != depth or not (bias is None or bias.shape == (n,)):
+            misfit("matmul", *(array for array in (a, b, bias) if array is not None))
         if a.dtype != b.dtype or a.dtype not in NOTHING:
             plain(a, b)  # says what kernels take
         if min(m, n) > 1:

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, plain
+from minigan.kernels.cpu.arrays import empty, misfit, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.reduce import LINES, TASK, WIDTH, cut_of, fold, moments_of
 from minigan.kernels.cpu.tasks import Own, Tasks
@@ -55,6 +55,10 @@ def sums_of(x, count):
 def batch_norm(x, scale, shift, eps, slope=1.0):
     x, scale, shift = plain(x, scale, shift)
     m, channels = x.shape
+    if not scale.shape == shift.shape == (channels,):
+        misfit("batch_norm", x, scale, shift)
+    if not x.size:
+        return x.copy(), np.full_like(scale, np.nan), np.full_like(scale, np.nan)
     y, mean, inverse = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
     cut, *tasks = cut_of(1, m, channels)
     (partial,) = moments_of(x, cut, *tasks)
@@ -66,6 +70,10 @@ def batch_norm(x, scale, shift, eps, slope=1.0):
 def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
     g, x, scale, shift, mean, inverse_deviation = plain(g, x, scale, shift, mean, inverse_deviation)
     m, channels = x.shape
+    if g.shape != x.shape or not scale.shape == shift.shape == mean.shape == inverse_deviation.shape == (channels,):
+        misfit("batch_norm_vjp", g, x, scale, shift, mean, inverse_deviation)
+    if not x.size:
+        return g.copy(), np.zeros_like(scale), np.zeros_like(scale)
     gx, gscale, gshift = empty(x.shape, x.dtype), np.empty_like(scale), np.empty_like(scale)
     incline, constant = np.empty_like(scale), np.empty_like(scale)
     line, slope = lines(mean, inverse_deviation * scale, shift), x.dtype.type(slope)
@@ -78,6 +86,10 @@ def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
 
 def leaky_relu_vjp_sum(g, x, slope):
     g, x = plain(g, x)
+    if g.shape != x.shape:
+        misfit("leaky_relu_vjp_sum", g, x)
+    if not x.size:
+        return g.copy(), np.zeros(x.shape[1], x.dtype)
     gx = empty(x.shape, x.dtype)
     partial, sums, _ = sums_of(g, 1)
     share_rows(activate_vjp_sums, x, 3, g, x, x.shape[1], x.dtype.type(slope), gx, partial, sums)

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from minigan.errors import ShapeError
 from minigan.kernels.cpu.arrays import address_of, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Tasks, array_at
@@ -41,6 +42,9 @@ def update(kernel, states, gs, numbers):
         for array in arrays:
             if not array.flags.carray:
                 raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
+            if array.dtype != gs[0].dtype or array.shape != arrays[0].shape:
+                found = ", ".join(f"{one.dtype} of shape {one.shape}" for one in arrays)
+                raise ShapeError(f"an update takes a parameter, its state and its gradient of one kind, not {found}")
         size = arrays[0].size
         if size:
             blocks = -(-size // BLOCK)

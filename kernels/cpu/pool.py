@@ -5,7 +5,7 @@ Pixels are runs of channels in flat arrays. A task owns rows of outputs, or what
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, plain
+from minigan.kernels.cpu.arrays import empty, misfit, plain
 from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.tasks import Own, Tasks
 from minigan.kernels.cpu.threads import share
@@ -42,6 +42,8 @@ def windows_inside(kw, g):
 
 def max_pool_indices(x, g):
     (x,) = plain(x)
+    if x.shape != g.image:
+        misfit("max_pool_indices", x)
     indices = np.empty((g.N, g.OH, g.OW, g.C), np.int32)
     share_rows(find_maxima, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, indices, g, Own("best", g.C, x.dtype))
     return indices
@@ -49,6 +51,8 @@ def max_pool_indices(x, g):
 
 def pool_gather(x, indices, g):
     (x,) = plain(x)
+    if x.shape != g.image or indices.shape != (g.N, g.OH, g.OW, g.C):
+        misfit("pool_gather", x, indices)
     y = empty(indices.shape, x.dtype)
     share_rows(gather, g.N * g.OH, g.OW * g.C, x, plain_indices(indices), y, g)
     return y
@@ -56,6 +60,8 @@ def pool_gather(x, indices, g):
 
 def pool_scatter(y, indices, g):
     (y,) = plain(y)
+    if not y.shape == indices.shape == (g.N, g.OH, g.OW, g.C):
+        misfit("pool_scatter", y, indices)
     x = empty(g.image, y.dtype)
     share_rows(scatter, g.N, g.OH * g.OW * g.C, y, plain_indices(indices), x, g)
     return x
@@ -67,6 +73,8 @@ def plain_indices(indices):
 
 def window_sum(x, g):
     (x,) = plain(x)
+    if x.shape != g.image:
+        misfit("window_sum", x)
     y = empty((g.N, g.OH, g.OW, g.C), x.dtype)
     share_rows(sum_windows, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, y, g)
     return y
@@ -74,6 +82,8 @@ def window_sum(x, g):
 
 def window_spread(y, g):
     (y,) = plain(y)
+    if y.shape != (g.N, g.OH, g.OW, g.C):
+        misfit("window_spread", y)
     x = empty(g.image, y.dtype)
     share_rows(spread_windows, g.N * g.H, y[:1].size * g.KH * g.KW // g.H, y, x, g)
     return x

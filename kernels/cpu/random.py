@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from minigan.errors import DtypeError
 from minigan.kernels.cpu.compile import inlined
 from minigan.kernels.cpu.tasks import Tasks
 from minigan.kernels.cpu.threads import share
@@ -33,14 +34,21 @@ COSINE = tuple(real((-1) ** k / math.factorial(2 * k)) for k in range(5))
 
 def standard_normal(out, key, block):
     """Fill `out`, float32, with the numbers of a stream from a block on: (block, key) in 64 bits each."""
+    check(out)
     tasks = -(-out.size // (4 * BLOCKS))
     share(normal_blocks, tasks, out.size * 0.7e-9, out, key & 0xFFFFFFFF, key >> 32, block)
 
 
 def uniform(out, key, block):
     """Fill `out`, float32, with numbers from 0 to below 1: the same stream, a word for each."""
+    check(out)
     tasks = -(-out.size // (4 * BLOCKS))
     share(uniform_blocks, tasks, out.size * 0.4e-9, out, key & 0xFFFFFFFF, key >> 32, block)
+
+
+def check(out):
+    if out.__class__ is not np.ndarray or out.dtype != np.float32 or not out.flags.carray:
+        raise DtypeError("random numbers fill an array of float32 that is contiguous, aligned and writable")
 
 
 @inlined

@@ -7,7 +7,7 @@ columns holds one row per pixel, `stride` elements apart in a flat buffer, order
 
 from typing import NamedTuple
 
-from minigan.kernels.cpu.arrays import empty, plain, round_up
+from minigan.kernels.cpu.arrays import empty, misfit, plain, round_up
 from minigan.kernels.cpu.compile import kernel, outlined
 from minigan.kernels.cpu.tasks import Tasks
 from minigan.kernels.cpu.threads import share
@@ -187,6 +187,8 @@ def place_pixels(results, stride, g, channel, channels, image, region, first, la
 
 def im2col(x, g):
     (x,) = plain(x)
+    if x.shape != g.image:
+        misfit("im2col", x)
     cols = empty(g.columns, x.dtype)
     if not cols.size:
         return cols
@@ -205,6 +207,8 @@ def gather_rows(number, x, g, everything, cols, rows):
 
 def col2im(cols, g):
     (cols,) = plain(cols)
+    if cols.shape != g.columns:
+        misfit("col2im", cols)
     x = empty(g.image, cols.dtype)
     share(scatter_image, g.N, cols.size * 1e-9, cols, g, whole(g), x)
     return x
