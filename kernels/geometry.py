@@ -6,6 +6,7 @@ top, bottom, left and right, G groups. The record is all integers: "same" and "v
 """
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -235,7 +236,11 @@ def pair(call, name, value, least=1):
 
 
 def _is_int(value):
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    try:
+        operator.index(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
 
 
 def _rank(call, name, shape, letters):

@@ -191,9 +191,9 @@ def leaky_relu(x, slope):
 
 
 def leaky_relu_vjp(g, x, slope):
-    """The gradient of leaky_relu: g times 1 where x is positive, times slope elsewhere, 0 included."""
-    factor = np.where(x > 0, 1, slope).astype(x.dtype)
-    return np.where(np.isnan(x), x, g * factor)
+    """The gradient of leaky_relu: g where x is positive, elsewhere slope * g, which for a slope of 0 is always 0."""
+    below = x.dtype.type(0) if slope == 0 else x.dtype.type(slope) * g
+    return np.where(np.isnan(x), x, np.where(x > 0, g, below))
 
 
 def leaky_relu_vjp_sum(g, x, slope):

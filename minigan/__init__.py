@@ -25,6 +25,7 @@ from minigan.errors import (
     DtypeError,
     GraphError,
     MiniganError,
+    NumpyFunctionError,
     ShapeError,
     UnknownNameError,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "DtypeError",
     "GraphError",
     "MiniganError",
+    "NumpyFunctionError",
     "ShapeError",
     "Tensor",
     "UnknownNameError",

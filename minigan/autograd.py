@@ -7,6 +7,7 @@ Tensors they give gradients that can be differentiated again: one formula serves
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
 from minigan.kernels import capture
 from minigan.passes import Pass
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, tensor
 
 __all__ = [
     "backward",
@@ -41,7 +42,7 @@ def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_u
     Only the rules of what lies between ys and xs are run.
     """
     single = isinstance(xs, Tensor)
-    xs = [xs] if single else list(xs)
+    xs = _several("grad", "xs", xs)
     for x in xs:
         if not isinstance(x, Tensor):
             raise GraphError(f"grad: xs holds a {type(x).__name__}, but only Tensors have gradients")
@@ -81,11 +82,15 @@ def value_and_grad(function, argnums=0):
 
     The arguments may be arrays or Tensors; the value is a detached Tensor, the gradients are plain arrays.
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions = (argnums,) if isinstance(argnums, int) else argnums
+    if not callable(function) or not isinstance(positions, Sequence) or not all(isinstance(i, int) for i in positions):
+        raise GraphError("value_and_grad: it takes a function, and argnums that are an int or several")
 
     @functools.wraps(function)
     def with_gradients(*args, **kwargs):
-        leaves = {range(len(args))[i]: Tensor(as_array(args[i]), True) for i in positions}
+        if not all(-len(args) <= i < len(args) for i in positions):
+            raise ShapeError(f"value_and_grad: argnums is {argnums}, but the call has {len(args)} positional arguments")
+        leaves = {range(len(args))[i]: _leaf(args[i]) for i in positions}
         for i, leaf in leaves.items():
             if leaf.dtype.kind != "f":
                 raise DtypeError(f"value_and_grad: argument {i} is {leaf.dtype}, which has no gradients")
@@ -95,6 +100,12 @@ def value_and_grad(function, argnums=0):
         return y.detach(), gradients[0] if isinstance(argnums, int) else tuple(gradients)
 
     return with_gradients
+
+
+def _leaf(arg):
+    """A value as a leaf whose gradient is wanted; memory is shared."""
+    array = arg.data if isinstance(arg, Tensor) else arg
+    return Tensor(as_array(array) if hasattr(array, "dtype") else tensor(array).data, True)
 
 
 def vjp_of(function):
@@ -132,11 +143,23 @@ def partial_grad(ys, gs, xs):
     return [found.get(value(x)) for x in xs]
 
 
+def _several(caller, name, tensors):
+    """A Tensor, or an iterable of them, as a list."""
+    if isinstance(tensors, Tensor):
+        return [tensors]
+    if not isinstance(tensors, Iterable) or isinstance(tensors, str | np.ndarray):
+        raise GraphError(f"{caller}: {name} is a {type(tensors).__name__}; it is a Tensor or a list of them")
+    return list(tensors)
+
+
 def _seeds(caller, ys, grad_ys, allow_constant=False):
     """Pairs of a Tensor and the gradient a pass starts with there."""
     single = isinstance(ys, Tensor)
-    ys = [ys] if single else list(ys)
-    gs = [grad_ys] if single or grad_ys is None else list(grad_ys)
+    ys = _several(caller, "ys", ys)
+    gs = [grad_ys] if single or grad_ys is None else grad_ys
+    if not isinstance(gs, Sequence) and np.ndim(gs) == 0:
+        raise GraphError(f"{caller}: {len(ys)} ys need a list of gradients, not a {type(gs).__name__}")
+    gs = list(gs)
     if len(gs) == 1 and gs[0] is None:
         gs = [None] * len(ys)
     if len(gs) != len(ys):
@@ -155,7 +178,10 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
                 raise ShapeError(f"{caller}: y has shape {y.shape}; sum it to a scalar or pass its gradient")
             g = np.ones_like(y.data)
         elif g.__class__ is not Tensor:
-            g = devices.move(np.asarray(devices.to_cpu(g), y.dtype), y.device)
+            try:
+                g = devices.move(np.asarray(devices.to_cpu(g), y.dtype), y.device)
+            except (TypeError, ValueError) as error:
+                raise DtypeError(f"{caller}: a gradient of y is a {type(g).__name__}, but no array: {error}") from error
         if g.shape != y.shape:
             raise ShapeError(f"{caller}: y has shape {y.shape}, but the gradient given for it has {g.shape}")
         seeds.append((y, g))

@@ -20,6 +20,10 @@ class GraphError(MiniganError, RuntimeError):
     """A gradient that cannot be had: the graph was freed, its values were overwritten, or it leads nowhere."""
 
 
+class NumpyFunctionError(GraphError, TypeError):
+    """A function of NumPy was given a Tensor whose gradient it would lose."""
+
+
 class DataError(MiniganError, ValueError):
     """A file or data set that is missing, truncated, foreign or corrupt."""
 
@@ -29,7 +33,7 @@ class UnknownNameError(MiniganError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
 

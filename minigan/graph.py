@@ -14,8 +14,8 @@ import threading
 
 import numpy as np
 
-from minigan.devices import same_device
-from minigan.errors import GraphError, MiniganError, ShapeError
+from minigan.errors import GraphError, MiniganError
+from minigan.promotion import FLOAT32, explain, settled
 from minigan.tensor import Tensor
 from minigan.writes import tick
 
@@ -29,6 +29,9 @@ class _Mode(threading.local):
     recording = True
     keeping = False  # all values, also those that no rule reads
 
+    def __init__(self):
+        self.before = []  # whether it recorded, outside each no_grad that was entered
+
 
 _mode = _Mode()
 
@@ -40,21 +43,34 @@ class Node:
 
 
 class no_grad:
-    """Nothing is recorded inside; a context manager and a decorator."""
+    """Nothing is recorded inside; a context manager and a decorator, of generators too."""
+
+    _wanted = False
 
     def __enter__(self):
-        self._before, _mode.recording = _mode.recording, False
+        _mode.before.append(_mode.recording)
+        _mode.recording = self._wanted
 
     def __exit__(self, *_):
-        _mode.recording = self._before
+        _mode.recording = _mode.before.pop()
 
     def __call__(self, function):
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise GraphError(
+                f"no_grad: {function.__name__} is asynchronous, and nothing would be recorded while it waits; "
+                "write `with mg.no_grad():` around what it computes between two awaits"
+            )
+
         @functools.wraps(function)
         def wrapped(*args, **kwargs):
-            with no_grad():
+            with self:
                 return function(*args, **kwargs)
 
-        return wrapped
+        @functools.wraps(function)
+        def generator(*args, **kwargs):
+            return (yield from _resumed_in(self, function(*args, **kwargs)))
+
+        return generator if inspect.isgeneratorfunction(function) else wrapped
 
 
 class recording(no_grad):
@@ -63,8 +79,20 @@ class recording(no_grad):
     def __init__(self, recording: bool):
         self._wanted = recording
 
-    def __enter__(self):
-        self._before, _mode.recording = _mode.recording, self._wanted
+
+def _resumed_in(context, generator):
+    """What a generator yields, each part of it run in a context that its caller is not in."""
+    resume, sent = generator.send, None
+    while True:
+        try:
+            with context:
+                given = resume(sent)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            resume, sent = generator.send, (yield given)
+        except BaseException as error:  # GeneratorExit too: the generator is closed by it
+            resume, sent = generator.throw, error
 
 
 class keeping:
@@ -88,7 +116,7 @@ def value(tensor: Tensor):
     return tensor.node if tensor.index is None else (tensor.node, tensor.index)
 
 
-def primitive(forward=None, *, saves: str | None = None):
+def primitive(forward=None, *, saves: str | None = None, operands: slice | None = None):
     """Make a function of arrays differentiable.
 
     forward(*arrays, **static) returns an array or a tuple of them. Its positional arguments may be Tensors; its
@@ -96,6 +124,8 @@ def primitive(forward=None, *, saves: str | None = None):
     alone, the primitive is the plain function.
     saves: the names of the arguments whose values its rules read, and "y" for the result; the others may be dropped
         or overwritten before the backward pass. All by default.
+    operands: which positional arguments meet in one dtype, by the rule of minigan.promotion, where NumPy's promotion
+        would widen the result; all arguments of a ufunc, none by default
     The rules are registered with `.vjp`; None from a rule is a gradient of zero:
 
         @primitive
@@ -107,43 +137,48 @@ def primitive(forward=None, *, saves: str | None = None):
             return g * 3 * x**2
     """
     if forward is None:
-        return functools.partial(primitive, saves=saves)
+        return functools.partial(primitive, saves=saves, operands=operands)
 
     names, keywords, variadic = _parameters(forward)
     most = sys.maxsize if variadic else len(names)
+    elementwise = isinstance(forward, np.ufunc)
+    operands = slice(None) if elementwise else operands
 
     def call(*args, **static):
         if len(args) > most:
             args, static = _with_constants(call, args, static, most, keywords)
         if static:
+            if elementwise:
+                raise GraphError(f"{call.__name__}: {', '.join(static)} would change what the gradient does not see")
             for keyword, constant in static.items():
                 _no_tensor_in(call, constant, keyword)
+                if constant.__class__ is list and keyword != "index":  # whose owner may change it meanwhile
+                    static[keyword] = _fixed(constant)
+        arrays, attached = args, None
         for arg in args:
             if arg.__class__ is not ndarray:
+                arrays = []
                 break
-        else:  # as rules call it
-            return forward(*args, **static) if static else forward(*args)
-        arrays, attached = [], None
-        for arg in args:
-            if arg.__class__ is Tensor:
-                arrays.append(arg.data)
-                attached = attached or arg.requires_grad
-            else:
-                arrays.append(arg)
-                if arg.__class__ is not ndarray and arg.__class__ in _SEQUENCES:
-                    _no_tensor_in(call, arg)
-        if attached is None:  # no Tensor among them
-            return forward(*args, **static) if static else forward(*args)
+        if arrays is not args:  # rules call it with arrays alone
+            for arg in args:
+                if arg.__class__ is Tensor:
+                    arrays.append(arg.data)
+                    attached = attached or arg.requires_grad
+                else:
+                    arrays.append(arg)
+                    if arg.__class__ is not ndarray and arg.__class__ in _SEQUENCES:
+                        _no_tensor_in(call, arg)
         try:
             out = forward(*arrays, **static) if static else forward(*arrays)
         except MiniganError:
             raise
-        except TypeError:  # CuPy's, where NumPy's arrays are among its own
-            same_device(call.__name__, arrays)
+        except Exception as error:
+            explain(call, arrays, error)
             raise
-        except (ValueError, IndexError) as error:  # NumPy's own words, with the call and its shapes
-            shapes = ", ".join(str(np.shape(a)) for a in arrays)
-            raise ShapeError(f"{call.__name__}: {error} (called with shapes {shapes})") from error
+        if operands is not None and out.dtype is not FLOAT32:
+            args, arrays, out = settled(call, operands, args, arrays, static, out)
+        if attached is None:  # no Tensor among them
+            return out
         if watch is not None:
             out = watch.forward(call, arrays, out)
         if not attached or not _mode.recording:
@@ -170,7 +205,7 @@ def primitive(forward=None, *, saves: str | None = None):
     functools.update_wrapper(call, forward)
     unsaved = _unsaved_positions(forward, names, saves)
     # where a ufunc's result is not large, neither are its arguments
-    reduces = not isinstance(forward, np.ufunc) and any(position != -1 for position in unsaved)
+    reduces = not elementwise and any(position != -1 for position in unsaved)
     call.forward, call.rules, call.joint, call.unsaved = forward, {}, None, unsaved
     call.vjp = functools.partial(_register, call)
     return call
@@ -207,15 +242,27 @@ def _no_tensor_in(call, constant, keyword=None):
         )
 
 
+def _fixed(constant):
+    """Lists as tuples, in lists too."""
+    return tuple(map(_fixed, constant)) if isinstance(constant, list | tuple) else constant
+
+
 def nondifferentiable(forward):
     """A function of arrays whose result never has a gradient (comparisons, rounding): Tensors in, Tensor out."""
 
     @functools.wraps(forward)
     def call(*args, **static):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
-        out = forward(*arrays, **static)
+        try:
+            out = forward(*arrays, **static)
+        except MiniganError:
+            raise
+        except Exception as error:
+            explain(call, arrays, error)
+            raise
         return Tensor(as_array(out)) if any(isinstance(a, Tensor) for a in args) else out
 
+    call.forward = forward
     return call
 
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from numbers import Number
 
 import numpy as np
 
 from minigan import devices, kernels, writes
-from minigan.errors import MiniganError, ShapeError
+from minigan.errors import GraphError, MiniganError, ShapeError
 from minigan.kernels import capture
+from minigan.ops.checks import constructor
 from minigan.tensor import Tensor
 
 
@@ -28,6 +30,7 @@ class Optimiser:
 
     moments: tuple[str, ...] = ()  # the names of the arrays kept for each parameter
 
+    @constructor
     def __init__(self, parameters: Iterable, **settings):
         given = list(parameters)
         groups = given if given and isinstance(given[0], dict) else [{"parameters": given}]
@@ -45,6 +48,13 @@ class Optimiser:
             raise MiniganError(
                 f"{name}: needs a list of parameters (leaf Tensors), got {everything or 'an empty list'}"
             )
+        for p in everything:
+            flags = p.data.flags
+            if not flags.c_contiguous or not getattr(flags, "writeable", True):
+                raise MiniganError(
+                    f"{name}: a parameter of shape {p.shape} is not contiguous or read-only, and cannot be updated "
+                    "in place; mg.tensor(..., requires_grad=True) makes one that can"
+                )
         if len(set(map(id, everything))) != len(everything):
             raise MiniganError(f"{name}: a parameter is listed twice and would be updated twice a step")
         self.parameters = everything
@@ -174,6 +184,7 @@ class SGD(Optimiser):
 
     moments = ("velocity",)
 
+    @constructor
     def __init__(self, parameters, lr: float, *, momentum=0.0, nesterov=False, weight_decay=0.0):
         super().__init__(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
@@ -199,6 +210,7 @@ class RMSprop(Optimiser):
 
     moments = ("square",)
 
+    @constructor
     def __init__(self, parameters, lr: float = 0.01, *, decay=0.99, eps=1e-8, weight_decay=0.0):
         super().__init__(parameters, lr=lr, decay=decay, eps=eps, weight_decay=weight_decay)
 
@@ -215,6 +227,7 @@ class Adam(Optimiser):
     moments = ("mean", "square")
     decoupled = False
 
+    @constructor
     def __init__(self, parameters, lr: float = 1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(parameters, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
@@ -243,6 +256,7 @@ class AdamW(Adam):
 
     decoupled = True
 
+    @constructor
     def __init__(self, parameters, lr: float = 1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
         super().__init__(parameters, lr, betas=betas, eps=eps, weight_decay=weight_decay)
 
@@ -253,6 +267,7 @@ class AdamW(Adam):
 class Schedule:
     """Multiplies an optimiser's learning rates by factor(n) after n calls of `step()`, from factor(0) at once."""
 
+    @constructor
     def __init__(self, optimiser: Optimiser, factor: Callable[[int], float]):
         self.optimiser, self.factor, self.count = optimiser, factor, 0
         self.rates = [group["lr"] for group in optimiser.groups]
@@ -270,13 +285,20 @@ class Schedule:
             group["lr"] = rate * self.factor(self.count)
 
 
+def _at_least_one(name, steps):
+    if not isinstance(steps, Number) or not steps >= 1:
+        raise MiniganError(f"{name}: steps are {steps!r}, but there is at least one")
+
+
 def linear(steps: int, final: float = 0.0):
     """From 1 to `final` in a straight line over `steps`, then `final`."""
+    _at_least_one("linear", steps)
     return lambda n: 1 + (final - 1) * min(n / steps, 1)
 
 
 def cosine(steps: int, final: float = 0.0):
     """From 1 to `final` along half a cosine over `steps`. Source: Loshchilov & Hutter, arXiv:1608.03983."""
+    _at_least_one("cosine", steps)
     return lambda n: final + (1 - final) * (1 + math.cos(math.pi * min(n / steps, 1))) / 2
 
 
@@ -286,7 +308,8 @@ def exponential(rate: float):
 
 
 def staircase(every: int, factor: float = 0.1):
-    """Multiplied by `factor` once every so many steps."""
+    """Multiplied by `factor` once every `every` steps."""
+    _at_least_one("staircase", every)
     return lambda n: factor ** (n // every)
 
 
@@ -301,10 +324,12 @@ def warmup(steps: int, then: Callable[[int], float] = lambda n: 1.0):
 def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
     """Scale all gradients together, in place, so that their common Euclidean norm is at most `largest`.
 
-    gradients: arrays, or parameters whose `.grad` is meant; None is passed over
+    gradients: arrays, Tensors that were computed (of grad(create_graph=True), which get new arrays), or parameters
+        whose `.grad` is meant; None is passed over
+    raises GraphError for a Tensor that is neither a parameter nor computed
     returns: the norm before
     """
-    arrays = _gradient_arrays(gradients)
+    arrays = _gradient_arrays("clip_gradient_norm", gradients, largest)
     norm = math.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays))
     if norm > largest:
         for array in arrays:
@@ -314,10 +339,29 @@ def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
 
 def clip_gradient_value(gradients: Sequence, largest: float) -> None:
     """Move every element of the gradients, in place, into [-largest, largest]."""
-    for array in _gradient_arrays(gradients):
+    for array in _gradient_arrays("clip_gradient_value", gradients, largest):
         np.clip(array, -largest, largest, out=array)
 
 
-def _gradient_arrays(gradients):
-    arrays = (g.grad if isinstance(g, Tensor) else g for g in gradients)
-    return [a for a in arrays if a is not None]
+def _gradient_arrays(call, gradients, largest):
+    """The arrays to be changed in place, so that none is larger than `largest`."""
+    if not isinstance(largest, Number) or not largest >= 0:
+        raise MiniganError(f"{call}: largest is {largest!r}, but it is a number that is not negative")
+    if isinstance(gradients, Tensor | np.ndarray) or not isinstance(gradients, Iterable):
+        raise MiniganError(f"{call}: gradients are a {type(gradients).__name__}, but they are a list")
+    arrays = []
+    for g in gradients:
+        if isinstance(g, Tensor) and g.node is not None:
+            g.data = g.data.copy()  # what the graph keeps, and views of it, stay as they were
+            arrays.append(g.data)
+        elif isinstance(g, Tensor) and not g.requires_grad and g.grad is None:
+            raise GraphError(
+                f"{call}: a Tensor of shape {g.shape} is neither a parameter that is trained nor a computed gradient; "
+                "leave it out, or pass its array"
+            )
+        else:
+            arrays.append(g.grad if isinstance(g, Tensor) else g)
+    arrays = [a for a in arrays if a is not None]
+    if not all(hasattr(a, "dtype") for a in arrays):
+        raise MiniganError(f"{call}: gradients are {[type(a).__name__ for a in arrays]}, but they are arrays")
+    return arrays

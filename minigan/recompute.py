@@ -5,6 +5,7 @@ import threading
 
 from minigan import writes
 from minigan.autograd import partial_grad
+from minigan.errors import GraphError
 from minigan.graph import Node, is_recording, keeping, primitive, recording, value
 from minigan.tensor import Tensor
 
@@ -25,6 +26,8 @@ def recompute(function, *args):
     What it draws at random or changes on the way (dropout's masks, batch norm's running statistics) happens once.
     source: Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174
     """
+    if not callable(function):
+        raise GraphError(f"recompute: it takes a function and its arguments, but got a {type(function).__name__} first")
     if not is_recording():
         return function(*args)
     began, tape = writes.tick(), []

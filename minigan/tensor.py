@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigan import devices
-from minigan.errors import DtypeError, ShapeError
+from minigan import devices, numpy_functions
+from minigan.errors import DtypeError, GraphError, NumpyFunctionError, ShapeError
 from minigan.kernels import capture
 
 
@@ -81,7 +81,43 @@ class Tensor:
         return self.numpy().tolist()
 
     def __array__(self, dtype=None, copy=None):
+        numpy_functions.refuse_gradients("array", (self,))
         return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __array_function__(self, function, types, args, settings):
+        return numpy_functions.of_values(function, args, settings)
+
+    def __getstate__(self):
+        """What is pickled: the value without its graph, a leaf that requires gradients only if it was one."""
+        return None, {
+            "data": self.data,
+            "grad": self.grad,
+            "requires_grad": self.requires_grad and self.node is None,
+            "node": None,
+            "index": None,
+        }
+
+    def __copy__(self) -> Tensor:
+        return Tensor(self.data, self.requires_grad, self.node, self.index)
+
+    def __deepcopy__(self, memo) -> Tensor:
+        if self.node is not None:
+            raise GraphError(
+                f"deepcopy: a tensor of shape {self.shape} was computed by {self.node.op.__name__}, and its graph "
+                "cannot be copied; copy its value, .detach()"
+            )
+        copied = Tensor(self.data.copy(), self.requires_grad)
+        copied.grad = None if self.grad is None else self.grad.copy()
+        return copied
+
+    def __getattr__(self, name):
+        """Asked for what is not there, such as the shape of a list that was given for an array."""
+        if name != "data" and not hasattr(self.data, "dtype"):
+            raise DtypeError(f"Tensor: its data is a {type(self.data).__name__}; mg.tensor(...) makes an array of it")
+        raise AttributeError(f"Tensor has no attribute {name!r}")
+
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if specification else str(self)
 
     def __float__(self) -> float:
         return float(self.item())
@@ -105,6 +141,8 @@ class Tensor:
         return self.data.shape[0]
 
     def __repr__(self) -> str:
+        if not hasattr(self.data, "dtype"):
+            return f"Tensor({self.data!r})"
         values = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=60)
         dtype = "" if self.data.dtype == np.float32 else f", dtype={self.data.dtype}"
         dtype += "" if self.device == "cpu" else f", device={self.device!r}"
@@ -125,8 +163,12 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     source = devices.to_cpu(source)
     try:
         array = np.array(source, dtype=dtype, order="C")
+    except NumpyFunctionError:
+        raise
     except ValueError as error:
         raise ShapeError(f"tensor: {error}") from error
+    except (TypeError, OverflowError) as error:
+        raise DtypeError(f"tensor: {error}") from error
     if dtype is None and not has_dtype and array.dtype == np.float64:
         array = array.astype(np.float32)
     if array.dtype.kind not in "biufc":

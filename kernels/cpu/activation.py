@@ -60,7 +60,8 @@ def activate_vjp_block(number, g, x, gx, slope):
     g, x, gx = part(g, number), part(x, number), part(gx, number)
     for i in range(x.size):
         value = x[i]
-        below = value if np.isnan(value) else g[i] * slope
+        below = g[i] * slope if slope != 0 else slope  # 0 * inf would be NaN
+        below = value if np.isnan(value) else below
         gx[i] = g[i] if value > 0 else below
 
 

@@ -141,7 +141,8 @@ def activate_vjp_sums(number, g, x, channels, slope, gx, partial, sums):
             line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
             result = gx[at : at + line.size]
             for i in range(line.size):
-                below = line[i] if np.isnan(line[i]) else gradient[i] * slope
+                below = gradient[i] * slope if slope != 0 else slope  # 0 * inf would be NaN
+                below = line[i] if np.isnan(line[i]) else below
                 h = gradient[i] if line[i] > 0 else below
                 result[i] = h
                 sums[i] += h
@@ -181,7 +182,8 @@ def gradient_sums(number, g, x, lines, channels, slope, partial, sums, products)
             line, gradient = x[at : min(at + width, last)], g[at : min(at + width, last)]
             for i in range(line.size):
                 deviation = line[i] - mean[i]
-                h = gradient[i] if deviation * factor[i] + shift[i] > 0 else gradient[i] * slope
+                below = gradient[i] * slope if slope != 0 else slope
+                h = gradient[i] if deviation * factor[i] + shift[i] > 0 else below
                 sums[i] += h
                 products[i] += h * deviation
         fold(sums, channels)
@@ -238,5 +240,6 @@ def normalise_vjp(number, g, x, lines, more_lines, channels, slope, gx):
         out = gx[at : at + line.size]
         for i in range(line.size):
             deviation = line[i] - mean[i]
-            h = gradient[i] if deviation * factor[i] + shift[i] > 0 else gradient[i] * slope
+            below = gradient[i] * slope if slope != 0 else slope
+            h = gradient[i] if deviation * factor[i] + shift[i] > 0 else below
             out[i] = factor[i] * h - incline[i] * deviation - constant[i]

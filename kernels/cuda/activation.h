@@ -9,5 +9,9 @@ static __device__ T activated(T x, T slope) {
     return slope != 0 || x != x ? slope * x : T(0);
 }
 
-// The gradient in x, where it is g in the result.
-static __device__ real activated_vjp(real g, real x, real slope) { return x != x ? x : g * (x > 0 ? real(1) : slope); }
+// The gradient in x, where it is g in the result: 0 on the flat side for a slope of 0, even if g is infinite.
+static __device__ real activated_vjp(real g, real x, real slope) {
+    if (x != x) return x;
+    if (x > 0) return g;
+    return slope != 0 ? slope * g : real(0);
+}

@@ -2,6 +2,7 @@
 
 from minigan import ops
 from minigan.nn.module import Module
+from minigan.ops.checks import constructor
 
 
 class ReLU(Module):
@@ -16,6 +17,7 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where positive, else slope * x."""
 
+    @constructor
     def __init__(self, slope: float = 0.01):
         super().__init__()
         self.slope = slope
@@ -47,6 +49,7 @@ class Softplus(Module):
 class Softmax(Module):
     """exp(x) / sum(exp(x)) along an axis."""
 
+    @constructor
     def __init__(self, axis: int = -1):
         super().__init__()
         self.axis = axis

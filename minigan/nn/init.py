@@ -27,7 +27,11 @@ def uniform(low=-0.05, high=0.05):
 
 
 def lecun_uniform():
-    """Even within 1 / sqrt(fan_in): what the layers use unless told otherwise, as PyTorch's do."""
+    """Even within 1 / sqrt(fan_in): the layers' default, and PyTorch's for all but transposed convolutions.
+
+    A ConvTranspose2d counts what one of its outputs sums, inputs // groups times every stride-th tap along each axis.
+    PyTorch counts outputs // groups times all taps there, so that its weights differ in size from these.
+    """
     return lambda rng, shape, fan_in, fan_out: _even(rng, shape, 1 / math.sqrt(fan_in))
 
 

@@ -13,6 +13,7 @@ from minigan.kernels.geometry import pair
 from minigan.nn import init
 from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.module import Module
+from minigan.ops.checks import constructor
 from minigan.tensor import Tensor
 
 
@@ -30,6 +31,7 @@ def _at_least_one(name, inputs, outputs):
 class Linear(Module):
     """x @ weight + bias: (..., inputs) to (..., outputs); weight (inputs, outputs)."""
 
+    @constructor
     def __init__(self, inputs: int, outputs: int, *, bias: bool = True, weight_init=None, rng=None):
         super().__init__()
         _at_least_one("Linear", inputs, outputs)
@@ -60,6 +62,7 @@ class Conv2d(Module):
 
     transposed = False
 
+    @constructor
     def __init__(
         self,
         inputs: int,
@@ -123,6 +126,7 @@ class ConvTranspose2d(Conv2d):
 
     transposed = True
 
+    @constructor
     def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding=None, **how):
         super().__init__(inputs, outputs, kernel_size, **how)
         self.how["output_padding"] = output_padding
@@ -138,6 +142,7 @@ class ConvTranspose2d(Conv2d):
 class Embedding(Module):
     """Rows of weight (count, width) by number: integers (...) to (..., width)."""
 
+    @constructor
     def __init__(self, count: int, width: int, *, weight_init=None, rng=None):
         super().__init__()
         self.weight = parameter(weight_init or init.normal(1.0), rng, (count, width), 1, width)
@@ -152,6 +157,7 @@ class Embedding(Module):
 class Dropout(Module):
     """In training, each value 0 with probability `rate` and the others divided by 1 - rate."""
 
+    @constructor
     def __init__(self, rate: float = 0.5, *, rng=None):
         super().__init__()
         if not 0 <= rate < 1:
@@ -170,6 +176,7 @@ class Dropout(Module):
 class MaxPool2d(Module):
     """The largest pixel of each window; with_indices=True gives a pair, those and their places for a MaxUnpool2d."""
 
+    @constructor
     def __init__(self, kernel_size, *, stride=None, padding=0, with_indices: bool = False):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
@@ -189,6 +196,7 @@ class MaxUnpool2d(MaxPool2d):
     output_size: the (H, W) that was pooled, where it is not the smallest that gives y's
     """
 
+    @constructor
     def __init__(self, kernel_size, *, stride=None, padding=0):
         super().__init__(kernel_size, stride=stride, padding=padding)
 
@@ -200,6 +208,7 @@ class MaxUnpool2d(MaxPool2d):
 class AvgPool2d(MaxPool2d):
     """The mean of each window; padding counts as zeros unless count_padding=False."""
 
+    @constructor
     def __init__(self, kernel_size, *, stride=None, padding=0, count_padding=True):
         super().__init__(kernel_size, stride=stride, padding=padding)
         self.count_padding = count_padding
@@ -213,6 +222,7 @@ class AvgPool2d(MaxPool2d):
 class Upsample(Module):
     """Images `scale` times as large (an int or a pair), "nearest" or "bilinear"."""
 
+    @constructor
     def __init__(self, scale=2, *, mode: str = "nearest"):
         super().__init__()
         self.scale, self.mode = pair("Upsample", "scale", scale), mode
@@ -234,6 +244,7 @@ class Flatten(Module):
 class Reshape(Module):
     """Each sample in another shape: (N, ...) to (N, *shape)."""
 
+    @constructor
     def __init__(self, *shape: int):
         super().__init__()
         self.shape = shape

@@ -7,6 +7,7 @@ from minigan.errors import ShapeError
 from minigan.nn.layers import Conv2d, Linear
 from minigan.nn.module import Module, Sequential
 from minigan.nn.spectral import SpectralNorm
+from minigan.ops.checks import constructor
 from minigan.tensor import Tensor
 
 EPS = 1e-8
@@ -21,6 +22,7 @@ class MinibatchStd(Module):
     source: Karras et al., arXiv:1710.10196, section 3; groups as in arXiv:1912.04958
     """
 
+    @constructor
     def __init__(self, group: int = 4):
         super().__init__()
         if group < 1:

@@ -11,6 +11,7 @@ from minigan.nn import init
 from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.layers import parameter
 from minigan.nn.module import Module
+from minigan.ops.checks import constructor
 from minigan.recompute import once
 from minigan.tensor import Tensor
 
@@ -22,6 +23,7 @@ class BatchNorm(Module):
     (1 - momentum) * running + momentum * batch's, with the unbiased variance. Both as PyTorch.
     """
 
+    @constructor
     def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, scale_init=None, rng=None):
         super().__init__()
         self.channels, self.eps, self.momentum = channels, eps, momentum
@@ -74,6 +76,7 @@ class ConditionalBatchNorm(BatchNorm):
     source: de Vries et al., arXiv:1707.00683; in a generator: Miyato & Koyama, arXiv:1802.05637
     """
 
+    @constructor
     def __init__(self, classes: int, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, rng=None):
         super().__init__(channels, eps=eps, momentum=momentum)
         self.classes = classes
@@ -101,6 +104,7 @@ class ConditionalBatchNorm(BatchNorm):
 class LayerNorm(Module):
     """Normalise each sample over its last axes, of the given shape (an int for one)."""
 
+    @constructor
     def __init__(self, shape, *, eps: float = 1e-5):
         super().__init__()
         self.shape, self.eps = (shape,) if isinstance(shape, int) else tuple(shape), eps
@@ -117,6 +121,7 @@ class LayerNorm(Module):
 class GroupNorm(Module):
     """Normalise each sample over groups of channels and all places."""
 
+    @constructor
     def __init__(self, groups: int, channels: int, *, eps: float = 1e-5):
         super().__init__()
         if groups < 1 or channels % groups:
@@ -135,6 +140,7 @@ class GroupNorm(Module):
 class InstanceNorm(GroupNorm):
     """Normalise each sample and channel over all places, with a learned scale and shift."""
 
+    @constructor
     def __init__(self, channels: int, *, eps: float = 1e-5):
         super().__init__(channels, channels, eps=eps)
 

@@ -9,6 +9,7 @@ from minigan.autograd import no_grad
 from minigan.errors import ShapeError
 from minigan.nn.layers import Conv2d, Embedding, Linear
 from minigan.nn.module import Module
+from minigan.ops.checks import constructor
 from minigan.recompute import once
 from minigan.tensor import Tensor
 
@@ -28,6 +29,7 @@ class SpectralNorm(Module):
     source: Miyato et al., arXiv:1802.05957, algorithm 1
     """
 
+    @constructor
     def __init__(self, layer: Linear | Conv2d | Embedding, *, rng=None):
         super().__init__()
         if not isinstance(layer, LAYERS):

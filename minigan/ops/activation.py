@@ -7,12 +7,15 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.ops.checks import FLOATS
 from minigan.ops.elementwise import broadcast_to
+from minigan.promotion import floating
 
 
 @primitive(saves="x")
 def leaky_relu(x, *, slope=0.01):
     """x where it is positive, slope * x elsewhere."""
+    x = x if x.dtype.type in FLOATS else floating(x)
     return kernels.of(x).leaky_relu(x, slope)
 
 
@@ -67,6 +70,7 @@ def relu(x):
 @primitive(saves="y")
 def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow."""
+    x = floating(x)
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
 
@@ -79,6 +83,7 @@ def _(g, y, x):
 @primitive(saves="x")
 def softplus(x):
     """log(1 + exp(x)), without overflow."""
+    x = floating(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 

@@ -1,10 +1,13 @@
 """Checks on arguments that several operations share."""
 
+import functools
+
 import numpy as np
 
 from minigan.devices import device_of, to_cpu
-from minigan.errors import DtypeError
+from minigan.errors import DtypeError, MiniganError, ShapeError
 from minigan.kernels import capture
+from minigan.promotion import entered, explain
 from minigan.tensor import Tensor
 
 FLOATS = (np.float32, np.float64)
@@ -25,6 +28,42 @@ def integers(values):
     """A copy of integers, an array where they are: what they are now counts in the backward pass."""
     values = values.data if isinstance(values, Tensor) else values
     return np.array(values) if device_of(values) == "cpu" else values.copy()
+
+
+def operation(function):
+    """A function composed of primitives, whose errors about its arguments are explained as a primitive's are."""
+
+    @functools.wraps(function)
+    def call(*args, **settings):
+        try:
+            return function(*args, **settings)
+        except MiniganError:
+            raise
+        except Exception as error:
+            explain(call, args, error)
+            raise
+
+    call.forward = function
+    return call
+
+
+def constructor(function):
+    """An `__init__` whose errors about what it was called with are minigan's own."""
+
+    @functools.wraps(function)
+    def call(self, *args, **settings):
+        try:
+            function(self, *args, **settings)
+        except MiniganError:
+            raise
+        except (TypeError, ValueError, AttributeError, OverflowError, ZeroDivisionError) as error:
+            if not entered(error):
+                raise
+            given = [f"{v!r:.40}" for v in args] + [f"{name}={v!r:.40}" for name, v in settings.items()]
+            kind = ShapeError if isinstance(error, ValueError) else DtypeError
+            raise kind(f"{type(self).__name__}({', '.join(given)}): {error}") from error
+
+    return call
 
 
 def outside(numbers, count: int) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
-from minigan.kernels.geometry import ConvGeometry
+from minigan.kernels.geometry import ConvGeometry, Window, pair
 from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
@@ -101,35 +101,70 @@ def conv2d_transpose(
     bias: (C,), added to every pixel, or None
     output_size: (H, W) of the result. Several sizes have features of one size: the default is the smallest,
         (OH - 1) * stride + dilation * (KH - 1) + 1 - pad, and OH * stride with padding "same"
-    output_padding: how much more than the smallest, below the stride; instead of output_size
+    output_padding: how much more than the smallest, below the stride or the dilation; instead of output_size. What lies
+        past the reach of every window is the bias alone
     algorithm: as for conv2d
     returns: images, (N, H, W, C)
     raises ShapeError where no image of that size has features of this size
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 14
     """
     same_float("conv2d_transpose", y=y, w=w)
+    how = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    output_padding, how, beyond = _reached(output_padding, how)
     geometry = ConvGeometry.of_transpose(
-        y.shape,
-        w.shape,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        output_size=output_size,
-        output_padding=output_padding,
+        y.shape, w.shape, output_size=output_size, output_padding=output_padding, **how
     )
     _check_bias("conv2d_transpose", bias, geometry.C, y.dtype)
-    return kernels.of(y).conv2d_transpose(y, w, geometry, bias, algorithm=algorithm)
+    x = kernels.of(y).conv2d_transpose(y, w, geometry, bias, algorithm=algorithm)
+    if any(beyond):
+        x = np.pad(x, ((0, 0), (0, beyond[0]), (0, beyond[1]), (0, 0)))
+        if bias is not None:
+            x[:, geometry.H :] = bias
+            x[:, :, geometry.W :] = bias
+    return x
 
 
 @conv2d_transpose.vjp(0)
 def _(g, x, y, w, bias=None, *, output_size=None, output_padding=None, **how):
+    g, how = _within(g, output_padding, how)
     return conv2d(g, w, **how)
 
 
 @conv2d_transpose.vjp(1)
 def _(g, x, y, w, bias=None, *, output_size=None, output_padding=None, **how):
+    g, how = _within(g, output_padding, how)
     return conv2d_weight(g, y, kernel_size=w.shape[:2], **how)
+
+
+def _reached(output_padding, how):
+    """What windows reach of an output padding that is not below the stride.
+
+    returns: the output padding below the stride; `how` with less padding after the image, where windows reach further;
+        how many pixels (along H, along W) are past every window
+    """
+    if output_padding is None:
+        return None, how, (0, 0)
+    window = Window("conv2d_transpose", 1, how.get("stride", 1), how.get("dilation", 1))
+    both = pair("conv2d_transpose", "output_padding", output_padding, least=0)
+    if any(n >= max(s, d) for n, s, d in zip(both, window.stride, window.dilation, strict=True)):
+        raise ShapeError(
+            f"conv2d_transpose: output_padding {both} must be smaller than the stride {window.stride} or the dilation "
+            f"{window.dilation}"
+        )
+    below = tuple(min(n, s - 1) for n, s in zip(both, window.stride, strict=True))
+    if below == both:
+        return both, how, (0, 0)
+    pads = window.pads(how.get("padding", 0), (1, 1))
+    more = [n - m for n, m in zip(both, below, strict=True)]
+    fewer = [min(n, after) for n, (_, after) in zip(more, pads, strict=True)]
+    padding = tuple((before, after - n) for (before, after), n in zip(pads, fewer, strict=True))
+    return below, {**how, "padding": padding}, (more[0] - fewer[0], more[1] - fewer[1])
+
+
+def _within(g, output_padding, how):
+    """The part of an image that windows reach, and how they do."""
+    _, how, beyond = _reached(output_padding, how)
+    return (g[:, : g.shape[1] - beyond[0], : g.shape[2] - beyond[1]] if any(beyond) else g), how
 
 
 @conv2d_transpose.vjp(2)

@@ -1,15 +1,18 @@
 """Arithmetic and functions of single elements, with NumPy's broadcasting.
 
 Subgradients, where a function has a kink: `abs` has 0 at 0; `maximum` and `minimum` give each side half at a tie;
-`clip` passes the gradient on at its bounds, as inside.
+`clip` passes the gradient on at its bounds, as inside. What a function does not depend on gets a gradient of 0, even
+from an infinite or NaN gradient: rules select with `where` and never multiply by a mask.
 """
 
 import numpy as np
 
 from minigan import kernels
 from minigan.autograd import nondifferentiable, primitive
-from minigan.ops.checks import FLOATS
+from minigan.errors import DtypeError
+from minigan.ops.checks import FLOATS, operation
 from minigan.ops.sums import total
+from minigan.promotion import floating
 
 FEW = 1 << 12  # elements, for which a kernel's call takes longer than a pass or two more
 
@@ -74,30 +77,39 @@ negative = primitive(np.negative, saves="")
 negative.vjp(0)(lambda g, y, a: -g)
 
 
-@primitive(saves="x exponent")
+@primitive(saves="x exponent", operands=slice(None))
 def power(x, exponent):
-    """x**exponent. At exponent 0 the gradient with respect to x is 0, also where x is 0."""
+    """x**exponent. At exponent 0 the gradient with respect to x is 0, for every x."""
     return np.power(x, exponent)
 
 
 @power.vjp(0)
 def _(g, y, x, exponent):
-    is_zero = exponent == 0
-    lowered = where(is_zero, 1.0, exponent - 1) if hasattr(exponent, "dtype") else (1 if is_zero else exponent - 1)
-    return unbroadcast(g * exponent * power(x, lowered), x)
+    if not hasattr(exponent, "dtype"):
+        return g * exponent * power(x, exponent - 1) if exponent else None
+    flat = exponent == 0
+    one = exponent.dtype.type(1)
+    steepness = where(flat, one, exponent) * power(where(flat, one, x), where(flat, one, exponent) - 1)
+    return unbroadcast(where(flat, _zero(g), g * steepness), x)
 
 
 @power.vjp(1)
 def _(g, y, x, exponent):
-    # where x is 0 the power does not change with a positive exponent
-    log_x = log(where(x == 0, 1.0, x)) if hasattr(x, "dtype") else float(np.log(x or 1.0))
-    return unbroadcast(g * power(x, exponent) * log_x, exponent)
+    # where x is 0 the power does not change with an exponent that is not negative
+    flat = logical_and(x == 0, exponent >= 0)
+    x = where(flat, g.dtype.type(1), x)
+    return unbroadcast(where(flat, _zero(g), g * (power(x, exponent) * log(x))), exponent)
 
 
 square = primitive(np.square, saves="a")
 square.vjp(0)(lambda g, y, a: g * (2 * a))
 
-exp = primitive(np.exp, saves="y")
+
+@primitive(saves="y")
+def exp(x):
+    return np.exp(floating(x))  # of bytes NumPy's would be float16, and overflow
+
+
 exp.vjp(0)(lambda g, y, a: g * y)
 
 log = primitive(np.log, saves="a")
@@ -148,7 +160,7 @@ def abs(x):
 
 @abs.vjp(0)
 def _(g, y, x):
-    return g * sign(x)
+    return where(x == 0, _zero(g), g) * sign(x)
 
 
 sign = nondifferentiable(np.sign)
@@ -159,17 +171,13 @@ less_equal = nondifferentiable(np.less_equal)
 greater = nondifferentiable(np.greater)
 greater_equal = nondifferentiable(np.greater_equal)
 logical_not = nondifferentiable(np.logical_not)
+logical_and = nondifferentiable(np.logical_and)
+logical_or = nondifferentiable(np.logical_or)
 isnan = nondifferentiable(np.isnan)
 isinf = nondifferentiable(np.isinf)
 
 
-@nondifferentiable
-def like(condition, x):
-    """The truth values of `condition` as numbers of x's dtype."""
-    return condition.astype(x.dtype) if hasattr(condition, "astype") else x.dtype.type(condition)
-
-
-@primitive(saves="condition")
+@primitive(saves="condition", operands=slice(1, None))
 def where(condition, a, b):
     """a where the condition holds, b elsewhere. A NaN in the side not taken never reaches the gradient."""
     return np.where(condition, a, b)
@@ -185,28 +193,27 @@ def _(g, y, condition, a, b):
     return unbroadcast(where(condition, _zero(g), g), b)
 
 
-@primitive(saves="a b")
+@primitive(saves="a b", operands=slice(None))
 def maximum(a, b):
     """The larger of the two; NaN if either is."""
     return np.maximum(a, b)
 
 
-@primitive(saves="a b")
+@primitive(saves="a b", operands=slice(None))
 def minimum(a, b):
     """The smaller of the two; NaN if either is."""
     return np.minimum(a, b)
 
 
-@nondifferentiable
-def _share(a, b, g):
-    """How much of a maximum's gradient goes to a: all where a is larger, half at a tie."""
-    return np.where(a == b, 0.5, a > b).astype(g.dtype)
+def _share(g, a, b):
+    """What the side a of maximum(a, b) gets of g: nothing where a is smaller, half at a tie, all next to a NaN."""
+    return where(less(a, b), _zero(g), where(equal(a, b), g * 0.5, g))
 
 
-maximum.vjp(0)(lambda g, y, a, b: unbroadcast(g * _share(a, b, g), a))
-maximum.vjp(1)(lambda g, y, a, b: unbroadcast(g * _share(b, a, g), b))
-minimum.vjp(0)(lambda g, y, a, b: unbroadcast(g * _share(b, a, g), a))
-minimum.vjp(1)(lambda g, y, a, b: unbroadcast(g * _share(a, b, g), b))
+maximum.vjp(0)(lambda g, y, a, b: unbroadcast(_share(g, a, b), a))
+maximum.vjp(1)(lambda g, y, a, b: unbroadcast(_share(g, b, a), b))
+minimum.vjp(0)(lambda g, y, a, b: unbroadcast(_share(g, b, a), a))
+minimum.vjp(1)(lambda g, y, a, b: unbroadcast(_share(g, a, b), b))
 
 
 @primitive(saves="x")
@@ -216,9 +223,8 @@ def clip(x, *, low=None, high=None):
 
 
 @clip.vjp(0)
-def _(g, y, x, *, low, high):
-    inside = like(within(x, low=low, high=high), x)
-    return g * inside
+def _(g, y, x, *, low=None, high=None):
+    return where(within(x, low=low, high=high), g, _zero(g))
 
 
 @nondifferentiable
@@ -232,15 +238,34 @@ def within(x, *, low=None, high=None):
     return inside
 
 
+@operation
+def astype(x, dtype):
+    """x as another dtype. Among floating point dtypes the gradient comes back as x's; integers and truth values have
+    none, so that it ends there."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return _as_float(x, dtype=dtype)
+    if dtype.kind not in "biu":
+        raise DtypeError(f"astype: {dtype} is not real; it takes floating point numbers, integers and truth values")
+    return _truncated(x, dtype=dtype)
+
+
 @primitive(saves="x")
-def astype(x, *, dtype):
-    """x as another floating point dtype; its gradient comes back as x's."""
+def _as_float(x, *, dtype):
     return x.astype(dtype)
 
 
-@astype.vjp(0)
+@_as_float.vjp(0)
 def _(g, y, x, *, dtype):
-    return astype(g, dtype=x.dtype)
+    return _as_float(g, dtype=x.dtype)
+
+
+_as_float.__name__ = "astype"
+
+
+@nondifferentiable
+def _truncated(x, *, dtype):
+    return x.astype(dtype)
 
 
 def _zero(g):

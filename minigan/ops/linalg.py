@@ -9,7 +9,7 @@ from minigan import kernels
 from minigan.autograd import primitive
 from minigan.errors import ShapeError
 from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
-from minigan.ops.checks import FLOATS
+from minigan.ops.checks import FLOATS, operation
 from minigan.ops.elementwise import broadcast_to, sum_to, unbroadcast
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
 from minigan.tensor import Tensor
@@ -17,7 +17,7 @@ from minigan.tensor import Tensor
 SMALL = 1 << 18  # multiplications up to which NumPy's product stays on one thread
 
 
-@primitive(saves="a b")
+@primitive(saves="a b", operands=slice(None))
 def matmul(a, b):
     """The matrix product of (..., M, K) and (..., K, N), batches broadcast: (..., M, N).
 
@@ -95,7 +95,7 @@ def _as_vector_rule(g, a, b, wanted):
     return unbroadcast(matmul(expand_dims(a, -1), row), b)
 
 
-@primitive(saves="x w")
+@primitive(saves="x w", operands=slice(None))
 def linear(x, w, bias=None):
     """x @ w + bias in one pass over the result: (..., N) from (..., K), (K, N) and (N,) or None."""
     return _affine(x, w, bias, 1.0)
@@ -106,7 +106,7 @@ def _(g, y, x, w, bias=None, *, wanted):
     return _affine_gradients(g, x, w, wanted)
 
 
-@primitive(saves="x w y")
+@primitive(saves="x w y", operands=slice(None))
 def activated_linear(x, w, bias=None, *, slope):
     """leaky_relu(linear(x, w, bias), slope) in fewer passes over memory, for a slope that is not negative."""
     if slope < 0:
@@ -145,18 +145,21 @@ def _as_rows(x):
     return x if x.ndim == 2 else reshape(x, shape=(math.prod(x.shape[:-1]), x.shape[-1]))
 
 
+@operation
 def einsum(subscripts: str, *operands):
     """Einstein's summation, as `numpy.einsum` with a string: products of operands summed over what the result lacks.
 
     An index may repeat within an operand (its diagonal is taken); `...` stands for any leading axes,
     of one size in all operands.
     """
+    if not isinstance(subscripts, str):
+        raise ShapeError(f"einsum: subscripts are {subscripts!r}, but they are a string such as 'ij,jk->ik'")
     inputs, output = _parse(subscripts, [x.ndim for x in operands])
     diagonal = [_diagonal(x, indices) for x, indices in zip(operands, inputs, strict=True)]
     return _einsum(*[x for x, _ in diagonal], inputs=tuple(i for _, i in diagonal), output=output)
 
 
-@primitive
+@primitive(operands=slice(None))
 def _einsum(*xs, inputs, output):
     sizes = {}
     for x, indices in zip(xs, inputs, strict=True):

@@ -10,9 +10,10 @@ from minigan.autograd import primitive
 from minigan.devices import device_of, move
 from minigan.errors import ShapeError
 from minigan.ops.activation import sigmoid
-from minigan.ops.checks import integers, outside
+from minigan.ops.checks import integers, operation, outside
 from minigan.ops.elementwise import abs, exp, square
 from minigan.ops.reduce import log_softmax, mean, sum
+from minigan.promotion import floating
 from minigan.tensor import Tensor
 
 
@@ -24,6 +25,7 @@ def binary_cross_entropy_with_logits(logits, targets):
     log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), so that no finite logit is too large and no loss too small.
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
+    logits = floating(logits)
     targets = _like(targets, logits)
     return kernels.of(logits).binary_cross_entropy_sum(logits, targets) / _count(logits)
 
@@ -54,6 +56,7 @@ def _(g, y, logits, targets):
     return -g
 
 
+@operation
 def cross_entropy(logits, labels):
     """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
     labels = integers(labels)
@@ -76,18 +79,21 @@ def _first(count, device):
     return move(np.arange(count), device)
 
 
+@operation
 def mean_squared_error(predictions, targets):
     """The mean of squared differences."""
     _same_shape("mean_squared_error", predictions, targets)
-    return mean(square(predictions - targets))
+    return mean(square(_floats(predictions) - targets))
 
 
+@operation
 def mean_absolute_error(predictions, targets):
     """The mean of absolute differences."""
     _same_shape("mean_absolute_error", predictions, targets)
-    return mean(abs(predictions - targets))
+    return mean(abs(_floats(predictions) - targets))
 
 
+@operation
 def standard_normal_divergence(mean, log_variance):
     """The Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), in nats.
 
@@ -113,6 +119,11 @@ def _like(targets, logits):
 def _count(logits):
     """How many they are, to divide by; NaN for none, which have no mean."""
     return logits.size or math.nan
+
+
+def _floats(predictions):
+    """Predictions as floating point numbers: differences of bytes would wrap."""
+    return predictions.astype(np.float32) if predictions.dtype.kind in "biu" else predictions
 
 
 def _same_shape(call, predictions, targets):

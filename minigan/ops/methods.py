@@ -9,7 +9,7 @@ from minigan.tensor import Tensor
 
 
 def _shape_of(entries):
-    return tuple(entries[0]) if len(entries) == 1 and not isinstance(entries[0], int) else entries
+    return tuple(entries[0]) if len(entries) == 1 and isinstance(entries[0], tuple | list) else entries
 
 
 def _axes_of(axes):
@@ -102,8 +102,8 @@ METHODS = {
     "swapaxes": shape.swapaxes,
     "squeeze": lambda x, axis=None: shape.squeeze(x, axis),
     "flatten": lambda x: shape.reshape(x, shape=(-1,)),
-    "astype": lambda x, dtype: elementwise.astype(x, dtype=np.dtype(dtype)),
-    "to": lambda x, name: x if x.device == name else device.to_device(x, device=name),
+    "astype": lambda x, dtype: elementwise.astype(x, dtype),
+    "to": lambda x, name: x if isinstance(name, str) and x.device == name else device.to_device(x, device=name),
     "clip": lambda x, low=None, high=None: elementwise.clip(x, low=low, high=high),
     "backward": lambda x, gradient=None, retain_graph=False: autograd.backward(x, gradient, retain_graph=retain_graph),
     "T": property(lambda x: shape.transpose(x)),

@@ -10,7 +10,7 @@ from minigan import kernels
 from minigan.autograd import primitive, vjp_of
 from minigan.errors import ShapeError
 from minigan.ops.activation import leaky_relu_vjp
-from minigan.ops.checks import same_float
+from minigan.ops.checks import operation, same_float
 from minigan.ops.elementwise import broadcast_to, sqrt
 from minigan.ops.reduce import mean, sum, var
 from minigan.ops.shape import reshape
@@ -77,12 +77,14 @@ def _(g, x, scale, shift, mean, inverse, *, slope):
     return gx, g_scale, g_shift
 
 
+@operation
 def fixed_norm(x, scale, shift, mean, variance, *, eps=1e-5):
     """Normalise by given statistics, as batch norm does when it is not training."""
     factor = scale / sqrt(variance + eps)
     return x * factor + (shift - mean * factor)
 
 
+@operation
 def layer_norm(x, scale, shift, *, eps=1e-5):
     """Normalise over the last axes, as many as `scale` and `shift` have: each sample by itself.
 
@@ -97,13 +99,14 @@ def layer_norm(x, scale, shift, *, eps=1e-5):
     return _standardise(x, axes, eps) * scale + shift
 
 
+@operation
 def group_norm(x, scale, shift, *, groups, eps=1e-5):
     """Normalise each sample over groups of C // groups channels and all places; x (N, ..., C), scale, shift (C,).
 
     source: Wu & He, arXiv:1803.08494
     """
     channels = x.shape[-1]
-    if channels % groups or scale.shape != (channels,) or shift.shape != (channels,):
+    if groups < 1 or channels % groups or scale.shape != (channels,) or shift.shape != (channels,):
         raise ShapeError(
             f"group_norm: x has shape {x.shape}, scale {scale.shape} and shift {shift.shape}; "
             f"{groups} groups must divide the channels, and scale and shift are (C,)"
@@ -113,6 +116,7 @@ def group_norm(x, scale, shift, *, groups, eps=1e-5):
     return reshape(normal, shape=x.shape) * scale + shift
 
 
+@operation
 def instance_norm(x, scale, shift, *, eps=1e-5):
     """Normalise each sample and channel over its places; x (N, ..., C), scale, shift (C,).
 

@@ -14,11 +14,12 @@ from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
 from minigan.kernels import capture
 from minigan.kernels.geometry import ConvGeometry, Window
-from minigan.ops.checks import integers, same_float
+from minigan.ops.checks import integers, operation, same_float
 from minigan.ops.reduce import mean
 from minigan.tensor import Tensor
 
 
+@operation
 def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
     """The largest pixel of each window and channel.
 
@@ -28,6 +29,7 @@ def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
     return _max_pool2d("max_pool2d", x, kernel_size, stride, padding, dilation)[0]
 
 
+@operation
 def max_pool2d_with_indices(x, kernel_size, *, stride=None, padding=0, dilation=1):
     """`max_pool2d`, and where in the image each largest pixel was.
 
@@ -48,6 +50,7 @@ def _max_pool2d(call, x, kernel_size, stride, padding, dilation):
     return gather_pixels(x, indices=indices, geometry=geometry), indices
 
 
+@operation
 def max_unpool2d(y, indices, kernel_size, *, stride=None, padding=0, dilation=1, output_size=None):
     """Each value put back where its window's largest pixel was, in an image of zeros: the adjoint of max pooling.
 
@@ -100,6 +103,7 @@ def _(g, x, y, *, indices, geometry):
     return gather_pixels(g, indices=indices, geometry=geometry)
 
 
+@operation
 def avg_pool2d(x, kernel_size, *, stride=None, padding=0, count_padding=True):
     """The mean of each window and channel.
 
@@ -139,6 +143,7 @@ def _(g, x, y, *, geometry):
     return window_sum(g, geometry=geometry)
 
 
+@operation
 def global_avg_pool2d(x):
     """The mean over height and width: (N, H, W, C) to (N, C)."""
     return mean(x, axis=(1, 2))

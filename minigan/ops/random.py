@@ -4,11 +4,14 @@ import numpy as np
 
 from minigan.devices import device_of, move
 from minigan.errors import ShapeError
+from minigan.ops.checks import operation
+from minigan.ops.elementwise import where
 from minigan.random import Philox
 from minigan.recompute import once
 from minigan.tensor import Tensor
 
 
+@operation
 def dropout(x, rate: float, rng: Philox | np.random.Generator):
     """Each value 0 with probability `rate`, and the others divided by 1 - rate so that the mean stays.
 
@@ -20,8 +23,9 @@ def dropout(x, rate: float, rng: Philox | np.random.Generator):
     if rate == 0:
         return x
     device = x.device if isinstance(x, Tensor) else device_of(x)
-    mask = once(lambda: (_uniform(x.shape, rng, device) >= rate).astype(x.dtype) / x.dtype.type(1 - rate))
-    return x * mask
+    kept = once(lambda: _uniform(x.shape, rng, device) >= rate)
+    one = x.dtype.type(1)
+    return where(kept, x, x.dtype.type(0)) * (one / x.dtype.type(1 - rate))
 
 
 def _uniform(shape, rng, device):

@@ -8,9 +8,10 @@ import numpy as np
 
 from minigan.autograd import nondifferentiable, primitive
 from minigan.errors import ShapeError
-from minigan.ops.elementwise import broadcast_to, exp, isinf, where
+from minigan.ops.elementwise import broadcast_to, equal, exp, isnan, logical_or, where
 from minigan.ops.shape import reshape
 from minigan.ops.sums import average, count_of, kept_shape, total, variance
+from minigan.promotion import floating
 
 
 @primitive(saves="")
@@ -29,7 +30,7 @@ def _restore(reduced, x, axis, keepdims):
     return reduced if keepdims else reshape(reduced, shape=kept_shape(x.shape, axis))
 
 
-@primitive(saves="")
+@primitive(saves="", operands=slice(None))
 def mean(x, *, axis=None, keepdims=False):
     """The arithmetic mean over `axis`; NaN where there is nothing to average."""
     return average(x, axis, keepdims)
@@ -40,7 +41,7 @@ def _(g, y, x, *, axis=None, keepdims=False):
     return broadcast_to(_restore(g, x, axis, keepdims) / (count_of(x.shape, axis) or 1), shape=x.shape)
 
 
-@primitive(saves="x")
+@primitive(saves="x", operands=slice(None))
 def var(x, *, axis=None, ddof=0, keepdims=False):
     """The variance over `axis`: the squared distances from the mean, summed and divided by n - ddof."""
     count = count_of(x.shape, axis)
@@ -70,20 +71,24 @@ def min(x, *, axis=None, keepdims=False):
 @max.vjp(0)
 @min.vjp(0)
 def _(g, y, x, *, axis=None, keepdims=False):
-    return _restore(g, x, axis, keepdims) * _share(x, _restore(y, x, axis, keepdims), axis=axis)
+    hit = equal(x, _restore(y, x, axis, keepdims))
+    share = _share(hit, y.dtype, axis=axis)
+    g = _restore(g, x, axis, keepdims) * share
+    return where(logical_or(hit, isnan(share)), g, g.dtype.type(0))
 
 
 @nondifferentiable
-def _share(x, extreme, *, axis):
-    """1 / (number of ties) where x is the extreme value, 0 elsewhere."""
-    hit = (x == extreme).astype(x.dtype)
-    return hit / np.maximum(hit.sum(axis=axis, keepdims=True), 1)
+def _share(hit, dtype, *, axis):
+    """What each value that is the extreme one gets of its gradient; NaN where a NaN is the extreme, which hits none."""
+    ties = hit.sum(axis=axis, keepdims=True).astype(dtype)
+    return 1 / np.where(ties == 0, dtype.type(np.nan), ties)
 
 
 @primitive(saves="x y")
 def logsumexp(x, *, axis=None, keepdims=False):
-    """log(sum(exp(x))) over `axis`, without overflow; -inf where all are."""
-    top = x.max(axis=axis, keepdims=True)
+    """log(sum(exp(x))) over `axis`, without overflow; -inf where all are, and where there is nothing to sum."""
+    x = floating(x)
+    top = _top(x, axis)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     with np.errstate(divide="ignore"):
         y = np.log(total(np.exp(x - top), axis, keepdims=True)) + top
@@ -93,12 +98,16 @@ def logsumexp(x, *, axis=None, keepdims=False):
 @logsumexp.vjp(0)
 def _(g, y, x, *, axis=None, keepdims=False):
     y = _restore(y, x, axis, keepdims)
-    return _restore(g, x, axis, keepdims) * exp(x - where(isinf(y), y.dtype.type(0), y))
+    with np.errstate(invalid="ignore"):  # inf - inf: the gradient of +inf is NaN, that of all others 0
+        return _restore(g, x, axis, keepdims) * exp(x - where(equal(y, -np.inf), y.dtype.type(0), y))
 
 
 @primitive(saves="y")
 def softmax(x, *, axis=-1):
     """exp(x) / sum(exp(x)) along `axis`."""
+    x = floating(x)
+    if not x.size:
+        return x.copy()
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / total(e, axis, keepdims=True)
 
@@ -111,6 +120,9 @@ def _(g, y, x, *, axis=-1):
 @primitive(saves="y")
 def log_softmax(x, *, axis=-1):
     """log(softmax(x)) along `axis`, without underflow."""
+    x = floating(x)
+    if not x.size:
+        return x.copy()
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(total(np.exp(shifted), axis, keepdims=True))
 
@@ -118,6 +130,13 @@ def log_softmax(x, *, axis=-1):
 @log_softmax.vjp(0)
 def _(g, y, x, *, axis=-1):
     return g - exp(y) * sum(g, axis=axis, keepdims=True)
+
+
+def _top(x, axis):
+    """The largest values over `axis`, kept as 1; 0 where there are none, which then nothing is compared with."""
+    if x.size or count_of(x.shape, axis):
+        return x.max(axis=axis, keepdims=True)
+    return np.zeros_like(x, shape=kept_shape(x.shape, axis))
 
 
 @nondifferentiable

@@ -8,12 +8,13 @@ import numpy as np
 from minigan.devices import device_of, move
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels.geometry import pair
-from minigan.ops.checks import same_float
+from minigan.ops.checks import operation, same_float
 from minigan.ops.elementwise import broadcast_to
-from minigan.ops.shape import reshape
+from minigan.ops.shape import reshape, take
 from minigan.tensor import Tensor
 
 
+@operation
 def resize(x, size, *, mode="nearest"):
     """Images in another size.
 
@@ -42,13 +43,13 @@ def _nearest(x, size):
 
 
 def _bilinear(x, size, places):
-    N, H, W, C = x.shape
     same_float("resize", x=x)
-    along_height, along_width = (
-        _mixing(old, new, places, x.dtype.type, _device_of(x)) for old, new in zip((H, W), size, strict=True)
-    )
-    x = reshape(along_height @ reshape(x, shape=(N, H, W * C)), shape=(N * size[0], W, C))
-    return reshape(along_width @ x, shape=(N, *size, C))
+    for axis, new in zip((1, 2), size, strict=True):
+        below, above, share = _neighbours(x.shape[axis], new, places, x.dtype.type, _device_of(x))
+        lower, upper = (take(x, index=(*[slice(None)] * axis, pixels)) for pixels in (below, above))
+        share = share.reshape(-1, *[1] * (3 - axis))
+        x = lower * (1 - share) + upper * share
+    return x
 
 
 def _as_areas(old, new):
@@ -79,15 +80,14 @@ def _nearest_places(old, new, device):
 
 
 @functools.lru_cache(64)
-def _mixing(old, new, places, dtype, device):
-    """The (new, old) matrix whose rows hold the weights of the two old pixels that a new one lies between.
+def _neighbours(old, new, places, dtype, device):
+    """The two old pixels that each new one lies between, and the share of the second. Kept: do not write to them.
 
-    It is kept: do not write to it.
+    A new pixel in the middle of an old one takes that one twice: of an infinity beside it, a share of 0 would be NaN.
     """
     centre = places(old, new)
     below = np.floor(centre).astype(int)
     above = np.minimum(below + 1, old - 1)
-    matrix = np.zeros((new, old))
-    np.add.at(matrix, (np.arange(new), below), 1 - (centre - below))
-    np.add.at(matrix, (np.arange(new), above), centre - below)
-    return move(matrix.astype(dtype), device)
+    share = centre - below
+    above, share = np.where(share == 0, below, above), np.where(share == 0, 0.5, share)
+    return tuple(move(array, device) for array in (below, above, share.astype(dtype)))

@@ -8,7 +8,9 @@ from minigan import kernels
 from minigan.autograd import primitive
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
-from minigan.ops.checks import integers, outside
+from minigan.ops.checks import integers, operation, outside
+from minigan.ops.sums import axes_of
+from minigan.promotion import promoted
 from minigan.tensor import Tensor
 
 AT_ONCE = 8  # arrays that CuPy joins with no table of their addresses, which a captured step could not bring along
@@ -41,31 +43,34 @@ def _(g, y, x, *, axes=None):
     return transpose(g, axes=tuple(inverse))
 
 
+@operation
 def swapaxes(x, first, second):
     """x with two axes exchanged."""
+    (first,), (second,) = axes_of(x.shape, first), axes_of(x.shape, second)
     axes = list(range(x.ndim))
     axes[first], axes[second] = axes[second], axes[first]
     return transpose(x, axes=tuple(axes))
 
 
+@operation
 def expand_dims(x, axis):
-    """x with a new axis of length 1, so that it is number `axis` of the result."""
-    place = axis if axis >= 0 else x.ndim + 1 + axis
-    return reshape(x, shape=(*x.shape[:place], 1, *x.shape[place:]))
+    """x with new axes of length 1, so that they are number `axis` (an int or several) of the result."""
+    count = len(axis) if isinstance(axis, tuple | list) else 1
+    new = axes_of((*x.shape, *[1] * count), axis)
+    old = iter(x.shape)
+    return reshape(x, shape=tuple(1 if i in new else next(old) for i in range(x.ndim + count)))
 
 
+@operation
 def squeeze(x, axis=None):
     """x without its axes of length 1, or without those named."""
-    axes = (axis,) if isinstance(axis, int) else axis
-    if axes is None:
-        drop = {i for i, n in enumerate(x.shape) if n == 1}
-    else:
-        drop = {a % x.ndim for a in axes}
+    drop = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(x.shape, axis)
     if any(x.shape[a] != 1 for a in drop):
         raise ShapeError(f"squeeze: shape {x.shape} has more than one element along axis {axis}")
     return reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if i not in drop))
 
 
+@operation
 def flatten(x):
     """All but the first axis as one: (N, ...) to (N, M)."""
     return reshape(x, shape=(x.shape[0], math.prod(x.shape[1:])))
@@ -74,7 +79,7 @@ def flatten(x):
 # ------------------------------------------------------------------------------------------------ joins
 
 
-@primitive(saves="")
+@primitive(saves="", operands=slice(None))
 def _concatenate(*xs, axis):
     while len(xs) > AT_ONCE and xs[0].__class__ is not np.ndarray:
         xs = [np.concatenate(xs[i : i + AT_ONCE], axis=axis) for i in range(0, len(xs), AT_ONCE)]
@@ -93,17 +98,28 @@ def _(g, y, *xs, axis, wanted):
 _concatenate.__name__ = "concatenate"
 
 
+@operation
 def concatenate(xs, axis=0):
     """Arrays or Tensors joined along an axis that they have."""
     xs = list(xs)
     if not xs:
         raise ShapeError("concatenate: needs at least one tensor, got an empty list")
+    if not all(hasattr(x, "ndim") for x in xs):
+        raise DtypeError(f"concatenate: {[type(x).__name__ for x in xs]} are not all arrays or Tensors")
+    (axis,) = axes_of(xs[0].shape, axis)
     return _concatenate(*xs, axis=axis)
 
 
+@operation
 def stack(xs, axis=0):
-    """Arrays or Tensors of one shape joined along a new axis."""
-    return concatenate([expand_dims(x if hasattr(x, "shape") else np.asarray(x), axis) for x in xs], axis=axis)
+    """Arrays, Tensors or numbers of one shape joined along a new axis."""
+    xs = [x if hasattr(x, "ndim") else np.asarray(x) for x in xs]
+    if not xs or any(x.shape != xs[0].shape for x in xs):
+        raise ShapeError(f"stack: arrays of shapes {[x.shape for x in xs]}; there is at least one, all of one shape")
+    if not xs[0].ndim and promoted(xs) != np.result_type(*(x.dtype for x in xs)):
+        # numbers beside Tensors without dimensions, which would widen them once they have one
+        xs = [x if isinstance(x, Tensor) or x.dtype.kind != "f" else x.astype(promoted(xs)) for x in xs]
+    return concatenate([expand_dims(x, axis) for x in xs], axis=axis)
 
 
 @primitive(saves="")
@@ -121,9 +137,10 @@ def _(g, y, x, *, widths, value=0):
     return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))]
 
 
+@operation
 def flip(x, axis=None):
     """x read backwards along `axis` (an int, a tuple, or None for all)."""
-    axes = range(x.ndim) if axis is None else {a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    axes = axes_of(x.shape, axis)
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]
 
 
@@ -226,14 +243,19 @@ def _may_repeat(index):
 
 
 def getitem(x, index):
-    """x[index]; Tensors of integers or truth values may be part of the index (and be written to afterwards)."""
-    if isinstance(index, tuple):
-        index = tuple(p.data.copy() if isinstance(p, Tensor) else p for p in index)
-    elif isinstance(index, Tensor):
-        index = index.data.copy()
-    return take(x, index=index)
+    """x[index]; arrays, Tensors and lists may be part of the index, and be written to afterwards."""
+    return take(x, index=tuple(map(_own, index)) if isinstance(index, tuple) else _own(index))
 
 
+def _own(part):
+    """A part of an index that nobody else can change."""
+    part = part.data if isinstance(part, Tensor) else part
+    if isinstance(part, list):
+        return np.array(part) if part else np.zeros(0, np.intp)
+    return part.copy() if getattr(part, "ndim", 0) else part
+
+
+@operation
 def embedding(weight, indices):
     """Rows of `weight` (M, D) by number: indices of any shape (...) give (..., D).
 

@@ -171,7 +171,7 @@ class _Point:
                 self.same(g_leaf, g_inside, f"order {k + 1} gradient with respect to {name}: as an intermediate it is")
 
     def same(self, expected, actual, words):
-        apart = np.abs(np.asarray(actual) - expected)
+        apart = np.abs(_values(actual) - expected)
         if not (apart <= 1e-10 * np.abs(expected).max(initial=0)).all():  # also where one of them is NaN
             raise AssertionError(f"{words} {actual}, but {expected} together with the others and as a leaf")
 
@@ -181,8 +181,8 @@ def check_adjoint(forward: Callable, adjoint: Callable, x, y) -> None:
 
     The two sides may differ by the rounding of their dtype: 100 eps of the product of the norms.
     """
-    x, y = np.asarray(x), np.asarray(y)
-    image, preimage = (np.asarray(v) for v in (forward(x), adjoint(y)))
+    x, y = _values(x), _values(y)
+    image, preimage = (_values(v) for v in (forward(x), adjoint(y)))
     if image.shape != y.shape or preimage.shape != x.shape:
         raise AssertionError(
             f"forward takes {x.shape} to {image.shape} and adjoint takes {y.shape} to {preimage.shape}: "
@@ -196,7 +196,7 @@ def check_adjoint(forward: Callable, adjoint: Callable, x, y) -> None:
 
 def inner(a, b) -> float:
     """The inner product of two arrays or Tensors of one shape, in float64."""
-    a, b = np.asarray(a), np.asarray(b)
+    a, b = _values(a), _values(b)
     if a.shape != b.shape:
         raise AssertionError(f"inner: shapes {a.shape} and {b.shape} differ")
     return float(np.sum(a * b.astype(np.float64)))
@@ -232,13 +232,18 @@ def _inner(lefts, rights):
     for left, right in zip(lefts, rights, strict=True):
         product = left * right
         total = total + product.sum()
-        magnitude += float(np.abs(np.asarray(product)).sum())
+        magnitude += float(np.abs(_values(product)).sum())
     return total, magnitude
 
 
 def _away_from_zero(rng, shape):
     """Random signs and magnitudes from 0.5 to 1.5, so that no term is lost among the others."""
     return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
+
+
+def _values(x):
+    """The values of an array or Tensor."""
+    return x.numpy() if isinstance(x, Tensor) else np.asarray(x)
 
 
 def _is_float(value):

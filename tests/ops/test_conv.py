@@ -187,3 +187,26 @@ def test_dtype_is_kept(dtype):
     assert y.dtype == dtype
     for g in mg.grad(mg.square(y).sum(), [x, w]):
         assert g.dtype == dtype
+
+
+BEYOND = [
+    ({"stride": (3, 2), "dilation": 4, "padding": ((1, 1), (2, 2))}, (2, 3)),
+    ({"dilation": 3, "padding": ((0, 0), (0, 0))}, (0, 2)),
+    ({"dilation": 3, "padding": ((1, 1), (1, 1))}, (2, 1)),
+    ({"dilation": 4, "padding": ((0, 2), (3, 1))}, (3, 3)),
+]
+
+
+@pytest.mark.parametrize(("how", "output_padding"), BEYOND)
+def test_output_padding_below_the_dilation(how, output_padding):
+    rng = np.random.default_rng(0)
+    y, w, bias = (rng.standard_normal(shape) for shape in [(2, 3, 4, 2), (2, 3, 3, 2), 3])
+    x = mg.conv2d_transpose(y, w, bias, output_padding=output_padding, **how)
+    smallest = mg.conv2d_transpose(y, w, bias, **how)
+    (top, _), (left, _) = how["padding"]
+    assert x.shape[1:3] == tuple(np.add(smallest.shape[1:3], output_padding))
+    whole = mg.conv2d_transpose(y, w, bias, **{**how, "padding": 0})
+    whole = whole[:, top : top + x.shape[1], left : left + x.shape[2]]
+    assert np.array_equal(x[:, : whole.shape[1], : whole.shape[2]], whole)
+    assert np.array_equal(x[:, whole.shape[1] :], np.broadcast_to(bias, x[:, whole.shape[1] :].shape))
+    check_grads(lambda *args: mg.conv2d_transpose(*args, output_padding=output_padding, **how), [y, w, bias])

@@ -156,3 +156,16 @@ def test_indices_of_an_embedding_may_be_written_to_after_their_use():
     y = mg.embedding(w, rows)
     rows[:] = 3
     assert np.array_equal(mg.grad(y.sum(), w).ravel(), [1, 1, 0, 0])
+
+
+@pytest.mark.parametrize("kind", [np.array, mg.tensor, list])
+@pytest.mark.parametrize("place", ["alone", "in a tuple"])
+def test_an_index_may_be_changed_before_the_backward_pass(kind, place):
+    x = mg.tensor(np.arange(12.0).reshape(4, 3), requires_grad=True)
+    for index, changed in (([0, 2, 2], [1, 1, 1]), ([True, False, False, True], [False] * 4)):
+        part = kind(index)
+        y = x[part] if place == "alone" else x[part, 1:]
+        part[:] = changed
+        rows = np.add.reduceat(np.ones(4), range(4)) * index if len(index) == 4 else [1, 0, 2, 0]
+        columns = [1, 1, 1] if place == "alone" else [0, 1, 1]
+        assert np.array_equal(mg.grad(y.sum(), x), np.outer(rows, columns))

@@ -158,3 +158,22 @@ def test_an_axis_out_of_range_is_an_error():
     for f in (mg.sum, mg.max, mg.logsumexp, mg.softmax):
         with pytest.raises(mg.ShapeError, match="axis 2 is out of bounds"):
             f(x, axis=2)
+
+
+@pytest.mark.parametrize("wrapped", [np.array, mg.tensor])
+def test_over_an_axis_without_elements(wrapped):
+    x = wrapped(np.zeros((2, 0)))
+    for f in (mg.softmax, mg.log_softmax):
+        assert f(x).shape == (2, 0)
+    assert mg.logsumexp(x, axis=1).tolist() == [-np.inf] * 2
+    assert mg.logsumexp(x, axis=0, keepdims=True).shape == (1, 0)
+    assert mg.logsumexp(x).tolist() == -np.inf
+    for f in (mg.max, mg.min, mg.argmax):
+        with pytest.raises(mg.ShapeError):
+            f(x, axis=1)
+
+
+def test_gradients_over_an_axis_without_elements():
+    x = mg.tensor(np.zeros((2, 0)), requires_grad=True)
+    for y in (mg.softmax(x), mg.log_softmax(x), mg.logsumexp(x, axis=1)):
+        assert mg.grad(y.sum(), x).shape == (2, 0)

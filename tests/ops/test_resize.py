@@ -59,3 +59,16 @@ def test_dtype_is_kept_and_batches_may_be_empty(mode):
 
 def test_an_int_is_both_sides():
     assert mg.resize(np.ones((1, 2, 3, 1)), 5).shape == (1, 5, 5, 1)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bilinear-tf1", "nearest"])
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+@given(height=st.integers(1, 7), width=st.integers(1, 7), size=st.tuples(st.integers(1, 9), st.integers(1, 9)))
+def test_a_pixel_that_is_not_finite_stays_among_its_neighbours(mode, bad, height, width, size):
+    x = np.zeros((1, height, width, 1))
+    x[0, height // 2, width // 3] = bad
+    one = np.where(np.isfinite(x), 0, 1.0)
+    y = mg.resize(x, size, mode=mode)
+    assert np.array_equal(np.isfinite(y), mg.resize(one, size, mode=mode) == 0)
+    if bad == np.inf:
+        assert (y[~np.isfinite(y)] == np.inf).all()

@@ -123,3 +123,54 @@ def test_flip(x, data):
     same_and_differentiable(lambda x: mg.flip(x, axes), lambda x: np.flip(x, axes), x)
     same_and_differentiable(mg.flip, np.flip, x)
     same_and_differentiable(lambda x: mg.flip(x, -1), lambda x: np.flip(x, -1), x)
+
+
+BY_AXIS = {
+    "sum": mg.sum,
+    "mean": mg.mean,
+    "var": mg.var,
+    "max": mg.max,
+    "min": mg.min,
+    "argmax": lambda x, axis: mg.argmax(x, axis=axis),
+    "logsumexp": mg.logsumexp,
+    "softmax": mg.softmax,
+    "log_softmax": mg.log_softmax,
+    "flip": mg.flip,
+    "squeeze": mg.squeeze,
+    "expand_dims": mg.expand_dims,
+    "swapaxes": lambda x, axis: mg.swapaxes(x, axis, 0),
+    "transpose": lambda x, axis: mg.transpose(x, axes=(axis, 1, 2)),
+    "concatenate": lambda x, axis: mg.concatenate([x, x], axis=axis),
+    "stack": lambda x, axis: mg.stack([x, x], axis=axis),
+}
+
+
+@pytest.mark.parametrize("name", BY_AXIS)
+@given(data=st.data())
+def test_an_axis_that_does_not_exist_is_an_error(name, data):
+    dims = 4 if name in ("expand_dims", "stack") else 3
+    axis = data.draw(st.integers(-9, -dims - 1) | st.integers(dims, 9))
+    for x in (np.ones((1, 1, 1)), mg.tensor(np.ones((1, 1, 1)), requires_grad=True)):
+        with pytest.raises(mg.ShapeError):
+            BY_AXIS[name](x, axis)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "max", "logsumexp", "flip", "squeeze", "expand_dims"])
+def test_an_axis_named_twice_is_an_error(name):
+    with pytest.raises(mg.ShapeError):
+        BY_AXIS[name](np.ones((1, 1, 1)), (0, -4 if name == "expand_dims" else -3, 1, 0))
+
+
+def test_several_new_axes():
+    x = np.ones((2, 3))
+    for axis in ((0, 1), (0, -1), (1, 3), [2, 0], (0,)):
+        assert mg.expand_dims(x, axis).shape == np.expand_dims(x, tuple(axis)).shape
+
+
+def test_lists_of_settings_may_be_changed_before_the_backward_pass():
+    x = mg.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
+    axes, widths = [1, 0], [[1, 0], [0, 2]]
+    y, z = mg.transpose(x, axes=axes), mg.pad(x, widths=widths)
+    axes[:], widths[0][:] = [0, 1], [0, 9]
+    assert np.array_equal(mg.grad(y, x, np.arange(6.0).reshape(3, 2)), np.arange(6.0).reshape(3, 2).T)
+    assert np.array_equal(mg.grad(z.sum(), x), np.ones((2, 3)))

@@ -156,3 +156,23 @@ def test_parameters_in_any_order_of_memory_are_trained(make, source):
     leaf = mg.tensor(source, requires_grad=True)
     make([leaf]).step([np.ones(source.shape)])
     assert not np.array_equal(leaf.numpy(), source)
+
+
+def test_clipping_of_gradients_that_are_tensors():
+    x = mg.tensor([3.0, 4.0], requires_grad=True)
+    for clip, expected in (
+        (lambda g: optim.clip_gradient_norm(g, 1.0), [0.6, 0.8]),
+        (lambda g: optim.clip_gradient_value(g, 0.5), [0.5, 0.5]),
+    ):
+        gradients = [mg.grad((x * x * 0.5).sum(), x, create_graph=True)]
+        clip(gradients)
+        np.testing.assert_allclose(gradients[0].data, expected)
+    assert x.tolist() == [3, 4]
+
+
+def test_clipping_refuses_what_is_no_gradient():
+    frozen = mg.tensor([30.0, 40.0])
+    for clip in (optim.clip_gradient_norm, optim.clip_gradient_value):
+        with pytest.raises(MiniganError, match="neither a parameter"):
+            clip([frozen], 1.0)
+    assert frozen.tolist() == [30, 40]

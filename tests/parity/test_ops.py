@@ -356,3 +356,51 @@ def test_the_third_derivative_of_batch_norm_is_right_where_pytorchs_is_not():
     numeric = (ours(x + step * directions[2], 2) - ours(x - step * directions[2], 2)) / (2 * step)
     assert ours(x, 3) == pytest.approx(numeric, rel=1e-7)
     assert abs(theirs(x, 3) - numeric) > 1e-3 * abs(numeric)
+
+
+# ---------------------------------------------------------------------------------------------- infinity
+
+ENDS = np.array([-np.inf, -2.0, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, np.inf, np.nan])
+INFINITE = {
+    "softmax": (mg.softmax, lambda x: torch.softmax(x, -1)),
+    "log_softmax": (mg.log_softmax, lambda x: torch.log_softmax(x, -1)),
+    "logsumexp": (mg.logsumexp, lambda x: torch.logsumexp(x, -1)),
+    "max": (mg.max, torch.amax),
+    "min": (mg.min, torch.amin),
+    "maximum": (lambda x: mg.maximum(x, mg.flip(x.detach())), lambda x: torch.maximum(x, x.detach().flip(0))),
+    "minimum": (lambda x: mg.minimum(x, mg.flip(x.detach())), lambda x: torch.minimum(x, x.detach().flip(0))),
+    "clip": (lambda x: mg.clip(x, low=-1.0, high=1.0), lambda x: torch.clamp(x, -1.0, 1.0)),
+    "power 0": (lambda x: x**0.0, lambda x: x**0.0),
+    "power 1": (lambda x: x**1, lambda x: x**1),
+    "power 2": (lambda x: x**2, lambda x: x**2),
+    "power of zero": (lambda x: mg.power(0.0, x), lambda x: torch.pow(0.0, x)),
+    "sigmoid": (mg.sigmoid, torch.sigmoid),
+    "tanh": (mg.tanh, torch.tanh),
+}
+
+
+@pytest.mark.parametrize("name", INFINITE)
+@given(st.lists(st.sampled_from(ENDS.tolist()), min_size=1, max_size=4))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_values_and_gradients_at_infinity(name, values):
+    ours, theirs = INFINITE[name]
+    values = [*values, 0.5]  # of -inf alone, logsumexp's gradient is 0 here and NaN there
+    x = mg.tensor(np.array(values), requires_grad=True)
+    t = torch.tensor(values, dtype=torch.float64, requires_grad=True)
+    y, z = ours(x), theirs(t)
+    np.testing.assert_allclose(y.data, z.detach().numpy(), rtol=1e-12)
+    upstream = np.ones(y.shape)
+    expected = torch.autograd.grad(z, t, torch.from_numpy(upstream))[0]
+    np.testing.assert_allclose(mg.grad(y, x, upstream), expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation", "output_padding"), [((3, 2), 4, (2, 3)), (1, 3, 2), (2, (1, 3), (1, 2))]
+)
+def test_conv2d_transpose_with_output_padding_below_the_dilation(rng, stride, dilation, output_padding):
+    how = {"stride": stride, "padding": 1, "output_padding": output_padding, "dilation": dilation}
+    agree(
+        lambda y, w: mg.conv2d_transpose(y, w, **how),
+        lambda y, w: last(F.conv_transpose2d(first(y), kernels(w), **how)),
+        [rng.standard_normal((2, 3, 4, 2)), rng.standard_normal((3, 2, 3, 2))],
+    )

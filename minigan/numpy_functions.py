@@ -1,0 +1,64 @@
+"""What NumPy's own functions may do with Tensors: see their values, but never lose a gradient in silence."""
+
+import importlib
+
+import numpy as np
+
+from minigan.errors import NumpyFunctionError
+
+WITHOUT_GRADIENT = {  # of NumPy's functions, those whose results have none anyway
+    np.allclose,
+    np.argmax,
+    np.argmin,
+    np.argsort,
+    np.array2string,
+    np.array_equal,
+    np.array_repr,
+    np.array_str,
+    np.empty_like,
+    np.full_like,
+    np.isclose,
+    np.may_share_memory,
+    np.ndim,
+    np.ones_like,
+    np.result_type,
+    np.shape,
+    np.shares_memory,
+    np.size,
+    np.zeros_like,
+}
+
+
+def of_values(function, args, settings):
+    """A function of NumPy, of the values of the Tensors among its arguments: an array, as all constants give."""
+    if function not in WITHOUT_GRADIENT:
+        refuse_gradients(function.__name__, (*args, *settings.values()))
+    return function(*_values(args), **{name: _values(value) for name, value in settings.items()})
+
+
+def refuse_gradients(name, args) -> None:
+    """Raise NumpyFunctionError where one of the arguments, in lists too, requires gradients that are recorded."""
+    graph = importlib.import_module("minigan.graph")
+    if not graph.is_recording() or not any(tensor.requires_grad for tensor in _tensors_in(args)):
+        return
+    known = importlib.import_module("minigan.ops").__all__
+    ours = {"array": "stack"}.get(name, name)
+    hint = f"mg.{ours} keeps it, and " if ours in known else ""
+    raise NumpyFunctionError(
+        f"np.{name} of a tensor that requires gradients would lose its gradient; {hint}.detach() or .numpy() gives the "
+        "values alone"
+    )
+
+
+def _tensors_in(values):
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from _tensors_in(value)
+        elif hasattr(value, "requires_grad"):
+            yield value
+
+
+def _values(value):
+    if isinstance(value, list | tuple):
+        return type(value)(map(_values, value))
+    return value.numpy() if hasattr(value, "requires_grad") else value

@@ -1,0 +1,101 @@
+"""NumPy's functions on Tensors: values where there is no gradient to lose, and else an error that says what to do."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import minigan as mg
+
+LOSING = {
+    "where": lambda x: np.where(x.data > 0, x, 0.0),
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "stack": lambda x: np.stack((x, x.data)),
+    "hstack": lambda x: np.hstack([np.ones(2), x]),
+    "clip": lambda x: np.clip(x, 0, 1),
+    "dot": lambda x: np.dot(x.data, x),
+    "einsum": lambda x: np.einsum("i,i", x, x),
+    "reshape": lambda x: np.reshape(x, (2, 1)),
+    "pad": lambda x: np.pad(x, 1),
+    "norm": lambda x: np.linalg.norm(x),
+    "cumsum": lambda x: np.cumsum(x),
+    "sum": lambda x: np.sum(x),
+    "mean": lambda x: np.mean(x, axis=0),
+    "copyto": lambda x: np.copyto(np.zeros(2), x),
+    "array": lambda x: np.array(x),
+    "asarray": lambda x: np.asarray(x),
+    "an array of a list": lambda x: np.array([x, x]),
+    "an array of numbers": lambda x: np.array([x[0], x[1]]),
+    "a number": lambda x: np.float32(x[0]),
+    "exp": lambda x: np.exp(x),
+    "isfinite": lambda x: np.isfinite(x),
+    "in place": lambda x: np.ones(2, np.float32).__iadd__(x),
+    "a view written to": lambda x: np.ones(2, np.float32).__setitem__(slice(None), x),
+}
+
+
+@pytest.mark.parametrize("name", LOSING)
+def test_a_function_that_would_lose_the_gradient_is_refused(name):
+    x = mg.tensor([1.0, -2.0], requires_grad=True)
+    for tensor in (x, x * 1.0):
+        with pytest.raises(TypeError):
+            LOSING[name](tensor)
+
+
+@pytest.mark.parametrize("name", ["where", "concatenate", "stack", "clip", "einsum", "reshape", "pad", "sum", "mean"])
+def test_the_error_names_the_function_that_keeps_it(name):
+    with pytest.raises(mg.NumpyFunctionError, match=rf"np\.{name} .* mg\.{name} keeps it"):
+        LOSING[name](mg.tensor([1.0, -2.0], requires_grad=True))
+
+
+def test_constants_and_questions_without_a_gradient_are_answered():
+    x, constant = mg.tensor([1.0, -2.0], requires_grad=True), mg.tensor([1.0, -2.0])
+    assert (np.shape(x), np.ndim(x), np.size(x), np.argmax(x)) == ((2,), 1, 2, 0)
+    assert np.array_equal(x, constant)
+    assert np.allclose([1.0, -2.0], x)
+    assert np.array_equal(np.concatenate([constant, [3.0]]), [1, -2, 3])
+    assert np.array_equal(np.array([constant, constant]), [[1, -2]] * 2)
+    with mg.no_grad():
+        assert np.array_equal(np.where([True, False], x, 0.0), [1, 0])
+    assert np.array_equal(np.asarray(x.detach()), x.numpy())
+
+
+def test_formats():
+    x = mg.tensor(2.5, requires_grad=True)
+    assert f"{x:.4f} {x * 2:8.1e} {mg.tensor(3):03d}" == "2.5000  5.0e+00 003"
+    assert f"{x}" == str(x)
+    with pytest.raises(mg.ShapeError, match=r"shape \(2,\)"):
+        f"{mg.tensor([1.0, 2.0]):.2f}"
+
+
+def test_a_computed_tensor_is_pickled_as_its_value():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    y = pickle.loads(pickle.dumps(mg.exp(x)))
+    assert np.array_equal(y.data, np.exp(x.data))
+    assert (y.requires_grad, y.is_leaf, y.grad) == (False, True, None)
+    x.grad = np.ones(2, np.float32)
+    for again in (pickle.loads(pickle.dumps(x)), copy.deepcopy(x)):
+        assert np.array_equal(again.data, x.data)
+        assert np.array_equal(again.grad, x.grad)
+        assert again.requires_grad
+        assert not np.shares_memory(again.data, x.data)
+
+
+def test_a_deep_copy_of_a_computed_tensor_is_refused_and_a_shallow_one_is_the_same_value():
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(mg.GraphError, match=r"computed by exp.*detach"):
+        copy.deepcopy(mg.exp(x))
+    y = x * 3
+    assert np.array_equal(mg.grad(copy.copy(y).sum(), x), [3, 3])
+
+
+@pytest.mark.parametrize("dtype", [bool, int, np.int8, np.uint8, np.int64])
+def test_a_gradient_ends_where_numbers_become_integers(dtype):
+    x = mg.tensor([0.3, 1.7, 2.2], requires_grad=True)
+    for cast in (x.astype(dtype), (x * 2).astype(dtype)):
+        assert cast.dtype == dtype
+        assert not cast.requires_grad
+        assert np.array_equal(mg.grad((cast * x).sum(), x), cast.data.astype(np.float32))
+    with pytest.raises(mg.DtypeError, match="complex"):
+        x.astype(np.complex64)

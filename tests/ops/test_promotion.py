@@ -1,0 +1,118 @@
+"""The dtype of what operands of different dtypes give: float64 only where an array of float64 is among them."""
+
+import numpy as np
+import pytest
+
+import minigan as mg
+
+INTEGERS = [np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64]
+BINARY = ["add", "subtract", "multiply", "divide", "power", "maximum", "minimum"]
+OF_FLOATS = ["exp", "log", "log1p", "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "softmax", "log_softmax"]
+OF_FLOATS += ["logsumexp", "relu", "leaky_relu", "mean", "var"]
+
+NARROW = {  # what never widens float32
+    "a Python integer": 2,
+    "a Python float": 0.5,
+    "a truth value": True,
+    "a NumPy float64": np.sqrt(2),
+    "a NumPy int64": np.int64(3),
+    "an array without dimensions": np.array(2.0),
+    "a float64 Tensor without dimensions": mg.tensor(2.0, dtype=np.float64),
+}
+NARROW |= {f"an array of {dtype.__name__}": np.array([1, 1, 2]).astype(dtype) for dtype in INTEGERS}
+NARROW |= {f"a Tensor of {dtype.__name__}": mg.tensor(np.array([1, 1, 2]).astype(dtype)) for dtype in INTEGERS}
+
+
+@pytest.mark.parametrize("other", NARROW.values(), ids=NARROW)
+@pytest.mark.parametrize("name", BINARY)
+def test_numbers_masks_and_integers_never_widen(name, other):
+    x = mg.tensor([0.5, 1.5, 2.5], requires_grad=True)
+    values = other.numpy() if isinstance(other, mg.Tensor) else other
+    for y, expected in (
+        (getattr(mg, name)(x, other), getattr(np, name)(x.numpy().astype(float), values)),
+        (getattr(mg, name)(other, x), getattr(np, name)(values, x.numpy().astype(float))),
+    ):
+        assert y.dtype == np.float32
+        np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6)
+        assert mg.grad(y.sum(), x).dtype == np.float32
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_an_array_of_float64_widens_and_gradients_keep_their_dtype(name):
+    x, wide = mg.tensor([0.5, 1.5], requires_grad=True), mg.tensor(np.array([1.0, 2.0]), requires_grad=True)
+    inside = x * 1.0
+    y = getattr(mg, name)(inside, wide)
+    assert y.dtype == np.float64
+    assert [g.dtype for g in mg.grad(y.sum(), [x, wide, inside])] == [np.float32, np.float64, np.float32]
+
+
+def test_a_layer_before_a_wider_operand_gets_gradients():
+    layer = mg.nn.Conv2d(1, 2, 3)
+    y = layer(np.ones((1, 4, 4, 1), np.float32)) + np.ones((1, 2, 2, 2))
+    gradients = mg.grad(y.sum(), layer.parameters())
+    assert [g.dtype for g in gradients] == [np.float32, np.float32]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("wrapped", [mg.tensor, np.array], ids=["Tensor", "array"])
+@pytest.mark.parametrize("name", OF_FLOATS)
+def test_functions_of_floating_point_numbers_take_integers_as_float32(name, wrapped, dtype):
+    x = np.array([0, 1, 1], dtype) if dtype is np.bool_ else np.array([1, 5, 50], dtype)
+    with np.errstate(divide="ignore"):
+        y, expected = (getattr(mg, name)(v) for v in (wrapped(x), x.astype(np.float64)))
+    assert y.dtype == np.float32
+    values = y.numpy() if isinstance(y, mg.Tensor) else y
+    np.testing.assert_allclose(values, expected, rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (1, 0.0), (True, 0.5)])
+def test_where_of_numbers_is_float32(a, b):
+    mask = np.array([True, False])
+    for condition in (mask, mg.tensor(mask)):
+        assert mg.where(condition, a, b).dtype == np.float32
+    assert mg.where(mg.tensor(mask), 1, 0).dtype.kind == "i"
+
+
+def test_joins_of_mixed_dtypes():
+    x, mask = mg.tensor([1.0, 2.0], requires_grad=True), np.array([True, False])
+    for y in (
+        mg.concatenate([x, mask, np.array([3, 4])]),
+        mg.stack([x, mask]),
+        mg.stack([x[0], 1.0, np.float64(2), np.array(3.0), 4]),
+    ):
+        assert y.dtype == np.float32
+        assert mg.grad(y.sum(), x, allow_unused=True).dtype == np.float32
+    assert mg.concatenate([x, np.array([3.0])]).dtype == np.float64
+    assert mg.stack([1.0, mg.tensor(2.0, dtype=np.float64)]).dtype == np.float64
+
+
+def test_products_of_mixed_dtypes():
+    x, integers = mg.tensor(np.eye(2), dtype=np.float32, requires_grad=True), np.arange(4).reshape(2, 2)
+    for y in (x @ integers, integers @ x, mg.einsum("ij,jk->ik", x, integers), mg.linear(x, mg.tensor(integers))):
+        assert y.dtype == np.float32
+        assert np.array_equal(y.numpy(), integers)
+        assert mg.grad(y.sum(), x).dtype == np.float32
+
+
+def test_integers_among_themselves_stay_integers():
+    x = mg.tensor([1, 2, 3], dtype=np.uint8)
+    assert ((x + x).dtype, (x * 2).dtype, (x @ x).dtype) == (np.uint8,) * 3
+    assert (x / 2).dtype == np.float32
+    assert (1 - (x > 1)).dtype.kind == "i"
+    for refused in (x, x > 1):
+        with pytest.raises(mg.DtypeError, match="negative"):
+            -refused
+
+
+def test_losses_of_bytes_do_not_wrap():
+    a, b = np.array([0, 250], np.uint8), np.array([10, 0], np.uint8)
+    for x, y in ((a, b), (mg.tensor(a), mg.tensor(b))):
+        assert float(mg.mean_squared_error(x, y)) == (100 + 62500) / 2
+        assert float(mg.mean_absolute_error(x, y)) == 130
+
+
+def test_a_scalar_loss_of_float64_stays_float64():
+    loss = mg.tensor(np.ones(3), requires_grad=True).sum()
+    for y in (loss * 0.5, loss + 1, loss + mg.tensor(1.0), loss / np.sqrt(2)):
+        assert y.dtype == np.float64
+    assert (mg.tensor(1.0) / np.sqrt(2)).dtype == np.float32
