@@ -73,6 +73,9 @@ Number<T> fabs(Number<T> x) {
 
 }  // namespace counted
 
+template <class T>
+struct sim::Kind<counted::Number<T>> : sim::Kind<T> {};
+
 extern "C" long long operations_since() {
     long long found = counted::operations;
     counted::operations = 0;

@@ -17,7 +17,7 @@ class Counter(Watched):
         self.operations = 0
 
     def watch(self, library, file, kernel, blocks, threads, arguments):
-        library.operations_since.restype = ctypes.c_longlong
-        library.operations_since()
+        library.functions.operations_since.restype = ctypes.c_longlong
+        library.functions.operations_since()
         self.launch(library, kernel, blocks, threads, arguments)
-        self.operations += library.operations_since()
+        self.operations += library.functions.operations_since()

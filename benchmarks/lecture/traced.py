@@ -9,7 +9,6 @@ kernels' own addresses; neither is a GPU's time.
 from __future__ import annotations
 
 import ctypes
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from benchmarks.lecture.watched import Watched
 from minigan.kernels.cuda.launch import FOLDER
 from minigan.kernels.cuda.sim import SimArray
+from minigan.kernels.cuda.sim.sources import kernels_of
 
 ACCESS = np.dtype(
     [("address", "u8"), ("place", "u8"), ("block", "u4"), ("thread", "u4"), ("size", "u4"), ("write", "u4")]
@@ -77,11 +77,11 @@ class Tracer(Watched):
         ranges = {name: (array.ctypes.data, array.ctypes.data + array.nbytes) for name, array in given.items()}
         flat = [address for both in ranges.values() for address in both]
         kept = (ctypes.c_uint64 * len(flat))(*flat)
-        library.trace_begin(kept, ctypes.c_size_t(len(ranges)))
+        library.functions.trace_begin(kept, ctypes.c_size_t(len(ranges)))
         self.launch(library, kernel, blocks, threads, arguments)
-        library.trace_end.restype = ctypes.c_size_t
+        library.functions.trace_end.restype = ctypes.c_size_t
         start = ctypes.c_void_p()
-        accesses = np.empty(library.trace_end(ctypes.byref(start)), ACCESS)
+        accesses = np.empty(library.functions.trace_end(ctypes.byref(start)), ACCESS)
         if len(accesses):
             ctypes.memmove(accesses.ctypes.data, start, accesses.nbytes)
         self.traces.append(Trace(kernel, ranges, accesses))
@@ -89,9 +89,7 @@ class Tracer(Watched):
 
 def names_of(file: str, kernel: str) -> list[str]:
     """The names of a kernel's arguments."""
-    text = (FOLDER / file).read_text()
-    arguments = re.search(rf"^KERNEL\s+void[^;{{]*?\b{kernel}\(([^)]*)\)", text, re.MULTILINE)[1]
-    return [re.findall(r"\w+", argument)[-1] for argument in arguments.split(",")]
+    return list(kernels_of((FOLDER / file).read_text())[kernel].parameters)
 
 
 def distinct(ranges: dict[str, tuple[int, int]]) -> list[str]:

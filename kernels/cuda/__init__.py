@@ -12,7 +12,7 @@ from minigan.kernels.cuda.pool import max_pool_indices, pool_gather, pool_scatte
 from minigan.kernels.cuda.random import standard_normal, uniform
 from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cuda.segment import segment_sum
-from minigan.kernels.cuda.sim import DEVICE, SimArray, Simulator
+from minigan.kernels.cuda.sim import DEVICE, RaceWarning, SimArray, Simulator, SimulatorError, Verdict, check
 from minigan.kernels.cuda.window import col2im, im2col
 from minigan.kernels.reference import moments_over, sum_over  # by the device's library
 
@@ -20,12 +20,18 @@ own(SimArray, "cuda", "sim")
 register(SimArray, DEVICE)
 
 __all__ = [
+    "RaceWarning",
+    "SimArray",
+    "Simulator",
+    "SimulatorError",
+    "Verdict",
     "adam_update",
     "batch_norm",
     "batch_norm_vjp",
     "bias_sum",
     "binary_cross_entropy_excess",
     "binary_cross_entropy_sum",
+    "check",
     "col2im",
     "conv2d",
     "conv2d_transpose",

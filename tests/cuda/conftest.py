@@ -8,7 +8,11 @@ import shutil
 
 import pytest
 
-SIM_ONLY = [f"test_cuda_{of}.py" for of in ("simulator", "sanitizers", "mutants", "narrowed", "large")]
+OF_THE_SIMULATOR = (
+    *("simulator", "sanitizers", "mutants", "narrowed", "large"),
+    *("arguments", "check", "edited", "textbook", "watched"),
+)
+SIM_ONLY = [f"test_cuda_{of}.py" for of in OF_THE_SIMULATOR]
 
 
 def pytest_collection_modifyitems(config, items):

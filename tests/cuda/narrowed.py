@@ -49,18 +49,10 @@ ARRAY = re.compile(r"\s*(?:\(&(\w+)\)|(\w+))\s*\[")
 EXTREME = re.compile(r"\b(min|max)$")
 STRUCT = re.compile(r"\bstruct(?:\s+alignas\([^;{]*?\))?\s+(\w+)[^;{]*\{")
 BEFORE_DECLARATION = re.compile(r"(?:[;{}]|\bfor\s*\()\s*(?:const\s+|static\s+)*$")
-# The sources compare wide with wide. Where one has become an int, so that it goes on to compile:
-MIXED = (
-    "template <class A, class B> __device__ inline auto min(A a, B b) -> decltype(a + b) { return b < a ? b : a; } "
-    "template <class A, class B> __device__ inline auto max(A a, B b) -> decltype(a + b) { return a < b ? b : a; } "
-)
 
 
 class Narrowing(Mutant):
     """A source in which one integer has 32 bits. Its `guard` is what says `wide`, its `mutation` the type."""
-
-    def applied_to(self, source: str) -> str:
-        return MIXED + super().applied_to(source)
 
 
 def all_narrowings() -> list[Narrowing]:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from minigan.kernels.cuda.sim.simulator import compiler
+from minigan.kernels.cuda.sim.building import compiler
 
 LIBRARIES = {"address": "libasan.so", "thread": "libtsan.so"}
 OPTIONS = {

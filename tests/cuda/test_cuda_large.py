@@ -32,6 +32,7 @@ from simulated import on_device, plain, sim_only
 from minigan.errors import ShapeError
 from minigan.kernels import reference
 from minigan.kernels.cuda import (
+    SimulatorError,
     activation,
     adam_update,
     loss,
@@ -44,7 +45,6 @@ from minigan.kernels.cuda import (
 from minigan.kernels.cuda.columns import cut
 from minigan.kernels.cuda.launch import FOLDER, THREADS, address_of, each, record, run
 from minigan.kernels.cuda.optim import BLOCK
-from minigan.kernels.cuda.sim.simulator import SimulatorError
 from minigan.kernels.cuda.tiling import plan
 
 pytestmark = sim_only

@@ -7,7 +7,7 @@ from sanitized import run_under
 from sanitizer_cases import CASES
 
 from minigan.kernels.cuda.launch import FOLDER
-from minigan.kernels.cuda.sim.simulator import kernels_of
+from minigan.kernels.cuda.sim.sources import kernels_of
 
 FILES = sorted(file.name for file in FOLDER.glob("*.cu"))
 PROGRAM = f"""

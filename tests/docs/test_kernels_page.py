@@ -1,6 +1,7 @@
 """docs/kernels.md says what the kernels do now: its tables are those that benchmarks.lecture would write, its pictures
 can be drawn, its Python runs as it stands, and its links lead somewhere."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from benchmarks.lecture import __main__ as lecture
 from benchmarks.lecture.draw_roofline import SHOWN
 from benchmarks.lecture.operations import BANDWIDTH, CEILINGS, OPERATIONS, of_the_dcgan
 from benchmarks.lecture.tables import TABLES
+from minigan.kernels.cuda import RaceWarning
 
 DOCS = Path(__file__).parents[2] / "docs"
 KERNELS = DOCS.parent / "kernels" / "cuda"
@@ -65,22 +67,28 @@ def test_ceilings_in_the_text_are_those_of_the_tables():
     assert "the ridge is at {} FLOP/byte for TF32 and {} for bfloat16".format(*ridges) in TEXT.replace("\n", " ")
 
 
-def test_its_python_runs_as_it_stands(tmp_path, monkeypatch, capfd):
+def test_its_python_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks, space = re.findall(r"^```python\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL), {}
     assert len(blocks) == 3
     for number, code in enumerate(blocks):
-        exec(compile(code, f"docs/kernels.md, example {number + 1}", "exec"), space)
+        warned = pytest.warns(RaceWarning) if number == 2 else contextlib.nullcontext()
+        with warned:
+            exec(compile(code, f"docs/kernels.md, example {number + 1}", "exec"), space)
     row = np.asarray(space["columns"])[3]
     np.testing.assert_array_equal(row, [0, 5, 6, 0, 10, 11, 0, 15, 16])
-    results = re.findall(r"^\d \[(.*)\]$", capfd.readouterr().out, re.MULTILINE)
-    assert len(set(results)) == 2
-    assert all("nan" in result for result in results)
+    printed = capsys.readouterr().out
+    results = re.findall(r"^\d \[(.*)\]$", printed, re.MULTILINE)
+    assert [result.split() for result in results] == [["nan"] * 8] * 2
+    assert re.search(r"^thread 3 writes -?nan$", printed, re.MULTILINE)
+    assert re.search(
+        r"^race: turned: .*race on values\[\d\].* at turned\.cu:4.* at turned\.cu:6", printed, re.MULTILINE
+    )
     source = Path("turned.cu").read_text()
-    Path("right.cu").write_text(source.replace("// __syncthreads() belongs here", "__syncthreads();"))
+    Path("turned.cu").write_text(source.replace("// __syncthreads() belongs here", "__syncthreads();"))
     for seed in range(3):
         arrays = [space["numbers"], space["turned"]]
-        space["Simulator"](seed).run(str(Path("right.cu").resolve()), "turned", "float", (1,), (8,), arrays)
+        space["Simulator"](seed).run("turned.cu", "turned", "float", 1, 8, arrays)
         np.testing.assert_array_equal(np.asarray(space["turned"]), np.arange(8)[::-1])
 
 

@@ -4,145 +4,77 @@
 // So barriers, shuffles and shared memory are real, in any order of threads and blocks that a seed asks for, and
 // AddressSanitizer and UndefinedBehaviorSanitizer see every access. ThreadSanitizer is told that each fiber is a
 // thread and that nothing but a barrier orders two of them: a missing one is then a data race that it reports.
+// With WATCHED, watch.h takes the place of the sanitizers' libraries.
 //
 // What this cannot show: timing, bank conflicts, and effects of the memory model beyond races.
 #pragma once
 
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <type_traits>
+#include <cstdarg>
+#include <string>
 #include <utility>
 #include <vector>
 
+#ifndef BARRIERS
+#define BARRIERS 1  // whether a kernel of the file has any; without them threads need no fibers
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #define WITH_ADDRESSES(statement) statement
 #else
 #define WITH_ADDRESSES(statement)
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) && !defined(WATCHED)
+#define BY_THREAD_SANITIZER 1
 #include <sanitizer/tsan_interface.h>
 #define WITH_THREADS(statement) statement
 #else
 #define WITH_THREADS(statement)
 #endif
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(WATCHED)
+#define WITH_WATCH(statement) statement
+#else
+#define WITH_WATCH(statement)
+#endif
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(BY_THREAD_SANITIZER)
 #define OWN_SWITCH 1
 #endif
 
 // The simulator's own accesses are no accesses of the kernel.
 #define UNSEEN __attribute__((no_sanitize("thread"), noinline))
+#if defined(BY_THREAD_SANITIZER)
+#define NOT_WATCHED __attribute__((noinline))
+#else
+#define NOT_WATCHED UNSEEN
+#endif
 
-// ------------------------------------------------------------------------------------------ CUDA's words
-
-#define KERNEL static
-#define SHARED static __attribute__((section("cuda_shared,\"aw\",@nobits#")))
-#define __device__
-#define __host__
-#define __constant__ static
-#define __forceinline__ inline
-#define __launch_bounds__(...)
-
-struct uint3 {
-    unsigned x, y, z;
-};
-struct dim3 {
-    unsigned x, y, z;
-};
-struct alignas(16) float4 {
-    float x, y, z, w;
-};
-struct alignas(16) double2 {
-    double x, y;
-};
-
-namespace sim {
-
-struct Fiber;
-
-uint3 thread_index();
-uint3 block_index();
-extern dim3 block_size, grid_size;
-
-enum Barrier { OF_BLOCK, OF_WARP };
-void wait(Barrier barrier, const void *place);
-template <class T>
-T shuffle(T value, unsigned lane, const void *place);
-unsigned lane();
-
-}  // namespace sim
-
-#define threadIdx (sim::thread_index())
-#define blockIdx (sim::block_index())
-#define blockDim (sim::block_size)
-#define gridDim (sim::grid_size)
-
-// A place in the source: threads that wait for one another have to wait at the same one.
-#define PLACE __extension__({ static const char place_[2] = {}; (const void *)place_; })
-#define __syncthreads() sim::wait(sim::OF_BLOCK, PLACE)
-// Of whole warps, as kernels here have them: each lane that has not returned comes to the same place.
-#define __syncwarp() sim::wait(sim::OF_WARP, PLACE)
-#define __shfl_sync(mask, value, source) sim::shuffle(value, source, PLACE)
-#define __shfl_xor_sync(mask, value, bits) sim::shuffle(value, sim::lane() ^ (bits), PLACE)
-#define __shfl_down_sync(mask, value, by) \
-    sim::shuffle(value, sim::lane() + (by) < 32 ? sim::lane() + (by) : sim::lane(), PLACE)
-
-using std::max;
-using std::min;
-template <class T>
-static inline T __ldg(const T *p) {
-    return *p;
-}
-template <class T>
-static inline void __stwb(T *p, T value) {
-    *p = value;
-}
-static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
-static inline int __float_as_int(float x) {
-    int bits;
-    memcpy(&bits, &x, 4);
-    return bits;
-}
-static inline float __int_as_float(int bits) {
-    float x;
-    memcpy(&x, &bits, 4);
-    return x;
-}
-static inline unsigned __float_as_uint(float x) { return __float_as_int(x); }
-static inline float __uint_as_float(unsigned bits) { return __int_as_float(bits); }
+#include "sim/words.h"
 
 // ------------------------------------------------------------------------------------------ fibers
 
 namespace sim {
 
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, FINISHED };
-constexpr size_t STACK = 64 << 10;
-constexpr unsigned WARP = 32, MOST_THREADS = 1024, MOST_THREADS_Z = 64;
-constexpr unsigned MOST_BLOCKS_X = 0x7fffffff, MOST_BLOCKS_YZ = 65535;
+constexpr size_t STACK = 64 << 10, PAGE = 4096;
+constexpr unsigned WARP = 32;
 
 struct Fiber {
     ucontext_t context;
     void *top = nullptr;  // of its stack, while it does not run, for our own switch
     char *stack = nullptr;
+    bool inside = false;  // a kernel that it never finished: it cannot run another one
     State state = FINISHED;
     unsigned number;  // in its block
     uint3 index;
-    const void *place = nullptr;                 // where it waits
+    const Place *place = nullptr;  // where it waits
+    unsigned mask = 0;             // the lanes that it waits for
     unsigned block_barriers = 0, warp_barriers = 0;  // passed so far
     void *tsan = nullptr;
-};
-
-struct Error {
-    char text[512];
-    int count = 0;
 };
 
 static std::vector<Fiber> fibers;
@@ -150,43 +82,94 @@ static Fiber *current;
 static ucontext_t scheduler;
 static void *scheduler_top;
 static uint3 block_now;
+static unsigned block_number, block_threads;  // number: how many blocks have begun
 dim3 block_size, grid_size;
-static Error error;
 static const char *kernel_name;
 static std::vector<uint64_t> exchanged;  // by thread: what shuffles hand over
 static uint64_t random_state;            // 0: threads and blocks in order
+static char *dynamic_memory;             // shared memory whose size the launch gives
+static size_t dynamic_size;
 
 static void (*body)(void *);
 static void *body_arguments;
 
-extern "C" char __start_cuda_shared[] __attribute__((weak)), __stop_cuda_shared[] __attribute__((weak));
-asm(".pushsection cuda_shared,\"aw\",@nobits\n.balign 4096\n.popsection");
+extern "C" char __start_cuda_shared[] __attribute__((weak, visibility("hidden"))),
+    __stop_cuda_shared[] __attribute__((weak, visibility("hidden")));
+// Around shared memory is some that nobody may touch, for what is read or written before or after it.
+asm(".pushsection cuda_gap_before,\"aw\",@nobits\n.zero 65536\n.popsection\n"
+    ".pushsection cuda_shared,\"aw\",@nobits\n.balign 4096\n.popsection\n"
+    ".pushsection cuda_gap_after,\"aw\",@nobits\n.zero 65536\n.popsection");
 
 // What ThreadSanitizer takes for locks. A barrier has two, used in turn: with one, a thread that has passed it and
 // comes to the next would seem ordered with one that has not yet left the first.
-static char block_lock[2], end_lock;
+static char block_lock[2], end_lock, fence_lock;
 static std::vector<char> warp_locks;
 WITH_THREADS(static void *scheduler_tsan;)
 WITH_ADDRESSES(static const void *scheduler_stack; static size_t scheduler_size;)
 
-static void fail(const char *what) {
-    if (error.count++) return;
+static bool watching;  // whether what runs now is the kernel, and watched
+struct Unwatched {
+    UNSEEN Unwatched() : before(watching) { watching = false; }
+    UNSEEN ~Unwatched() { watching = before; }
+    bool before;
+};
+
+// ------------------------------------------------------------------------------------------ errors
+
+constexpr size_t MESSAGE = 1024;
+constexpr size_t MOST_PRINTED = 1 << 24;
+static char error[MESSAGE];
+static int errors;
+static bool stopped;  // after an error from which no thread can go on
+static std::string printed;
+
+// Of all errors of a launch the first is kept.
+UNSEEN __attribute__((format(printf, 1, 2))) static void fail(const char *format, ...) {
+    Unwatched here;
+    if (errors++) return;
     uint3 t = current ? current->index : uint3{};
-    snprintf(error.text, sizeof error.text, "%s: block (%u, %u, %u), thread (%u, %u, %u): %s", kernel_name, block_now.x,
-             block_now.y, block_now.z, t.x, t.y, t.z, what);
+    int size = snprintf(error, MESSAGE, "%s: block (%u, %u, %u), thread (%u, %u, %u): ", kernel_name, block_now.x,
+                        block_now.y, block_now.z, t.x, t.y, t.z);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(error + size, MESSAGE - size, format, values);
+    va_end(values);
 }
 
-// GCC calls these where a product, a sum or a difference of ints does not fit one, and goes on with what is left of it.
+static void to_scheduler();
+
+// End the launch, as the thread that runs cannot go on.
+[[noreturn]] UNSEEN static void stop() {
+    watching = false;
+    stopped = true;
+    to_scheduler();
+    abort();  // nobody comes back
+}
+
+UNSEEN void trap(const char *what) {
+    fail("%s", what);
+    stop();
+}
+
+UNSEEN void print(const char *format, ...) {
+    Unwatched here;
+    char line[8 << 10];
+    va_list values;
+    va_start(values, format);
+    int size = vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    if (size > 0 && printed.size() < MOST_PRINTED) printed.append(line, std::min((size_t)size, sizeof line - 1));
+}
+
 #ifdef OVERFLOWS
+// GCC calls these where a product, a sum or a difference of ints does not fit one, and goes on with what is left of it.
 static void overflow(const void *where) {
     struct {
         const char *file;
         unsigned line, column;
     } place;
     memcpy(&place, where, sizeof place);
-    char what[256];
-    snprintf(what, sizeof what, "an integer overflows at %s:%u:%u", place.file, place.line, place.column);
-    fail(what);
+    fail("an integer overflows at %s:%u:%u", place.file, place.line, place.column);
 }
 extern "C" {
 void __ubsan_handle_add_overflow(void *place, void *, void *) { overflow(place); }
@@ -197,10 +180,22 @@ void __ubsan_handle_negate_overflow(void *place, void *) { overflow(place); }
 }
 #endif
 
+}  // namespace sim
+
+extern "C" [[noreturn]] UNSEEN void sim_assert_fail(const char *what, const char *file, unsigned line,
+                                                    const char *) noexcept {
+    sim::fail("assertion `%s` failed at %s:%u", what, file, line);
+    sim::stop();
+}
+
+// ------------------------------------------------------------------------------------------ switching
+
+namespace sim {
+
 #ifdef OWN_SWITCH
 // Save the registers that a call keeps, and the stack; go on where the other one stopped. (ucontext asks the system.)
-extern "C" void sim_switch(void **from, void *to);
-asm(".text\n.type sim_switch,@function\nsim_switch:\n"
+extern "C" __attribute__((visibility("hidden"))) void sim_switch(void **from, void *to);
+asm(".text\n.hidden sim_switch\n.type sim_switch,@function\nsim_switch:\n"
     " push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
     " mov %rsp,(%rdi)\n mov %rsi,%rsp\n"
     " pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbx\n pop %rbp\n ret\n"
@@ -223,6 +218,7 @@ UNSEEN static void to_scheduler() {
 UNSEEN static void to_fiber(Fiber &fiber) {
     current = &fiber;
     fiber.state = READY;
+    fiber.inside = true;
     WITH_ADDRESSES(void *fake; __sanitizer_start_switch_fiber(&fake, fiber.stack, STACK);)
     WITH_THREADS(__tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);)
 #ifdef OWN_SWITCH
@@ -231,21 +227,28 @@ UNSEEN static void to_fiber(Fiber &fiber) {
     swapcontext(&scheduler, &fiber.context);
 #endif
     WITH_ADDRESSES(__sanitizer_finish_switch_fiber(fake, nullptr, nullptr);)
+    watching = false;
 }
+
+static void forget_reads();  // watch.h
 
 // A fiber is used again and again: when a kernel's body ends, the fiber waits for the next one.
 UNSEEN static void life() {
     WITH_ADDRESSES(__sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);)
     for (;;) {
+        WITH_WATCH(watching = true;)
         body(body_arguments);
+        watching = false;
+        WITH_WATCH(forget_reads();)
         current->state = FINISHED;
+        current->inside = false;
         WITH_THREADS(__tsan_release(&end_lock);)
         to_scheduler();
     }
 }
 
 // ThreadSanitizer is given a new stack for each block, or rather forgets who wrote to the old one.
-#if defined(__SANITIZE_THREAD__)
+#if defined(BY_THREAD_SANITIZER)
 constexpr bool NEW_STACKS = true;
 #else
 constexpr bool NEW_STACKS = false;
@@ -258,6 +261,7 @@ static void give_stack(Fiber &fiber) {
         perror("simulator: no memory for a thread's stack");
         abort();
     }
+    if (!NEW_STACKS) mprotect(fiber.stack, PAGE, PROT_NONE);  // for what local variables have no room in it
     getcontext(&fiber.context);
     fiber.context.uc_stack = {};
     fiber.context.uc_stack.ss_sp = fiber.stack;
@@ -267,234 +271,69 @@ static void give_stack(Fiber &fiber) {
     void **end = (void **)(fiber.stack + STACK - 64);
     *end = (void *)life;  // where the first switch returns to, above six registers
     fiber.top = end - 6;
+    fiber.inside = false;
 }
 
-UNSEEN void wait(Barrier barrier, const void *place) {
-    current->place = place;
-    char *lock;
-    if (barrier == OF_BLOCK) {
-        current->state = AT_BLOCK_BARRIER;
-        lock = &block_lock[current->block_barriers++ % 2];
-    } else {
-        current->state = AT_WARP_BARRIER;
-        lock = &warp_locks[current->number / WARP * 2 + current->warp_barriers++ % 2];
-    }
-    (void)lock;
-    WITH_THREADS(__tsan_release(lock);)
-    to_scheduler();
-    WITH_THREADS(__tsan_acquire(lock);)
-}
+// ------------------------------------------------------------------------------------------ faults
 
-UNSEEN uint3 thread_index() { return current->index; }
-UNSEEN uint3 block_index() { return block_now; }
-UNSEEN unsigned lane() { return current->number % WARP; }
-UNSEEN static void put(uint64_t word) { exchanged[current->number] = word; }
-UNSEEN static uint64_t get(unsigned lane) { return exchanged[current->number / WARP * WARP + lane % WARP]; }
-
-template <class T>
-T shuffle(T value, unsigned lane, const void *place) {
-    static_assert(sizeof(T) <= 8, "a shuffle moves 8 bytes at most");
-    uint64_t word = 0;
-    memcpy(&word, &value, sizeof value);
-    put(word);
-    wait(OF_WARP, place);  // all have put
-    word = get(lane);
-    wait(OF_WARP, (const char *)place + 1);  // all have got
-    memcpy(&value, &word, sizeof value);
-    return value;
-}
-
-// ------------------------------------------------------------------------------------------ blocks
-
-// From 0 to below a number. source: Steele, Lea & Flood, Fast splittable pseudorandom number generators (2014)
-static unsigned random_below(unsigned number) {
-    uint64_t z = random_state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return ((z ^ (z >> 31)) >> 32) * number >> 32;
-}
-
-static void shuffle_order(std::vector<unsigned> &order) {
-    for (unsigned i = order.size(); i > 1; i--) std::swap(order[i - 1], order[random_below(i)]);
-}
-
-static std::vector<unsigned> in_order(unsigned count) {
-    std::vector<unsigned> order(count);
-    for (unsigned i = 0; i < count; i++) order[i] = i;
-    return order;
-}
-
-// Shared memory begins as NaN: what is read before it is written shows. ThreadSanitizer forgets who wrote to it.
-static void forget_shared_memory() {
-    if (!__start_cuda_shared) return;
-    size_t size = __stop_cuda_shared - __start_cuda_shared;
-#if defined(__SANITIZE_THREAD__)
-    mmap(__start_cuda_shared, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-#elif !defined(__SANITIZE_ADDRESS__)
-    memset(__start_cuda_shared, 0xff, size);
+// A kernel that divides by zero, has no room on its stack, or goes where there is no memory, ends the launch and not
+// the process. The sanitizers' libraries have handlers of their own.
+#if defined(__SANITIZE_ADDRESS__) || defined(BY_THREAD_SANITIZER)
+struct Faults {};
 #else
-    (void)size;
+static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+static struct sigaction others[4];
+static pthread_t launching;
+
+UNSEEN static size_t in_this_program(const void *place) {
+    Dl_info found;
+    return dladdr((void *)&launching, &found) ? (char *)place - (char *)found.dli_fbase : 0;
+}
+
+UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
+    if (!pthread_equal(launching, pthread_self()) || !scheduler_top || !current) {
+        for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &others[i], nullptr);
+        return;  // it comes again, for whoever was asked before
+    }
+    watching = false;
+    size_t place = 0;
+#if defined(__x86_64__)
+    place = in_this_program((void *)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]) + 1;
 #endif
+    char *at = (char *)about->si_addr;
+    if (number == SIGFPE)
+        fail("divides an integer by zero at @{%zx}", place);
+    else if (number == SIGILL)
+        fail("executes what no processor can at @{%zx}", place);
+    else if (at >= current->stack && at < current->stack + PAGE)
+        fail("its local variables and calls need more than the %zu bytes of its stack, at @{%zx}", STACK - PAGE, place);
+    else
+        fail("reads or writes at %p, where there is no memory, at @{%zx}", (void *)at, place);
+    stop();
 }
 
-static uint3 thread_of(unsigned number) {
-    return {number % block_size.x, number / block_size.x % block_size.y, number / (block_size.x * block_size.y)};
-}
-
-// Let the warps go on of which all threads wait at one place, or have finished. Whether there are any.
-static bool release_warps(unsigned threads) {
-    bool any = false;
-    for (unsigned first = 0; first < threads; first += WARP) {
-        unsigned end = std::min(threads, first + WARP), waiting = 0, finished = 0;
-        const void *place = nullptr;
-        bool apart = false;
-        for (unsigned i = first; i < end; i++) {
-            finished += fibers[i].state == FINISHED;
-            if (fibers[i].state != AT_WARP_BARRIER) continue;
-            apart = apart || (place && place != fibers[i].place);
-            place = fibers[i].place;
-            waiting++;
-        }
-        if (!waiting || apart || waiting + finished != end - first) continue;
-        for (unsigned i = first; i < end; i++)
-            if (fibers[i].state == AT_WARP_BARRIER) fibers[i].state = READY;
-        any = true;
+struct Faults {
+    char room[64 << 10];
+    stack_t before;
+    Faults() {
+        stack_t stack = {};
+        stack.ss_sp = room;
+        stack.ss_size = sizeof room;
+        launching = pthread_self();
+        sigaltstack(&stack, &before);
+        struct sigaction handler = {};
+        handler.sa_sigaction = faulted;
+        handler.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &handler, &others[i]);
     }
-    return any;
-}
-
-// Let the block go on, all of whose threads wait for it or have finished. Whether that is so.
-static bool release_block(unsigned threads) {
-    const void *place = nullptr;
-    unsigned waiting = 0, finished = 0;
-    for (unsigned i = 0; i < threads; i++) {
-        finished += fibers[i].state == FINISHED;
-        if (fibers[i].state != AT_BLOCK_BARRIER) continue;
-        waiting++;
-        current = &fibers[i];
-        if (place && place != current->place) fail("waits at another __syncthreads than the threads before it");
-        place = current->place;
+    ~Faults() {
+        for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &others[i], nullptr);
+        before.ss_flags &= SS_DISABLE;
+        sigaltstack(&before, nullptr);
     }
-    if (waiting + finished != threads) return false;
-    if (finished) fail("waits at a __syncthreads that other threads never reach: they have returned");
-    for (unsigned i = 0; i < threads; i++)
-        if (fibers[i].state == AT_BLOCK_BARRIER) fibers[i].state = READY;
-    return true;
-}
-
-// Leave the block, some threads of which will wait for ever, at least one of them for its warp.
-static void give_up(unsigned threads) {
-    current = nullptr;
-    for (unsigned i = 0; i < threads; i++) {
-        if (fibers[i].state == FINISHED) continue;
-        if (fibers[i].state == AT_WARP_BARRIER && !current) current = &fibers[i];
-        fibers[i].stack = nullptr;  // still in the kernel: the next block begins on another one
-    }
-    fail("waits at a __syncwarp or a shuffle that other lanes of its warp never reach");
-}
-
-static void run_block(unsigned threads) {
-    std::vector<unsigned> order = in_order(threads);
-    forget_shared_memory();
-    for (unsigned i = 0; i < threads; i++) {
-        Fiber &fiber = fibers[i];
-        if (!fiber.stack || NEW_STACKS) give_stack(fiber);
-        fiber.number = i;
-        fiber.index = thread_of(i);
-        fiber.state = READY;
-        fiber.block_barriers = fiber.warp_barriers = 0;
-        WITH_THREADS(fiber.tsan = __tsan_create_fiber(0);)
-    }
-    for (;;) {
-        if (random_state) shuffle_order(order);
-        for (unsigned i : order)
-            if (fibers[i].state == READY) to_fiber(fibers[i]);
-        bool all = true;
-        for (unsigned i = 0; i < threads; i++) all = all && fibers[i].state == FINISHED;
-        if (all) break;
-        if (release_warps(threads) || release_block(threads)) continue;
-        give_up(threads);
-        break;
-    }
-    WITH_THREADS(for (unsigned i = 0; i < threads; i++) __tsan_destroy_fiber(fibers[i].tsan);)
-}
-
-// Where no kernel of the file has a barrier, threads are calls one after the other.
-static void call_block(unsigned threads) {
-    std::vector<unsigned> order = in_order(threads);
-    if (random_state) shuffle_order(order);
-    Fiber self;
-    current = &self;
-    for (unsigned i : order) {
-        self.number = i;
-        self.index = thread_of(i);
-        body(body_arguments);
-    }
-}
-
-#ifndef BARRIERS
-#define BARRIERS 1
+};
 #endif
-#if defined(__SANITIZE_THREAD__)
-constexpr bool FIBERS = true;  // else two threads of a block would be one to ThreadSanitizer
-#else
-constexpr bool FIBERS = BARRIERS;
-#endif
-
-template <class... P, size_t... I>
-static void call(void (*kernel)(P...), void **arguments, std::index_sequence<I...>) {
-    kernel(*(std::decay_t<P> *)arguments[I]...);
-}
-
-// Run a kernel. shape: the grid's x, y, z and a block's; arguments: the address of each; message: 512 characters.
-// Returns 0, or the number of errors of which the message has the first.
-// some: the numbers of those blocks of the grid that run, so many; all of them if there are none
-template <class... P>
-static int launch(const char *name, void (*kernel)(P...), const unsigned *shape, void **arguments, unsigned seed,
-                  const std::vector<unsigned> &some, char *message) {
-    struct Call {
-        void (*kernel)(P...);
-        void **arguments;
-    } what{kernel, arguments};
-    body = [](void *p) {
-        Call *c = (Call *)p;
-        call(c->kernel, c->arguments, std::index_sequence_for<P...>{});
-    };
-    body_arguments = &what;
-    kernel_name = name;
-    error.count = 0;
-    current = nullptr;
-    random_state = seed;
-    grid_size = {shape[0], shape[1], shape[2]};
-    block_size = {shape[3], shape[4], shape[5]};
-    size_t threads = (size_t)block_size.x * block_size.y * block_size.z;
-    size_t blocks = (size_t)grid_size.x * grid_size.y * grid_size.z;
-    if (!threads || !blocks || threads > MOST_THREADS || block_size.z > MOST_THREADS_Z ||
-        grid_size.x > MOST_BLOCKS_X || grid_size.y > MOST_BLOCKS_YZ || grid_size.z > MOST_BLOCKS_YZ) {
-        snprintf(message, 512, "%s: a grid of (%u, %u, %u) blocks of (%u, %u, %u) threads cannot be launched", name,
-                 shape[0], shape[1], shape[2], shape[3], shape[4], shape[5]);
-        return 1;
-    }
-    fibers.reserve(MOST_THREADS);  // a context must not move: it points into itself
-    if (FIBERS && fibers.size() < threads) fibers.resize(threads);
-    exchanged.assign(threads + WARP, 0);
-    warp_locks.assign(threads / WARP * 2 + 2, 0);
-    WITH_THREADS(scheduler_tsan = __tsan_get_current_fiber();)
-    std::vector<unsigned> order = some.empty() ? in_order(blocks) : some;
-    if (seed) shuffle_order(order);
-    for (unsigned b : order) {
-        block_now = {b % grid_size.x, b / grid_size.x % grid_size.y, b / (grid_size.x * grid_size.y)};
-        FIBERS ? run_block(threads) : call_block(threads);
-    }
-    WITH_THREADS(__tsan_acquire(&end_lock);)
-    if (error.count) memcpy(message, error.text, sizeof error.text);
-    return error.count;
-}
 
 }  // namespace sim
 
-#define EXPORT(kernel)                                                                                         \
-    extern "C" int launch_##kernel(const unsigned *shape, void **arguments, unsigned seed, const unsigned *some, \
-                                   size_t count, char *message) {                                              \
-        return sim::launch(#kernel, kernel, shape, arguments, seed, {some, some + count}, message);            \
-    }
+#include "sim/blocks.h"

@@ -1,49 +1,52 @@
-"""Compiles .cu files with g++ and runs their kernels on the CPU; see simulator.h for how."""
+"""Runs kernels of .cu files on the CPU; see simulator.h for how."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
-import functools
-import hashlib
 import math
-import os
 import re
-import shutil
-import subprocess
-import tempfile
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from minigan.errors import MiniganError
 from minigan.kernels import capture
 from minigan.kernels.cuda.launch import FOLDER
 from minigan.kernels.cuda.sim import recording
+from minigan.kernels.cuda.sim.arguments import passed, shape_of, sizes_of
 from minigan.kernels.cuda.sim.array import LIBRARY, SimArray
+from minigan.kernels.cuda.sim.building import WATCHED, WAYS, Library, SimulatorError, compiled, source_of
 
-HERE = Path(__file__).parent
-OPTIONS = ["-std=c++17", "-shared", "-fPIC", "-ffp-contract=off", "-Wall", "-Wno-unknown-pragmas"]
-SANITIZERS = {  # what is looked for, and how it is compiled then
-    None: ["-O2"],
-    "address": [
-        *("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
-        "-fsanitize-sections=cuda_shared*",  # what else is in a section of its own goes without
-    ],
-    "thread": ["-O1", "-g", "-fsanitize=thread"],
-    "overflow": ["-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow", "-Wl,--as-needed"],
-}
-DECLARATION = re.compile(r"^KERNEL\s+void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\s*\(", re.MULTILINE)
-INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
-BARRIER = re.compile(r"__sync|__shfl")
-MESSAGE = 512  # characters
-MOST = (1 << 32) - 1  # of a grid's numbers, whatever a GPU's limits are
+MESSAGE = 1024  # characters, as in simulator.h
 
 
-class SimulatorError(MiniganError):
-    """A kernel could not be compiled or launched, or it did what no kernel may do."""
+class RaceWarning(RuntimeWarning):
+    """Two threads touch one byte of shared memory, one of them writes it, and no barrier orders the two."""
+
+
+class Launch(ctypes.Structure):
+    """As in blocks.h."""
+
+    _fields_ = [
+        ("shape", ctypes.POINTER(ctypes.c_uint)),
+        ("arguments", ctypes.POINTER(ctypes.c_void_p)),
+        ("sizes", ctypes.POINTER(ctypes.c_size_t)),
+        ("items", ctypes.POINTER(ctypes.c_size_t)),
+        ("seed", ctypes.c_uint),
+        ("some", ctypes.POINTER(ctypes.c_uint)),
+        ("count", ctypes.c_size_t),
+        ("shared", ctypes.c_size_t),
+        ("all_races", ctypes.c_int),
+        ("python", ctypes.POINTER(ctypes.c_void_p)),
+        ("message", ctypes.c_char_p),
+        ("race", ctypes.c_char_p),
+        ("variables", ctypes.POINTER(ctypes.c_size_t)),
+        ("variable_count", ctypes.c_size_t),
+        ("printed", ctypes.c_void_p),
+        ("printed_size", ctypes.c_size_t),
+    ]
 
 
 class Simulator:
@@ -51,7 +54,10 @@ class Simulator:
 
     seed: of the order in which threads and blocks run; 0 for first to last
     sanitizer: None, or "overflow", or "address" or "thread" in a process that was started with the sanitizer's library
-    blocks: which blocks of a launch run, a function of the kernel's name and how many there are; all unless given
+    blocks: which blocks of a launch run, a function of the kernel's name and how many there are; all by default
+    watched: look at every access of kernels that are not this package's (watch.h): what is out of bounds is an error,
+        and a race in shared memory a RaceWarning. Without it they are some ten times as fast.
+    all_races: watch every kernel, look for races on arrays too, and make any race an error
     """
 
     def __init__(
@@ -59,24 +65,65 @@ class Simulator:
         seed: int = 0,
         sanitizer: str | None = None,
         blocks: Callable[[str, int], Sequence[int]] | None = None,
+        watched: bool = True,
+        all_races: bool = False,
     ):
         self.seed, self.sanitizer, self.blocks = seed, sanitizer, blocks
+        self.watched, self.all_races = watched, all_races
 
-    def run(self, file, kernel, real, blocks, threads, arguments):
-        function = getattr(compiled(file, real, self.sanitizer), f"launch_{kernel}")
-        shape = (*blocks, *(1,) * (3 - len(blocks)), *threads, *(1,) * (3 - len(threads)))
-        if max(shape) > MOST:
-            raise SimulatorError(f"{kernel}: a grid of {shape[:3]} blocks of {shape[3:]} threads cannot be launched")
+    def run(self, file, kernel, real, blocks, threads, arguments, shared=0):
+        """As launch.Launcher says. shared: bytes of the kernel's array `extern __shared__`.
+
+        raises SimulatorError where the kernel does not compile, cannot be launched, or does what no kernel may;
+        DtypeError for arguments that it does not take; UnknownNameError for one that is not in the file
+        """
+        self.launch(self.library(file, real, kernel), kernel, blocks, threads, arguments, shared)
+
+    def library(self, file: str, real: str, kernel: str) -> Library:
+        if real not in ("float", "double"):
+            raise SimulatorError(f"{kernel}: real is 'float' or 'double', not {real!r}")
+        own = source_of(file).parent == FOLDER.resolve()
+        watch = self.sanitizer is None and (self.all_races or (self.watched and not own))
+        return compiled(file, real, WATCHED if watch else WAYS[self.sanitizer], kernel)
+
+    def launch(self, library: Library, kernel: str, blocks, threads, arguments, shared: int = 0) -> None:
+        shape = shape_of(kernel, blocks, threads, shared)
+        parameters = library.parameters(kernel)
+        passed(kernel, parameters, arguments)
         some = [] if self.blocks is None else self.blocks(kernel, math.prod(shape[:3]))
 
         def launch():
-            values = [np.array(a.ctypes.data, np.uintp) if isinstance(a, SimArray) else np.array(a) for a in arguments]
-            addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
-            message, count = ctypes.create_string_buffer(MESSAGE), ctypes.c_size_t(len(some))
+            values = passed(kernel, parameters, arguments)
+            message, race = ctypes.create_string_buffer(MESSAGE), ctypes.create_string_buffer(MESSAGE)
+            shared_variables = library.shared_variables() if library.watched else []
+            what = Launch(
+                shape=numbers(shape),
+                arguments=(ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values)),
+                sizes=numbers(sizes_of(arguments), ctypes.c_size_t),
+                items=numbers([parameter.size for parameter in parameters], ctypes.c_size_t),
+                seed=self.seed,
+                some=numbers(some),
+                count=len(some),
+                shared=shared,
+                all_races=self.all_races,
+                python=_python() if library.watched else None,
+                variables=numbers([n for start, size, _ in shared_variables for n in (start, size)], ctypes.c_size_t),
+                variable_count=len(shared_variables),
+                message=ctypes.addressof(message),
+                race=ctypes.addressof(race),
+            )
             with _turn:
-                errors = function(numbers(shape), addresses, self.seed, numbers(some), count, message)
+                try:
+                    errors = library.launcher(kernel)(ctypes.byref(what))
+                finally:
+                    printed = ctypes.string_at(what.printed, what.printed_size) if what.printed_size else b""
+            if printed:
+                sys.stdout.write(printed.decode(errors="replace"))
+            if race.value:
+                warn(library.in_words(race.value.decode(errors="replace"), kernel), library)
             if errors:
-                raise SimulatorError(f"{message.value.decode()} ({errors} such errors in {file})")
+                text = library.in_words(message.value.decode(errors="replace"), kernel)
+                raise SimulatorError(f"{text} ({errors} such errors in {library.source.name})")
 
         recording.written(launch)
 
@@ -118,75 +165,19 @@ class Simulator:
 _turn = threading.Lock()  # there is one device
 
 
-def numbers(values):
+def _python():
+    """What a watched kernel calls now and then, so that it can be interrupted and other threads go on."""
+    api = ctypes.pythonapi
+    calls = (api.PyEval_SaveThread, api.PyEval_RestoreThread, api.PyErr_CheckSignals)
+    return (ctypes.c_void_p * 3)(*(ctypes.cast(call, ctypes.c_void_p).value for call in calls))
+
+
+def numbers(values, kind=ctypes.c_uint):
     """Unsigned ints for a C function."""
-    return (ctypes.c_uint * len(values))(*values)
+    return (kind * len(values))(*values)
 
 
-@functools.cache
-def compiled(file: str, real: str, sanitizer: str | None) -> ctypes.CDLL:
-    """The kernels of a file, of this package's or with its path, for one type of numbers: compiled unless they were."""
-    texts = with_headers(FOLDER / file)
-    barriers = any(BARRIER.search(text) for text in texts)
-    options = [*OPTIONS, *SANITIZERS[sanitizer], f"-DREAL={real}", f"-DBARRIERS={int(barriers)}"]
-    exports = "\n".join(f"EXPORT({kernel})" for kernel in kernels_of(texts[0]))
-    program = f'#include "sim/simulator.h"\n#include "{Path(file).name}"\n{exports}\n'
-    state = hashlib.sha256(repr((options, program, compiler(), texts)).encode())
-    for part in sorted(HERE.glob("*.h")):
-        state.update(part.read_bytes())
-    folder = cache_folder()
-    target = folder / f"{Path(file).stem}-{real}-{state.hexdigest()[:16]}.so"
-    if not target.exists():
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            made = Path(beside) / target.name
-            (Path(beside) / "program.cpp").write_text(program)
-            folders = [f"-I{(FOLDER / file).parent}", f"-I{FOLDER}"]
-            command = [compiler(), *options, *folders, "-o", str(made), str(Path(beside) / "program.cpp")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise SimulatorError(f"{file} does not compile:\n{done.stderr}")
-            made.replace(target)
-    return ctypes.CDLL(str(target))
-
-
-def with_headers(source: Path) -> list[str]:
-    """The texts of a source and of the headers that it includes, which are beside it or in this package."""
-    found, texts = [source], []
-    for path in found:
-        texts.append(path.read_text())
-        for name in INCLUDE.findall(texts[-1]):
-            header = next((place / name for place in (path.parent, FOLDER) if (place / name).exists()), None)
-            if header and header not in found:
-                found.append(header)
-    return texts
-
-
-def kernels_of(source: str) -> list[str]:
-    """The names of the kernels that a source defines."""
-    return DECLARATION.findall(source)
-
-
-@functools.cache
-def compiler() -> str:
-    """The path of g++, or of what CXX names."""
-    wanted = os.environ.get("CXX", "g++")
-    found = shutil.which(wanted)
-    if found is None:
-        raise SimulatorError(f"the device sim compiles its kernels with {wanted}, which is not installed (or set CXX)")
-    return found
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: `$MINIGAN_CACHE` or ~/.cache/minigan, else a folder for this process."""
-    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
-    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
-        folder = Path(base).expanduser() / "sim"
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-        return folder
-    return _own_folder()
-
-
-@functools.cache
-def _own_folder():
-    return Path(tempfile.mkdtemp(prefix="minigan-sim-"))
+def warn(race: str, library: Library) -> None:
+    """Warn of a race every time that it is found, and not only the first."""
+    lines = re.findall(rf"{re.escape(library.source.name)}:(\d+)", race)
+    warnings.warn_explicit(race, RaceWarning, str(library.source), int(lines[-1]) if lines else 1)

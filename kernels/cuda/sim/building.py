@@ -1,0 +1,269 @@
+"""Compiles .cu files with g++, and keeps the result under a name that says what it was made from."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from minigan.errors import MiniganError, UnknownNameError
+from minigan.kernels.cuda.launch import FOLDER
+from minigan.kernels.cuda.sim.sources import code_of, for_compiler, has_barriers, identifier, kernels_of, with_headers
+
+HERE = Path(__file__).parent
+OPTIONS = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
+CUDA_HEADERS = ["cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "device_launch_parameters.h", "math_constants.h"]
+DIAGNOSTIC = re.compile(r"^(?P<file>[^\n:]+):\d+(?::\d+)?: (?:fatal )?error: ", re.MULTILINE)
+PLACE = re.compile(r"@\{([0-9a-f]+)\}")
+VARIABLE = re.compile(r"\$\{([0-9a-f]+):(\d+)\}")
+
+
+class SimulatorError(MiniganError):
+    """A kernel could not be compiled or launched, or it did what no kernel may do."""
+
+
+class Way(NamedTuple):
+    """How sources are compiled and linked.
+
+    header: included between the simulator and the kernels; watched: by watch.h
+    """
+
+    to_compile: tuple[str, ...] = ("-O2",)
+    to_link: tuple[str, ...] = ()
+    header: str = ""
+    watched: bool = False
+
+
+ADDRESS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+WAYS = {
+    None: Way(),
+    "address": Way(("-O1", "-g", "-fno-omit-frame-pointer", *ADDRESS, "-fsanitize-sections=cuda_shared*"), ADDRESS),
+    "thread": Way(("-O1", "-g", "-fsanitize=thread"), ("-fsanitize=thread",)),
+    "overflow": Way(("-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow")),
+}
+WATCHED = Way(
+    ("-O1", "-g", "-fsanitize=thread,bounds,integer-divide-by-zero", "-DWATCHED"),
+    watched=True,
+)
+
+
+class Parameter(NamedTuple):
+    """Of a kernel. Kind (f, i, u, b, or V for what else there is) and size are those of what a pointer points to."""
+
+    name: str
+    pointer: bool
+    kind: str
+    size: int
+    type: str
+
+
+class Library:
+    """The compiled kernels of a source."""
+
+    def __init__(self, path: Path, source: Path, text: str, watched: bool):
+        self.path, self.source, self.watched = path, source, watched
+        self.kernels = kernels_of(text)
+        # a watched kernel asks Python now and then for signals, which needs the GIL
+        self.functions = (ctypes.PyDLL if watched else ctypes.CDLL)(str(path))
+
+    def launcher(self, kernel: str):
+        return getattr(self.functions, f"launch_{identifier(kernel)}")
+
+    @functools.cache  # noqa: B019 -- libraries are kept as long
+    def parameters(self, kernel: str) -> tuple[Parameter, ...]:
+        function = getattr(self.functions, f"parameters_{identifier(kernel)}")
+        function.restype = ctypes.c_char_p
+        found = []
+        names = self.kernels[kernel.partition("<")[0].strip()].parameters
+        for name, line in zip(names, function().decode().splitlines(), strict=True):
+            pointer, kind, size, words = line.split(" ", 3)
+            type_ = re.search(r"\[with T = ([^;\]]*)", words)
+            found.append(Parameter(name, pointer == "*", kind, int(size), type_[1] if type_ else words))
+        return tuple(found)
+
+    def in_words(self, message: str, kernel: str) -> str:
+        """A message with the names of places, variables and arguments."""
+        message = PLACE.sub(lambda found: self.line_of(int(found[1], 16)), message)
+        message = VARIABLE.sub(lambda found: self.variable_at(int(found[1], 16), int(found[2])), message)
+        parameters = self.parameters(kernel)
+        message = re.sub(r"&\{(\d+)\}", lambda found: parameters[int(found[1])].name, message)
+        return message.replace(f"{self.source.parent}{os.sep}", "")
+
+    def line_of(self, place: int) -> str:
+        """The file and line that an instruction is from, where what is the simulator's own was inlined."""
+        frames = self._asked(["addr2line", "-i", "-e", str(self.path), hex(place - 1)]) or ["??:0"]
+        frames = [frame.partition(" ")[0] for frame in frames]
+        return next((frame for frame in frames if not frame.startswith((str(HERE), "??"))), frames[0])
+
+    def variable_at(self, place: int, size: int) -> str:
+        """The element of a variable in shared memory, or of the nearest one, by the size of an access to it."""
+        distances = [
+            (max(start - place, place - start - length, -1), start, name)
+            for start, length, name in self.shared_variables()
+        ]
+        if not distances:
+            return "shared memory"
+        _, start, name = min(distances)
+        return f"{name}[{(place - start) // size}]"
+
+    @functools.cache  # noqa: B019
+    def shared_variables(self) -> list[tuple[int, int, str]]:
+        """Where each variable in shared memory begins, its bytes and its name."""
+        found, ends = [], {}
+        for line in self._asked(["nm", "-S", "-C", str(self.path)]):
+            start, *rest = line.split(" ", 3)
+            if re.match(r"[0-9a-f]{16} [0-9a-f]{16} ", line):
+                found.append((int(start, 16), int(rest[0], 16), rest[2].rpartition("::")[2]))
+            elif rest and rest[-1] in ("__start_cuda_shared", "__stop_cuda_shared"):
+                ends[rest[-1]] = int(start, 16)
+        if len(ends) < 2:
+            return []
+        first, last = ends["__start_cuda_shared"], ends["__stop_cuda_shared"]
+        return sorted(variable for variable in found if first <= variable[0] < last)
+
+    def _asked(self, command):
+        with contextlib.suppress(OSError):
+            return subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+        return []
+
+
+def source_of(file: str) -> Path:
+    """A file of this package, or one by its path."""
+    for path in (FOLDER / file, Path(file)):
+        if path.is_file():
+            return path.resolve()
+    raise SimulatorError(f"there is no file {file}, neither in {Path.cwd()} nor among the kernels of {FOLDER}")
+
+
+def compiled(file: str, real: str, way: Way, kernel: str) -> Library:
+    """The kernels of a file for one type of numbers, as its text and its headers' are now: compiled unless they were.
+
+    raises SimulatorError where it does not compile, UnknownNameError where there is no such kernel in it
+    """
+    source = source_of(file)
+    texts = with_headers(source)
+    text = texts[str(source)]
+    name, bracket, _ = kernel.partition("<")
+    known = kernels_of(text)
+    if name.strip() not in known:
+        raise UnknownNameError(f"kernel of {source.name}", kernel, known or ["none: a kernel begins with __global__"])
+    if known[name.strip()].template != bool(bracket):
+        example = f"{name}<...>, with what its parameters are" if not bracket else f"{name}, which is no template"
+        raise SimulatorError(f"{kernel} in {source.name}: ask for {example}")
+    return _library(str(source), real, way, kernel if bracket else "", tuple(texts.items()))
+
+
+@functools.lru_cache(maxsize=512)
+def _library(path: str, real: str, way: Way, instance: str, texts: tuple[tuple[str, str], ...]) -> Library:
+    source, text = Path(path), texts[0][1]
+    barriers = way.watched or any(has_barriers(text) for _, text in texts)
+    options = [*OPTIONS, *way.to_compile, f"-DREAL={real}", f"-DBARRIERS={int(barriers)}"]
+    header = f'#include "{way.header}"\n' if way.header else ""
+    program = f'#include "sim/simulator.h"\n{header}{for_compiler(text, path, instance)}'
+    parts = [part.read_text() for part in [*sorted(HERE.glob("*.h")), *([Path(way.header)] if header else [])]]
+    made_of = repr((options, way.to_link, program, compiler(), version(compiler()), texts, parts))
+    folder = cache_folder()
+    target = folder / f"{source.stem}-{real}-{hashlib.sha256(made_of.encode(errors='replace')).hexdigest()[:32]}.so"
+    if not whole(target):
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            make(Path(beside), target, program, source, options, way.to_link, {way.header, *dict(texts)})
+    return Library(target, source, text, way.watched)
+
+
+def make(beside: Path, target: Path, program: str, source: Path, options, to_link, known: set[str]) -> None:
+    """Compile a program into a file that is there as a whole or not at all."""
+    (beside / "program.cpp").write_text(program, errors="surrogateescape")
+    for name in CUDA_HEADERS:  # all that they have is there already
+        (beside / name).touch()
+    folders = [f"-I{source.parent}", f"-I{FOLDER}", f"-I{beside}"]
+    commands = (
+        [*options, *folders, "-MMD", "-c", "-o", str(beside / "made.o"), str(beside / "program.cpp")],
+        ["-shared", *to_link, "-o", str(beside / "made.so"), str(beside / "made.o")],
+    )
+    for command in commands:
+        done = subprocess.run(
+            [compiler(), *command], capture_output=True, text=True, check=False, env=os.environ | {"LC_ALL": "C"}
+        )
+        if done.returncode:
+            raise SimulatorError(f"{source.name} does not compile:\n{first_error(done.stderr, source)}")
+    refuse_unseen(beside, source, known)
+    content = (beside / "made.so").read_bytes()
+    with open(beside / target.name, "wb") as file:
+        file.write(content + hashlib.sha256(content).digest())  # what comes after a library's end is nothing to it
+        file.flush()
+        os.fsync(file.fileno())
+    (beside / target.name).replace(target)
+
+
+def whole(path: Path) -> bool:
+    """Whether a compiled file is there, as it was written."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content[:-32]).digest() == content[-32:]
+
+
+def refuse_unseen(beside: Path, source: Path, known: set[str]) -> None:
+    """Raise SimulatorError where g++ has read a file whose changes nobody would see."""
+    found = (beside / "made.d").read_text().partition(":")[2].replace("\\\n", " ")
+    for name in re.findall(r"(?:\\.|\S)+", found):
+        path = os.path.realpath(name.replace("\\ ", " "))
+        if path not in known and not path.startswith((str(HERE), os.path.realpath(beside))):
+            raise SimulatorError(
+                f"{source.name} includes {path} in a way that hides it: its changes would not be seen. Write it as "
+                f'#include "{Path(path).name}", beside the source or with its path'
+            )
+
+
+def first_error(output: str, source: Path) -> str:
+    """The first error that g++ has found in a source, or else in a header, with its line; and how many there are."""
+    found = list(DIAGNOSTIC.finditer(output))
+    if not found:
+        return output[-4000:]
+    first = next((one for one in found if os.path.realpath(one["file"]) == str(source)), found[0])
+    later = re.compile(r"^\S[^\n]*: (?:note|error|fatal error|warning): |^\S+: In |^compilation ", re.MULTILINE)
+    end = later.search(output, first.end())
+    text = output[first.start() : end.start() if end else len(output)].rstrip()
+    more = f"\n(and {len(found) - 1} more)" if len(found) > 1 else ""
+    hint = "\n(launch kernels from Python: what the host does, such as kernel<<<...>>>(...), is no part of a kernel)"
+    return text + more + (hint if "<<<" in code_of(source.read_text(errors="replace")) else "")
+
+
+@functools.cache
+def compiler() -> str:
+    """The path of g++, or of what CXX names."""
+    wanted = os.environ.get("CXX", "g++")
+    found = shutil.which(wanted)
+    if found is None:
+        raise SimulatorError(f"the device sim compiles its kernels with {wanted}, which is not installed (or set CXX)")
+    return found
+
+
+@functools.cache
+def version(path: str) -> str:
+    return subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept: `$MINIGAN_CACHE` or ~/.cache/minigan, else a folder for this process."""
+    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
+        folder = Path(base).expanduser() / "sim"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+        return folder
+    return _own_folder()
+
+
+@functools.cache
+def _own_folder():
+    return Path(tempfile.mkdtemp(prefix="minigan-sim-"))

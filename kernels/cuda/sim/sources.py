@@ -1,0 +1,170 @@
+"""CUDA sources as g++ is to read them: their headers, the kernels they define, and what is no C++ in another form.
+
+Positions are found in the text without its comments and strings, so that no words in those count. Lines stay where
+they are: g++ names those of the user's file.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from minigan.kernels.cuda.launch import FOLDER
+
+COMMENT_OR_STRING = re.compile(
+    r"""//(?:\\.|[^\\\n])*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.DOTALL
+)
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(?:"([^"\n]+)"|<([^>\n]+)>)', re.MULTILINE)
+KERNEL = re.compile(r"\b(?:KERNEL|__global__)\b")
+ATTRIBUTE = re.compile(r"\b(?:__launch_bounds__|__attribute__|__cluster_dims__)\s*\(")
+NAME = re.compile(r"[^;{}()]*?\b(\w+)\s*\(")
+TEMPLATE = re.compile(r"\btemplate\s*<[^;{}]*$")
+BARRIER = re.compile(r"__sync|__shfl|_sync\b")
+EXTERN_SHARED = re.compile(
+    r"\bextern\s+__shared__\s+((?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?)([\w:<>,\s]+?)\s*\b(\w+)\s*"
+    r"\[\s*\]([^;]*);"
+)
+STATIC_SHARED = re.compile(r"\bstatic(?=\s+__shared__\b)|(?<=\b__shared__)\s+static\b")
+NOINLINE = re.compile(r"\b__noinline__\b(?!\s*\))")
+SETTLED = 100_000_000  # nanoseconds after which a file that changes again has another time of change
+
+
+class Kernel(NamedTuple):
+    name: str
+    parameters: tuple[str, ...]
+    template: bool
+    end: int  # of its definition in the text
+
+
+class Text(NamedTuple):
+    """A file as it was read."""
+
+    text: str
+    includes: tuple[str, ...]
+    state: tuple[int, ...]
+    settled: bool
+
+
+_texts: dict[str, Text] = {}
+
+
+def text_of(path: str) -> Text:
+    """A file's text as it is now. It is read again unless nothing can have changed it since."""
+    found = os.stat(path)
+    state = found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
+    kept = _texts.get(path)
+    if kept is None or not kept.settled or kept.state != state:
+        settled = found.st_ctime_ns + SETTLED < time.time_ns()
+        text = Path(path).read_text(errors="surrogateescape")
+        includes = tuple(quoted or bracketed for quoted, bracketed in INCLUDE.findall(text))
+        kept = _texts[path] = Text(text, includes, state, settled)
+    return kept
+
+
+def with_headers(source: Path) -> dict[str, str]:
+    """Paths and texts of a source and of the headers that it includes, which are beside it or in this package."""
+    found, texts = [os.path.realpath(source)], {}
+    for path in found:
+        file = texts[path] = text_of(path)
+        for name in file.includes:
+            for folder in (os.path.dirname(path), os.path.dirname(found[0]), str(FOLDER)):
+                header = os.path.realpath(os.path.join(folder, name))
+                if os.path.isfile(header):
+                    if header not in found:
+                        found.append(header)
+                    break
+    return {path: file.text for path, file in texts.items()}
+
+
+@functools.lru_cache(maxsize=256)
+def code_of(source: str) -> str:
+    """The source with spaces for comments and strings: all else stays where it is."""
+    return COMMENT_OR_STRING.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
+
+
+def has_barriers(source: str) -> bool:
+    return BARRIER.search(code_of(source)) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def kernels_of(source: str) -> dict[str, Kernel]:
+    """The kernels that a source defines, by name."""
+    code, found = code_of(source), {}
+    for attribute in ATTRIBUTE.finditer(code):
+        end = closing(code, attribute.end()) + 1
+        code = code[: attribute.start()] + " " * (end - attribute.start()) + code[end:]
+    for match in KERNEL.finditer(code):
+        line = code[code.rfind("\n", 0, match.start()) + 1 : match.start()]
+        name = None if line.lstrip().startswith("#") else NAME.match(code, match.end())
+        if name is None:
+            continue
+        end = closing(code, name.end())
+        body = re.compile(r"\s*\{").match(code, end + 1)
+        if body:
+            parameters = tuple(map(name_of, split(code[name.end() : end])))
+            template = TEMPLATE.search(code, 0, match.start()) is not None
+            found[name[1]] = Kernel(name[1], parameters, template, closing(code, body.end()) + 1)
+    return found
+
+
+def closing(code: str, start: int) -> int:
+    """Where the bracket is closed that was opened just before."""
+    depth = 1
+    for match in re.compile(r"[(\[{)\]}]").finditer(code, start):
+        depth += 1 if match[0] in "([{" else -1
+        if not depth:
+            return match.start()
+    return len(code)
+
+
+def split(text: str) -> list[str]:
+    """The parts between the commas that are in no brackets."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "<([{") - (letter in ">)]}")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part for part in parts if part.strip()]
+
+
+def name_of(parameter: str) -> str:
+    """The name in a declaration of a parameter."""
+    names = re.findall(r"[A-Za-z_]\w*", parameter.partition("=")[0].partition("[")[0])
+    return names[-1] if names else "?"
+
+
+def for_compiler(source: str, path: str, instance: str = "") -> str:
+    """The source as g++ is to read it, with an EXPORT after each kernel.
+
+    instance: of a template, such as "scale<float, 4>", exported too
+    """
+    changes = [
+        (kernel.end, kernel.end, f" EXPORT({kernel.name})")
+        for kernel in kernels_of(source).values()
+        if not kernel.template
+    ]
+    if instance:
+        wanted = kernels_of(source)[instance.partition("<")[0].strip()]
+        changes.append((wanted.end, wanted.end, f' EXPORT_AS({identifier(instance)}, "{instance}", {instance})'))
+    code = code_of(source)
+    for match in EXTERN_SHARED.finditer(code):
+        _, kind, name, more = match.groups()
+        pointer = f"(*{name}){more}" if more.strip() else f"*{name}"
+        lines = "\n" * match[0].count("\n")
+        changes.append((*match.span(), f"{kind} {pointer} = ({kind} (*){more})::sim::dynamic_memory;{lines}"))
+    changes += [(*match.span(), "") for match in STATIC_SHARED.finditer(code)]
+    changes += [(*match.span(), "__attribute__((noinline))") for match in NOINLINE.finditer(code)]
+    for start, end, text in sorted(changes, reverse=True):
+        source = source[:start] + text + source[end:]
+    return f'#line 1 "{path}"\n{source}\n'
+
+
+def identifier(kernel: str) -> str:
+    """What the functions of a kernel are called by."""
+    return re.sub(r"\W", lambda match: f"_{ord(match[0]):x}", kernel)

@@ -1,0 +1,401 @@
+// Watches each access of a kernel: g++ calls these functions at every one (-fsanitize=thread), and at every index of an
+// array whose size it knows (-fsanitize=bounds). The sanitizers' own libraries are not there, so a notebook's process
+// can run this, and goes on after what it reports.
+//
+// - The arguments' arrays are copied to places with nothing around them, and back when the launch ends. What is
+//   accessed outside them ends the launch, before it happens.
+// - Two accesses to one byte of shared memory, one of them a write, are a race if no barrier orders them. What a
+//   thread reads in a race is NaN, so a missing barrier shows in every order of threads.
+#pragma once
+
+#include <link.h>
+
+namespace sim {
+
+constexpr size_t GAP = 1 << 28;                // bytes around an array that nobody has
+constexpr unsigned TURN = 1 << 22;             // accesses after which a thread that never waits lets others go on
+constexpr size_t NO_ARRAY = ~(size_t)0;        // the size of an argument that is none
+constexpr size_t NAME = 96;                    // characters
+constexpr unsigned LARGEST = 16;               // bytes of an access that is one instruction
+
+struct Argument {
+    char *begin;
+    size_t size, item;
+};
+struct Region {  // memory that the kernel may use, apart from all other
+    char *begin;
+    size_t size;
+    char *host;  // what it is a copy of
+    char *mapped;
+    struct Cell *cells;
+};
+
+// An access, as far as it decides what is ordered before it.
+struct Touch {
+    unsigned block, epoch, warp, clock, place;
+    uint3 index;  // of the block
+    unsigned short thread;
+    bool atomic;
+};
+struct Cell {  // of a byte: who wrote it last, who read it last, and another one who did
+    Touch write, read, other;
+};
+struct Doubt {  // an access whose value is known when the thread comes to the next one
+    char *p, bytes[LARGEST];
+    unsigned size;
+    bool write;
+    Touch before, now;
+};
+
+static std::vector<Argument> array_arguments;
+static std::vector<Region> regions_kept;
+static const Argument *arguments_begin;
+static const Region *regions;
+static size_t argument_count, region_count;
+static char *module_begin, *module_end;
+static Cell *shared_cells;
+static size_t cells_mapped;
+static Launch *launched;
+static unsigned steps, all_steps, epoch, warp_epochs[1024 / WARP], clock_now;
+static bool acquired;  // whether this block has seen what others did before their fences
+static std::vector<unsigned> fences;
+static Doubt doubt;
+extern "C" char __start_cuda_gap_before[] __attribute__((weak, visibility("hidden"))),
+    __stop_cuda_gap_after[] __attribute__((weak, visibility("hidden")));
+
+static uint3 thread_of(unsigned number);
+
+// ------------------------------------------------------------------------------------------ races
+
+// Whether what a thread did is ordered before what this one does now.
+UNSEEN static bool ordered(const Touch &before, const Touch &now) {
+    if (!before.block || (before.atomic && now.atomic)) return true;
+    if (before.block != now.block) return acquired && fences[before.block] > before.clock;
+    return before.thread == now.thread || before.epoch < now.epoch ||
+           (before.thread / WARP == now.thread / WARP && before.warp < now.warp);
+}
+
+// The argument that an address is meant to be in: the nearest, also by an unsigned index that went below zero.
+UNSEEN static const Argument *meant(const char *p) {
+    const Argument *nearest = nullptr;
+    size_t distance = GAP;
+    for (size_t i = 0; i < 2 * argument_count; i++) {
+        const Argument &one = arguments_begin[i / 2];
+        if (one.size == NO_ARRAY) continue;
+        const char *q = i % 2 ? p - ((size_t)one.item << 32) : p;
+        size_t off = q < one.begin ? one.begin - q : q >= one.begin + one.size ? q - one.begin - one.size : 0;
+        if (off >= distance) continue;
+        nearest = &one;
+        distance = off;
+    }
+    return nearest;
+}
+
+UNSEEN static void name_of(char *text, const char *p, unsigned size) {
+    size_t from_dynamic = p < dynamic_memory ? dynamic_memory - p : p - dynamic_memory;
+    if (p >= __start_cuda_gap_before && p < __stop_cuda_gap_after)
+        snprintf(text, NAME, "${%zx:%u}", in_this_program(p), size);
+    else if (from_dynamic < GAP)
+        snprintf(text, NAME, "byte %td of the extern __shared__ array", p - dynamic_memory);
+    else if (const Argument *one = meant(p)) {
+        ptrdiff_t by = p - one->begin, item = one->item ? one->item : 1;
+        snprintf(text, NAME, "&{%td}[%td]", one - arguments_begin, by < 0 ? -((item - 1 - by) / item) : by / item);
+    } else
+        snprintf(text, NAME, p < (char *)PAGE ? "a null pointer" : "%p, which is in no array of the kernel", (void *)p);
+}
+
+UNSEEN static void report_race(const char *p, unsigned size, const char *did, const Touch &before, const char *does,
+                               const Touch &now) {
+    char where[NAME], text[MESSAGE];
+    name_of(where, p, size);
+    uint3 one = thread_of(before.thread), two = thread_of(now.thread), of = before.index, here = now.index;
+    snprintf(text, MESSAGE,
+             "race on %s: thread (%u, %u, %u) of block (%u, %u, %u) %s it at @{%x}, and thread (%u, %u, %u) of block "
+             "(%u, %u, %u) %s it at @{%x}; %s", where, one.x, one.y, one.z, of.x, of.y, of.z, did, before.place, two.x,
+             two.y, two.z, here.x, here.y, here.z, does, now.place,
+             before.block == now.block ? "no barrier orders the two" : "nothing orders two blocks");
+    if (launched->all_races) {
+        fail("%s", text);
+        stop();
+    }
+    if (!launched->race[0]) snprintf(launched->race, MESSAGE, "%s: %s", kernel_name, text);
+}
+
+UNSEEN static void same_bytes(char *to, const char *from, unsigned size) {
+    for (unsigned i = 0; i < size; i++) ((volatile char *)to)[i] = from[i];
+}
+
+// What a racing access has left to be settled: a read's memory is as it was again, and a second write that wrote what
+// was there already is no race.
+UNSEEN static void forget_reads() {
+    if (!doubt.size) return;
+    Doubt was = doubt;
+    doubt.size = 0;
+    if (!was.write)
+        same_bytes(was.p, was.bytes, was.size);
+    else if (memcmp(was.p, was.bytes, was.size))
+        report_race(was.p, was.size, "writes", was.before, "writes", was.now);
+}
+
+UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool write, const Touch &now, bool shared) {
+    for (unsigned i = 0; i < size; i++) {
+        Cell &cell = cells[i];
+        if (shared && cell.write.block != now.block) cell.write.block = 0;
+        if (shared && cell.read.block != now.block) cell.read.block = 0;
+        if (shared && cell.other.block != now.block) cell.other.block = 0;
+        bool in_doubt = doubt.size || size > LARGEST;
+        if (!ordered(cell.write, now)) {
+            if (write && !in_doubt && !now.atomic && !cell.write.atomic) {
+                doubt = {p, {}, size, true, cell.write, now};
+                same_bytes(doubt.bytes, p, size);
+            } else if (!write) {
+                report_race(p + i, size, "writes", cell.write, "reads", now);
+                if (shared && !in_doubt) {
+                    doubt = {p, {}, size, false, cell.write, now};
+                    same_bytes(doubt.bytes, p, size);
+                    for (unsigned k = 0; k < size; k++) ((volatile char *)p)[k] = -1;
+                }
+            } else if (!doubt.size) {
+                report_race(p + i, size, "writes", cell.write, "writes", now);
+            }
+        }
+        if (write) {
+            const Touch *before = !ordered(cell.read, now) ? &cell.read : !ordered(cell.other, now) ? &cell.other : nullptr;
+            if (before) report_race(p + i, size, "reads", *before, "writes", now);
+            cell.write = now;
+        } else {
+            if (cell.read.thread != now.thread || cell.read.block != now.block) cell.other = cell.read;
+            cell.read = now;
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------ bounds
+
+// Whether an access to shared memory is within a variable.
+UNSEEN static bool in_variable(char *p, unsigned size) {
+    size_t at = p - module_begin;
+    for (size_t i = 0; i < launched->variable_count; i++) {
+        const size_t *one = launched->variables + 2 * i;
+        if (at >= one[0] && at + size <= one[0] + one[1]) return true;
+    }
+    return !launched->variable_count;
+}
+
+UNSEEN static void outside(char *p, unsigned size, bool write, unsigned place) {
+    char where[NAME], room[NAME] = "";
+    name_of(where, p, size);
+    if (where[0] == '$')
+        snprintf(room, NAME, ", out of bounds of shared memory");
+    else if (where[0] == 'b')
+        snprintf(room, NAME, ", and the launch gives it %zu bytes (shared=)", dynamic_size);
+    else if (where[0] == '&')
+        snprintf(room, NAME, ", out of bounds: it has %zu elements", meant(p)->size / std::max<size_t>(meant(p)->item, 1));
+    fail("%s %s%s, at @{%x}", write ? "writes" : "reads", where, room, place);
+    stop();
+}
+
+UNSEEN static void note(void *at, size_t size, bool write, bool atomic, const void *from) {
+    if (!watching) return;
+    watching = false;
+    forget_reads();
+    if (++steps > TURN) {
+        all_steps += steps;
+        steps = 0;
+        current->state = READY;
+        to_scheduler();
+    }
+    char *p = (char *)at;
+    unsigned place = (char *)from - module_begin;
+    Touch now = {block_number, epoch, warp_epochs[current->number / WARP], clock_now, place, block_now,
+                 (unsigned short)current->number, atomic};
+    acquired = acquired || atomic;
+    bool found = true;
+    if (p >= __start_cuda_shared && p + size <= __stop_cuda_shared && in_variable(p, size))
+        look_for_races(shared_cells + (p - __start_cuda_shared), p, size, write, now, true);
+    else if (p >= dynamic_memory && p + size <= dynamic_memory + dynamic_size)
+        look_for_races(shared_cells + (__stop_cuda_shared - __start_cuda_shared) + (p - dynamic_memory), p, size, write,
+                       now, true);
+    else if (p >= __start_cuda_gap_before && p < __stop_cuda_gap_after)
+        found = false;
+    else if (!(p >= current->stack && p + size <= current->stack + STACK) &&
+             !(p >= module_begin && p + size <= module_end)) {
+        found = false;
+        for (size_t i = 0; i < argument_count && !found; i++) {
+            const Argument &one = arguments_begin[i];
+            found = one.size != NO_ARRAY && p >= one.begin && p + size <= one.begin + one.size;
+        }
+        for (size_t i = 0; i < region_count && found && launched->all_races; i++) {
+            const Region &one = regions[i];
+            if (one.cells && p >= one.begin && p < one.begin + one.size)
+                look_for_races(one.cells + (p - one.begin), p, size, write, now, false);
+        }
+    }
+    if (!found) outside(p, size, write, place);
+    watching = true;
+}
+
+UNSEEN void touch_atomic(void *p, unsigned size, const void *place) {
+    note(p, size, true, true, place);
+}
+
+// Of threads that fence, and of blocks that then see an atomic change, each sees what the others did before.
+UNSEEN void fence() {
+    Unwatched here;
+    fences[block_number] = ++clock_now;
+    acquired = true;
+}
+
+static unsigned accesses_since() {
+    unsigned found = all_steps + steps;
+    if (found > TURN) all_steps = steps = 0;
+    return found;
+}
+
+static void pass_block() { epoch++; }
+static void pass_warp(unsigned warp) { warp_epochs[warp]++; }
+static void begin_block() {
+    acquired = false;
+    fences.resize(block_number + 1);
+}
+
+// ------------------------------------------------------------------------------------------ memory
+
+static int find_module(dl_phdr_info *found, size_t, void *) {
+    char *here = (char *)&launched, *begin = nullptr, *end = nullptr;
+    for (int i = 0; i < found->dlpi_phnum; i++) {
+        if (found->dlpi_phdr[i].p_type != PT_LOAD) continue;
+        char *first = (char *)found->dlpi_addr + found->dlpi_phdr[i].p_vaddr;
+        begin = begin ? begin : first;
+        end = first + found->dlpi_phdr[i].p_memsz;
+    }
+    if (here < begin || here >= end) return 0;
+    module_begin = begin;
+    module_end = end;
+    return 1;
+}
+
+static char *mapped(size_t size, int protection) {
+    void *p = mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        perror("simulator: no memory for a kernel's arrays");
+        abort();
+    }
+    return (char *)p;
+}
+
+// What a launch needs, for as long as it lasts.
+struct Watch {
+    Watch(Launch &what, size_t count) {
+        launched = &what;
+        what.race[0] = 0;
+        if (!module_begin) dl_iterate_phdr(find_module, nullptr);
+        array_arguments.assign(count, {nullptr, NO_ARRAY, 0});
+        regions_kept.clear();
+        doubt.size = steps = all_steps = epoch = clock_now = 0;
+        block_number = 0;
+        fences.assign(1, 0);
+        std::vector<size_t> order;
+        for (size_t i = 0; i < count; i++)
+            if (what.sizes[i] != NO_ARRAY) order.push_back(i);
+        auto host = [&](size_t i) { return *(char **)what.arguments[i]; };
+        std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return host(a) < host(b); });
+        for (size_t i : order) {  // arrays that share memory lie in one region
+            char *end = host(i) + what.sizes[i];
+            if (!regions_kept.empty() && host(i) < regions_kept.back().host + regions_kept.back().size)
+                regions_kept.back().size = std::max(regions_kept.back().host + regions_kept.back().size, end) -
+                                           regions_kept.back().host;
+            else
+                regions_kept.push_back({nullptr, what.sizes[i], host(i), nullptr, nullptr});
+        }
+        for (Region &one : regions_kept) open(one, what.all_races);
+        for (size_t i : order)
+            for (Region &one : regions_kept)
+                if (host(i) >= one.host && (host(i) < one.host + one.size || !what.sizes[i])) {
+                    array_arguments[i] = {one.begin + (host(i) - one.host), what.sizes[i], what.items[i]};
+                    if (what.sizes[i]) break;
+                }
+        for (size_t i : order) *(char **)what.arguments[i] = array_arguments[i].begin;
+        size_t shared = __start_cuda_shared ? __stop_cuda_shared - __start_cuda_shared : 0;
+        cells_mapped = (shared + dynamic_size + 1) * sizeof(Cell);
+        shared_cells = (Cell *)mapped(cells_mapped, PROT_READ | PROT_WRITE);
+        dynamic = {nullptr, dynamic_size, nullptr, nullptr, nullptr};
+        open(dynamic, false);
+        dynamic_memory = dynamic.begin;
+        arguments_begin = array_arguments.data();
+        argument_count = array_arguments.size();
+        regions = regions_kept.data();
+        region_count = regions_kept.size();
+    }
+    ~Watch() {
+        for (Region &one : regions_kept) close(one);
+        close(dynamic);
+        munmap(shared_cells, cells_mapped);
+    }
+
+   private:
+    Region dynamic;
+
+    static size_t pages_of(const Region &one) { return (one.size + 16 + PAGE - 1) / PAGE * PAGE; }
+    void open(Region &one, bool with_cells) {
+        size_t off = (size_t)one.host % 16, pages = pages_of(one);  // as much aligned as it was
+        one.mapped = mapped(pages + 2 * GAP, PROT_NONE);
+        mprotect(one.mapped + GAP, pages, PROT_READ | PROT_WRITE);
+        one.begin = one.mapped + GAP + off;
+        if (one.host) memcpy(one.begin, one.host, one.size);
+        if (with_cells) one.cells = (Cell *)mapped(one.size * sizeof(Cell) + 1, PROT_READ | PROT_WRITE);
+    }
+    void close(Region &one) {
+        if (one.host && memcmp(one.begin, one.host, one.size)) memcpy(one.host, one.begin, one.size);
+        munmap(one.mapped, pages_of(one) + 2 * GAP);
+        if (one.cells) munmap(one.cells, one.size * sizeof(Cell) + 1);
+    }
+};
+
+}  // namespace sim
+
+// ------------------------------------------------------------------------------------------ what g++ calls
+
+#define NOTED(name, size, write) \
+    UNSEEN void name(void *p) { sim::note(p, size, write, false, __builtin_return_address(0)); }
+#define NOTED_BOTH(size)                  \
+    NOTED(__tsan_read##size, size, false) \
+    NOTED(__tsan_write##size, size, true) \
+    NOTED(__tsan_unaligned_read##size, size, false) \
+    NOTED(__tsan_unaligned_write##size, size, true)
+
+#pragma GCC visibility push(hidden)
+extern "C" {
+NOTED_BOTH(1) NOTED_BOTH(2) NOTED_BOTH(4) NOTED_BOTH(8) NOTED_BOTH(16)
+UNSEEN void __tsan_read_range(void *p, size_t size) { sim::note(p, size, false, false, __builtin_return_address(0)); }
+UNSEEN void __tsan_write_range(void *p, size_t size) { sim::note(p, size, true, false, __builtin_return_address(0)); }
+UNSEEN void __tsan_init() {}
+UNSEEN void __tsan_func_entry(void *) {}
+UNSEEN void __tsan_func_exit() {}
+UNSEEN void __tsan_vptr_update(void **, void *) {}
+UNSEEN void __tsan_vptr_read(void **) {}
+UNSEEN char __tsan_atomic8_load(const volatile char *p, int) { return *p; }  // whether a static variable is made
+
+UNSEEN void __ubsan_handle_out_of_bounds(void *about, void *index) {
+    struct {
+        const char *file;
+        unsigned line, column;
+        const char *type;  // four bytes, then its words
+    } place;
+    memcpy(&place, about, sizeof place);
+    sim::watching = false;
+    sim::fail("index %td is out of bounds for type %s, at %s:%u", (ptrdiff_t)index, place.type + 4, place.file, place.line);
+    sim::stop();
+}
+UNSEEN void __ubsan_handle_divrem_overflow(void *about, void *, void *) {
+    struct {
+        const char *file;
+        unsigned line;
+    } place;
+    memcpy(&place, about, sizeof place);
+    sim::watching = false;
+    sim::fail("divides an integer by zero at %s:%u", place.file, place.line);
+    sim::stop();
+}
+}
+#pragma GCC visibility pop

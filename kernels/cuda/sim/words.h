@@ -1,0 +1,312 @@
+// What CUDA C has and C++ does not, in terms of the simulator: qualifiers, built-in variables and types, barriers,
+// shuffles, votes, atomics, and the device's mathematical functions. A kernel from a textbook compiles as it stands.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <type_traits>
+#define __assert_fail sim_assert_fail  // what assert calls: a failed one ends the launch and not the process
+#include <cassert>
+
+// ------------------------------------------------------------------------------------------ qualifiers
+
+// A section of its own holds all shared memory. GCC wants one name for each variable that may be in a template or an
+// inline function; to the assembler, what follows # is a comment, and all are one section.
+#define TEXT_OF_(x) #x
+#define TEXT_OF(x) TEXT_OF_(x)
+#if defined(WATCHED)  // with some room after each variable
+#define SHARED_ALIGNED , aligned(1024)
+#else
+#define SHARED_ALIGNED
+#endif
+#define SHARED static __attribute__((section("cuda_shared,\"aw\",@nobits#" TEXT_OF(__COUNTER__)) SHARED_ALIGNED))
+#define KERNEL static
+#define __shared__ SHARED
+#define __global__ __attribute__((noinline))
+#define __device__
+#define __host__
+#define __constant__ static
+#define __managed__
+#define __grid_constant__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(bytes) __attribute__((aligned(bytes)))
+
+// ------------------------------------------------------------------------------------------ types
+
+#define VECTORS(name, number, align)                                                   \
+    struct name##1 { number x; };                                                      \
+    struct alignas(2 * align) name##2 { number x, y; };                                \
+    struct name##3 { number x, y, z; };                                                \
+    struct alignas(4 * align > 16 ? 16 : 4 * align) name##4 { number x, y, z, w; };    \
+    static inline name##1 make_##name##1(number x) { return {x}; }                     \
+    static inline name##2 make_##name##2(number x, number y) { return {x, y}; }        \
+    static inline name##3 make_##name##3(number x, number y, number z) { return {x, y, z}; } \
+    static inline name##4 make_##name##4(number x, number y, number z, number w) { return {x, y, z, w}; }
+VECTORS(char, signed char, 1)
+VECTORS(uchar, unsigned char, 1)
+VECTORS(short, short, 2)
+VECTORS(ushort, unsigned short, 2)
+VECTORS(int, int, 4)
+VECTORS(uint, unsigned, 4)
+VECTORS(longlong, long long, 8)
+VECTORS(ulonglong, unsigned long long, 8)
+VECTORS(float, float, 4)
+VECTORS(double, double, 8)
+
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x = 1, unsigned y = 1, unsigned z = 1) : x(x), y(y), z(z) {}
+};
+
+// ------------------------------------------------------------------------------------------ built-in variables
+
+namespace sim {
+
+enum Barrier { OF_BLOCK, OF_WARP };
+struct Place {
+    const char *file;
+    unsigned line;
+};
+
+uint3 thread_index();
+uint3 block_index();
+extern dim3 block_size, grid_size;
+unsigned lane();
+void wait(Barrier barrier, const Place *place, unsigned mask = 0xffffffff);
+uint64_t exchange(uint64_t word, unsigned lane, const Place *place, unsigned mask);
+unsigned ballot(bool mine, const Place *place, unsigned mask);
+int of_block(bool mine, const Place *place, int what);
+void fence();
+void touch_atomic(void *p, unsigned size, const void *place);
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+[[noreturn]] void trap(const char *what);
+
+}  // namespace sim
+
+#define threadIdx (sim::thread_index())
+#define blockIdx (sim::block_index())
+#define blockDim (sim::block_size)
+#define gridDim (sim::grid_size)
+static constexpr int warpSize = 32;
+
+// ------------------------------------------------------------------------------------------ barriers, shuffles, votes
+
+// A place in the source: threads that wait for one another have to wait at the same one.
+#if BARRIERS
+#define PLACE                                                                        \
+    __extension__({                                                                  \
+        static const sim::Place place_[2] = {{__FILE__, __LINE__}, {__FILE__, __LINE__}}; \
+        place_;                                                                      \
+    })
+#else
+#define PLACE this_file_was_taken_to_have_no_barriers
+#endif
+#define __syncthreads() sim::wait(sim::OF_BLOCK, PLACE)
+#define __syncthreads_count(mine) sim::of_block(mine, PLACE, 0)
+#define __syncthreads_and(mine) sim::of_block(mine, PLACE, 1)
+#define __syncthreads_or(mine) sim::of_block(mine, PLACE, 2)
+#define __syncwarp(...) sim::wait(sim::OF_WARP, PLACE, sim::mask_of(__VA_ARGS__))
+#define __shfl_sync(mask, ...) sim::shuffle(sim::TO_LANE, PLACE, mask, __VA_ARGS__)
+#define __shfl_xor_sync(mask, ...) sim::shuffle(sim::CROSSED, PLACE, mask, __VA_ARGS__)
+#define __shfl_up_sync(mask, ...) sim::shuffle(sim::UP, PLACE, mask, __VA_ARGS__)
+#define __shfl_down_sync(mask, ...) sim::shuffle(sim::DOWN, PLACE, mask, __VA_ARGS__)
+#define __ballot_sync(mask, mine) sim::ballot(mine, PLACE, mask)
+#define __any_sync(mask, mine) (sim::ballot(mine, PLACE, mask) != 0)
+#define __all_sync(mask, mine) (sim::ballot(!(mine), PLACE, mask) == 0)
+#define __threadfence() sim::fence()
+#define __threadfence_block() sim::fence()
+#define __threadfence_system() sim::fence()
+#define __trap() sim::trap("__trap()")
+#define printf(...) sim::print(__VA_ARGS__)
+
+namespace sim {
+
+static inline unsigned mask_of(unsigned mask = 0xffffffff) { return mask; }
+
+enum Way { TO_LANE, CROSSED, UP, DOWN };
+
+// The lane whose value a lane gets; its own where that would be outside its segment of the warp.
+static inline unsigned origin(Way way, unsigned by, unsigned width) {
+    unsigned mine = lane(), first = mine & ~(width - 1), end = first + width;
+    if (way == TO_LANE) return first + (by & (width - 1));
+    if (way == UP) return mine >= first + by ? mine - by : mine;
+    unsigned other = way == DOWN ? mine + by : mine ^ by;
+    return other < end ? other : mine;
+}
+
+template <class T>
+T shuffle(Way way, const Place *place, unsigned mask, T value, unsigned by, unsigned width = warpSize) {
+    static_assert(sizeof(T) <= 8, "a shuffle moves 8 bytes at most");
+    uint64_t word = 0;
+    memcpy(&word, &value, sizeof value);
+    word = exchange(word, origin(way, by, width), place, mask);
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+}  // namespace sim
+
+// ------------------------------------------------------------------------------------------ atomics
+
+namespace sim {
+
+template <size_t SIZE>
+using Bits = std::conditional_t<SIZE == 8, uint64_t, std::conditional_t<SIZE == 4, uint32_t, uint16_t>>;
+
+template <class To, class From>
+static inline To bits_as(From from) {
+    static_assert(sizeof(To) == sizeof(From), "the same bits");
+    To to;
+    memcpy(&to, &from, sizeof to);
+    return to;
+}
+
+// Replace *p by function(*p) and return what was there. Nothing is ordered by it, as on a GPU.
+template <class T, class Function>
+static NOT_WATCHED T update(T *p, Function function) {
+    touch_atomic(p, sizeof *p, __builtin_return_address(0));
+    typedef Bits<sizeof(T)> B;
+    B old = __atomic_load_n((B *)p, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n((B *)p, &old, bits_as<B>(T(function(bits_as<T>(old)))), false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return bits_as<T>(old);
+}
+
+template <class T>
+struct Same {
+    typedef T type;
+};
+
+}  // namespace sim
+
+#define INLINED static inline __attribute__((always_inline))  // so that the place of an atomic is the kernel's
+#define ATOMIC(name, result)                                                            \
+    template <class T>                                                                  \
+    INLINED T name(T *p, typename sim::Same<T>::type v) {                         \
+        return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return result; }); \
+    }                                                                                   \
+    template <class T>                                                                  \
+    INLINED T name##_block(T *p, typename sim::Same<T>::type v) { return name(p, v); } \
+    template <class T>                                                                  \
+    INLINED T name##_system(T *p, typename sim::Same<T>::type v) { return name(p, v); }
+ATOMIC(atomicAdd, old + v)
+ATOMIC(atomicSub, old - v)
+ATOMIC(atomicExch, ((void)old, v))
+ATOMIC(atomicMin, v < old ? v : old)
+ATOMIC(atomicMax, old < v ? v : old)
+ATOMIC(atomicInc, old >= v ? T(0) : T(old + 1))
+ATOMIC(atomicDec, old == 0 || old > v ? v : T(old - 1))
+ATOMIC(atomicAnd, old &v)
+ATOMIC(atomicOr, old | v)
+ATOMIC(atomicXor, old ^ v)
+template <class T>
+INLINED T atomicCAS(T *p, typename sim::Same<T>::type wanted, typename sim::Same<T>::type v) {
+    return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return old == wanted ? v : old; });
+}
+
+// ------------------------------------------------------------------------------------------ functions
+
+// Of two floats the one that is a number, as on a GPU; of other types the one that both convert to.
+template <class A, class B>
+static inline auto min(A a, B b) -> decltype(a + b) {
+    typedef decltype(a + b) T;
+    if constexpr (std::is_floating_point_v<T>) return std::fmin(T(a), T(b));
+    return T(b) < T(a) ? T(b) : T(a);
+}
+template <class A, class B>
+static inline auto max(A a, B b) -> decltype(a + b) {
+    typedef decltype(a + b) T;
+    if constexpr (std::is_floating_point_v<T>) return std::fmax(T(a), T(b));
+    return T(a) < T(b) ? T(b) : T(a);
+}
+
+template <class T>
+static inline T __ldg(const T *p) { return *p; }
+template <class T>
+static inline void __stwb(T *p, T value) { *p = value; }
+
+#define BITS_OF(name, To, From) \
+    static inline To name(From from) { return sim::bits_as<To>(from); }
+BITS_OF(__float_as_int, int, float)
+BITS_OF(__int_as_float, float, int)
+BITS_OF(__float_as_uint, unsigned, float)
+BITS_OF(__uint_as_float, float, unsigned)
+BITS_OF(__double_as_longlong, long long, double)
+BITS_OF(__longlong_as_double, double, long long)
+
+static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
+static inline int __mulhi(int a, int b) { return (int64_t)a * b >> 32; }
+static inline int __mul24(int a, int b) { return (a << 8 >> 8) * (b << 8 >> 8); }
+static inline int __popc(unsigned x) { return __builtin_popcount(x); }
+static inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+static inline int __clz(int x) { return x ? __builtin_clz(x) : 32; }
+static inline int __clzll(long long x) { return x ? __builtin_clzll(x) : 64; }
+static inline int __ffs(int x) { return __builtin_ffs(x); }
+static inline int __ffsll(long long x) { return __builtin_ffsll(x); }
+static inline unsigned __brev(unsigned x) {
+    unsigned result = 0;
+    for (int i = 0; i < 32; i++) result |= (x >> i & 1) << (31 - i);
+    return result;
+}
+
+#define NAMED(name, T, result) \
+    static inline T name(T x) { return result; }
+#define NAMED_2(name, T, result) \
+    static inline T name(T x, T y) { return result; }
+// C libraries have these names too, some of them for other functions.
+#define rsqrtf sim_rsqrtf_
+#define rsqrt sim_rsqrt_
+#define sinpif sim_sinpif_
+#define cospif sim_cospif_
+#define __expf sim_expf_
+#define __exp10f sim_exp10f_
+#define __logf sim_logf_
+#define __log2f sim_log2f_
+#define __log10f sim_log10f_
+#define __sinf sim_sinf_
+#define __cosf sim_cosf_
+#define __tanf sim_tanf_
+#define __powf sim_powf_
+NAMED(rsqrtf, float, 1 / std::sqrt(x))
+NAMED(rsqrt, double, 1 / std::sqrt(x))
+NAMED(rcbrtf, float, 1 / std::cbrt(x))
+NAMED(rcbrt, double, 1 / std::cbrt(x))
+NAMED(normcdff, float, std::erfc(x * -0.70710678f) / 2)
+NAMED(sinpif, float, std::sin(3.14159265358979 * x))
+NAMED(cospif, float, std::cos(3.14159265358979 * x))
+NAMED(__expf, float, std::exp(x))
+NAMED(__exp10f, float, std::pow(10.0f, x))
+NAMED(__logf, float, std::log(x))
+NAMED(__log2f, float, std::log2(x))
+NAMED(__log10f, float, std::log10(x))
+NAMED(__sinf, float, std::sin(x))
+NAMED(__cosf, float, std::cos(x))
+NAMED(__tanf, float, std::tan(x))
+NAMED(__saturatef, float, x > 0 ? (x < 1 ? x : 1) : 0)
+NAMED(__frcp_rn, float, 1 / x)
+NAMED(__fsqrt_rn, float, std::sqrt(x))
+NAMED(__frsqrt_rn, float, 1 / std::sqrt(x))
+NAMED_2(__powf, float, std::pow(x, y))
+NAMED_2(__fdividef, float, x / y)
+NAMED_2(__fadd_rn, float, x + y)
+NAMED_2(__fsub_rn, float, x - y)
+NAMED_2(__fmul_rn, float, x * y)
+NAMED_2(__fdiv_rn, float, x / y)
+NAMED_2(__dadd_rn, double, x + y)
+NAMED_2(__dmul_rn, double, x * y)
+static inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
+static inline float fdividef(float x, float y) { return x / y; }
+static inline int __float2int_rn(float x) { return (int)std::nearbyint(x); }
+static inline int __float2int_rz(float x) { return (int)x; }
+static inline int __float2int_rd(float x) { return (int)std::floor(x); }
+static inline int __float2int_ru(float x) { return (int)std::ceil(x); }
+static inline unsigned __float2uint_rn(float x) { return (unsigned)std::nearbyint(x); }
+static inline float __int2float_rn(int x) { return (float)x; }
+static inline float __uint2float_rn(unsigned x) { return (float)x; }

@@ -1,0 +1,141 @@
+"""`check` runs a kernel in a process of its own and names what is wrong, with the lines that it is about."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minigan.errors import DtypeError, UnknownNameError
+from minigan.kernels.cuda import check
+
+CASES = r"""
+#define N 64
+__global__ void fine(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    y[threadIdx.x] = s[N - 1 - threadIdx.x];
+}
+__global__ void race_of_neighbours(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x] = x[threadIdx.x];  // MARK
+    y[threadIdx.x] = threadIdx.x ? s[threadIdx.x - 1] : 0;  // MARK
+}
+__global__ void race_of_tiles(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    float sum = 0;
+    for (int i = 0; i < 2; i++) {
+        s[threadIdx.x] = x[threadIdx.x];  // MARK
+        __syncthreads();
+        sum += s[N - 1 - threadIdx.x];  // MARK
+    }
+    y[threadIdx.x] = sum;
+}
+__global__ void race_of_a_warp(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x] = x[threadIdx.x];  // MARK
+    __syncwarp();
+    y[threadIdx.x] = s[threadIdx.x ^ 32];  // MARK
+}
+__global__ void race_of_blocks(const float *x, float *y, int n) {
+    y[threadIdx.x] += x[threadIdx.x];  // MARK
+}
+__global__ void race_in_an_array(const float *x, float *y, int n) {
+    y[threadIdx.x] = x[threadIdx.x];  // MARK
+    if (threadIdx.x == 5) y[0] = y[40] * 2;  // MARK
+}
+__global__ void race_with_an_atomic(const float *x, float *y, int n) {
+    atomicAdd(&y[0], x[threadIdx.x]);  // MARK
+    if (threadIdx.x == 0) y[1] = y[0];  // MARK
+}
+__global__ void bounds_of_reads(const float *x, float *y, int n) {
+    y[threadIdx.x] = x[threadIdx.x + 1];  // MARK x[64] 64
+}
+__global__ void bounds_of_writes(const float *x, float *y, int n) {
+    y[int(threadIdx.x) - 1] = x[threadIdx.x];  // MARK y[-1] 64
+}
+__global__ void bounds_of_shared_memory(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x + n] = x[threadIdx.x];  // MARK index 64 float [64]
+}
+__global__ void barrier_that_some_skip(const float *x, float *y, int n) {
+    if (threadIdx.x >= 32) return;
+    __syncthreads();  // MARK 32 of 64
+    y[threadIdx.x] = x[threadIdx.x];
+}
+__global__ void barrier_of_two_branches(const float *x, float *y, int n) {
+    if (threadIdx.x < 32) {
+        __syncthreads();  // MARK
+    } else {
+        __syncthreads();  // MARK
+    }
+}
+__global__ void barrier_of_half_a_warp(const float *x, float *y, int n) {
+    if (threadIdx.x % 32 < 16) y[threadIdx.x] = __shfl_xor_sync(0xffffffff, x[threadIdx.x], 1);  // MARK
+    __syncthreads();  // MARK
+}
+__global__ void barrier_outside_its_mask(const float *x, float *y, int n) {
+    y[threadIdx.x] = __shfl_xor_sync(0xffff, x[threadIdx.x], 1);  // MARK
+}
+__global__ void fault_of_arithmetic(const float *x, float *y, int n) {
+    y[threadIdx.x] = n / (n - 1);  // MARK
+}
+__global__ void assertion(const float *x, float *y, int n) {
+    if (threadIdx.x == 9) __trap();
+}
+__global__ void timeout(const float *x, float *y, int n) {
+    while (((volatile float *)y)[0] == 0) {}
+}
+"""
+KERNELS = re.findall(r"__global__ void (\w+)", CASES)
+BLOCKS = {"race_of_blocks": 2}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checked") / "cases.cu"
+    path.write_text(CASES)
+    return path
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_verdict_names_what_is_wrong_and_where(source, kernel):
+    x, y = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
+    seconds = 5 if kernel == "timeout" else 60
+    verdict = check(source, kernel, BLOCKS.get(kernel, 1), 64, x, y, 1, seconds=seconds)
+    assert not y.any(), "the arrays that it is given stay as they are"
+    assert verdict.ok == bool(verdict) == (kernel == "fine")
+    if kernel == "fine":
+        assert str(verdict).startswith("fine: no race")
+        return
+    body = CASES[CASES.index(f"void {kernel}(") :].partition("__global__")[0]
+    first = CASES[: CASES.index(f"void {kernel}(")].count("\n") + 1
+    marks = {first + i: line for i, line in enumerate(body.splitlines()) if "MARK" in line}
+    assert verdict.kind == kernel.partition("_")[0], verdict
+    assert sorted(verdict.lines) == sorted(marks), verdict
+    for number, line in marks.items():
+        assert f"cases.cu:{number}: {line.strip()}" in str(verdict)
+        for word in line.partition("MARK")[2].split():
+            assert word in verdict.text
+
+
+def test_what_does_not_compile_and_what_is_not_taken(source, tmp_path):
+    x = np.zeros(4, np.float32)
+    broken = tmp_path / "broken.cu"
+    broken.write_text("__global__ void broken(float *x) {\n    x[0] = nothing;\n}\n")
+    verdict = check(broken, "broken", 1, 1, x)
+    assert (verdict.ok, verdict.kind, verdict.lines) == (False, "compile", (2,))
+    with pytest.raises(DtypeError, match="argument 1, const float"):
+        check(source, "fine", 1, 1, x.astype(int), x, 1)
+    with pytest.raises(UnknownNameError, match="fime"):
+        check(str(source), "fime", 1, 1)
+
+
+def test_the_kernels_of_this_package_can_be_checked_too():
+    x = np.arange(300, dtype=np.float32)
+    for size, ok in ((300, True), (301, False)):
+        verdict = check("activation.cu", "leaky_relu", 2, 256, x, np.zeros_like(x), 0.5, size)
+        assert verdict.ok == ok, verdict
+    assert "x[300]" in str(verdict) or "y[300]" in str(verdict)
+    assert Path("activation.cu").name in verdict.text
