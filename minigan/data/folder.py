@@ -202,6 +202,9 @@ def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
 
 
 def _title(path: Path) -> str:
-    name = path.resolve().name
+    """A folder's last name, with the one above it where the last is that of a split or of another set."""
+    path = path.resolve()
+    name = path.name
     ending = next((ending for ending in ARCHIVE_ENDINGS if name.lower().endswith(ending)), "")
-    return name.removesuffix(ending) or "images"
+    name = name.removesuffix(ending) or "images"
+    return f"{path.parent.name}/{name}".lstrip("/") if name in identity.SETS or split_named(name) else name

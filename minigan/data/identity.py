@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+SETS = ("glyphs", "mnist", "fashion-mnist", "cifar10")  # that have names of their own
 ROWS = 4096  # images digested at a time
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from minigan.data import Dataset, available
-from minigan.data.identity import Identity
+from minigan.data.identity import SETS, Identity
 from minigan.data.left_out import named
 from minigan.data.sources import load_splits
 from minigan.tool.downloads import Downloads
@@ -57,7 +57,7 @@ class Learned:
         if self.identity is None:
             raise RunError(f"{self.run}: config.json calls its images {self.name}, which may be any; {say}")
         kind, path = self.identity.kind, self.identity.path
-        if kind in [listing.name for listing in available()]:
+        if kind in SETS:
             return kind, path if data_dir is None else data_dir
         if path is None:
             raise RunError(f"{self.run}: learned from {self}; {say}")
@@ -140,8 +140,9 @@ def _difference(parties: list[Learned], train: Dataset | None) -> str:
 
 def usual_judge(learned: Learned) -> Path | None:
     """A classifier of a run's images among those that `minigan train cnn` leaves; None where there is none."""
+    name = learned.name.replace("/", "-")
     for number in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = RunFolder(Path("runs", f"cnn-{learned.name}{number}"))
+        folder = RunFolder(Path("runs", f"cnn-{name}{number}"))
         if learned.identity and folder.is_run():
             identity = Identity.of(folder.config().get("dataset"))
             if identity and identity.same(learned.identity):

@@ -7,8 +7,8 @@ from data_files import image_bytes, tar_bytes, write_mnist, write_tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.data import Dataset, glyphs, load, load_splits
-from minigan.data.identity import Identity
+from minigan.data import Dataset, glyphs, load, load_splits, sources
+from minigan.data.identity import SETS, Identity
 from minigan.errors import DataError
 
 
@@ -59,6 +59,21 @@ def test_a_folder_that_is_called_as_a_set_is_not_that_set(tmp_path, monkeypatch)
     found = identity_of(tmp_path / "glyphs", FILES)
     assert (found.kind, load("glyphs", count=20).identity.kind) == ("folder", "glyphs")
     assert not found.same(load("glyphs", count=20).identity)
+
+
+def test_every_set_with_a_name_of_its_own_is_known():
+    assert ("glyphs", *sources.SOURCES) == SETS
+
+
+@pytest.mark.parametrize("name", [*SETS, "train", "Testing", "train.tar.gz"])
+def test_a_folder_that_is_called_as_others_are_is_named_with_the_one_above(tmp_path, name):
+    place = tmp_path / "pets" / name
+    if "." in name:
+        place.parent.mkdir()
+        place.write_bytes(tar_bytes(FILES, "w:gz"))
+    else:
+        write_tree(place, FILES)
+    assert load(place).name == f"pets/{name.partition('.')[0]}"
 
 
 def test_glyphs_are_told_apart_by_seed_split_and_count():
