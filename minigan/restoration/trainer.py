@@ -110,10 +110,9 @@ class Trainer(ModelLoop):
         """Figures and images of the held-out images."""
         return evaluate(self.model, self.test, random.derived(self.seed, "metrics"))
 
-    def results(self):
+    def figures(self, evaluation):
         """psnr and ssim of the held-out images: damaged, by the baseline, and restored."""
-        evaluation = self.measured()
-        return {} if evaluation is None else {"images": len(self.test), **evaluation.figures}
+        return {"images": len(self.test), **evaluation.figures}
 
     def pictures(self):
         evaluation = self.measured()

@@ -1,7 +1,7 @@
 """What any training run needs: the loop, callbacks, run folders and their reports. What a step is, a `Loop` says."""
 
 from minigan.training.callbacks import Callback, Every
-from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
+from minigan.training.errors import DivergedError, Interrupted, RunError, RunWarning, Terminated, TrainingError
 from minigan.training.loop import History, Loop
 from minigan.training.progress import Progress
 from minigan.training.recorder import Recorder
@@ -20,6 +20,8 @@ __all__ = [
     "Recorder",
     "Result",
     "RunError",
+    "RunWarning",
     "Shown",
+    "Terminated",
     "TrainingError",
 ]

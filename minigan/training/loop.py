@@ -62,7 +62,10 @@ class Loop:
         raise NotImplementedError(f"{type(self).__name__} has no state(); say which arrays are saved")
 
     def header(self) -> dict:
-        """What it takes to build the networks again, anything JSON: the weights' file begins with it."""
+        """What it takes to build the networks again, anything JSON: the weights' file begins with it.
+
+        It is asked for before anything is measured.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no header(); say whose weights are saved")
 
     def preview(self) -> np.ndarray | None:

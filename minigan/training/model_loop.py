@@ -43,7 +43,7 @@ class ModelLoop(Loop):
         super().__init__(model.name, batches, steps=steps, seed=seed, callbacks=callbacks)
         self.model = model
         self.test = None  # held-out images, which a subclass may have
-        self._measured = None
+        self._tried, self._measured, self._results = False, None, {}
         self.learning_rate = model.learning_rate if learning_rate is None else learning_rate
         self.optimiser = optim.Adam(self.trained(), lr=self.learning_rate, betas=model.betas)
 
@@ -59,15 +59,24 @@ class ModelLoop(Loop):
         """Measure the held-out images; subclasses that have some say how."""
         raise NotImplementedError(f"{type(self).__name__} has no measure(); say what is measured at the end")
 
+    def figures(self, measured) -> dict:
+        """What `results` has of what `measure` returned, anything JSON."""
+        raise NotImplementedError(f"{type(self).__name__} has no figures(); say what is kept of what was measured")
+
     def measured(self):
         """What `measure` returns, once the run is at its end; None before, without held-out images, or where it failed.
 
         It is tried once: what it raises is raised by the first call only.
         """
-        if self._measured is None and self.test is not None and self._is_at_end():
-            self._measured = False
-            self._measured = self.measure()
-        return None if self._measured is False else self._measured
+        if not self._tried and self.test is not None and self._is_at_end():
+            self._tried = True
+            measured = self.measure()
+            self._results, self._measured = self.figures(measured), measured
+        return self._measured
+
+    def results(self):
+        self.measured()
+        return self._results
 
     def _is_at_end(self):
         return self.step > 0 and (self.step >= self.steps or self._stopping) and self.error is None
@@ -83,7 +92,7 @@ class ModelLoop(Loop):
         return state_of(self.model)
 
     def header(self):
-        return {**header_of(self.model), "results": self.results()}
+        return header_of(self.model)
 
     def adam(self) -> str:
         """The optimiser, as a report's table of settings has it."""

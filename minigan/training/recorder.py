@@ -154,7 +154,8 @@ class Recorder(Callback):
 
     def _write_weights(self, trainer, state):
         self.room.free()
-        header = {**trainer.header(), "step": trainer.step, "seed": trainer.seed}
+        results = {"results": self._results} if self._results else {}
+        header = {**trainer.header(), **results, "step": trainer.step, "seed": trainer.seed}
         weights.save(self.place / WEIGHTS, header, state)
         self.saved, self._at = trainer.step, time.perf_counter()
         if trainer.step < trainer.steps:

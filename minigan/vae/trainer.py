@@ -70,11 +70,8 @@ class Trainer(ModelLoop):
         """The two parts of the bound on -log p of the held-out images, in nats per image."""
         return self.model.bound(self.test, random.Philox(self.seed, "metrics"))
 
-    def results(self):
+    def figures(self, bound):
         """The bound on -log p of the held-out images, in nats per image, and its parts."""
-        bound = self.measured()
-        if bound is None:
-            return {}
         reconstruction, divergence = bound
         return {"bound": reconstruction + divergence, "reconstruction": reconstruction, "divergence": divergence}
 

@@ -43,7 +43,7 @@ class Still(Loop):
         return {"weight": np.full(3, self.seed, np.float32)}
 
     def header(self):
-        return {"results": self.results()}
+        return {"seed": self.seed}
 
     def preview(self):
         return np.full((1, 2, 2, 1), self.seed, np.uint8)
