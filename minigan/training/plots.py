@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from minigan.training.drawing import drawing, printable
+from minigan.training.drawing import LONGEST, drawing, printable
 
 POINTS = 100  # that a curve is drawn with
 INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are put in afterwards
@@ -20,6 +20,7 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
     """
     from matplotlib.figure import Figure
 
+    series = {_label(label): line for label, line in series.items()}
     settings = {
         "svg.fonttype": "none",  # text stays text, in the page's fonts
         "svg.hashsalt": "-".join(series),  # the same ids every time, and others in every figure of a page
@@ -41,6 +42,12 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
     return _for_page(buffer.getvalue(), colours)
 
 
+def _label(text):
+    """A label that a legend shows: it leaves out those that are empty or begin with _."""
+    text = printable(text, LONGEST)
+    return text if text[:1] not in ("", "_") else f" {text}"
+
+
 def _draw(axes, steps, values, label, colour, banded):
     """The mean of each few steps and, where two bands can be told apart, one from the lowest to the highest of them."""
     few = -(-len(steps) // POINTS)
@@ -51,7 +58,7 @@ def _draw(axes, steps, values, label, colour, banded):
     if few > 1 and banded:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         axes.fill_between(where, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(where, mean, color=colour, linewidth=1.6, label=printable(label), marker="o" if len(steps) == 1 else None)
+    axes.plot(where, mean, color=colour, linewidth=1.6, label=label, marker="o" if len(steps) == 1 else None)
 
 
 def _dress(axes, curves, percent):
