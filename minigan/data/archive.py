@@ -40,17 +40,19 @@ class Member(NamedTuple):
         return content
 
 
-def members(path: Path, left_out: LeftOut | None = None) -> Iterator[Member]:
+def members(path: Path, left_out: LeftOut | None = None, largest: float | None = None) -> Iterator[Member]:
     """Walk the regular files of a folder, or of a .zip, or of a .tar, compressed or not, without extracting it.
 
     A folder comes in order of names, an archive in its own, its links at the end.
     left_out: told what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
+    largest: bytes of a file in an archive that is not passed over; those that an image may have unless given
     raises DataError naming the file and what is wrong with it; an archive is checked to its end
     """
+    largest = LARGEST if largest is None else largest
     left_out = LeftOut() if left_out is None else left_out
     if path.is_dir():
         return _folder_members(path, left_out)
-    return _zip_members(path, left_out) if is_zip(path) else _tar_members(path, left_out)
+    return (_zip_members if is_zip(path) else _tar_members)(path, left_out, largest)
 
 
 def is_zip(path: Path) -> bool:
@@ -70,7 +72,7 @@ def _opened_file(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
+def _tar_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Member]:
     import tarfile
 
     with errors_named(path), opened(path) as stream:
@@ -89,7 +91,7 @@ def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
                     links.files[name] = member
                 elif not member.isdir():
                     left_out.add(SPECIAL, name)
-                if member.isfile() and not _is_passed_over(name, left_out):
+                if member.isfile() and not _is_passed_over(name, left_out, member.size > largest):
                     yield Member(name, partial(_opened_member, archive, member, path))
             # tarfile takes a cut or damaged header for the end; the true end is a block of zeros.
             stream.seek(archive.offset)
@@ -98,11 +100,11 @@ def _tar_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
             while stream.read(BLOCK):  # gzip checks its sum only at its end
                 pass
             for name, member in links.resolved(left_out):
-                if not _is_passed_over(name, left_out):
+                if not _is_passed_over(name, left_out, member.size > largest):
                     yield Member(name, partial(_opened_member, archive, member, path))
 
 
-def _zip_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
+def _zip_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Member]:
     import zipfile
 
     with errors_named(path), open_regular(path) as file, _zip_errors_named(path), zipfile.ZipFile(file) as archive:
@@ -112,7 +114,7 @@ def _zip_members(path: Path, left_out: LeftOut) -> Iterator[Member]:
                 raise DataError(f"{path}: {name} is encrypted; extract the archive with its password, name the folder")
             if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
                 left_out.add(SPECIAL, name)
-            elif not _is_passed_over(name, left_out):
+            elif not _is_passed_over(name, left_out, entry.file_size > largest):
                 yield Member(name, partial(_opened_zipped, archive, entry, path))
 
 
@@ -146,13 +148,14 @@ def _checked(archive, path: Path) -> Iterator:
         raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
 
 
-def _is_passed_over(name: str, left_out: LeftOut) -> bool:
-    """Whether a name, or a folder that it lies in, is one that is never looked at; counts it if so."""
-    for part in PurePosixPath(name).parts:
-        if reason := passed_over(part):
-            left_out.add(reason, name)
-            return True
-    return False
+def _is_passed_over(name: str, left_out: LeftOut, too_large: bool) -> bool:
+    """Whether a file has, or lies in what has, a name that is never looked at, or is too large; counts it if so."""
+    reason = next((reason for part in PurePosixPath(name).parts if (reason := passed_over(part))), None)
+    if reason is None and too_large:
+        reason = f"larger than {LARGEST >> 20:,} MiB"
+    if reason is not None:
+        left_out.add(reason, name)
+    return reason is not None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from minigan.errors import DataError
 FORMATS = ["AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP"]
 ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # an MPO's other frames are a camera's extras: depth, previews
 
+PIXELS_PER_BYTE = 100  # a photograph has about 10, an empty drawing 1,000
 DEPTHS = (8, 10, 12, 16)  # bits that the values in 16-bit files really have
 FULL = (1 << 16) - 1
 
@@ -91,6 +92,7 @@ def _decode(content: bytes, size: Size | None, channels: int, bits: int) -> Pict
     if content.startswith(PNG_SIGNATURE):
         content = _essential_chunks(content)
     with _opened(content) as picture:
+        _check_ratio(picture, len(content))
         values, top = _wide(picture, content)
         plain = picture if values is None else _narrowed(values, bits)
         plain = _on_white(plain).convert("L" if channels == 1 else "RGB")
@@ -109,6 +111,16 @@ def _opened(content: bytes):
     image_module.init()
     formats = [name for name in FORMATS if name in image_module.OPEN]
     return image_module.open(io.BytesIO(content), formats=formats)
+
+
+def _check_ratio(picture, size: int) -> None:
+    """Raise DataError for pixels beyond all measure: so many that Pillow warns, from next to no bytes.
+
+    Pillow itself refuses twice as many.
+    """
+    pixels, limit = picture.width * picture.height, pillow().Image.MAX_IMAGE_PIXELS
+    if limit is not None and pixels > limit and pixels > PIXELS_PER_BYTE * size:
+        raise DataError(f"too large to be decoded safely ({pixels:,} pixels in {size:,} bytes)")
 
 
 def _essential_chunks(content: bytes) -> bytes:

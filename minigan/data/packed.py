@@ -18,6 +18,7 @@ from minigan.data.dataset import Dataset
 from minigan.data.identity import Identity
 from minigan.data.idx import read_idx
 from minigan.data.left_out import named
+from minigan.data.pixels import pillow
 from minigan.data.splits import NAMES, SPLITS, TEST, TRAIN, classes_in_order, split_named
 from minigan.data.walk import open_regular
 from minigan.errors import DataError
@@ -41,7 +42,7 @@ def arrays_at(path: Path) -> Arrays | None:
         return {"images": lambda: _npy_file(path)}
     if not is_zip(path):
         return None
-    names = [member.name for member in members(path)]
+    names = [member.name for member in members(path, largest=math.inf)]
     if path.suffix.lower() != NPZ and not (names and all(name.lower().endswith(NPY) for name in names)):
         return None
     return {Path(name).stem: lambda name=name: _npz_member(path, name) for name in names if name.lower().endswith(NPY)}
@@ -86,12 +87,27 @@ def has_test(path: Path, arrays: Arrays) -> bool:
 
 def _in_folder(folder: Path) -> Arrays | None:
     try:
-        files = sorted(file for file in folder.iterdir() if file.is_file())
+        entries = sorted(folder.iterdir())
+        files = [entry for entry in entries if entry.is_file()]
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
-    idx = {file.name: lambda file=file: read_idx(file) for file in files if IDX_NAME.fullmatch(file.name)}
+    # A folder that holds an IDX file packed and unpacked holds it once.
+    idx = {
+        file.name.removesuffix(".gz"): lambda file=file: read_idx(file)
+        for file in sorted(files, reverse=True)
+        if IDX_NAME.fullmatch(file.name)
+    }
+    if idx or any(_may_be_images(entry) for entry in entries):
+        return idx or None  # arrays beside images may be anything that is known of them
     npy = {file.stem: lambda file=file: _npy_file(file) for file in files if file.suffix.lower() == NPY}
-    return idx or npy or None
+    return npy or None
+
+
+def _may_be_images(entry: Path) -> bool:
+    """Whether a folder's entry is a folder of its own, or ends as an image does."""
+    if entry.name.startswith("."):
+        return False
+    return entry.is_dir() or entry.suffix.lower() in pillow().Image.registered_extensions()
 
 
 def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
@@ -168,7 +184,7 @@ def _npy_file(path: Path) -> np.ndarray:
 
 
 def _npz_member(path: Path, name: str) -> np.ndarray:
-    for member in members(path):
+    for member in members(path, largest=math.inf):
         if member.name == name:
             with member.open() as file:
                 return _npy(file, f"{path}: {name}")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from minigan.data import load, load_splits
+from minigan.data import archive, load, load_splits
 from minigan.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -64,6 +64,13 @@ def test_arrays_are_known_by_their_names(tmp_path_factory, kind, names, grey, wi
     assert [len(split) for split in load_splits(path)] == [12, 4]
 
 
+def test_an_array_may_be_larger_than_an_image_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "LARGEST", 50)
+    path = tmp_path / "set.npz"
+    path.write_bytes(npz_bytes(images=GREY))
+    assert len(load(path)) == len(GREY)
+
+
 def test_test_images_come_before_those_for_validation(tmp_path):
     path = tmp_path / "set.npz"
     path.write_bytes(npz_bytes(train_images=GREY, val_images=GREY[:2], test_images=GREY[:3]))
@@ -112,6 +119,20 @@ def test_a_folder_of_idx_files_needs_no_name(tmp_path, ending):
     assert np.array_equal(train.images[..., 0], GREY)
     assert test.labels.tolist() == TEST_LABELS.tolist()
     assert train.classes == ("0", "1", "2")
+
+
+def test_an_idx_file_packed_and_unpacked_is_one(tmp_path):
+    content = idx_bytes(GREY)
+    write_tree(tmp_path, {"train-images-idx3-ubyte": content, "train-images-idx3-ubyte.gz": gzip.compress(content)})
+    assert len(load(tmp_path)) == len(GREY)
+
+
+@pytest.mark.parametrize("image", ["0.png", "cat/0.png"])
+def test_arrays_beside_images_are_left_out(tmp_path, image):
+    write_tree(tmp_path, {image: image_bytes(GREY[0]), "images.npy": npy_bytes(GREY), "labels.npy": npy_bytes(LABELS)})
+    found = load(tmp_path)
+    assert len(found) == 1
+    assert len(found.left_out) == 2
 
 
 @pytest.mark.parametrize(
