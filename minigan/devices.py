@@ -30,7 +30,7 @@ def on(device: str):
     says what is missing
     """
     if not isinstance(device, str) or device not in DEVICES:
-        raise UnknownNameError("device", device, DEVICES)
+        raise UnknownNameError("device", str(device), DEVICES)
     if device == "cpu":
         return _Cpu
     return importlib.import_module(MODULES[device]).DEVICE

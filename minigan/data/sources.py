@@ -163,7 +163,10 @@ def _listing(source: Source) -> Listing:
 
 def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> str:
     """The source's name or path. Raises DataError for none, and for a data_dir that would have no effect."""
-    source = os.fspath(source)
+    try:
+        source = os.fspath(source)
+    except TypeError as error:
+        raise DataError(f"a data source is a name or a path, not {source!r}") from error
     if not source:
         raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
     if data_dir is not None and source not in SOURCES:
@@ -180,7 +183,7 @@ def _read(source: Source, data_dir: str | os.PathLike | None, split: str, report
         folder = cache_folder() / source.name
         fetch_all(source.files[split], folder, report)
     else:
-        folder = Path(data_dir).expanduser()
+        folder = _expanded(data_dir)
     dataset = source.read(folder, split)
     place = None if data_dir is None else os.path.abspath(folder)
     digest = identity.of_arrays(dataset.images, dataset.labels)
@@ -194,8 +197,16 @@ def _converted(dataset: Dataset, size: Size | None, channels: int | None) -> Dat
     return replace(dataset, images=images).known_as(dataset.identity)
 
 
+def _expanded(path: str | os.PathLike) -> Path:
+    """A path with its ~ replaced. Raises DataError for the home of a user that there is not, or what is no path."""
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, TypeError) as error:
+        raise DataError(f"{path}: {error}") from error
+
+
 def _path(source: str) -> Path:
-    path = Path(source).expanduser()
+    path = _expanded(source)
     if path.exists():
         return path
     if (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +14,8 @@ from minigan.errors import DataError
 from minigan.evaluation.intervals import Interval, percent, pigeonhole, wilson
 from minigan.evaluation.lines import aligned
 from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
+from minigan.training import reading
+from minigan.training.errors import RunError
 
 SHARES = {
     "right": "judged rightly",
@@ -141,11 +142,11 @@ def _share(answers, kinds):
 def _read(file):
     """One file's content. Raises DataError unless it is as a page saves it."""
     try:
-        saved = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{file}: cannot be read ({error})") from error
-    if not isinstance(saved, dict) or saved.get("format") != ANSWERS:
-        raise DataError(f"{file}: not what a page of minigan ask saves ({ANSWERS})")
+        saved = reading.json_of(file)
+        found = saved.get("format") if isinstance(saved, dict) else None
+        reading.check_format(file, found, ANSWERS, f"not what a page of minigan ask saves ({ANSWERS})")
+    except RunError as error:
+        raise DataError(str(error)) from error
     for wrong in _faults(saved):
         raise DataError(f"{file}: damaged: {wrong}; save the answers again from the page")
     return saved
@@ -154,7 +155,7 @@ def _read(file):
 def _faults(saved):
     """What is wrong with answers, the first of which is enough to know."""
     for name in ("page", "person"):
-        if not isinstance(saved.get(name), str) or not saved[name]:
+        if not isinstance(saved.get(name), str) or not saved[name].isprintable() or not saved[name]:
             yield f"{name} is {saved.get(name)!r}, which is no name"
     count, order, answers, times = (saved.get(name) for name in ("count", "order", "answers", "times"))
     if type(count) is not int or not 1 <= count <= MOST:
@@ -165,10 +166,10 @@ def _faults(saved):
     if any(type(number) is not int for number in order) or sorted(order) != list(range(2 * count)):
         yield f"order does not have each number below {2 * count} once"
     for said in answers:
-        if said not in SAID:
+        if not isinstance(said, str) or said not in SAID:
             yield f"an answer is {said!r}, neither {' nor '.join(SAID)}"
     for time in times:
-        if type(time) not in (int, float) or not 0 <= time < float("inf"):
+        if not reading.finite(time) or time < 0:
             yield f"a time is {time!r}, which is no number of seconds"
 
 

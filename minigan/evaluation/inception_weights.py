@@ -107,7 +107,10 @@ def _from_torch(path):
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise DataError(f"{path}: holds other things than arrays by name")
-    return {name: tensor.numpy() for name, tensor in state.items()}
+    try:
+        return {name: tensor.detach().numpy() for name, tensor in state.items()}
+    except (TypeError, RuntimeError) as error:  # bfloat16, quantised, sparse
+        raise DataError(f"{path}: holds arrays that NumPy does not have ({error}); save them as float32") from error
 
 
 def _guess(arrays):

@@ -96,15 +96,29 @@ class Seen:
     def _resume(self):
         if self.path is None or not self.path.is_file():
             return
-        with contextlib.suppress(RunError, KeyError, ValueError):  # a file that cannot be used is written anew
+        with contextlib.suppress(RunError):  # a file that cannot be used is written anew
             header, arrays = weights.read(self.path)
-            if header["format"] != FORMAT:
+            done = header.get("done", "")
+            if header.get("format") != FORMAT or not (
+                done.isdecimal() and len(done) < 19 and self._fit(arrays, int(done))
+            ):
                 return
             if self.running is not None:
                 self.running.mean, self.running.scatter = np.array(arrays["mean"]), np.array(arrays["scatter"])
-                self.running.count = int(header["done"])
+                self.running.count = int(done)
             self.arrays = {name: arrays[name] for name in self.arrays}
-            self.done = int(header["done"])
+            self.done = int(done)
+
+    def _fit(self, arrays, done):
+        """Whether a file's arrays are what is kept of the first `done` images."""
+        shapes = {
+            "features": ((done if self.running is None else 0, FEATURES), np.float32),
+            "logits": ((done if self.logits_wanted else 0, OUTPUTS), np.float32),
+        }
+        if self.running is not None:
+            shapes |= {"mean": ((FEATURES,), np.float64), "scatter": ((FEATURES, FEATURES), np.float64)}
+        found = {name: (array.shape, array.dtype.type) for name, array in arrays.items()}
+        return done <= len(self.images) and found == shapes
 
     def _keep(self):
         if self.path is None:

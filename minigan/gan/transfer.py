@@ -1,6 +1,5 @@
 """Beginning with the weights of another run: what fits is taken over, and what does not is said."""
 
-import json
 import os
 
 from minigan.gan import weights
@@ -24,7 +23,7 @@ def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
         folder = RunFolder(start)
         folder.config()
         header, arrays = weights.read(folder / WEIGHTS)
-        header, source = _parsed(header), str(folder.path)
+        source = str(folder.path)
     gan.change(header["changes"])  # its discriminator's layers have the names that these changes give them
     told, taken = _differences(gan, header, source), 0
     for player in PLAYERS:
@@ -36,14 +35,6 @@ def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
     if not taken:
         raise TrainingError(f"no weights of {source} ({header['model']}) fit {gan.name}: " + "; ".join(told))
     return told
-
-
-def _parsed(header):
-    return {
-        "model": header["model"],
-        "image_shape": json.loads(header["image_shape"]),
-        "changes": json.loads(header.get("changes", "[]")),
-    }
 
 
 def _differences(gan, header, source):

@@ -1,7 +1,6 @@
 """A GAN's weights in a file, and the GAN of a file of weights."""
 
 import copy
-import json
 from pathlib import Path
 
 import numpy as np
@@ -36,28 +35,30 @@ def load(path: Path, into: GAN | None = None) -> GAN:
     into: a GAN that takes the weights instead; needed for models that minigan does not know by name
     raises RunError for a file that is missing, foreign, cut off, or of another model
     """
-    header, arrays = read(path)
+    said, arrays = read(path)
     gan = into
     try:
         if gan is None:
-            gan = models.build(
-                header["model"], json.loads(header["image_shape"]), classes=json.loads(header.get("classes", "null"))
-            )
-        gan.change(json.loads(header.get("changes", "[]")))
+            if models.kind_of(said["model"]) != "gan":
+                raise RunError("it is no GAN")
+            gan = models.build(said["model"], said["image_shape"], classes=said.get("classes"))
+        gan.change(said["changes"])
         _fill(gan, arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
-    except (MiniganError, KeyError, ValueError) as error:
-        raise RunError(f"{path}: does not fit the model {header.get('model')!r}: {error}") from error
+    except (MiniganError, MemoryError) as error:
+        raise RunError(f"{path}: does not fit the model {said['model']!r}: {error}") from error
     return gan
 
 
-def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The header and the arrays of a GAN's file. Raises RunError for any other."""
+def read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """What the file of a GAN says of it (model, image_shape, changes, classes), and its arrays.
+
+    raises RunError for any other file
+    """
     header, arrays = weights.read(path)
-    if header.get("format") != FORMAT:
-        raise RunError(f"{path}: a safetensors file, but not a GAN that minigan saved")
-    return header, arrays
+    otherwise = "a safetensors file, but not a GAN that minigan saved"
+    return {"changes": [], **weights.described(path, header, arrays, FORMAT, otherwise)}, arrays
 
 
 def of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,8 @@ import json
 import os
 from pathlib import Path
 
-from minigan.training import files, replacing
+from minigan.data.arrays import python_number
+from minigan.training import files, reading, replacing
 from minigan.training.errors import RunError
 from minigan.training.lock import Lock
 
@@ -33,7 +34,10 @@ class RunFolder:
     """A run's files by their names."""
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError as error:
+            raise RunError(f"the folder of a run is a path, not {path!r}") from error
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -162,7 +166,7 @@ class RunFolder:
     # ------------------------------------------------------------------------------- writing and reading
 
     def write_json(self, name: str, content: dict) -> None:
-        files.write(self / name, (json.dumps(content, indent=2) + "\n").encode())
+        files.write(self / name, (json.dumps(content, indent=2, default=python_number) + "\n").encode())
 
     def write_grid(self, step: int, content: bytes) -> None:
         files.write(self / SAMPLES / f"step-{step:06d}.png", content)
@@ -197,35 +201,32 @@ class RunFolder:
         return self._config()
 
     def _config(self):
-        return self._json(CONFIG)
+        path, config = self / CONFIG, self._json(CONFIG)
+        found = config.get("format") if isinstance(config, dict) else None
+        reading.check_format(path, found, FORMAT, "not what minigan writes there")
+        return reading.check_fields(path, config, reading.CONFIG)
 
     def environment(self) -> dict:
-        return self._json(ENVIRONMENT)
+        environment = self._json(ENVIRONMENT)
+        if not reading.ENVIRONMENT(environment):
+            raise RunError(f"{self / ENVIRONMENT}: not what minigan writes there")
+        return environment
 
     def log(self) -> list[dict]:
         """The log's records. A last line that was cut off is left out."""
-        records = []
-        try:
-            with open(self / LOG, encoding="utf-8") as file:
-                for line in file:
-                    if line.endswith("\n"):
-                        records.append(json.loads(line))
-        except FileNotFoundError:
+        path = self / LOG
+        if not path.exists():
             return []
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self / LOG}: cannot be read ({error})") from error
+        lines = reading.content_of(path).split(b"\n")[:-1]
+        records = [reading.parsed(path, line) for line in lines]
+        if not all(map(reading.LOG, records)):
+            raise RunError(f"{path}: damaged, a line is not one that minigan writes")
         return records
 
     def _json(self, name):
-        try:
-            content = json.loads((self / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{self.path}: not a run of minigan, there is no {name} in it") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self / name}: cannot be read ({error})") from error
-        if not isinstance(content, dict):
-            raise RunError(f"{self / name}: not what minigan writes there")
-        return content
+        if not (self / name).exists():
+            raise RunError(f"{self.path}: not a run of minigan, there is no {name} in it")
+        return reading.json_of(self / name)
 
 
 def step_of(grid: Path) -> int | None:

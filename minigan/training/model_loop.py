@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -130,23 +129,26 @@ def load(run, kind: str, into: Model | None = None) -> Model:
     found = folder.config().get("kind", "gan")
     if found != kind:
         raise RunError(f"{folder.path}: a run of a {found}, not of a {kind}: load it with mg.{found}.load")
-    return _model_of(folder / WEIGHTS, into)
+    return _model_of(folder / WEIGHTS, kind, into)
 
 
-def _model_of(path: Path, into: Model | None) -> Model:
+def _model_of(path: Path, kind: str, into: Model | None) -> Model:
     header, arrays = weights.read(path)
-    if header.get("format") != FORMAT:
-        raise RunError(f"{path}: a safetensors file, but not a model that minigan saved")
+    otherwise = "a safetensors file, but not a model that minigan saved"
+    said = weights.described(path, header, arrays, FORMAT, otherwise)
+    if header.get("kind") != kind:
+        raise RunError(f"{path}: of a {header.get('kind')}, but config.json says that the run is of a {kind}")
     model = into
     try:
         if model is None:
-            options = json.loads(header["options"])
-            model = models.build(header["model"], json.loads(header["image_shape"]), **options)
+            model = models.build(said["model"], said["image_shape"], **said.get("options", {}))
+        if model.kind != kind:
+            raise RunError(f"it is a {model.kind}")
         for player, network in model.networks().items():
             start = player + "."
             network.load_state_dict({n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)})
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
-    except (MiniganError, KeyError, ValueError) as error:
-        raise RunError(f"{path}: does not fit the model {header.get('model')!r}: {error}") from error
+    except (MiniganError, TypeError, MemoryError) as error:  # a TypeError is an option of another type
+        raise RunError(f"{path}: does not fit the model {said['model']!r}: {error}") from error
     return model

@@ -1,19 +1,32 @@
-"""Arrays as one safetensors file, with what it takes to build their networks again in its header."""
+"""Arrays as one safetensors file, with what it takes to build their networks again in its header.
 
+The header keeps a SHA-256 of the rest of it and of all arrays, so that a file that was changed is refused.
+"""
+
+import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 
-from minigan.training import files
+from minigan.data.arrays import python_number
+from minigan.training import files, reading
 from minigan.training.errors import RunError
+
+DIGEST = "sha256"
+DTYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
+DETAIL = 64  # numbers of an image for each number of a network's weights; no network of dense layers makes as many
 
 
 def packed(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
     """The bytes of a safetensors file, the same for the same content; header: anything JSON, by name."""
-    metadata = {key: value if isinstance(value, str) else json.dumps(value) for key, value in header.items()}
+    metadata = {
+        key: value if isinstance(value, str) else json.dumps(value, default=python_number)
+        for key, value in header.items()
+    }
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return _in_order(_safetensors().numpy.save(arrays, metadata))
+    return _in_order(_safetensors().numpy.save(arrays, {**metadata, DIGEST: _digest(metadata, arrays)}))
 
 
 def save(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> None:
@@ -24,16 +37,71 @@ def save(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> None:
 def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """The header, whose values are strings or JSON, and the arrays of a file.
 
-    raises RunError for a file that is missing, foreign or cut off
+    raises RunError for a file that is missing, foreign or cut off, was changed after minigan saved it, or holds numbers
+        that are not finite or of a type that NumPy does not have
     """
-    if not path.is_file():
+    if not path.exists():
         raise RunError(f"{path}: there is no such file; a run has one once it has trained")
-    safetensors = _safetensors()
+    if not path.is_file():
+        raise RunError(f"{path}: not a regular file")
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        with _safetensors().safe_open(path, framework="numpy") as file:
+            metadata, arrays = file.metadata() or {}, {}
+            for name in file.keys():  # noqa: SIM118
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in DTYPES:
+                    raise RunError(f"{path}: {name} holds {dtype}, which NumPy does not have; save it as float32 (F32)")
+                arrays[name] = file.get_tensor(name)
+    except RunError:
+        raise
+    except Exception as error:  # what the library makes of a damaged file is its own affair
         raise RunError(f"{path}: not a whole safetensors file ({error})") from error
+    told = metadata.pop(DIGEST, None)  # files of before there were digests have none
+    if told is not None and told != _digest(metadata, arrays):
+        raise RunError(f"{path}: was changed or damaged after it was saved; its SHA-256 is another")
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise RunError(f"{path}: {name} holds NaN or infinity, which no saved network does")
+    return metadata, arrays
+
+
+def described(path: Path, header: dict[str, str], arrays: dict[str, np.ndarray], ours: str, otherwise: str) -> dict:
+    """What a header says of its model: its name, image_shape, options, changes and classes, as far as they are there.
+
+    ours: its format; otherwise: what the file is if of another
+    raises RunError where any of it is not what minigan writes, or is more than these arrays could be for
+    """
+    reading.check_format(path, header.get("format"), ours, otherwise)
+    numbers = sum(array.size for array in arrays.values())
+
+    def within(value):
+        return reading.scalar(value) and not (isinstance(value, int) and not 0 <= value <= numbers)
+
+    fields = {
+        "image_shape": reading.shape,
+        "options": reading.table_of(within),
+        "changes": reading.list_of(reading.text),
+        "classes": reading.maybe(lambda value: reading.count(value) and within(value)),
+    }
+    found = {name: reading.parsed(path, header[name]) for name in fields if name in header}
+    found = reading.check_fields(path, found, fields, required=("image_shape",))
+    if "model" not in header:
+        raise RunError(f"{path}: damaged, there is no 'model' in it")
+    any_size = header.get("kind") == "restoration" and not found.get("options", {}).get("adversarial")
+    if math.prod(found["image_shape"]) > DETAIL * numbers and not any_size:
+        raise RunError(f"{path}: damaged, {numbers:,} weights are too few for images of {found['image_shape']}")
+    return {"model": header["model"], **found}
+
+
+def _digest(metadata, arrays):
+    """The SHA-256 of names and strings, and of arrays with their names, dtypes and shapes."""
+    found = hashlib.sha256()
+    for name, value in sorted(metadata.items()):
+        found.update(json.dumps([name, value]).encode())
+    for name, array in sorted(arrays.items()):
+        found.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        found.update(np.ascontiguousarray(array))
+    return found.hexdigest()
 
 
 def _in_order(content):
