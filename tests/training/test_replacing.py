@@ -30,7 +30,7 @@ class Still(Loop):
     """Learns nothing, and leaves a run whose every file says which run it is of."""
 
     def __init__(self, seed, steps):
-        batches = Batches(np.zeros((4, 2, 2, 1), np.float32), batch_size=4, ahead=0)
+        batches = Batches(np.zeros((4, 2, 2, 1), np.uint8), batch_size=4, ahead=0)
         super().__init__("none", batches, steps=steps, seed=seed)
 
     def play(self, images, labels=None):
