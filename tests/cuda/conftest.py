@@ -10,7 +10,7 @@ import pytest
 
 OF_THE_SIMULATOR = (
     *("simulator", "sanitizers", "mutants", "narrowed", "large"),
-    *("arguments", "check", "edited", "textbook", "watched"),
+    *("arguments", "check", "edited", "sources", "textbook", "watched"),
 )
 SIM_ONLY = [f"test_cuda_{of}.py" for of in OF_THE_SIMULATOR]
 

@@ -7,6 +7,7 @@ struct Launch {
     const unsigned *shape;      // the grid's x, y, z and a block's
     void **arguments;           // the address of each: of a pointer, where the array's address is
     const size_t *sizes, *items;  // the bytes of each argument's array, and of its elements; ~0 of what is no array
+    const size_t *grains;       // the bytes of an array's smallest number
     unsigned seed;
     const unsigned *some;       // the numbers of those blocks of the grid that run, `count` of them; all if there are none
     size_t count, shared;       // shared: bytes of shared memory beside what the kernel declares
@@ -372,19 +373,19 @@ static std::string parameter() {
 }
 
 template <class... P>
-static std::string parameters(void (*)(P...)) {
-    return (std::string() + ... + parameter<std::decay_t<P>>());
+static const char *parameters(void (*)(P...)) {
+    static const std::string lines = (std::string() + ... + parameter<std::decay_t<P>>());
+    return lines.c_str();
 }
 
 }  // namespace sim
 
-// After a kernel's definition. name: of the functions, `text`: of the kernel in messages; then the kernel.
-#define EXPORT_AS(name, text, ...)                                                                   \
-    extern "C" __attribute__((visibility("default"))) UNSEEN int launch_##name(::sim::Launch *what) { \
-        return ::sim::launch(text, __VA_ARGS__, *what);                                              \
-    }                                                                                                \
-    extern "C" __attribute__((visibility("default"))) UNSEEN const char *parameters_##name() {      \
-        static const std::string lines = ::sim::parameters(__VA_ARGS__);                             \
-        return lines.c_str();                                                                        \
+// After a kernel's definition. name: of the functions, `text`: of the kernel in messages; then the kernel. What is
+// written here comes after the kernel's own macros, so it has few words.
+#define SIM_EXPORT(name, text, ...)                                                                          \
+    extern "C" __attribute__((visibility("default"), no_sanitize("thread"))) int launch_##name(void *sim_what) { \
+        return ::sim::launch(text, __VA_ARGS__, *(::sim::Launch *)sim_what);                                 \
+    }                                                                                                        \
+    extern "C" __attribute__((visibility("default"), no_sanitize("thread"))) const char *parameters_##name() { \
+        return ::sim::parameters(__VA_ARGS__);                                                               \
     }
-#define EXPORT(kernel) EXPORT_AS(kernel, #kernel, kernel)

@@ -16,11 +16,19 @@ from typing import NamedTuple
 
 from minigan.errors import MiniganError, UnknownNameError
 from minigan.kernels.cuda.launch import FOLDER
-from minigan.kernels.cuda.sim.sources import code_of, for_compiler, has_barriers, identifier, kernels_of, with_headers
+from minigan.kernels.cuda.sim.sources import (
+    code_of,
+    definitions_of,
+    for_compiler,
+    has_barriers,
+    identifier,
+    kernels_of,
+    with_headers,
+)
 
 HERE = Path(__file__).parent
 OPTIONS = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
-CUDA_HEADERS = ["cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "device_launch_parameters.h", "math_constants.h"]
+CUDA_HEADERS = ["cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "device_launch_parameters.h"]
 DIAGNOSTIC = re.compile(r"^(?P<file>[^\n:]+):\d+(?::\d+)?: (?:fatal )?error: ", re.MULTILINE)
 PLACE = re.compile(r"@\{([0-9a-f]+)\}")
 VARIABLE = re.compile(r"\$\{([0-9a-f]+):(\d+)\}")
@@ -70,7 +78,7 @@ class Library:
 
     def __init__(self, path: Path, source: Path, text: str, watched: bool):
         self.path, self.source, self.watched = path, source, watched
-        self.kernels = kernels_of(text)
+        self.definitions = definitions_of(text)
         # a watched kernel asks Python now and then for signals, which needs the GIL
         self.functions = (ctypes.PyDLL if watched else ctypes.CDLL)(str(path))
 
@@ -81,9 +89,10 @@ class Library:
     def parameters(self, kernel: str) -> tuple[Parameter, ...]:
         function = getattr(self.functions, f"parameters_{identifier(kernel)}")
         function.restype = ctypes.c_char_p
-        found = []
-        names = self.kernels[kernel.partition("<")[0].strip()].parameters
-        for name, line in zip(names, function().decode().splitlines(), strict=True):
+        found, lines = [], function().decode().splitlines()
+        name = kernel.partition("<")[0].strip()
+        named = [one.parameters for one in self.definitions if one.name == name and len(one.parameters) == len(lines)]
+        for name, line in zip(named[-1], lines, strict=True):
             pointer, kind, size, words = line.split(" ", 3)
             type_ = re.search(r"\[with T = ([^;\]]*)", words)
             found.append(Parameter(name, pointer == "*", kind, int(size), type_[1] if type_ else words))
@@ -100,7 +109,7 @@ class Library:
     def line_of(self, place: int) -> str:
         """The file and line that an instruction is from, where what is the simulator's own was inlined."""
         frames = self._asked(["addr2line", "-i", "-e", str(self.path), hex(place - 1)]) or ["??:0"]
-        frames = [frame.partition(" ")[0] for frame in frames]
+        frames = [re.sub(r" \(discriminator \d+\)$", "", frame) for frame in frames]
         return next((frame for frame in frames if not frame.startswith((str(HERE), "??"))), frames[0])
 
     def variable_at(self, place: int, size: int) -> str:
@@ -214,9 +223,9 @@ def whole(path: Path) -> bool:
 
 def refuse_unseen(beside: Path, source: Path, known: set[str]) -> None:
     """Raise SimulatorError where g++ has read a file whose changes nobody would see."""
-    found = (beside / "made.d").read_text().partition(":")[2].replace("\\\n", " ")
+    found = (beside / "made.d").read_text().partition(": ")[2].replace("\\\n", " ")
     for name in re.findall(r"(?:\\.|\S)+", found):
-        path = os.path.realpath(name.replace("\\ ", " "))
+        path = os.path.realpath(re.sub(r"\\([ #\\])", r"\1", name).replace("$$", "$"))
         if path not in known and not path.startswith((str(HERE), os.path.realpath(beside))):
             raise SimulatorError(
                 f"{source.name} includes {path} in a way that hides it: its changes would not be seen. Write it as "

@@ -36,6 +36,7 @@ SETTLED = 100_000_000  # nanoseconds after which a file that changes again has a
 class Kernel(NamedTuple):
     name: str
     parameters: tuple[str, ...]
+    declared: str  # the parameters, as they are written
     template: bool
     end: int  # of its definition in the text
 
@@ -91,9 +92,9 @@ def has_barriers(source: str) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def kernels_of(source: str) -> dict[str, Kernel]:
-    """The kernels that a source defines, by name."""
-    code, found = code_of(source), {}
+def definitions_of(source: str) -> tuple[Kernel, ...]:
+    """The kernels that a source defines; of those in branches of #if, all."""
+    code, found = code_of(source), []
     for attribute in ATTRIBUTE.finditer(code):
         end = closing(code, attribute.end()) + 1
         code = code[: attribute.start()] + " " * (end - attribute.start()) + code[end:]
@@ -105,10 +106,16 @@ def kernels_of(source: str) -> dict[str, Kernel]:
         end = closing(code, name.end())
         body = re.compile(r"\s*\{").match(code, end + 1)
         if body:
-            parameters = tuple(map(name_of, split(code[name.end() : end])))
+            declared = " ".join(code[name.end() : end].split())
             template = TEMPLATE.search(code, 0, match.start()) is not None
-            found[name[1]] = Kernel(name[1], parameters, template, closing(code, body.end()) + 1)
-    return found
+            names = tuple(map(name_of, split(declared)))
+            found.append(Kernel(name[1], names, declared, template, closing(code, body.end()) + 1))
+    return tuple(found)
+
+
+def kernels_of(source: str) -> dict[str, Kernel]:
+    """The kernels that a source defines, by name."""
+    return {kernel.name: kernel for kernel in definitions_of(source)}
 
 
 def closing(code: str, start: int) -> int:
@@ -140,18 +147,14 @@ def name_of(parameter: str) -> str:
 
 
 def for_compiler(source: str, path: str, instance: str = "") -> str:
-    """The source as g++ is to read it, with an EXPORT after each kernel.
+    """The source as g++ is to read it, with a SIM_EXPORT after each kernel.
 
     instance: of a template, such as "scale<float, 4>", exported too
     """
-    changes = [
-        (kernel.end, kernel.end, f" EXPORT({kernel.name})")
-        for kernel in kernels_of(source).values()
-        if not kernel.template
-    ]
+    changes = [(kernel.end, kernel.end, exported(kernel)) for kernel in definitions_of(source)]
     if instance:
         wanted = kernels_of(source)[instance.partition("<")[0].strip()]
-        changes.append((wanted.end, wanted.end, f' EXPORT_AS({identifier(instance)}, "{instance}", {instance})'))
+        changes.append((wanted.end, wanted.end, f' SIM_EXPORT({identifier(instance)}, "{instance}", {instance})'))
     code = code_of(source)
     for match in EXTERN_SHARED.finditer(code):
         _, kind, name, more = match.groups()
@@ -162,7 +165,16 @@ def for_compiler(source: str, path: str, instance: str = "") -> str:
     changes += [(*match.span(), "__attribute__((noinline))") for match in NOINLINE.finditer(code)]
     for start, end, text in sorted(changes, reverse=True):
         source = source[:start] + text + source[end:]
-    return f'#line 1 "{path}"\n{source}\n'
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#line 1 "{quoted}"\n{source}\n'
+
+
+def exported(kernel: Kernel) -> str:
+    """What follows a kernel's definition. Of functions of one name it is the one with these parameters."""
+    if kernel.template:
+        return ""
+    one = kernel.name if "=" in kernel.declared else f"static_cast<void (*)({kernel.declared})>({kernel.name})"
+    return f' SIM_EXPORT({kernel.name}, "{kernel.name}", {one})'
 
 
 def identifier(kernel: str) -> str:

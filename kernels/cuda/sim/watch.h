@@ -27,7 +27,8 @@ struct Region {  // memory that the kernel may use, apart from all other
     size_t size;
     char *host;  // what it is a copy of
     char *mapped;
-    struct Cell *cells;
+    struct Cell *cells;  // of races, one for `grain` bytes
+    size_t grain;
 };
 
 // An access, as far as it decides what is ordered before it.
@@ -137,9 +138,10 @@ UNSEEN static void forget_reads() {
         report_race(was.p, was.size, "writes", was.before, "writes", was.now);
 }
 
-UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool write, const Touch &now, bool shared) {
-    for (unsigned i = 0; i < size; i++) {
-        Cell &cell = cells[i];
+UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool write, const Touch &now, bool shared,
+                                  unsigned grain = 1) {
+    for (unsigned i = 0; i < size; i += grain) {
+        Cell &cell = cells[i / grain];
         if (shared && cell.write.block != now.block) cell.write.block = 0;
         if (shared && cell.read.block != now.block) cell.read.block = 0;
         if (shared && cell.other.block != now.block) cell.other.block = 0;
@@ -228,7 +230,7 @@ UNSEEN static void note(void *at, size_t size, bool write, bool atomic, const vo
         for (size_t i = 0; i < region_count && found && launched->all_races; i++) {
             const Region &one = regions[i];
             if (one.cells && p >= one.begin && p < one.begin + one.size)
-                look_for_races(one.cells + (p - one.begin), p, size, write, now, false);
+                look_for_races(one.cells + (p - one.begin) / one.grain, p, size, write, now, false, one.grain);
         }
     }
     if (!found) outside(p, size, write, place);
@@ -306,8 +308,12 @@ struct Watch {
                 regions_kept.back().size = std::max(regions_kept.back().host + regions_kept.back().size, end) -
                                            regions_kept.back().host;
             else
-                regions_kept.push_back({nullptr, what.sizes[i], host(i), nullptr, nullptr});
+                regions_kept.push_back({nullptr, what.sizes[i], host(i), nullptr, nullptr, 8});
         }
+        for (size_t i : order)
+            for (Region &one : regions_kept)
+                if (host(i) >= one.host && host(i) < one.host + one.size)
+                    one.grain = std::min(one.grain, (size_t)1 << __builtin_ctzll(what.grains[i] | (size_t)host(i)));
         for (Region &one : regions_kept) open(one, what.all_races);
         for (size_t i : order)
             for (Region &one : regions_kept)
@@ -319,7 +325,7 @@ struct Watch {
         size_t shared = __start_cuda_shared ? __stop_cuda_shared - __start_cuda_shared : 0;
         cells_mapped = (shared + dynamic_size + 1) * sizeof(Cell);
         shared_cells = (Cell *)mapped(cells_mapped, PROT_READ | PROT_WRITE);
-        dynamic = {nullptr, dynamic_size, nullptr, nullptr, nullptr};
+        dynamic = {nullptr, dynamic_size, nullptr, nullptr, nullptr, 1};
         open(dynamic, false);
         dynamic_memory = dynamic.begin;
         arguments_begin = array_arguments.data();
@@ -337,18 +343,20 @@ struct Watch {
     Region dynamic;
 
     static size_t pages_of(const Region &one) { return (one.size + 16 + PAGE - 1) / PAGE * PAGE; }
+    static size_t cells_of(const Region &one) { return (one.size / one.grain + 2) * sizeof(Cell); }
+
     void open(Region &one, bool with_cells) {
         size_t off = (size_t)one.host % 16, pages = pages_of(one);  // as much aligned as it was
         one.mapped = mapped(pages + 2 * GAP, PROT_NONE);
         mprotect(one.mapped + GAP, pages, PROT_READ | PROT_WRITE);
         one.begin = one.mapped + GAP + off;
         if (one.host) memcpy(one.begin, one.host, one.size);
-        if (with_cells) one.cells = (Cell *)mapped(one.size * sizeof(Cell) + 1, PROT_READ | PROT_WRITE);
+        if (with_cells) one.cells = (Cell *)mapped(cells_of(one), PROT_READ | PROT_WRITE);
     }
     void close(Region &one) {
         if (one.host && memcmp(one.begin, one.host, one.size)) memcpy(one.host, one.begin, one.size);
         munmap(one.mapped, pages_of(one) + 2 * GAP);
-        if (one.cells) munmap(one.cells, one.size * sizeof(Cell) + 1);
+        if (one.cells) munmap(one.cells, cells_of(one));
     }
 };
 
@@ -356,17 +364,17 @@ struct Watch {
 
 // ------------------------------------------------------------------------------------------ what g++ calls
 
-#define NOTED(name, size, write) \
+#define SIM_NOTED(name, size, write) \
     UNSEEN void name(void *p) { sim::note(p, size, write, false, __builtin_return_address(0)); }
-#define NOTED_BOTH(size)                  \
-    NOTED(__tsan_read##size, size, false) \
-    NOTED(__tsan_write##size, size, true) \
-    NOTED(__tsan_unaligned_read##size, size, false) \
-    NOTED(__tsan_unaligned_write##size, size, true)
+#define SIM_NOTED_BOTH(size)                  \
+    SIM_NOTED(__tsan_read##size, size, false) \
+    SIM_NOTED(__tsan_write##size, size, true) \
+    SIM_NOTED(__tsan_unaligned_read##size, size, false) \
+    SIM_NOTED(__tsan_unaligned_write##size, size, true)
 
 #pragma GCC visibility push(hidden)
 extern "C" {
-NOTED_BOTH(1) NOTED_BOTH(2) NOTED_BOTH(4) NOTED_BOTH(8) NOTED_BOTH(16)
+SIM_NOTED_BOTH(1) SIM_NOTED_BOTH(2) SIM_NOTED_BOTH(4) SIM_NOTED_BOTH(8) SIM_NOTED_BOTH(16)
 UNSEEN void __tsan_read_range(void *p, size_t size) { sim::note(p, size, false, false, __builtin_return_address(0)); }
 UNSEEN void __tsan_write_range(void *p, size_t size) { sim::note(p, size, true, false, __builtin_return_address(0)); }
 UNSEEN void __tsan_init() {}

@@ -17,16 +17,16 @@
 
 // A section of its own holds all shared memory. GCC wants one name for each variable that may be in a template or an
 // inline function; to the assembler, what follows # is a comment, and all are one section.
-#define TEXT_OF_(x) #x
-#define TEXT_OF(x) TEXT_OF_(x)
+#define SIM_TEXT_(x) #x
+#define SIM_TEXT(x) SIM_TEXT_(x)
 #if defined(WATCHED)  // with some room after each variable
-#define SHARED_ALIGNED , aligned(1024)
+#define SIM_ALIGNED , aligned(1024)
 #else
-#define SHARED_ALIGNED
+#define SIM_ALIGNED
 #endif
-#define SHARED static __attribute__((section("cuda_shared,\"aw\",@nobits#" TEXT_OF(__COUNTER__)) SHARED_ALIGNED))
+#define __shared__ static __attribute__((section("cuda_shared,\"aw\",@nobits#" SIM_TEXT(__COUNTER__)) SIM_ALIGNED))
+#define SHARED __shared__
 #define KERNEL static
-#define __shared__ SHARED
 #define __global__ __attribute__((noinline))
 #define __device__
 #define __host__
@@ -39,7 +39,7 @@
 
 // ------------------------------------------------------------------------------------------ types
 
-#define VECTORS(name, number, align)                                                   \
+#define SIM_VECTORS(name, number, align)                                                   \
     struct name##1 { number x; };                                                      \
     struct alignas(2 * align) name##2 { number x, y; };                                \
     struct name##3 { number x, y, z; };                                                \
@@ -48,16 +48,16 @@
     static inline name##2 make_##name##2(number x, number y) { return {x, y}; }        \
     static inline name##3 make_##name##3(number x, number y, number z) { return {x, y, z}; } \
     static inline name##4 make_##name##4(number x, number y, number z, number w) { return {x, y, z, w}; }
-VECTORS(char, signed char, 1)
-VECTORS(uchar, unsigned char, 1)
-VECTORS(short, short, 2)
-VECTORS(ushort, unsigned short, 2)
-VECTORS(int, int, 4)
-VECTORS(uint, unsigned, 4)
-VECTORS(longlong, long long, 8)
-VECTORS(ulonglong, unsigned long long, 8)
-VECTORS(float, float, 4)
-VECTORS(double, double, 8)
+SIM_VECTORS(char, signed char, 1)
+SIM_VECTORS(uchar, unsigned char, 1)
+SIM_VECTORS(short, short, 2)
+SIM_VECTORS(ushort, unsigned short, 2)
+SIM_VECTORS(int, int, 4)
+SIM_VECTORS(uint, unsigned, 4)
+SIM_VECTORS(longlong, long long, 8)
+SIM_VECTORS(ulonglong, unsigned long long, 8)
+SIM_VECTORS(float, float, 4)
+SIM_VECTORS(double, double, 8)
 
 struct dim3 {
     unsigned x, y, z;
@@ -99,26 +99,26 @@ static constexpr int warpSize = 32;
 
 // A place in the source: threads that wait for one another have to wait at the same one.
 #if BARRIERS
-#define PLACE                                                                        \
+#define SIM_PLACE                                                                        \
     __extension__({                                                                  \
         static const sim::Place place_[2] = {{__FILE__, __LINE__}, {__FILE__, __LINE__}}; \
         place_;                                                                      \
     })
 #else
-#define PLACE this_file_was_taken_to_have_no_barriers
+#define SIM_PLACE this_file_was_taken_to_have_no_barriers
 #endif
-#define __syncthreads() sim::wait(sim::OF_BLOCK, PLACE)
-#define __syncthreads_count(mine) sim::of_block(mine, PLACE, 0)
-#define __syncthreads_and(mine) sim::of_block(mine, PLACE, 1)
-#define __syncthreads_or(mine) sim::of_block(mine, PLACE, 2)
-#define __syncwarp(...) sim::wait(sim::OF_WARP, PLACE, sim::mask_of(__VA_ARGS__))
-#define __shfl_sync(mask, ...) sim::shuffle(sim::TO_LANE, PLACE, mask, __VA_ARGS__)
-#define __shfl_xor_sync(mask, ...) sim::shuffle(sim::CROSSED, PLACE, mask, __VA_ARGS__)
-#define __shfl_up_sync(mask, ...) sim::shuffle(sim::UP, PLACE, mask, __VA_ARGS__)
-#define __shfl_down_sync(mask, ...) sim::shuffle(sim::DOWN, PLACE, mask, __VA_ARGS__)
-#define __ballot_sync(mask, mine) sim::ballot(mine, PLACE, mask)
-#define __any_sync(mask, mine) (sim::ballot(mine, PLACE, mask) != 0)
-#define __all_sync(mask, mine) (sim::ballot(!(mine), PLACE, mask) == 0)
+#define __syncthreads() sim::wait(sim::OF_BLOCK, SIM_PLACE)
+#define __syncthreads_count(mine) sim::of_block(mine, SIM_PLACE, 0)
+#define __syncthreads_and(mine) sim::of_block(mine, SIM_PLACE, 1)
+#define __syncthreads_or(mine) sim::of_block(mine, SIM_PLACE, 2)
+#define __syncwarp(...) sim::wait(sim::OF_WARP, SIM_PLACE, sim::mask_of(__VA_ARGS__))
+#define __shfl_sync(mask, ...) sim::shuffle(sim::TO_LANE, SIM_PLACE, mask, __VA_ARGS__)
+#define __shfl_xor_sync(mask, ...) sim::shuffle(sim::CROSSED, SIM_PLACE, mask, __VA_ARGS__)
+#define __shfl_up_sync(mask, ...) sim::shuffle(sim::UP, SIM_PLACE, mask, __VA_ARGS__)
+#define __shfl_down_sync(mask, ...) sim::shuffle(sim::DOWN, SIM_PLACE, mask, __VA_ARGS__)
+#define __ballot_sync(mask, mine) sim::ballot(mine, SIM_PLACE, mask)
+#define __any_sync(mask, mine) (sim::ballot(mine, SIM_PLACE, mask) != 0)
+#define __all_sync(mask, mine) (sim::ballot(!(mine), SIM_PLACE, mask) == 0)
 #define __threadfence() sim::fence()
 #define __threadfence_block() sim::fence()
 #define __threadfence_system() sim::fence()
@@ -186,28 +186,28 @@ struct Same {
 
 }  // namespace sim
 
-#define INLINED static inline __attribute__((always_inline))  // so that the place of an atomic is the kernel's
-#define ATOMIC(name, result)                                                            \
+#define SIM_INLINED static inline __attribute__((always_inline))  // so that the place of an atomic is the kernel's
+#define SIM_ATOMIC(name, result)                                                            \
     template <class T>                                                                  \
-    INLINED T name(T *p, typename sim::Same<T>::type v) {                         \
+    SIM_INLINED T name(T *p, typename sim::Same<T>::type v) {                         \
         return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return result; }); \
     }                                                                                   \
     template <class T>                                                                  \
-    INLINED T name##_block(T *p, typename sim::Same<T>::type v) { return name(p, v); } \
+    SIM_INLINED T name##_block(T *p, typename sim::Same<T>::type v) { return name(p, v); } \
     template <class T>                                                                  \
-    INLINED T name##_system(T *p, typename sim::Same<T>::type v) { return name(p, v); }
-ATOMIC(atomicAdd, old + v)
-ATOMIC(atomicSub, old - v)
-ATOMIC(atomicExch, ((void)old, v))
-ATOMIC(atomicMin, v < old ? v : old)
-ATOMIC(atomicMax, old < v ? v : old)
-ATOMIC(atomicInc, old >= v ? T(0) : T(old + 1))
-ATOMIC(atomicDec, old == 0 || old > v ? v : T(old - 1))
-ATOMIC(atomicAnd, old &v)
-ATOMIC(atomicOr, old | v)
-ATOMIC(atomicXor, old ^ v)
+    SIM_INLINED T name##_system(T *p, typename sim::Same<T>::type v) { return name(p, v); }
+SIM_ATOMIC(atomicAdd, old + v)
+SIM_ATOMIC(atomicSub, old - v)
+SIM_ATOMIC(atomicExch, ((void)old, v))
+SIM_ATOMIC(atomicMin, v < old ? v : old)
+SIM_ATOMIC(atomicMax, old < v ? v : old)
+SIM_ATOMIC(atomicInc, old >= v ? T(0) : T(old + 1))
+SIM_ATOMIC(atomicDec, old == 0 || old > v ? v : T(old - 1))
+SIM_ATOMIC(atomicAnd, old &v)
+SIM_ATOMIC(atomicOr, old | v)
+SIM_ATOMIC(atomicXor, old ^ v)
 template <class T>
-INLINED T atomicCAS(T *p, typename sim::Same<T>::type wanted, typename sim::Same<T>::type v) {
+SIM_INLINED T atomicCAS(T *p, typename sim::Same<T>::type wanted, typename sim::Same<T>::type v) {
     return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return old == wanted ? v : old; });
 }
 
@@ -232,14 +232,14 @@ static inline T __ldg(const T *p) { return *p; }
 template <class T>
 static inline void __stwb(T *p, T value) { *p = value; }
 
-#define BITS_OF(name, To, From) \
+#define SIM_BITS_OF(name, To, From) \
     static inline To name(From from) { return sim::bits_as<To>(from); }
-BITS_OF(__float_as_int, int, float)
-BITS_OF(__int_as_float, float, int)
-BITS_OF(__float_as_uint, unsigned, float)
-BITS_OF(__uint_as_float, float, unsigned)
-BITS_OF(__double_as_longlong, long long, double)
-BITS_OF(__longlong_as_double, double, long long)
+SIM_BITS_OF(__float_as_int, int, float)
+SIM_BITS_OF(__int_as_float, float, int)
+SIM_BITS_OF(__float_as_uint, unsigned, float)
+SIM_BITS_OF(__uint_as_float, float, unsigned)
+SIM_BITS_OF(__double_as_longlong, long long, double)
+SIM_BITS_OF(__longlong_as_double, double, long long)
 
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
 static inline int __mulhi(int a, int b) { return (int64_t)a * b >> 32; }
@@ -256,9 +256,9 @@ static inline unsigned __brev(unsigned x) {
     return result;
 }
 
-#define NAMED(name, T, result) \
+#define SIM_NAMED(name, T, result) \
     static inline T name(T x) { return result; }
-#define NAMED_2(name, T, result) \
+#define SIM_NAMED_2(name, T, result) \
     static inline T name(T x, T y) { return result; }
 // C libraries have these names too, some of them for other functions.
 #define rsqrtf sim_rsqrtf_
@@ -274,33 +274,33 @@ static inline unsigned __brev(unsigned x) {
 #define __cosf sim_cosf_
 #define __tanf sim_tanf_
 #define __powf sim_powf_
-NAMED(rsqrtf, float, 1 / std::sqrt(x))
-NAMED(rsqrt, double, 1 / std::sqrt(x))
-NAMED(rcbrtf, float, 1 / std::cbrt(x))
-NAMED(rcbrt, double, 1 / std::cbrt(x))
-NAMED(normcdff, float, std::erfc(x * -0.70710678f) / 2)
-NAMED(sinpif, float, std::sin(3.14159265358979 * x))
-NAMED(cospif, float, std::cos(3.14159265358979 * x))
-NAMED(__expf, float, std::exp(x))
-NAMED(__exp10f, float, std::pow(10.0f, x))
-NAMED(__logf, float, std::log(x))
-NAMED(__log2f, float, std::log2(x))
-NAMED(__log10f, float, std::log10(x))
-NAMED(__sinf, float, std::sin(x))
-NAMED(__cosf, float, std::cos(x))
-NAMED(__tanf, float, std::tan(x))
-NAMED(__saturatef, float, x > 0 ? (x < 1 ? x : 1) : 0)
-NAMED(__frcp_rn, float, 1 / x)
-NAMED(__fsqrt_rn, float, std::sqrt(x))
-NAMED(__frsqrt_rn, float, 1 / std::sqrt(x))
-NAMED_2(__powf, float, std::pow(x, y))
-NAMED_2(__fdividef, float, x / y)
-NAMED_2(__fadd_rn, float, x + y)
-NAMED_2(__fsub_rn, float, x - y)
-NAMED_2(__fmul_rn, float, x * y)
-NAMED_2(__fdiv_rn, float, x / y)
-NAMED_2(__dadd_rn, double, x + y)
-NAMED_2(__dmul_rn, double, x * y)
+SIM_NAMED(rsqrtf, float, 1 / std::sqrt(x))
+SIM_NAMED(rsqrt, double, 1 / std::sqrt(x))
+SIM_NAMED(rcbrtf, float, 1 / std::cbrt(x))
+SIM_NAMED(rcbrt, double, 1 / std::cbrt(x))
+SIM_NAMED(normcdff, float, std::erfc(x * -0.70710678f) / 2)
+SIM_NAMED(sinpif, float, std::sin(3.14159265358979 * x))
+SIM_NAMED(cospif, float, std::cos(3.14159265358979 * x))
+SIM_NAMED(__expf, float, std::exp(x))
+SIM_NAMED(__exp10f, float, std::pow(10.0f, x))
+SIM_NAMED(__logf, float, std::log(x))
+SIM_NAMED(__log2f, float, std::log2(x))
+SIM_NAMED(__log10f, float, std::log10(x))
+SIM_NAMED(__sinf, float, std::sin(x))
+SIM_NAMED(__cosf, float, std::cos(x))
+SIM_NAMED(__tanf, float, std::tan(x))
+SIM_NAMED(__saturatef, float, x > 0 ? (x < 1 ? x : 1) : 0)
+SIM_NAMED(__frcp_rn, float, 1 / x)
+SIM_NAMED(__fsqrt_rn, float, std::sqrt(x))
+SIM_NAMED(__frsqrt_rn, float, 1 / std::sqrt(x))
+SIM_NAMED_2(__powf, float, std::pow(x, y))
+SIM_NAMED_2(__fdividef, float, x / y)
+SIM_NAMED_2(__fadd_rn, float, x + y)
+SIM_NAMED_2(__fsub_rn, float, x - y)
+SIM_NAMED_2(__fmul_rn, float, x * y)
+SIM_NAMED_2(__fdiv_rn, float, x / y)
+SIM_NAMED_2(__dadd_rn, double, x + y)
+SIM_NAMED_2(__dmul_rn, double, x * y)
 static inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 static inline float fdividef(float x, float y) { return x / y; }
 static inline int __float2int_rn(float x) { return (int)std::nearbyint(x); }
