@@ -6,7 +6,7 @@ import numpy as np
 def binary_cross_entropy_sum(logits, targets):
     losses = np.log1p(np.exp(-np.abs(logits)))
     losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first where logits are positive
-    return losses.sum()
+    return losses.dtype.type(losses.sum(dtype=np.float64))
 
 
 def binary_cross_entropy_excess(logits, targets):

@@ -74,7 +74,7 @@ def moments_over(x, axes):
 def moments_of(x, cut, parts, tasks):
     """Mean and sum of squared distances from it of each part of an image, (images, parts, 2, channels)."""
     found = np.empty((cut.images, parts, 2, cut.channels))
-    own = Own("sums", cut.width, x.dtype), Own("more sums", cut.width, x.dtype)
+    own = Own("exact sums", cut.width, found.dtype), Own("sums", cut.width, x.dtype), Own("means", cut.width, x.dtype)
     share(moments_of_places, tasks, x.size * 0.3e-9, x, cut, found, *own)
     return found
 
@@ -211,7 +211,7 @@ def sum_places(number, x, cut, found, sums):
 
 
 @Tasks
-def moments_of_places(number, x, cut, found, sums, means):
+def moments_of_places(number, x, cut, found, exact, sums, means):
     """Of each channel of a place: the mean, and the sum of squared distances from it."""
     for place in places_of(number, cut):
         first, last, step, line, row = place_at(place, cut)
@@ -222,29 +222,22 @@ def moments_of_places(number, x, cut, found, sums, means):
         for start in range(first, last, LINES * step):
             stop = min(start + (LINES - 1) * step + line, last)
             add_block(x, start, stop, step, line, row, (start - first) // step * (line // row), mean, squares,
-                      sums[:line], means[:line])  # fmt: skip
+                      exact[:line], sums[:line], means[:line])  # fmt: skip
 
 
 @outlined
-def add_block(x, start, stop, step, line, row, before, mean, squares, sums, means):
+def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sums, means):
     """Let the moments of `before` rows become those of the block's rows too.
 
-    Distances are from the block's first row at first, so that equal numbers have none; and then from the mean, of
-    which float32 has only the first digits: what is left of it counts in all squares alike.
+    Distances are from what float32 keeps of the block's mean; the rest of it counts in all squares alike.
     source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
     """
     count = ((stop - start - 1) // step * line + (stop - start - 1) % step + 1) // row
+    clear_run(exact, 0, line)
+    add_lines(x, start, stop, step, line, exact)
+    fold(exact, row)
     for c in range(row):
-        means[c] = x[start + c] if np.isfinite(x[start + c]) else 0  # from infinity there are no distances
-    repeat(means, row)
-    clear_run(sums, 0, line)
-    for at in range(start, stop, step):
-        some = x[at : min(at + line, stop)]
-        for i in range(some.size):
-            sums[i] += some[i] - means[i]
-    fold(sums, row)
-    for c in range(row):
-        average = np.float64(means[c]) + np.float64(sums[c]) / count
+        average = exact[c] / count
         means[c] = average
         distance, rest = average - mean[c], average - means[c]
         mean[c] += distance * count / (before + count)
