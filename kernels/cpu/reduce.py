@@ -42,7 +42,7 @@ def cut_of(images, rows, channels):
     piece = max(min(channels, LONGEST), 1)
     part = max(min(TASK // piece, rows), 1)
     width = piece
-    while 2 * width <= WIDTH and 2 * width <= part * piece:
+    while 2 * width <= WIDTH and 2 * width * LINES <= part * piece:
         width *= 2
     parts, places = -(-rows // part), images * -(-rows // part) * -(-channels // piece)
     each = max(TASK // (part * piece), 1)
@@ -193,16 +193,22 @@ def add_lines(x, first, last, step, line, sums):
         at += step
 
 
+@kernel
+def sum_of(some):
+    """A sum in registers."""
+    total = 0.0
+    for i in range(some.size):
+        total += some[i]
+    return total
+
+
 @Tasks
 def sum_places(number, x, cut, found, sums):
     for place in places_of(number, cut):
         first, last, step, line, row = place_at(place, cut)
         to = finding_of(place, 1, cut)
-        if cut.channels == 1:  # one long sum, in registers
-            total = 0.0
-            for i in range(first, last):
-                total += x[i]
-            found[to] = total
+        if cut.channels == 1:
+            found[to] = sum_of(x[first:last])
             continue
         clear_run(sums, 0, line)
         add_lines(x, first, last, step, line, sums)
@@ -216,6 +222,9 @@ def moments_of_places(number, x, cut, found, exact, sums, means):
     for place in places_of(number, cut):
         first, last, step, line, row = place_at(place, cut)
         to = finding_of(place, 2, cut)
+        if cut.channels == 1:
+            found[to], found[to + 1] = moments_of_row(x[first:last])
+            continue
         mean, squares = found[to : to + row], found[to + cut.channels : to + cut.channels + row]
         clear_run(mean, 0, row)
         clear_run(squares, 0, row)
@@ -223,6 +232,18 @@ def moments_of_places(number, x, cut, found, exact, sums, means):
             stop = min(start + (LINES - 1) * step + line, last)
             add_block(x, start, stop, step, line, row, (start - first) // step * (line // row), mean, squares,
                       exact[:line], sums[:line], means[:line])  # fmt: skip
+
+
+@kernel
+def moments_of_row(some):
+    """The same for one channel, in registers."""
+    average, squares = sum_of(some) / some.size, 0.0
+    near = some.dtype.type(average)
+    for i in range(some.size):
+        distance = some[i] - near
+        squares += distance * distance
+    rest = average - near
+    return average, squares - rest * rest * some.size
 
 
 @outlined

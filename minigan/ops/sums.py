@@ -50,7 +50,7 @@ def total(x, axis=None, keepdims=False):
 
 def average(x, axis=None, keepdims=False):
     """The mean over `axis`, NaN where there is nothing to average."""
-    count = count_of(x.shape, axis)
+    count = x.size if axis is None else count_of(x.shape, axis)
     exact = _exact(x, axis, keepdims) if x.dtype.kind == "f" else x.sum(axis=axis, keepdims=keepdims)
     mean = exact / count if count else exact * math.nan
     return mean.astype(x.dtype) if x.dtype.kind == "f" else mean
@@ -70,6 +70,6 @@ def variance(x, axis, ddof, keepdims):
 def _exact(x, axis, keepdims):
     """The sum in float64 (or what is wider)."""
     if (x.__class__ is ndarray and x.size <= SMALL) or x.dtype.type not in FLOATS:
-        return x.sum(axis=axis, keepdims=keepdims, dtype=np.result_type(x.dtype, np.float64))
+        return np.add.reduce(x, axis, np.result_type(x.dtype, np.float64), None, keepdims)
     found = kernels.of(x).sum_over(x, axes_of(x.shape, axis))
     return found.reshape(kept_shape(x.shape, axis)) if keepdims else found

@@ -62,7 +62,7 @@ def drawn_arrays(data, name, dtype):
 def test_layouts_do_not_change_results(data, name, dtype, layout):
     case, arrays = drawn_arrays(data, name, dtype)
     call = CALLS[name][2]
-    near(call(cpu, case, *map(LAYOUTS[layout], arrays)), call(reference, case, *arrays))
+    near(call(cpu, case, *map(LAYOUTS[layout], arrays)), call(reference, case, *arrays), dtype)
 
 
 BY_NUMPY = {"binary_cross_entropy_sum", "binary_cross_entropy_excess", "matmul"}  # where there is little to do
