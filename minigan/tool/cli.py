@@ -75,13 +75,13 @@ def cli():
 @click.option("--precision", metavar="NAME", help="GANs, of a GPU's products: float32, tf32 or bf16 [float32].")
 @click.option("--captured", is_flag=True, default=None, help="GANs, on a GPU: launch a step as one CUDA graph.")
 @click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
-@click.option("--force", is_flag=True, help="Replace a run that is in --out.")
+@click.option("--force", is_flag=True, help="Replace the run in --out, once the new one is whole.")
 def train(**options):
     """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
 
     Each GAN has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
 
-    Ctrl-C stops after the step and saves everything; a second one stops at once.
+    Ctrl-C, SIGTERM and SIGHUP stop after the step and save everything; a second Ctrl-C stops at once.
     """
     from minigan.tool.train import run
 
