@@ -35,19 +35,31 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape
+        try:
+            return self.data.shape
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def dtype(self) -> np.dtype:
-        return self.data.dtype
+        try:
+            return self.data.dtype
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim
+        try:
+            return self.data.ndim
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def size(self) -> int:
-        return self.data.size
+        try:
+            return self.data.size
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def device(self) -> str:
@@ -110,12 +122,6 @@ class Tensor:
         copied.grad = None if self.grad is None else self.grad.copy()
         return copied
 
-    def __getattr__(self, name):
-        """Asked for what is not there, such as the shape of a list that was given for an array."""
-        if name != "data" and not hasattr(self.data, "dtype"):
-            raise DtypeError(f"Tensor: its data is a {type(self.data).__name__}; mg.tensor(...) makes an array of it")
-        raise AttributeError(f"Tensor has no attribute {name!r}")
-
     def __format__(self, specification: str) -> str:
         return format(self.item(), specification) if specification else str(self)
 
@@ -148,6 +154,10 @@ class Tensor:
         dtype += "" if self.device == "cpu" else f", device={self.device!r}"
         origin = f", of={self.node.op.__name__}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{origin})"
+
+
+def _no_array(data):
+    return DtypeError(f"Tensor: its data is a {type(data).__name__}; mg.tensor(...) makes an array of it")
 
 
 def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None = None) -> Tensor:

@@ -47,6 +47,9 @@ def test_leaky_relu_at_the_edges(dtype):
     np.testing.assert_array_equal(plain(cuda.leaky_relu(x, 0.5)), [np.nan, np.inf, -np.inf, 0, 0])
     gradient = cuda.leaky_relu_vjp(on_device(np.ones(5, dtype)), x, 0.5)
     np.testing.assert_array_equal(plain(gradient), [np.nan, 1, 0.5, 0.5, 0.5])
+    for bad in (np.inf, -np.inf, np.nan):
+        g = on_device(np.full(5, bad, dtype))
+        np.testing.assert_array_equal(plain(cuda.leaky_relu_vjp(g, x, 0)), [np.nan, bad, 0, 0, 0])
 
 
 def test_views_are_read_in_their_order_and_left_as_they_are():
