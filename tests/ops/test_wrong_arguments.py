@@ -22,7 +22,9 @@ METHODS = {
     f"Tensor.{name}": getattr(X, name) for name in (*METHODS, "__getitem__", "__add__", "__matmul__", "__iadd__")
 }
 
-PYTHONS = re.compile(r"positional argument|keyword-only|unexpected keyword|multiple values|arrays?( and .*)?, but got")
+PYTHONS = re.compile(
+    r"positional argument|keyword-only|unexpected keyword|multiple values|takes no arguments|arrays?( and .*)?, but got"
+)
 
 
 def pool():
