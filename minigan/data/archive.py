@@ -108,7 +108,9 @@ def _zip_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Memb
     import zipfile
 
     with errors_named(path), open_regular(path) as file, _zip_errors_named(path), zipfile.ZipFile(file) as archive:
-        found = {str(PurePosixPath(entry.filename)): entry for entry in archive.infolist() if not entry.is_dir()}
+        # Some programs of Windows write its backslashes; of entries with one name the last holds.
+        files = (entry for entry in archive.infolist() if not entry.is_dir())
+        found = {str(PurePosixPath(entry.filename.replace("\\", "/"))): entry for entry in files}
         for name, entry in found.items():
             if entry.flag_bits & ENCRYPTED:
                 raise DataError(f"{path}: {name} is encrypted; extract the archive with its password, name the folder")

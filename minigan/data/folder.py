@@ -101,7 +101,8 @@ def read(
     if split != TRAIN:
         labels = labelled_as(part.inside(), learned, classes, str(part)) if classes else None
     chosen = _spread(len(part.names), count, path)
-    images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable)
+    whole = parts[TRAIN].place, parts[TRAIN].names
+    images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable, whole)
     labels = None if labels is None else labels[chosen][images.kept]
     left_out = LeftOut.together(part.left_out, images.left_out)
     kind = "folder" if path.is_dir() else "archive"

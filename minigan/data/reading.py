@@ -34,19 +34,27 @@ class Images:
     remarks: tuple[str, ...]
 
 
-def read_images(path: Path, names: list[str], size: Size | None, channels: int, skip_unreadable: bool) -> Images:
+def read_images(
+    path: Path,
+    names: list[str],
+    size: Size | None,
+    channels: int,
+    skip_unreadable: bool,
+    learned: tuple[Path, list[str]] | None = None,
+) -> Images:
     """Decode files of a folder or archive, in the order of `names`.
 
     size, channels: as `decoded` takes them
     skip_unreadable: leave out files that cannot be decoded; otherwise they are an error
+    learned: place and names of all training images, which share one scale with these; these themselves unless given
     raises DataError listing the files that cannot be decoded, or naming one of another size
     """
     reader = _Reader(path, names, size, channels)
     reader.read(names)
     if reader.unreadable and not (skip_unreadable and len(reader.unreadable) < len(names)):
         raise DataError(_complaint(path, reader.unreadable, len(names)))
-    bits = depth(max(reader.wide.values(), default=0))
-    if reader.wide and bits < 16:
+    bits = _common_depth(reader, learned) if reader.wide else 16
+    if bits < 16:
         reader.read(reader.wide.copy(), bits)  # which no single file could tell
     left_out = LeftOut()
     left_out.add("unreadable", *reader.unreadable)
@@ -102,6 +110,22 @@ class _Reader:
             self.animated[name] = None
 
 
+def _common_depth(reader: _Reader, learned: tuple[Path, list[str]] | None) -> int:
+    """The bits that the values in all 16-bit files really have: those of the training images, if there are such."""
+    top = max(reader.wide.values())
+    if learned is None or learned == (reader.path, list(reader.place)):
+        return depth(top)
+    whole = _Reader(*learned, size=1, channels=1)
+    whole.read(learned[1])
+    bits = depth(max(whole.wide.values(), default=top))
+    if top >= 1 << bits:
+        raise DataError(
+            f"{reader.path}: 16-bit files hold values up to {top}, but those of the training images up to "
+            f"{max(whole.wide.values())}, so that it is not clear which value is white; convert all to 8 bits"
+        )
+    return bits
+
+
 def _complaint(path: Path, unreadable: dict[str, str], total: int) -> str:
     lines = [printable(line) for line in list(unreadable.values())[:LISTED]]
     if len(unreadable) > LISTED:
@@ -119,4 +143,4 @@ def _remarks(reader: _Reader, bits: int):
         yield f"{which} several frames or pages, and only the first is used ({named(reader.animated)})"
     if reader.wide and bits < 16:
         top = max(reader.wide.values())
-        yield f"the largest value in the 16-bit files is {top}, so {(1 << bits) - 1} is taken for white"
+        yield f"the largest value in the 16-bit files is {top}, and {(1 << bits) - 1} is taken for white"

@@ -195,6 +195,14 @@ def test_other_files_are_called_what_they_are(tmp_path, start, words):
         load(tmp_path / "thing.bin")
 
 
+def test_zip_archives_may_be_splits_and_have_backslashes(tmp_path):
+    for split, values in (("train", (1, 2)), ("test", (2,))):
+        files = {f"{split}\\{value}\\0.png": image_bytes(np.full((4, 4), value, np.uint8)) for value in values}
+        (tmp_path / f"{split}.zip").write_bytes(zip_bytes(files))
+    train, test = load_splits(tmp_path)
+    assert (train.labels.tolist(), test.labels.tolist(), train.classes) == ([0, 1], [1], ("1", "2"))
+
+
 def test_encrypted_archives_are_refused(tmp_path):
     content = bytearray(zip_bytes({"a/1.png": image_bytes(GREY[0])}))
     for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):

@@ -40,8 +40,29 @@ def test_16_bit_files_of_one_set_share_the_depth_of_the_brightest(place, bits, c
     found = dataset.images[:, 0, 0, 0]
     assert np.abs(found - np.array([*(255 * top / largest for top in tops), 77])).max() <= 0.51
     assert dataset.remarks == (
-        () if bits == 16 else (f"the largest value in the 16-bit files is {largest}, so {largest} is taken for white",)
+        () if bits == 16 else (f"the largest value in the 16-bit files is {largest}, and {largest} is taken for white",)
     )
+
+
+def deep(value):
+    return png_16(np.full((4, 4, 1), value, np.uint16))
+
+
+def test_test_images_and_parts_of_a_set_have_the_scale_of_all_training_images(place):
+    bright, dark = {"train/0.png": deep(4095), "train/1.png": deep(400)}, {"test/0.png": deep(409)}
+    path = place({**bright, **dark})
+    white = 255 / 4095
+    assert load(path, split="test").images[0, 0, 0, 0] == round(409 * white)
+    assert [split.images[-1, 0, 0, 0] for split in load_splits(path)] == [round(400 * white), round(409 * white)]
+    path = place({f"flat/{i}.png": deep(value) for i, value in enumerate((100, 4000))})
+    flat = path / "flat" if path.is_dir() else path
+    assert load(flat, count=1).images[0, 0, 0, 0] == round(100 * white)
+
+
+def test_test_images_on_another_scale_are_refused(place):
+    path = place({"train/0.png": deep(255), "test/0.png": deep(256)})
+    with pytest.raises(DataError, match="hold values up to 256, but those of the training images up to 255"):
+        load_splits(path)
 
 
 def test_files_of_8_bits_have_no_remarks(place):
