@@ -67,9 +67,10 @@ def test_a_damaged_file_in_the_cache_is_made_again(folder):
     assert result(folder) == 1210
     (kept,) = (folder / "cache" / "sim").glob("*.so")
     content = kept.read_bytes()
-    for damaged in (content[:-1], b"", content[:5000] + b"\xff" + content[5001:]):
+    for damaged in (content[:-1], b"", content[:5000] + b"\xff" + content[5001:], None):
         kept.unlink()  # another file by that name, as this process has the first one in use
-        kept.write_bytes(damaged)
+        kept.write_bytes(content if damaged is None else damaged)
+        kept.chmod(0o666 if damaged is None else 0o644)  # whole, but anybody could have written it
         building._library.cache_clear()
         assert result(folder) == 1210
         assert building.whole(kept)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minigan.errors import MiniganError, UnknownNameError
+from minigan.kernels import cache
 from minigan.kernels.cuda.launch import FOLDER
 from minigan.kernels.cuda.sim.sources import (
     code_of,
@@ -208,17 +209,19 @@ def make(beside: Path, target: Path, program: str, source: Path, options, to_lin
     with open(beside / target.name, "wb") as file:
         file.write(content + hashlib.sha256(content).digest())  # what comes after a library's end is nothing to it
         file.flush()
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask: what others could write is not believed
         os.fsync(file.fileno())
     (beside / target.name).replace(target)
 
 
 def whole(path: Path) -> bool:
-    """Whether a compiled file is there, as it was written."""
+    """Whether a compiled file is there as it was written, by this user. (cache.read wants the hash before the content;
+    here the system's loader reads the file, so that comes after it.)"""
     try:
         content = path.read_bytes()
+        return cache.only_ours(path.stat()) and hashlib.sha256(content[:-32]).digest() == content[-32:]
     except OSError:
         return False
-    return hashlib.sha256(content[:-32]).digest() == content[-32:]
 
 
 def refuse_unseen(beside: Path, source: Path, known: set[str]) -> None:
@@ -263,13 +266,12 @@ def version(path: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: `$MINIGAN_CACHE` or ~/.cache/minigan, else a folder for this process."""
-    base = os.environ.get("MINIGAN_CACHE") or os.environ.get("XDG_CACHE_HOME", "~/.cache") + "/minigan"
-    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: there is no home
-        folder = Path(base).expanduser() / "sim"
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-        return folder
+    """Where compiled kernels are kept: with what is compiled for the CPU, else in a folder for this process."""
+    folder = cache.safe_folder("sim")
+    with contextlib.suppress(OSError):
+        if folder is not None:
+            tempfile.TemporaryFile(dir=folder).close()
+            return folder
     return _own_folder()
 
 
