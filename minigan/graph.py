@@ -56,6 +56,8 @@ class no_grad:
         _mode.recording = _mode.before.pop()
 
     def __call__(self, function):
+        if not callable(function):
+            raise GraphError(f"no_grad: it decorates functions, but got a {type(function).__name__}")
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise GraphError(
                 f"no_grad: {function.__name__} is asynchronous, and nothing would be recorded while it waits; "
@@ -153,7 +155,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                 raise GraphError(f"{call.__name__}: {', '.join(static)} would change what the gradient does not see")
             for keyword, constant in static.items():
                 _no_tensor_in(call, constant, keyword)
-                if constant.__class__ is list and keyword != "index":  # whose owner may change it meanwhile
+                if constant.__class__ in _CHANGEABLE and keyword not in _INDICES:
                     static[keyword] = _fixed(constant)
         for arg in args:
             if arg.__class__ is not ndarray:
@@ -222,6 +224,8 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
 
 
 _SEQUENCES = {list, tuple, dict}
+_CHANGEABLE = {list, ndarray}
+_INDICES = {"index", "indices"}  # whoever calls a primitive with these has copied them
 
 
 def _register(call, *positions):
@@ -253,7 +257,9 @@ def _no_tensor_in(call, constant, keyword=None):
 
 
 def _fixed(constant):
-    """Lists as tuples, in lists too."""
+    """A constant whose owner cannot change it before the rules read it: lists as tuples, arrays as copies."""
+    if isinstance(constant, ndarray):
+        return constant.copy()
     return tuple(map(_fixed, constant)) if isinstance(constant, list | tuple) else constant
 
 

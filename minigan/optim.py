@@ -73,6 +73,8 @@ class Optimiser:
         """
         if gradients is None:
             gradients = [p.grad for p in self.parameters]
+        if not isinstance(gradients, Sequence) or not all(g is None or hasattr(g, "dtype") for g in gradients):
+            raise ShapeError(f"{type(self).__name__}.step: gradients are a list of arrays, one for each parameter")
         if len(gradients) != len(self.parameters):
             raise ShapeError(
                 f"{type(self).__name__}.step: {len(gradients)} gradients for {len(self.parameters)} parameters"

@@ -75,7 +75,7 @@ def explain(call, arrays, error) -> None:
     if isinstance(error, TypeError):  # CuPy's, where NumPy's arrays are among its own
         same_device(name, arrays)
     others = () if isinstance(error, AttributeError) else (Number, type(None))  # they may be meant
-    for position, x in enumerate(arrays):
+    for position, x in enumerate(arrays if isinstance(error, AttributeError | TypeError) else ()):
         if not hasattr(x, "dtype") and not isinstance(x, others):
             raise DtypeError(
                 f"{name}: argument {position} is a {type(x).__name__}, but it takes arrays or Tensors; "

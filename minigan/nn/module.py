@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from numbers import Number
 
 import numpy as np
 
 from minigan import devices, graph, writes
-from minigan.errors import MiniganError, ShapeError
+from minigan.errors import DtypeError, MiniganError, ShapeError
 from minigan.tensor import Tensor
 
 
@@ -62,9 +63,21 @@ class Module:
 
     def __call__(self, *inputs, **settings):
         if graph.watch is None:
-            return self.forward(*inputs, **settings)
+            try:
+                return self.forward(*inputs, **settings)
+            except AttributeError as error:
+                self._refuse_numbers(inputs, error)
+                raise
         with graph.watch.layer(self):  # NaNs are being traced: see minigan.debug
             return self.forward(*inputs, **settings)
+
+    def _refuse_numbers(self, inputs, error):
+        """Raise DtypeError where a module of minigan's was called with what has no shape."""
+        for x in inputs:
+            if type(self).__module__.startswith("minigan.") and isinstance(x, Number | str | list | tuple | dict):
+                raise DtypeError(
+                    f"{type(self).__name__}: it was called with a {type(x).__name__}, but it takes arrays or Tensors"
+                ) from error
 
     def __delattr__(self, name):
         for table in (self._parameters, self._buffers, self._modules):
@@ -182,6 +195,8 @@ class Module:
 
     def astype(self, dtype) -> Module:
         """Turn all parameters and buffers into another floating point dtype. Returns the module."""
+        if np.dtype(dtype).kind != "f":
+            raise DtypeError(f"{type(self).__name__}.astype: {np.dtype(dtype)} has no gradients; it takes float dtypes")
         for _, tensor in (*self.named_parameters(), *self.named_buffers()):
             tensor.data, tensor.grad = tensor.data.astype(dtype), None
         return self

@@ -219,7 +219,12 @@ minimum.vjp(1)(lambda g, y, a, b: unbroadcast(_share(g, a, b), b))
 @primitive(saves="x")
 def clip(x, *, low=None, high=None):
     """x with what is below `low` or above `high` moved to the bound; either may be None."""
-    return np.clip(x, low, high)
+    return np.clip(x, _bound(low, x), _bound(high, x))
+
+
+def _bound(bound, x):
+    """A bound that does not widen what it bounds."""
+    return bound.astype(x.dtype) if hasattr(bound, "astype") and x.dtype.kind == "f" else bound
 
 
 @clip.vjp(0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minigan import autograd, writes
-from minigan.errors import GraphError, ShapeError
+from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.ops import device, elementwise, linalg, reduce, shape
 from minigan.tensor import Tensor
 
@@ -42,6 +42,8 @@ def _in_place(ufunc):
             return _write(x, lambda memory: ufunc(memory, array, out=memory, casting="same_kind"))
         except GraphError:
             raise
+        except TypeError as error:
+            raise DtypeError(f"{ufunc.__name__} in place: {error}") from error
         except ValueError as error:
             raise ShapeError(f"{ufunc.__name__} in place: {error}") from error
 
@@ -56,7 +58,11 @@ def _setitem(x, index, new):
     index = tuple(p.data if isinstance(p, Tensor) else p for p in (index if isinstance(index, tuple) else (index,)))
 
     def write(memory):
-        memory[index] = new.data if isinstance(new, Tensor) else new
+        try:
+            memory[index] = new.data if isinstance(new, Tensor) else new
+        except (IndexError, ValueError, TypeError) as error:
+            kind = DtypeError if isinstance(error, TypeError) else ShapeError
+            raise kind(f"x[...] = y, x of shape {memory.shape} and y of {np.shape(new)}: {error}") from error
 
     _write(x, write)
 

@@ -22,6 +22,7 @@ def dropout(x, rate: float, rng: Philox | np.random.Generator):
         raise ShapeError(f"dropout: rate is {rate}, but it is a probability from 0 to below 1")
     if rate == 0:
         return x
+    x = x.astype(np.float32) if x.dtype.kind in "biu" else x
     device = x.device if isinstance(x, Tensor) else device_of(x)
     kept = once(lambda: _uniform(x.shape, rng, device) >= rate)
     one = x.dtype.type(1)

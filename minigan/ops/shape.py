@@ -113,7 +113,8 @@ def concatenate(xs, axis=0):
 @operation
 def stack(xs, axis=0):
     """Arrays, Tensors or numbers of one shape joined along a new axis."""
-    xs = [x if hasattr(x, "ndim") else np.asarray(x) for x in xs]
+    dtype = promoted([x for x in xs if hasattr(x, "dtype")])
+    xs = [x if hasattr(x, "ndim") else _array_of(x, dtype) for x in xs]
     if not xs or any(x.shape != xs[0].shape for x in xs):
         raise ShapeError(f"stack: arrays of shapes {[x.shape for x in xs]}; there is at least one, all of one shape")
     if not xs[0].ndim and promoted(xs) != np.result_type(*(x.dtype for x in xs)):
@@ -135,6 +136,12 @@ def pad(x, *, widths, value=0):
 @pad.vjp(0)
 def _(g, y, x, *, widths, value=0):
     return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))]
+
+
+def _array_of(numbers, dtype):
+    """Python's numbers as an array, floats of this dtype."""
+    array = np.asarray(numbers)
+    return array.astype(dtype) if array.dtype.kind == "f" else array
 
 
 @operation

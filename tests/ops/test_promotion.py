@@ -94,6 +94,30 @@ def test_products_of_mixed_dtypes():
         assert mg.grad(y.sum(), x).dtype == np.float32
 
 
+@pytest.mark.parametrize("low", [np.float64(1), np.ones(2), np.array(1.0), np.ones(2, int), 1])
+def test_bounds_never_widen(low):
+    x = mg.tensor([0.5, 1.5], requires_grad=True)
+    for y in (mg.clip(x, low=low), x.clip(low, np.float64(9))):
+        assert y.dtype == np.float32
+        assert y.tolist() == [1, 1.5]
+        assert mg.grad(y.sum(), x, retain_graph=True).tolist() == [0, 1]
+    if getattr(low, "ndim", 0):
+        low[:] = 9  # after the forward pass
+        assert mg.grad(y.sum(), x).tolist() == [0, 1]
+
+
+def test_dropout_of_integers_is_float32():
+    y = mg.dropout(mg.tensor([1, 2, 3]), 0.5, np.random.default_rng(0))
+    assert y.dtype == np.float32
+    assert set(y.tolist()) <= {0, 2, 4, 6}
+
+
+def test_stacks_of_numbers_are_float32():
+    assert mg.stack([1.0, 2.0]).dtype == np.float32
+    assert mg.stack([[1.0, 2.0], np.float32([3, 4])]).dtype == np.float32
+    assert mg.stack([0.1, mg.tensor(2.0, dtype=np.float64)]).tolist() == [0.1, 2.0]
+
+
 def test_integers_among_themselves_stay_integers():
     x = mg.tensor([1, 2, 3], dtype=np.uint8)
     assert ((x + x).dtype, (x * 2).dtype, (x @ x).dtype) == (np.uint8,) * 3

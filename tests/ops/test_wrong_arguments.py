@@ -85,6 +85,15 @@ FOREIGN = [
     lambda: mg.grad(1.0, X),
     lambda: mg.grad(X.sum(), 1.0),
     lambda: mg.tensor([1.0]).to(3),
+    lambda: mg.tensor([1, 2]).__itruediv__(2),
+    lambda: mg.tensor([1.0]).__setitem__(5, 1.0),
+    lambda: mg.tensor([1.0]).__setitem__(0, "a"),
+    lambda: nn.Linear(2, 2)([1.0, 2.0]),
+    lambda: nn.Sequential(nn.BatchNorm(2))(3.0),
+    lambda: nn.Linear(2, 2).astype(int),
+    lambda: optim.Adam([X]).step([[1, 2, 3]]),
+    lambda: optim.Adam([X]).step(3),
+    lambda: mg.no_grad()(3),
 ]
 
 
