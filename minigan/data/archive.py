@@ -109,9 +109,11 @@ def _zip_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Memb
 
     with errors_named(path), open_regular(path) as file, _zip_errors_named(path), zipfile.ZipFile(file) as archive:
         # Some programs of Windows write its backslashes; of entries with one name the last holds.
-        files = (entry for entry in archive.infolist() if not entry.is_dir())
-        found = {str(PurePosixPath(entry.filename.replace("\\", "/"))): entry for entry in files}
+        names = ((entry.filename.replace("\\", "/"), entry) for entry in archive.infolist())
+        found = {str(PurePosixPath(name)): entry for name, entry in names if not name.endswith("/")}
         for name, entry in found.items():
+            if name == ".":
+                raise DataError(f"{path}: corrupt or truncated archive (a file in it has no name)")
             if entry.flag_bits & ENCRYPTED:
                 raise DataError(f"{path}: {name} is encrypted; extract the archive with its password, name the folder")
             if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):

@@ -203,6 +203,13 @@ def test_zip_archives_may_be_splits_and_have_backslashes(tmp_path):
     assert (train.labels.tolist(), test.labels.tolist(), train.classes) == ([0, 1], [1], ("1", "2"))
 
 
+def test_a_file_without_a_name_is_damage(tmp_path):
+    content = zip_bytes({"0.png": image_bytes(GREY[0])}).replace(b"0.png", bytes(5))
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(DataError, match="corrupt or truncated archive"):
+        load(tmp_path / "a.zip")
+
+
 def test_encrypted_archives_are_refused(tmp_path):
     content = bytearray(zip_bytes({"a/1.png": image_bytes(GREY[0])}))
     for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
