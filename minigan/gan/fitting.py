@@ -136,7 +136,7 @@ def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.
     Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
     raises TrainingError for a count below 1, a seed below 0, or a class that the GAN does not have
     """
-    count, seed = inputs.whole("sample: count", count), inputs.check_seed(seed)
+    count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     if label is not None and gan.classes is None:
         raise TrainingError(f"sample: {gan.name} knows no classes, so it makes no images of class {label}")
     if label is not None and inputs.whole("sample: label", label, least=0) >= gan.classes:

@@ -11,6 +11,7 @@ from minigan.optim import Adam, RMSprop
 from minigan.training.errors import TrainingError
 
 OPTIMISERS = ("adam", "rmsprop")
+LARGEST = 3e38  # of any setting, as of float32
 
 
 def optimiser_of(recipe: Recipe, parameters: list, rate: float) -> Adam | RMSprop:
@@ -63,8 +64,9 @@ def check(recipe: Recipe, gan: GAN) -> None:
 
 def _check_ranges(recipe):
     for name, usual in vars(Recipe()).items():
-        if isinstance(usual, float) and not isinstance(getattr(recipe, name), Real):
-            raise TrainingError(f"{name.replace('_', ' ')} must be a number, not {getattr(recipe, name)!r}")
+        setting = getattr(recipe, name)
+        if isinstance(usual, float) and (not isinstance(setting, Real) or abs(setting) > LARGEST):
+            raise TrainingError(f"{name.replace('_', ' ')} must be a number that float32 holds, not {setting!r}")
     if not isinstance(recipe.betas, tuple) or [isinstance(beta, Real) for beta in recipe.betas] != [True, True]:
         raise TrainingError(f"betas are {recipe.betas!r}, but Adam takes two numbers")
     if recipe.optimiser not in OPTIMISERS:

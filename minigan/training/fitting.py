@@ -73,6 +73,7 @@ def plan(
     """
     seed = inputs.check_seed(seed)
     learning_rate = inputs.real("learning_rate", learning_rate, above=0)
+    batch = inputs.whole("batch", batch)
     inputs.check_augment(augment)
     built = model_of(kind, model, images.shape[1:], seed, options)
     if built.image_shape != images.shape[1:]:

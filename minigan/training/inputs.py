@@ -58,9 +58,12 @@ class Source:
         return {"data": self.name, "images": len(self.images), "dataset": identity.plain()}
 
 
-def whole(name: str, number, least: int = 1) -> int | None:
-    """A whole number of at least so much, NumPy's too, as an int; None is passed over. Raises TrainingError."""
-    if number is None:
+def whole(name: str, number, least: int = 1, needed: bool = False) -> int | None:
+    """A whole number of at least so much, NumPy's too, as an int; None is passed over unless it is needed.
+
+    raises TrainingError
+    """
+    if number is None and not needed:
         return None
     try:
         value = operator.index(number)
@@ -101,9 +104,7 @@ def check_whole(**numbers) -> None:
 
 def check_seed(seed) -> int:
     """A seed as an int. Raises TrainingError for anything but a whole number from 0 on."""
-    if seed is None:
-        raise TrainingError("seed must be a whole number from 0 on, not None")
-    return whole("seed", seed, least=0)
+    return whole("seed", seed, least=0, needed=True)
 
 
 def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]) -> tuple[int | None, int]:

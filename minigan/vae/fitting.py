@@ -92,7 +92,7 @@ def sample(vae: VAE, count: int, seed: int = 0) -> np.ndarray:
 
     raises TrainingError for a count below 1 or a seed below 0
     """
-    count, seed = inputs.whole("sample: count", count), inputs.check_seed(seed)
+    count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     return to_uint8(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
 
 
