@@ -141,7 +141,11 @@ class Watch:
         )
 
     def count(self, result):
-        parts = [np.asarray(r) for r in (result if isinstance(result, tuple) else (result,)) if r is not None]
+        parts = [
+            np.asarray(r.data if isinstance(r, Tensor) else r)
+            for r in (result if isinstance(result, tuple) else (result,))
+            if r is not None
+        ]
         bad = sum(int(np.count_nonzero(~np.isfinite(p) if self.inf else np.isnan(p))) for p in parts)
         return f"{bad} of {sum(p.size for p in parts)} values are {'NaN or infinite' if self.inf else 'NaN'}"
 

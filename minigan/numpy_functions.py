@@ -6,7 +6,8 @@ import numpy as np
 
 from minigan.errors import NumpyFunctionError
 
-WITHOUT_GRADIENT = {  # of NumPy's functions, those whose results have none anyway
+OF_SHAPES = {np.ndim, np.result_type, np.shape, np.size}  # no value is read
+WITHOUT_GRADIENT = OF_SHAPES | {  # of NumPy's functions, those whose results have none anyway
     np.allclose,
     np.argmax,
     np.argmin,
@@ -19,12 +20,8 @@ WITHOUT_GRADIENT = {  # of NumPy's functions, those whose results have none anyw
     np.full_like,
     np.isclose,
     np.may_share_memory,
-    np.ndim,
     np.ones_like,
-    np.result_type,
-    np.shape,
     np.shares_memory,
-    np.size,
     np.zeros_like,
 }
 
@@ -33,7 +30,8 @@ def of_values(function, args, settings):
     """A function of NumPy, of the values of the Tensors among its arguments: an array, as all constants give."""
     if function not in WITHOUT_GRADIENT:
         refuse_gradients(function.__name__, (*args, *settings.values()))
-    return function(*_values(args), **{name: _values(value) for name, value in settings.items()})
+    read = (lambda tensor: tensor.data) if function in OF_SHAPES else (lambda tensor: tensor.numpy())
+    return function(*_with_values(args, read), **{name: _with_values(value, read) for name, value in settings.items()})
 
 
 def refuse_gradients(name, args) -> None:
@@ -58,7 +56,8 @@ def _tensors_in(values):
             yield value
 
 
-def _values(value):
+def _with_values(value, read):
+    """Arguments with arrays for Tensors, in lists too."""
     if isinstance(value, list | tuple):
-        return type(value)(map(_values, value))
-    return value.numpy() if hasattr(value, "requires_grad") else value
+        return type(value)(_with_values(item, read) for item in value)
+    return read(value) if hasattr(value, "requires_grad") else value

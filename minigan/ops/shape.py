@@ -113,8 +113,10 @@ def concatenate(xs, axis=0):
 @operation
 def stack(xs, axis=0):
     """Arrays, Tensors or numbers of one shape joined along a new axis."""
-    dtype = promoted([x for x in xs if hasattr(x, "dtype")])
-    xs = [x if hasattr(x, "ndim") else _array_of(x, dtype) for x in xs]
+    xs = list(xs)
+    arrays = [x for x in xs if hasattr(x, "dtype")]
+    dtype, device = promoted(arrays), _device_of(arrays[0]) if arrays else "cpu"
+    xs = [x if hasattr(x, "ndim") else move(_array_of(x, dtype), device) for x in xs]
     if not xs or any(x.shape != xs[0].shape for x in xs):
         raise ShapeError(f"stack: arrays of shapes {[x.shape for x in xs]}; there is at least one, all of one shape")
     if not xs[0].ndim and promoted(xs) != np.result_type(*(x.dtype for x in xs)):
@@ -136,6 +138,10 @@ def pad(x, *, widths, value=0):
 @pad.vjp(0)
 def _(g, y, x, *, widths, value=0):
     return g[tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape, strict=True))]
+
+
+def _device_of(x):
+    return device_of(x.data if isinstance(x, Tensor) else x)
 
 
 def _array_of(numbers, dtype):

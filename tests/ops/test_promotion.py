@@ -113,7 +113,7 @@ def test_dropout_of_integers_is_float32():
 
 
 def test_stacks_of_numbers_are_float32():
-    assert mg.stack([1.0, 2.0]).dtype == np.float32
+    assert mg.stack(number for number in (1.0, 2.0)).dtype == np.float32
     assert mg.stack([[1.0, 2.0], np.float32([3, 4])]).dtype == np.float32
     assert mg.stack([0.1, mg.tensor(2.0, dtype=np.float64)]).tolist() == [0.1, 2.0]
 
@@ -140,3 +140,10 @@ def test_a_scalar_loss_of_float64_stays_float64():
     for y in (loss * 0.5, loss + 1, loss + mg.tensor(1.0), loss / np.sqrt(2)):
         assert y.dtype == np.float64
     assert (mg.tensor(1.0) / np.sqrt(2)).dtype == np.float32
+
+
+def test_stacks_on_a_device_take_numbers_along():
+    x = mg.tensor([1.0, 2.0], device="sim")
+    y = mg.stack([0.5, x[0], 2])
+    assert (y.device, y.dtype, y.tolist()) == ("sim", np.float32, [0.5, 1, 2])
+    assert np.shape(x) == (2,)
