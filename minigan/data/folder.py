@@ -108,7 +108,7 @@ def read(
     kind = "folder" if path.is_dir() else "archive"
     digest = identity.of_files(images.digests, labels)
     found = Identity(kind, os.path.abspath(path), digest, classes, len(images.pixels))
-    return Dataset(images.pixels, labels, _title(path), classes, left_out, images.remarks).known_as(found)
+    return Dataset(images.pixels, labels, title(path), classes, left_out, images.remarks).known_as(found)
 
 
 def parts_of(path: Path) -> dict[str, Part]:
@@ -202,7 +202,7 @@ def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
     return np.arange(count) * total // count
 
 
-def _title(path: Path) -> str:
+def title(path: Path) -> str:
     """A folder's last name, with the one above it where the last is that of a split or of another set."""
     path = path.resolve()
     name = path.name

@@ -50,7 +50,7 @@ def read_images(
     raises DataError listing the files that cannot be decoded, or naming one of another size
     """
     reader = _Reader(path, names, size, channels)
-    reader.read(names)
+    reader.read(set(names))
     if reader.unreadable and not (skip_unreadable and len(reader.unreadable) < len(names)):
         raise DataError(_complaint(path, reader.unreadable, len(names)))
     bits = _common_depth(reader, learned) if reader.wide else 16

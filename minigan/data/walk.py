@@ -14,7 +14,7 @@ SYSTEM = "in a folder that a system keeps for itself"
 SPECIAL = "neither file nor folder"
 BROKEN = "linked to nothing"
 LOOP = "linked in a circle"
-VANISHED = "gone while the folder was read"
+EMPTY = "empty"
 
 # Folders that file systems, network drives, archivers and editors make; lower case.
 SYSTEM_FOLDERS = frozenset(
@@ -52,23 +52,22 @@ def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
     left_out: told what was passed over
     raises DataError for a folder that cannot be read
     """
-    waiting = [("", (_place(os.stat(folder)),))]
+    waiting = [("", (_place(folder),))]
     while waiting:
         above, inside = waiting.pop()
-        for name in sorted(_entries(folder / above)):
-            path = f"{above}{name}"
-            reason = passed_over(name)
-            status = None if reason else _status(folder / path)
-            if status is None:
-                left_out.add(reason or (BROKEN if os.path.islink(folder / path) else VANISHED), path)
-            elif stat.S_ISREG(status.st_mode):
+        entries = _entries(folder / above)
+        if above and not entries:
+            left_out.add(EMPTY, above)
+        for entry in entries:
+            path = f"{above}{entry.name}"
+            if reason := passed_over(entry.name) or _odd(entry):
+                left_out.add(reason, path)
+            elif entry.is_file():
                 yield path
-            elif not stat.S_ISDIR(status.st_mode):
-                left_out.add(SPECIAL, path)
-            elif _place(status) in inside:
+            elif _place(entry.path) in inside:
                 left_out.add(LOOP, path)
             else:
-                waiting.append((f"{path}/", (*inside, _place(status))))
+                waiting.append((f"{path}/", (*inside, _place(entry.path))))
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -84,22 +83,26 @@ def _without_waiting(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _entries(folder: Path) -> list[str]:
+def _entries(folder: Path) -> list[os.DirEntry]:
     try:
-        return os.listdir(folder)
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """What a name leads to; None where that is nothing, or a link to itself."""
+def _odd(entry: os.DirEntry) -> str | None:
+    """Why there is nothing to read behind a name; None where there is a file or a folder."""
     try:
-        return os.stat(path)
+        if entry.is_file() or entry.is_dir():
+            return None
+        return BROKEN if entry.is_symlink() and not os.path.exists(entry.path) else SPECIAL
     except PermissionError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except OSError:
-        return None
+        raise DataError(f"{entry.path}: {error.strerror}") from error
+    except OSError:  # a link to itself
+        return BROKEN
 
 
-def _place(status: os.stat_result) -> tuple[int, int]:
+def _place(path: str | Path) -> tuple[int, int]:
+    status = os.stat(path)
     return status.st_dev, status.st_ino

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import shlex
 import signal
+from pathlib import Path
 
 import click
 
@@ -150,6 +151,8 @@ def load_data(
     """The training images of a source, with a word on any download; with `splits` also images to test on."""
     named = {listing.name for listing in available()}
     size = FOLDER_SIZE if size is None and source not in named else size
+    if source in named and data_dir is None and Path(source).is_dir():
+        click.echo(f"note: {source} is minigan's own set; the folder {source} that is here is --data ./{source}")
     with Downloads() as downloads:
         how = {
             "size": size,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data_files import image_bytes, tar_bytes, write_tree
 
-from minigan.data import image_folder, reading
+from minigan.data import image_folder, load, reading
 from minigan.data.walk import SYSTEM_FOLDERS
 from minigan.errors import DataError
 from minigan.training.folder import CONFIG, FORMAT
@@ -76,6 +76,17 @@ def test_a_run_is_no_data_set(tmp_path):
     with pytest.raises(DataError, match="is a run of minigan, not a data set"):
         image_folder(tmp_path)
     assert len(image_folder(tmp_path / "samples")) == 1
+
+
+@pytest.mark.parametrize("beside", [PETS, {"1.png": shade(1), "2.png": shade(2)}])
+def test_arrays_beside_images_do_not_hide_them(tmp_path, beside):
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((5, 4, 4), np.uint8))
+    write_tree(tmp_path, {**beside, "masks.npy": stream.getvalue()})
+    if beside is PETS:
+        assert load(tmp_path).classes == ("cat", "dog")
+    assert shades(load(tmp_path)) == [1, 2]
+    assert load(tmp_path).left_out.words() == "1 file: 1 not readable as an image (masks.npy)"
 
 
 def test_another_config_is_no_run(tmp_path):
@@ -208,16 +219,22 @@ def test_images_that_vanish_while_they_are_read_are_no_pixels(tmp_path, monkeypa
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     write_tree(tmp_path, PETS)
-    listed = os.listdir
+    listed = os.scandir
 
     def refuse(path):
         if str(path).endswith("dog"):
             raise PermissionError(13, "Permission denied", str(path))
         return listed(path)
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match="dog: Permission denied"):
         image_folder(tmp_path)
+
+
+def test_a_folder_without_files_is_counted(tmp_path):
+    write_tree(tmp_path, PETS)
+    (tmp_path / "cow").mkdir()
+    assert image_folder(tmp_path).left_out.words() == "1 file: 1 empty (cow/)"
 
 
 def test_names_that_no_terminal_shows_are_escaped(tmp_path):

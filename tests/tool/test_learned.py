@@ -112,6 +112,14 @@ def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(tool):
     assert (found["classifier"], found["dataset"]) == ("runs/cnn-cats-2", config_of("cnn-cats-2")["dataset"])
 
 
+def test_a_folder_that_is_not_meant_by_its_name_is_pointed_out(runs):
+    outcome = runs("train", "mlp-gan", "--data", "glyphs", *SMALL, "--steps", 1, "--out", "digits")
+    assert outcome.out.startswith(
+        "note: glyphs is minigan's own set; the folder glyphs that is here is --data ./glyphs"
+    )
+    assert config_of("../digits")["dataset"]["kind"] == "glyphs"
+
+
 def test_arrays_are_asked_for(runs):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
     mg.gan.fit("mlp-gan", images, steps=1, batch=8, out="runs/array")
