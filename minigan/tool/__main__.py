@@ -1,6 +1,8 @@
 """Where the command line starts, and where every error ends as one message."""
 
+import contextlib
 import functools
+import os
 import sys
 import warnings
 
@@ -11,7 +13,25 @@ def main(arguments: list[str] | None = None) -> int:
     0: done, and for a run: its weights, log and configuration are saved (a picture or the report that could not be made
     is a warning); 1: an error, told in one message; 2: the command line was not understood; 130, 143, 129: stopped by
     Ctrl-C, SIGTERM, SIGHUP
+    Whoever reads the words may go away (`| head`): everything is done all the same, and the code is as it would be.
+    Words that were lost otherwise, as by a full disk, make a 0 a 1.
     """
+    from minigan.training.streams import Steady
+
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream is None:  # closed: the next file that is opened would have its number, and be taken for it
+            os.open(os.devnull, os.O_RDWR)
+    out = Steady(sys.stdout)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Steady(sys.stderr)):
+        code = _main(arguments)
+        out.flush()
+        if out.lost and not isinstance(out.lost, BrokenPipeError):
+            _fail(f"standard output cannot be written: {out.lost}")
+            return code or 1
+    return code
+
+
+def _main(arguments):
     try:
         import click
 
@@ -22,11 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"minigan: the command line needs {error.name}: pip install 'minigan[train]'", file=sys.stderr)
         return 1
     from minigan.errors import MiniganError
-    from minigan.training.errors import RunWarning
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always", RunWarning)
+            for kind in _told():
+                warnings.simplefilter("always", kind)
             warnings.showwarning = functools.partial(_warn, warnings.showwarning)
             return cli.main(arguments, prog_name="minigan", standalone_mode=False) or 0
     except MiniganError as error:
@@ -42,13 +62,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _warn(otherwise, message, category, *where, **how):
-    """Show a warning about a run as one line, without the line of code that it comes from."""
-    from minigan.training.errors import RunWarning
-
-    if issubclass(category, RunWarning):
+    """Show a warning that is meant for the user as one line, without the line of code that it comes from."""
+    if issubclass(category, _told()):
         print(f"warning: {message}", file=sys.stderr)
     else:
         otherwise(message, category, *where, **how)
+
+
+def _told():
+    """The warnings that are meant for whoever uses the tool."""
+    from minigan.kernels.cache import CacheWarning
+    from minigan.training.errors import RunWarning
+
+    return RunWarning, CacheWarning
 
 
 def _fail(message):

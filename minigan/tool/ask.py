@@ -42,8 +42,8 @@ def put_together(saved, file):
     """Say what people answered, and write it to a file where one is named."""
     check_files(file, None)
     found = answered(saved)
-    click.echo(words(found))
     keep(file, found.plain())
+    click.echo(words(found))
 
 
 def _page_file(out):

@@ -29,9 +29,9 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
     train, test = real_images(*common(learned, source, data_dir), gans[0].image_shape)
     say_notes(learned, train)
     found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
-    click.echo(text_of(found, first, second))
     data = {"data": train.name, "dataset": train.identity.plain()}
     keep(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
+    click.echo(text_of(found, first, second))
 
 
 def loaded(run: str, config: dict) -> GAN:

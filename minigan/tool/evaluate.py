@@ -55,17 +55,22 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     title = f"{count:,} images of {folder}"
     plain = {"run": folder, "seed": seed, "dataset": train.identity.plain()}
     if model:
-        plain |= {"classifier": str(judge), **judged(title, images, model, train, test, seed, adversarial, picture)}
+        plain["classifier"] = str(judge)
+
+        def save(figures):
+            plain.update(figures)
+            keep(file, plain)
+
+        judged(title, images, model, train, test, seed, adversarial, picture, save)
     else:
         click.echo(f"{title}; measures by a classifier are left out, as there is none (--classifier RUN)")
-    keep(file, plain)
     if weights:
         if images.shape[1:] != shape:
             train, test = real_images(source, data_dir, images.shape[1:])
         found = measured(images, weights, train, test, most)
-        click.echo(f"\n{inception_words(found)}")
         plain["inception"] = {"file": inception, **found.plain()}
         keep(file, plain)
+        click.echo(f"\n{inception_words(found)}")
 
 
 def keep(file: str | None, plain: dict) -> None:
@@ -74,23 +79,22 @@ def keep(file: str | None, plain: dict) -> None:
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
 
 
-def judged(title, images, model, train, test, seed, adversarial, picture):
-    """Say what a classifier finds, draw the picture, and give all figures as JSON keeps them."""
+def judged(title, images, model, train, test, seed, adversarial, picture, save):
+    """Say what a classifier finds, after its figures are saved, as JSON keeps them, and the picture is drawn."""
     if adversarial:
         check_enough(images, test.images)
     judged_of_either = min(map(len, (images, train, test)))
     if judged_of_either < len(images):
         click.echo(f"note: {judged_of_either:,} of the images are judged, beside as many test images as there are")
     found = evaluation.evaluate(images, model, train, test, seed)
-    click.echo(words(found, title))
-    plain = found.plain()
-    if adversarial:
-        apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
-        click.echo(text_of(apart))
-        plain["adversarial"] = asdict(apart)
+    save(found.plain())
     if picture:
         files.write(Path(picture), grid_png(found.nearest, COLUMNS))
-    return plain
+    click.echo(words(found, title))
+    if adversarial:
+        apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
+        save({"adversarial": asdict(apart)})
+        click.echo(text_of(apart))
 
 
 def check_files(file: str | None, picture: str | None) -> None:

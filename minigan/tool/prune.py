@@ -54,12 +54,13 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
         if name == "after":
             pruned = pruning.prune(network, share, scope)
         columns[name] = {**judged(model), "deflated": pruning.deflated_size(network)}
-    click.echo(f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})\n")
-    click.echo(f"{table_of_layers(pruned)}\n\n{table_of_scores(columns)}")
     plain = {"run": folder, "player": player, "seed": seed, **pruned.plain(), **columns}
     keep(file, plain)
     if out:
         keep_run(model, player, folder, out, plain)
+    click.echo(f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})\n")
+    click.echo(f"{table_of_layers(pruned)}\n\n{table_of_scores(columns)}")
+    if out:
         click.echo(f"the pruned run is in {out}")
 
 

@@ -4,6 +4,7 @@ import sys
 import time
 
 from minigan.training.callbacks import Callback
+from minigan.training.streams import Steady
 
 SECONDS = 5  # between lines where there is no terminal
 
@@ -47,7 +48,7 @@ class Progress(Callback):
         self.told = 0.0
 
     def on_start(self, trainer):
-        self.stream = self.stream or sys.stderr
+        self.stream = Steady(self.stream or sys.stderr)
         for note in trainer.notes:
             print(note, file=self.stream)
         self.bar = _bar(self.stream, trainer)
