@@ -12,6 +12,7 @@ from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
 from minigan.tool.evaluate import check_files, keep
 from minigan.tool.learned import Learned, real_images, say_notes
+from minigan.tool.options import check_new_file
 from minigan.tool.sample import samples
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -49,10 +50,9 @@ def put_together(saved, file):
 def _page_file(out):
     """Where the page goes. Raises RunError for a place where it cannot be, before anything is done for it."""
     path = Path(out)
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+    if path.suffix.lower() not in (".html", ".htm"):
         raise RunError(f"--out {out}: the file's name must end in .html")
-    if not path.parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {path.parent}")
+    check_new_file("--out", path)
     return path
 
 

@@ -3,17 +3,16 @@
 import click
 
 import minigan
+from minigan.tool.options import PLACE, POSITIVE, SEED, Real, Whole, force_option
 from minigan.tool.unreadable import skip_unreadable_option
 
-POSITIVE = click.IntRange(min=1)
-SEED = click.IntRange(min=0)
 OBJECTIVES = "minimax", "non-saturating", "least-squares", "hinge", "wasserstein"
 
 
 def recipe_options(command):
     """Options for single settings of a model's recipe, named as there."""
-    rate, share = click.FloatRange(min=0, min_open=True), click.FloatRange(min=0, max=1, max_open=True)
-    amount = click.FloatRange(min=0)
+    rate, share = Real(min=0, min_open=True), Real(min=0, max=1, max_open=True)
+    amount = Real(min=0)
     options = (
         click.option("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)}."),
         click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Of both players."),
@@ -46,8 +45,10 @@ def cli():
 
 @cli.command()
 @click.argument("model", default="dcgan")
-@click.option("--data", "source", default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a path.")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--data", "source", type=PLACE, default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a path."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [some minutes on two cores].")
 @click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
@@ -62,19 +63,23 @@ def cli():
 @click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
 @click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
 @recipe_options
-@click.option("--from", "start", metavar="RUN", help="Begin with the weights of this run, as far as they fit.")
+@click.option(
+    "--from", "start", type=PLACE, metavar="RUN", help="Begin with the weights of this run, as far as they fit."
+)
 @click.option("--freeze", metavar="NAMES", help="Parts not to train, with commas between: generator.0, discriminator.")
 @click.option("--task", metavar="NAME", help="deconvnet: super-resolution, completion, denoising, classification.")
-@click.option("--adversarial", type=click.FloatRange(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
+@click.option("--adversarial", type=Real(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
 @click.option("--filters", type=POSITIVE, metavar="N", help="deconvnet: channels between its layers [32].")
 @click.option("--kernel", type=POSITIVE, metavar="N", help="deconvnet: pixels along a kernel [3].")
 @click.option("--depth", type=POSITIVE, metavar="N", help="deconvnet: convolutions, and transposed ones [1].")
-@click.option("--features", metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are.")
+@click.option(
+    "--features", type=PLACE, metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are."
+)
 @click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
 @click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
 @click.option("--precision", metavar="NAME", help="GANs, of a GPU's products: float32, tf32 or bf16 [float32].")
 @click.option("--captured", is_flag=True, default=None, help="GANs, on a GPU: launch a step as one CUDA graph.")
-@click.option("--out", metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
+@click.option("--out", type=PLACE, metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace the run in --out, once the new one is whole.")
 def train(**options):
     """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
@@ -91,11 +96,14 @@ def train(**options):
 
 
 @cli.command()
-@click.argument("run", type=click.Path())
+@click.argument("run", type=PLACE)
 @click.option("--count", type=POSITIVE, default=64, show_default=True, metavar="N", help="How many images.")
-@click.option("--out", required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C).")
+@click.option(
+    "--out", type=PLACE, required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C)."
+)
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
 @click.option("--class", "label", type=SEED, metavar="N", help="Of this class alone, for a model that knows classes.")
+@force_option
 def sample(run, count, out, seed, label):
     """Generate images with the trained GAN or VAE of the folder RUN."""
     from minigan.tool.sample import write
@@ -104,23 +112,31 @@ def sample(run, count, out, seed, label):
 
 
 @cli.command()
-@click.argument("run", type=click.Path())
+@click.argument("run", type=PLACE)
+@click.option("--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge.")
 @click.option(
-    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge."
+    "--classifier", type=PLACE, metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA]."
 )
-@click.option("--classifier", metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA].")
-@click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the classifier learned from]."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
 @click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
-@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
-@click.option("--picture", metavar="FILE", help="Images nearest to a training image, each before that one: a .png.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @click.option(
-    "--inception", metavar="FILE", help="FID and IS too, by the 2015 Inception network's weights: .pth, .safetensors."
+    "--picture", type=PLACE, metavar="FILE", help="Images nearest to a training image, each before that one: a .png."
 )
-@click.option("--most", type=click.IntRange(min=10), metavar="N", help="FID: training images to take it to [all].")
+@click.option(
+    "--inception",
+    type=PLACE,
+    metavar="FILE",
+    help="FID and IS too, by the 2015 Inception network's weights: .pth, .safetensors.",
+)
+@click.option("--most", type=Whole(min=10), metavar="N", help="FID: training images to take it to [all].")
 @click.option("--device", metavar="NAME", help="FID and IS: what the network runs on, cpu, cuda or sim [cpu].")
+@force_option
 def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture, inception, most, device):
     """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
 
@@ -141,24 +157,25 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 
 
 @cli.command()
-@click.argument("run", type=click.Path())
-@click.option("--out", required=True, metavar="FILE", help="The page, one .html file that needs nothing else.")
+@click.argument("run", type=PLACE)
 @click.option(
-    "--count", type=click.IntRange(1, 1000), default=50, show_default=True, metavar="N", help="Images of each kind."
+    "--out", type=PLACE, required=True, metavar="FILE", help="The page, one .html file that needs nothing else."
 )
-@click.option("--data", "source", metavar="SOURCE", help="The real images [what the run learned from].")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--count", type=Whole(1, 1000), default=50, show_default=True, metavar="N", help="Images of each kind.")
+@click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the run learned from].")
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and the order in which they are shown.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Real(min=0, min_open=True),
     metavar="X",
     help="Hide each image after X seconds [it stays until it is answered].",
 )
 @click.option(
     "--examples", type=SEED, default=8, show_default=True, metavar="N", help="Training images to see before it begins."
 )
+@force_option
 def ask(run, out, count, source, data_dir, seed, seconds, examples):
     """Make a page that asks people which images are real.
 
@@ -171,8 +188,9 @@ def ask(run, out, count, source, data_dir, seed, seconds, examples):
 
 
 @cli.command()
-@click.argument("saved", metavar="FILES", nargs=-1, required=True, type=click.Path())
-@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+@click.argument("saved", metavar="FILES", nargs=-1, required=True, type=PLACE)
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@force_option
 def answers(saved, file):
     """Put together what people answered to one page.
 
@@ -184,13 +202,13 @@ def answers(saved, file):
 
 
 @cli.command()
-@click.argument("first", metavar="RUN", type=click.Path())
-@click.argument("second", metavar="RUN", type=click.Path())
+@click.argument("first", metavar="RUN", type=PLACE)
+@click.argument("second", metavar="RUN", type=PLACE)
 @click.option(
-    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images of either run."
+    "--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images of either run."
 )
-@click.option("--data", "source", metavar="SOURCE", help="The real images [what both runs learned from].")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what both runs learned from].")
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
 @click.option(
@@ -200,7 +218,8 @@ def answers(saved, file):
     show_default=True,
     help="Of the discriminators' batch norms: a batch's, as in training, or running ones.",
 )
-@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@force_option
 def compare(first, second, count, source, data_dir, seed, statistics, file):
     """Compare the GANs in two run folders: each discriminator is asked about the other's images.
 
@@ -212,10 +231,10 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
 
 
 @cli.command()
-@click.argument("run", type=click.Path())
+@click.argument("run", type=PLACE)
 @click.option(
     "--share",
-    type=click.FloatRange(min=0, max=1, max_open=True),
+    type=Real(min=0, max=1, max_open=True),
     default=0.5,
     show_default=True,
     metavar="X",
@@ -228,16 +247,21 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
     show_default=True,
     help="Of all, or of each layer.",
 )
+@click.option("--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge.")
 @click.option(
-    "--count", type=click.IntRange(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge."
+    "--classifier", type=PLACE, metavar="RUN", help="That judges images: a run of `minigan train cnn` [runs/cnn-DATA]."
 )
-@click.option("--classifier", metavar="RUN", help="That judges images: a run of `minigan train cnn` [runs/cnn-DATA].")
-@click.option("--data", "source", metavar="SOURCE", help="The real images [what the classifier learned from].")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the classifier learned from]."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
-@click.option("--out", metavar="DIR", help="Keep the pruned weights as a run, in a folder that is not there yet.")
-@click.option("--json", "file", metavar="FILE", help="Write all figures to FILE.")
+@click.option(
+    "--out", type=PLACE, metavar="DIR", help="Keep the pruned weights as a run, in a folder that is not there yet."
+)
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@force_option
 def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):
     """Set the smallest weights of the trained model in the folder RUN to 0, and judge it before and after.
 
@@ -250,15 +274,21 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
 
 
 @cli.command()
-@click.argument("run", type=click.Path())
-@click.option("--out", metavar="DIR", help="Where the pictures go [RUN-inside, beside the run].")
+@click.argument("run", type=PLACE)
+@click.option("--out", type=PLACE, metavar="DIR", help="Where the pictures go [RUN-inside, beside the run].")
 @click.option(
-    "--classifier", metavar="RUN", help="A GAN or VAE: also steps from class to class, as this one tells them."
+    "--classifier",
+    type=PLACE,
+    metavar="RUN",
+    help="A GAN or VAE: also steps from class to class, as this one tells them.",
 )
-@click.option("--data", "source", metavar="SOURCE", help="Images to look at [a classifier: those it learned from].")
-@click.option("--data-dir", metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--data", "source", type=PLACE, metavar="SOURCE", help="Images to look at [a classifier: those it learned from]."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of all that is drawn.")
+@force_option
 def inspect(run, out, classifier, source, data_dir, seed):
     """Draw what is inside the trained network of the folder RUN.
 

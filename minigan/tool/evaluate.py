@@ -17,6 +17,7 @@ from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.inception import loaded, measured
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes, usual_judge
+from minigan.tool.options import check_new_file
 from minigan.tool.sample import samples
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -100,10 +101,8 @@ def judged(title, images, model, train, test, seed, adversarial, picture, save):
 def check_files(file: str | None, picture: str | None) -> None:
     """Raise RunError for files that cannot be written, before anything is done for them."""
     for option, path in (("--json", file), ("--picture", picture)):
-        if path is not None and (not path or Path(path).is_dir()):
-            raise RunError(f"{option} {path}: a file's name is wanted")
-        if path and not Path(path).parent.is_dir():
-            raise RunError(f"{option} {path}: there is no folder {Path(path).parent}")
+        if path is not None:
+            check_new_file(option, path)
     if picture and Path(picture).suffix.lower() != ".png":
         raise RunError(f"--picture {picture}: the file's name must end in .png")
 

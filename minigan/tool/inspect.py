@@ -17,6 +17,7 @@ from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Linear, Module
 from minigan.tool.learned import Learned, real_images, say_notes
+from minigan.tool.options import forced
 from minigan.tool.sample import KINDS
 from minigan.training import files
 from minigan.training.errors import RunError
@@ -82,6 +83,8 @@ def folder_for(run: str, out: str | None) -> Path:
         raise RunError(f"{place}: is a file; the pictures need a folder (--out DIR)")
     if RunFolder(place).is_run():
         raise RunError(f"{place}: is the folder of a run, in which nothing else is put; choose another one (--out DIR)")
+    if place.is_dir() and any(place.glob("*.png")) and not forced():
+        raise RunError(f"{place}: has pictures in it; choose another folder (--out DIR), or replace them (--force)")
     return place
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from minigan.tool.options import check_new_file
 from minigan.training import files
 from minigan.training.errors import RunError, TrainingError
 from minigan.training.folder import RunFolder
@@ -27,8 +28,7 @@ def write(run: str, count: int, out: str, seed: int, label: int | None = None) -
     path = Path(out)
     if path.suffix.lower() not in ENDINGS:
         raise TrainingError(f"--out {out}: the file's name must end in .png (a grid) or .npz (an array)")
-    if not path.parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {path.parent}")
+    check_new_file("--out", path)
     images = samples(run, count, seed, label)
     files.write(path, grid_png(images) if path.suffix.lower() == ".png" else npz(images))
     click.echo(f"{count} images of {' x '.join(map(str, images.shape[1:]))} in {path}")

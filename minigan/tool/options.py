@@ -1,0 +1,85 @@
+"""What the commands' options are made of: types that let nothing through that makes no sense, and --force."""
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import click
+
+from minigan.training.errors import RunError
+
+FORCE = "minigan.force"
+
+
+class Place(click.ParamType):
+    """The path of a file or folder, or a name; ~ is the home folder, also where the shell leaves it (--out=~/x)."""
+
+    name = "path"
+
+    def convert(self, value, param, ctx):
+        if not value.strip():
+            self.fail("it is empty.", param, ctx)
+        place = os.path.expanduser(value)
+        if place.startswith("~"):
+            self.fail(f"{value!r}: there is no such home folder; ./{value} is what is called so here.", param, ctx)
+        try:
+            os.stat(place)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                self.fail("the name is too long.", param, ctx)
+        except ValueError:  # a NUL, or half a letter
+            self.fail(f"{value!r} cannot be the name of a file.", param, ctx)
+        return place
+
+
+class Real(click.FloatRange):
+    """A number of a range that is neither infinite nor NaN, which lies in every range."""
+
+    def convert(self, value, param, ctx):
+        if not math.isfinite(number := super().convert(value, param, ctx)):
+            self.fail(f"{number} is not a number to work with.", param, ctx)
+        return number
+
+
+class Whole(click.IntRange):
+    """An integer of a range that ends at LARGEST where it says no other end: beyond, nothing can be counted."""
+
+    LARGEST = 2**31 - 1
+
+    def __init__(self, min=0, max=LARGEST):
+        super().__init__(min, max)
+
+
+PLACE = Place()
+POSITIVE = Whole(1)
+SEED = Whole(0, 2**63 - 1)
+
+force_option = click.option(
+    "--force",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, parameter, value: context.meta.__setitem__(FORCE, value),
+    help="Replace files that are there.",
+)
+
+
+def forced() -> bool:
+    """Whether the present command was called with --force."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(FORCE, False)
+
+
+def check_new_file(option: str, path: str | os.PathLike) -> None:
+    """Raise RunError, before anything is done for it, where a file cannot go there, or one is there and may not go."""
+    path = Path(path)
+    if path.is_dir():
+        raise RunError(f"{option} {path}: a file's name is wanted, and this is a folder")
+    if not path.parent.is_dir():
+        raise RunError(f"{option} {path}: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        raise RunError(
+            f"{option} {path}: is neither a file nor a new name; files are written whole and then put in place"
+        )
+    if path.exists() and not forced():
+        raise RunError(f"{option} {path}: is there already; choose another name, or replace it (--force)")
