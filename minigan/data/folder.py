@@ -11,7 +11,7 @@ from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
 from minigan.data.dataset import Dataset
 from minigan.data.identity import Identity
 from minigan.data.kinds import Kinds
-from minigan.data.left_out import LeftOut
+from minigan.data.left_out import LeftOut, printable
 from minigan.data.pixels import Size, check_format
 from minigan.data.reading import read_images
 from minigan.data.splits import (
@@ -207,5 +207,5 @@ def title(path: Path) -> str:
     path = path.resolve()
     name = path.name
     ending = next((ending for ending in ARCHIVE_ENDINGS if name.lower().endswith(ending)), "")
-    name = name.removesuffix(ending) or "images"
-    return f"{path.parent.name}/{name}".lstrip("/") if name in identity.SETS or split_named(name) else name
+    name = printable(name.removesuffix(ending)) or "images"
+    return f"{printable(path.parent.name)}/{name}".lstrip("/") if name in identity.SETS or split_named(name) else name

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from minigan.data.left_out import printable
+
 SETS = ("glyphs", "mnist", "fashion-mnist", "cifar10")  # that have names of their own
 ROWS = 4096  # images digested at a time
 
@@ -50,7 +52,7 @@ class Identity:
         """The images in a few words, as a sentence names them."""
         if self.kind == "array":
             return f"an array of {self.count:,} images"
-        return self.kind if self.path is None else f"{self.path} ({self.kind})"
+        return self.kind if self.path is None else f"{printable(self.path)} ({self.kind})"
 
 
 def of_arrays(images: np.ndarray, labels: np.ndarray | None = None) -> str:

@@ -1,6 +1,7 @@
 """What later commands take for the images that a run learned from."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,16 @@ def test_a_folder_that_is_not_meant_by_its_name_is_pointed_out(runs):
         "note: glyphs is minigan's own set; the folder glyphs that is here is --data ./glyphs"
     )
     assert config_of("../digits")["dataset"]["kind"] == "glyphs"
+
+
+def test_a_folder_whose_name_no_terminal_shows_is_a_source(runs):
+    name = os.fsdecode(b"p\xff\x1b[31m")
+    draw_folder(name, count=12)
+    outcome = runs("train", "mlp-gan", "--data", name, *SMALL, "--steps", 1, "--out", "run")
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.startswith(r"mlp-gan on p\udcff\x1b[31m: 24 images of 8 x 8 x 3")
+    outcome = runs("ask", "run", "--count", 2, "--out", "page.html")
+    assert outcome.code == 0, outcome.err
 
 
 def test_arrays_are_asked_for(runs):
