@@ -182,6 +182,8 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
                 g = devices.move(np.asarray(devices.to_cpu(g), y.dtype), y.device)
             except (TypeError, ValueError) as error:
                 raise DtypeError(f"{caller}: a gradient of y is a {type(g).__name__}, but no array: {error}") from error
+        elif g.dtype != y.dtype:
+            g = g.astype(y.dtype)
         if g.shape != y.shape:
             raise ShapeError(f"{caller}: y has shape {y.shape}, but the gradient given for it has {g.shape}")
         seeds.append((y, g))

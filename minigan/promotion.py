@@ -40,6 +40,8 @@ def settled(call, operands, args, arrays, static, out):
     kind = out.dtype.kind
     if kind == "u" and call.forward is np.negative:
         raise DtypeError(f"negative: {out.dtype} has no negative numbers; convert with .astype(np.float32)")
+    if kind == "O" or (kind == "c" and any(x.requires_grad for x in args if isinstance(x, Tensor))):
+        raise DtypeError(f"{call.__name__}: the result would be {out.dtype}, but gradients are of real numbers")
     if kind != "f":
         return args, arrays, out
     known = [x.dtype for x in args[operands] if hasattr(x, "dtype")]
@@ -57,6 +59,8 @@ def settled(call, operands, args, arrays, static, out):
 def _converted(x, dtype):
     if hasattr(x, "dtype"):
         return x if x.dtype == dtype else x.astype(dtype)
+    if isinstance(x, list | tuple):
+        return np.asarray(x, dtype)
     return dtype.type(x) if isinstance(x, Number) else x
 
 

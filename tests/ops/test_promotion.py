@@ -14,6 +14,7 @@ NARROW = {  # what never widens float32
     "a Python integer": 2,
     "a Python float": 0.5,
     "a truth value": True,
+    "a list": [1, 1, 2],
     "a NumPy float64": np.sqrt(2),
     "a NumPy int64": np.int64(3),
     "an array without dimensions": np.array(2.0),
@@ -92,6 +93,20 @@ def test_products_of_mixed_dtypes():
         assert y.dtype == np.float32
         assert np.array_equal(y.numpy(), integers)
         assert mg.grad(y.sum(), x).dtype == np.float32
+
+
+def test_a_gradient_that_is_given_takes_the_dtype_of_its_value():
+    layer, x = mg.nn.Conv2d(1, 1, 1), mg.tensor(np.ones((1, 2, 2, 1), np.float32), requires_grad=True)
+    for g in (np.ones((1, 2, 2, 1)), mg.tensor(np.ones((1, 2, 2, 1)))):
+        assert mg.grad(layer(x), x, g).dtype == np.float32
+
+
+@pytest.mark.parametrize("other", [1j, np.ones(2, complex), np.array([1, 2], object)])
+def test_what_has_no_gradient_is_refused(other):
+    x = mg.tensor([1.0, 2.0], requires_grad=True)
+    for call in (lambda: x * other, lambda: other + x):
+        with pytest.raises(mg.DtypeError, match="real numbers"):
+            call()
 
 
 @pytest.mark.parametrize("low", [np.float64(1), np.ones(2), np.array(1.0), np.ones(2, int), 1])
