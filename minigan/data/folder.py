@@ -30,6 +30,7 @@ from minigan.errors import DataError
 NO_IMAGE = "not readable as an image"
 RUN = "in a run of minigan"
 CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # how a run's folder is known
+NAME_ENDINGS = (*ARCHIVE_ENDINGS, ".npz", ".npy")  # that are no part of a set's name
 INSIDE = "-inside"  # what `minigan inspect` adds to a run's name for its pictures
 
 
@@ -206,6 +207,6 @@ def title(path: Path) -> str:
     """A folder's last name, with the one above it where the last is that of a split or of another set."""
     path = path.resolve()
     name = path.name
-    ending = next((ending for ending in ARCHIVE_ENDINGS if name.lower().endswith(ending)), "")
-    name = printable(name.removesuffix(ending)) or "images"
+    ending = next((ending for ending in NAME_ENDINGS if name.lower().endswith(ending)), "")
+    name = printable(name[: len(name) - len(ending)]) or "images"
     return f"{printable(path.parent.name)}/{name}".lstrip("/") if name in identity.SETS or split_named(name) else name

@@ -15,6 +15,7 @@ from minigan.data.archive import is_zip, members
 from minigan.data.arrays import MOST_CLASSES, check_channels, images_from
 from minigan.data.compressed import errors_named, read_at_most
 from minigan.data.dataset import Dataset
+from minigan.data.folder import title
 from minigan.data.identity import Identity
 from minigan.data.idx import read_idx
 from minigan.data.left_out import named
@@ -77,7 +78,7 @@ def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Da
     kind = "folder" if path.is_dir() else "array file"
     origin = Identity(kind, os.path.abspath(path), digest, classes, len(images))
     labels = None if labels is None else labels[chosen]
-    return Dataset(images[chosen], labels, path.resolve().stem, classes).known_as(origin)
+    return Dataset(images[chosen], labels, title(path), classes).known_as(origin)
 
 
 def has_test(path: Path, arrays: Arrays) -> bool:

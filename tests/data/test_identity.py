@@ -65,10 +65,13 @@ def test_every_set_with_a_name_of_its_own_is_known():
     assert ("glyphs", *sources.SOURCES) == SETS
 
 
-@pytest.mark.parametrize("name", [*SETS, "train", "Testing", "train.tar.gz"])
+@pytest.mark.parametrize("name", [*SETS, "train", "Testing", "train.tar.gz", "TEST.TGZ", "glyphs.npz"])
 def test_a_folder_that_is_called_as_others_are_is_named_with_the_one_above(tmp_path, name):
     place = tmp_path / "pets" / name
-    if "." in name:
+    if name.endswith("npz"):
+        place.parent.mkdir()
+        np.savez(place, images=np.zeros((3, 4, 4), np.uint8))
+    elif "." in name:
         place.parent.mkdir()
         place.write_bytes(tar_bytes(FILES, "w:gz"))
     else:
