@@ -6,6 +6,7 @@ Results are compared with the reference's: new memory is NaN, so a kernel that r
 import faulthandler
 import os
 import sys
+import traceback
 
 import numpy as np
 from geometries import DTYPES, algorithm_geometries, window_geometries
@@ -192,11 +193,18 @@ def main(side, scratch="exact"):
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    for name in (*CALLS, *UPDATES):
-        cases = CALLS[name][0] if name in CALLS else LISTS
-        how(given(cases, DTYPES, SEED)(checks_of(name)))()
-    print("all were right", flush=True)
-    os._exit(0)  # Python would free arrays after the functions that free them
+    status = 1
+    try:
+        for name in (*CALLS, *UPDATES):
+            cases = CALLS[name][0] if name in CALLS else LISTS
+            how(given(cases, DTYPES, SEED)(checks_of(name)))()
+        print("all were right", flush=True)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)  # Python would free arrays after the functions that free them
 
 
 if __name__ == "__main__":
