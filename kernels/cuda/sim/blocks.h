@@ -373,7 +373,7 @@ static std::string parameter() {
 }
 
 template <class... P>
-static const char *parameters(void (*)(P...)) {
+UNSEEN static const char *parameters(void (*)(P...)) {
     static const std::string lines = (std::string() + ... + parameter<std::decay_t<P>>());
     return lines.c_str();
 }
