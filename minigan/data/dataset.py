@@ -57,6 +57,11 @@ class Dataset:
 
     def __post_init__(self):
         images = self.images
+        for what, array in (("images", images), ("labels", self.labels)):
+            if not isinstance(array, np.ndarray) and not (what == "labels" and array is None):
+                raise DataError(f"{self.name}: {what} must be an array, not a {type(array).__name__}")
+            if np.ma.is_masked(array):
+                raise DataError(f"{self.name}: some of the {what} are masked; fill them first: {what}.filled(...)")
         if images.dtype != np.uint8 or images.ndim != 4:
             raise DataError(
                 f"{self.name}: images must be uint8 (N, H, W, C), got {images.dtype} {images.shape}; "

@@ -39,7 +39,10 @@ def labels_of(call: str, labels, count: int, classes: int) -> np.ndarray:
 
     raises ShapeError for another number of them, or a class that is not there
     """
-    labels = np.asarray(labels)
+    try:
+        labels = np.asarray(labels)
+    except ValueError as error:
+        raise ShapeError(f"{call}: labels are a list that is no array, but it takes one for each of {count}") from error
     if labels.dtype.kind not in "iu" or labels.shape not in ((), (count,)):
         raise ShapeError(f"{call}: labels have shape {labels.shape}, but it takes an int, or one for each of {count}")
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from minigan.errors import ShapeError
+from minigan.metrics.checks import numbers
 from minigan.metrics.estimate import Estimate
 
 IMPOSSIBLE = -1e4  # of a logit below the largest: e to this power is 0
@@ -20,7 +21,7 @@ def classifier_score(logits: np.ndarray, splits: int = 10, seed: int | None = 0)
     returns: the mean over the parts, and their standard deviation
     source: Salimans et al., arXiv:1606.03498, section 4
     """
-    logits = np.asarray(logits, np.float64)
+    logits = numbers("classifier_score", logits)
     if splits < 1 or logits.ndim != 2 or len(logits) < splits or not logits.shape[1]:
         raise ShapeError(
             f"classifier_score: logits have shape {logits.shape}; they are (N, classes), at least one row for each of "

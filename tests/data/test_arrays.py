@@ -280,6 +280,35 @@ def test_the_same_labels_in_any_form_have_the_same_result(name):
         assert TAKE_LABELS[name](form) == found
 
 
+MASKED = np.ma.masked_array(np.ones((5, 3)), np.eye(5, 3) > 0)
+
+
+@pytest.mark.parametrize("given_", [MASKED, [["a", "b"]] * 5, np.ones((5, 3)) * 1j, [[1], [1, 2]] * 3, [[None]] * 5])
+def test_what_are_no_real_numbers_is_refused_by_every_measure(given_):
+    good = np.random.default_rng(0).random((5, 3))
+    for measure in (metrics.frechet_distance, metrics.kernel_distance, metrics.nearest):
+        for pair in ((given_, good), (good, given_)):
+            with pytest.raises(MiniganError):
+                measure(*pair)
+    with pytest.raises(MiniganError):
+        metrics.classifier_score(given_, splits=1)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ((BYTES.tolist(),), "images must be an array, not a list"),
+        ((np.ma.masked_array(BYTES, BYTES > 9),), "images are masked"),
+        ((BYTES, LABELS.tolist()), "labels must be an array, not a list"),
+        ((BYTES, np.ma.masked_array(LABELS, LABELS > 0)), "labels are masked"),
+        ((None,), "images must be an array, not a NoneType"),
+    ],
+)
+def test_a_dataset_holds_plain_arrays(arrays, words):
+    with pytest.raises(DataError, match=words):
+        Dataset(*arrays, classes=("a", "b"))
+
+
 def test_labels_are_not_shared_with_the_caller():
     labels = LABELS.copy()
     labels_from("call", labels, COUNT)[:] = 7
