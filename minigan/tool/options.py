@@ -47,13 +47,17 @@ class Whole(click.IntRange):
 
     LARGEST = 2**31 - 1
 
-    def __init__(self, min=0, max=LARGEST):
-        super().__init__(min, max)
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if self.max is None and number > self.LARGEST:
+            self.fail(f"{number} is too large.", param, ctx)
+        return number
 
 
 PLACE = Place()
 POSITIVE = Whole(1)
-SEED = Whole(0, 2**63 - 1)
+SEED = Whole(0)
+SEED.LARGEST = 2**63 - 1  # of this one: nothing is counted with it
 
 force_option = click.option(
     "--force",

@@ -38,7 +38,7 @@ def run(folder, capsys, monkeypatch):
 
 def ask(run, *options):
     """What the tool says of a page, and the page."""
-    outcome = run("ask", "run", "--data", "pictures", "--count", 6, "--out", "page.html", *options)
+    outcome = run("ask", "run", "--data", "pictures", "--count", 6, "--out", "page.html", "--force", *options)
     assert outcome.code == 0, outcome.err
     return outcome.out, Path("page.html").read_text(encoding="utf-8")
 
@@ -103,7 +103,7 @@ def test_the_same_seed_makes_the_same_page(run):
 
 def test_other_data_are_said_to_be_others(run, folder, tmp_path):
     draw_folder(tmp_path / "others", count=30, seed=1)
-    outcome = run("ask", "run", "--data", tmp_path / "others", "--count", 6, "--out", "page.html")
+    outcome = run("ask", "run", "--data", tmp_path / "others", "--count", 6, "--out", "page.html", "--force")
     pictures, others = (f"{path} (folder)" for path in (folder / "pictures", tmp_path / "others"))
     assert f"note: the run learned from {pictures}; here it meets {others}\n" in outcome.out
 
@@ -111,13 +111,13 @@ def test_other_data_are_said_to_be_others(run, folder, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("ask", "nothing", "--out", "page.html"), "not a run of minigan"),
-        (("ask", "cnn", "--data", "pictures", "--out", "page.html"), "makes no images from nothing"),
+        (("ask", "nothing", "--out", "page.html", "--force"), "not a run of minigan"),
+        (("ask", "cnn", "--data", "pictures", "--out", "page.html", "--force"), "makes no images from nothing"),
         (("ask", "run", "--data", "pictures", "--out", "page.txt"), "must end in .html"),
         (("ask", "run", "--data", "pictures", "--out", "nowhere/page.html"), "there is no folder nowhere"),
-        (("ask", "run", "--data", "pictures", "--out", "page.html"), "50 test images are wanted"),
-        (("ask", "run", "--data", "pictures", "--out", "page.html", "--count", 0), "1<=x<=1000"),
-        (("ask", "run", "--data", "pictures", "--out", "page.html", "--seconds", 0), "x>0"),
+        (("ask", "run", "--data", "pictures", "--out", "page.html", "--force"), "50 test images are wanted"),
+        (("ask", "run", "--data", "pictures", "--out", "page.html", "--force", "--count", 0), "1<=x<=1000"),
+        (("ask", "run", "--data", "pictures", "--out", "page.html", "--force", "--seconds", 0), "x>0"),
         (("answers",), "Missing argument"),
         (("answers", "nothing.json"), "nothing.json: cannot be read"),
         (("answers", "run/config.json"), "not what a page of minigan ask saves"),

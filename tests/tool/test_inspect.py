@@ -52,14 +52,16 @@ def test_a_classifier_is_looked_into_beside_its_run(runs, trained):
     names = ["views-2.png", "views-6.png", "views-10.png", "saliency.png"]
     assert list(found) == [f"runs/cnn-inside/{name}" for name in names]
     assert sorted(trained.glob("runs/cnn/**/*")) == before
-    assert runs("inspect", "runs/cnn/", "--data", "pictures").out.splitlines() == list(found)  # replaced
+    assert runs("inspect", "runs/cnn/", "--data", "pictures", "--force").out.splitlines() == list(found)  # replaced
 
 
 def test_a_gan_with_a_classifier_and_real_images(runs):
     arguments = ("--out", "seen/gan", "--seed", 1)
-    found = drawn(runs("inspect", "runs/mlp-gan", *arguments, "--classifier", "runs/cnn", "--data", "pictures"))
+    found = drawn(
+        runs("inspect", "runs/mlp-gan", "--force", *arguments, "--classifier", "runs/cnn", "--data", "pictures")
+    )
     assert list(found) == [f"seen/gan/{name}.png" for name in ("interpolation", "directions", "classes", "saliency")]
-    alone = drawn(runs("inspect", "runs/mlp-gan"))
+    alone = drawn(runs("inspect", "runs/mlp-gan", "--force"))
     assert [name.split("/")[-1] for name in alone] == ["interpolation.png", "directions.png", "saliency.png"]
     beside = "runs/mlp-gan-inside"
     assert alone[f"{beside}/saliency.png"].shape[0] < found["seen/gan/saliency.png"].shape[0]  # generated ones only
@@ -67,7 +69,7 @@ def test_a_gan_with_a_classifier_and_real_images(runs):
 
 
 def test_a_vae_has_no_discriminator(runs):
-    found = drawn(runs("inspect", "runs/vae"))
+    found = drawn(runs("inspect", "runs/vae", "--force"))
     assert list(found) == ["runs/vae-inside/interpolation.png", "runs/vae-inside/directions.png"]
 
 
@@ -97,7 +99,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     with pytest.raises(RunError, match="unlabelled: its images have no labels"):
         list(inspect.of_discriminator(gan, "cgan", unlabelled, 0))
     monkeypatch.setattr(inspect.importlib, "import_module", lambda _: type("", (), {"load": lambda _: gan}))
-    outcome = runs("inspect", "runs/mlp-gan", "--classifier", "runs/cnn")
+    outcome = runs("inspect", "runs/mlp-gan", "--classifier", "runs/cnn", "--force")
     assert "cgan is told the class, so its noise says nothing of it" in outcome.err
 
 
@@ -116,7 +118,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     ],
 )
 def test_what_cannot_be_looked_into_is_said(runs, trained, arguments, message):
-    outcome = runs("inspect", *arguments)
+    outcome = runs("inspect", *arguments, "--force")
     assert outcome.code == 1
     assert message in outcome.err
     assert "Traceback" not in outcome.err

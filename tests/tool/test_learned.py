@@ -17,8 +17,8 @@ COMMANDS = {
     "compare": ("compare", "runs/mlp-gan-glyphs", "runs/mlp-gan-glyphs", "--count", 10),
     "prune a GAN": ("prune", "runs/mlp-gan-glyphs", "--count", 10),
     "prune a classifier": ("prune", "runs/cnn-glyphs"),
-    "ask": ("ask", "runs/mlp-gan-glyphs", "--out", "page.html", "--count", 5),
-    "inspect": ("inspect", "runs/cnn-glyphs", "--out", "seen"),
+    "ask": ("ask", "runs/mlp-gan-glyphs", "--out", "page.html", "--force", "--count", 5),
+    "inspect": ("inspect", "runs/cnn-glyphs", "--out", "seen", "--force"),
 }
 TOLERANT = ("compare", "ask")  # they ask no classifier
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -136,14 +136,14 @@ def test_arrays_are_asked_for(runs):
     mg.gan.fit("mlp-gan", images, steps=1, batch=8, out="runs/array")
     record = config_of("array")["dataset"]
     assert (record["kind"], record["path"], record["count"]) == ("array", None, 40)
-    outcome = runs("ask", "runs/array", "--out", "page.html", "--count", 3)
+    outcome = runs("ask", "runs/array", "--out", "page.html", "--force", "--count", 3)
     assert outcome.code == 1
     assert "runs/array: learned from an array of 40 images; say where its images are (--data SOURCE)" in outcome.err
 
 
 def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
     mg.gan.fit("mlp-gan", mg.data.load("./glyphs")[:40], steps=1, batch=8, out="runs/part")
-    outcome = runs("ask", "runs/part", "--out", "page.html", "--count", 3)
+    outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
     assert "note: the run learned from 40 of these 108 images" in outcome.out
     assert "; here" not in outcome.out
 
@@ -155,5 +155,5 @@ def test_a_run_says_what_it_learns_from_and_what_was_left_out(runs, tmp_path):
         f"mlp-gan on {tmp_path.name}/glyphs: 120 images of 8 x 8 x 3 in 2 classes (cats 60, dogs 60); "
         "left out 1 file: 1 not readable as an image (cats/notes.txt); 1 steps, seed 0"
     )
-    outcome = runs("ask", "again", "--out", "page.html", "--count", 3)
+    outcome = runs("ask", "again", "--out", "page.html", "--force", "--count", 3)
     assert f"note: {tmp_path.name}/glyphs: left out 1 file: 1 not readable as an image (cats/notes.txt)" in outcome.out

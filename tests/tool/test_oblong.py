@@ -13,7 +13,7 @@ from minigan.tool.__main__ import main
 
 COMMANDS = {
     "sample": ("sample", "gan", "--count", "2", "--out", "samples.png"),
-    "ask": ("ask", "gan", "--out", "page.html", "--count", "3", "--data", "pictures"),
+    "ask": ("ask", "gan", "--out", "page.html", "--force", "--count", "3", "--data", "pictures"),
     "evaluate": ("evaluate", "gan", "--count", "12", "--classifier", "judge", "--data", "pictures"),
     "compare": ("compare", "gan", "gan", "--count", "12", "--data", "pictures"),
     "inspect a classifier": ("inspect", "judge", "--out", "inside-judge", "--data", "pictures"),
