@@ -63,7 +63,7 @@ def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
     assert frechet[:4] == ["as", "FID", f"{found['made']['frechet']:.2f}", f"{found['floor']['frechet']:.2f}"]
     score = next(line for line in lines if line.startswith("as IS"))
     assert f"{found['made']['score']['mean']:.2f} ± {found['made']['score']['deviation']:.2f}" in score
-    again = runs(*arguments)
+    again = runs(*arguments, "--force")
     assert again.out == outcome.out
     assert "of 10 images (generated)" in again.err
 
