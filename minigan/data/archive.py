@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 from minigan.data import foreign
 from minigan.data.compressed import BLOCK, LARGEST, errors_named, opened, read_at_most
 from minigan.data.left_out import LeftOut
-from minigan.data.links import Links
+from minigan.data.links import Links, extracted
 from minigan.data.walk import SPECIAL, open_regular, passed_over, walk
 from minigan.errors import DataError
 
@@ -84,7 +84,9 @@ def _tar_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Memb
         with archive:
             links = Links()
             for member in _checked(archive, path):
-                name = str(PurePosixPath(member.name))
+                name = extracted(member.name)
+                if not member.isdir():
+                    _check_name(name, path)
                 if member.issym() or member.islnk():
                     links.add(name, member.linkname, hard=member.islnk())
                 elif member.isfile():
@@ -110,10 +112,9 @@ def _zip_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Memb
     with errors_named(path), open_regular(path) as file, _zip_errors_named(path), zipfile.ZipFile(file) as archive:
         # Some programs of Windows write its backslashes; of entries with one name the last holds.
         names = ((entry.filename.replace("\\", "/"), entry) for entry in archive.infolist())
-        found = {str(PurePosixPath(name)): entry for name, entry in names if not name.endswith("/")}
+        found = {extracted(name): entry for name, entry in names if not name.endswith("/")}
         for name, entry in found.items():
-            if name == ".":
-                raise DataError(f"{path}: corrupt or truncated archive (a file in it has no name)")
+            _check_name(name, path)
             if entry.flag_bits & ENCRYPTED:
                 raise DataError(f"{path}: {name} is encrypted; extract the archive with its password, name the folder")
             if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
@@ -150,6 +151,11 @@ def _checked(archive, path: Path) -> Iterator:
         yield from archive
     except tarfile.TarError as error:
         raise DataError(f"{path}: corrupt or truncated archive ({error})") from error
+
+
+def _check_name(name: str, path: Path) -> None:
+    if not name:
+        raise DataError(f"{path}: corrupt or truncated archive (a file in it has no name)")
 
 
 def _is_passed_over(name: str, left_out: LeftOut, too_large: bool) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from minigan.errors import DataError
@@ -75,17 +77,26 @@ def labels_from(call: str, given, count: int, classes: int | None = None, what: 
         how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] > 1 else ""
         how = "; labels.ravel() does it" if labels.shape == (count, 1) else how
         raise DataError(f"{call}: {what} have shape {labels.shape}, but they are {expected}{how}")
-    low, high = (int(labels.min()), int(labels.max())) if count else (0, 0)
+    low, high = (int(labels.min()), int(labels.max())) if count else (0, -1)
     if low < 0:
         raise DataError(f"{call}: {what} go down to {low}, but they are {expected}")
     if high >= (MOST_CLASSES if classes is None else classes):
         if classes is not None:
-            raise DataError(f"{call}: {what} go up to {high}, but there are {classes} classes, 0 to {classes - 1}")
+            last = f", 0 to {classes - 1}" if classes else ""
+            raise DataError(f"{call}: {what} go up to {high}, but there are {classes} classes{last}")
         raise DataError(
             f"{call}: {what} go up to {high}, but there are at most {MOST_CLASSES:,} classes, numbered from 0; "
             "np.unique(labels, return_inverse=True)[1] numbers them"
         )
     return labels.astype(np.int64)
+
+
+def whole(call: str, what: str, given) -> int:
+    """A whole number, NumPy's too, as an int. Raises DataError for anything else; bounds are the caller's."""
+    try:
+        return operator.index(given)
+    except TypeError as error:
+        raise DataError(f"{call}: {what} must be a whole number, not {given!r}") from error
 
 
 def python_number(value):

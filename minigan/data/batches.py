@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minigan.data.ahead import Ahead
-from minigan.data.arrays import images_from
+from minigan.data.arrays import images_from, labels_from, whole
 from minigan.data.augment import Augment
 from minigan.data.dataset import scaled
 from minigan.errors import DataError
@@ -19,7 +19,7 @@ class Batches:
     """An endless iterator over (images, labels), epoch after epoch, each in its own random order.
 
     images: (N, H, W, C), uint8, or floats already in [-1, 1]
-    labels: (N,) or None
+    labels: (N,), whole numbers from 0 on, or None
     batch_size: images in a batch; what is left at an epoch's end, too few for one, is dropped
     seed: every order and augmentation is a function of it, the epoch and the position alone
     augment: random changes to each batch, or None
@@ -42,7 +42,7 @@ class Batches:
         start: tuple[int, int] = (0, 0),
     ):
         self._plan = _Plan(images, labels, batch_size, seed, augment)
-        self._ahead = ahead
+        self._ahead = whole("Batches", "ahead", ahead)
         self._source: Iterator[tuple[int, int, Batch]] | None = None
         self._closed = False
         self.seek(*start)
@@ -122,12 +122,11 @@ class _Plan:
 
     def __init__(self, images, labels, batch_size, seed, augment):
         self.images, self.augment = images_from("Batches", images), augment
-        self.labels = labels = None if labels is None else np.asarray(labels)
-        self.batch_size, self.seed = batch_size, seed
-        if labels is not None and labels.shape[:1] != self.images.shape[:1]:
-            raise DataError(
-                f"Batches: labels have shape {labels.shape}, but there is one for each of {len(images)} images"
-            )
+        self.labels = None if labels is None else labels_from("Batches", labels, len(images))
+        self.batch_size = batch_size = whole("Batches", "batch_size", batch_size)
+        self.seed = seed = whole("Batches", "the seed", seed)
+        if augment is not None and not callable(augment):
+            raise DataError(f"Batches: augment is {augment!r}, but mg.data.Augment(flip=True, shift=2) is one")
         if seed < 0:
             raise DataError(f"Batches: the seed must be at least 0, not {seed}")
         if not 1 <= batch_size <= len(images):
@@ -138,6 +137,7 @@ class _Plan:
         self.steps = len(images) // batch_size
 
     def check(self, epoch: int, position: int):
+        epoch, position = whole("Batches", "epochs", epoch), whole("Batches", "positions", position)
         if epoch < 0 or not 0 <= position < self.steps:
             raise DataError(
                 f"Batches: there is no batch ({epoch}, {position}); epochs count from 0, "

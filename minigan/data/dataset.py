@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from minigan.data import identity
+from minigan.data.arrays import images_from, labels_from, whole
 from minigan.data.identity import Identity
-from minigan.data.left_out import LeftOut, named, printable
+from minigan.data.left_out import LeftOut, counted, named, printable
 from minigan.errors import DataError
 
 SHOWN = 12  # classes named in the line that announces a set
@@ -38,13 +39,13 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 class Dataset:
     """Images and, where there are any, their labels.
 
-    images: (N, H, W, C), uint8
-    labels: (N,), int64, indices into `classes`; None for unlabelled images
+    images: (N, H, W, C), uint8; integers of other dtypes are converted
+    labels: (N,), int64, indices into `classes`; None for unlabelled images. A list will do
     name: what people call it
     classes: the labels' names, in order
     left_out: what was found with these images and is not among them
     remarks: sentences on how the files were read, where a reader might expect something else
-    raises DataError where the arrays are not that
+    raises DataError for arrays that are not images and labels
     """
 
     images: np.ndarray
@@ -56,32 +57,12 @@ class Dataset:
     _origin: Identity | None = field(default=None, init=False)  # so that `replace` with other arrays forgets it
 
     def __post_init__(self):
-        images = self.images
-        for what, array in (("images", images), ("labels", self.labels)):
-            if not isinstance(array, np.ndarray) and not (what == "labels" and array is None):
-                raise DataError(f"{self.name}: {what} must be an array, not a {type(array).__name__}")
-            if np.ma.is_masked(array):
-                raise DataError(f"{self.name}: some of the {what} are masked; fill them first: {what}.filled(...)")
-        if images.dtype != np.uint8 or images.ndim != 4:
-            raise DataError(
-                f"{self.name}: images must be uint8 (N, H, W, C), got {images.dtype} {images.shape}; "
-                "grey images have C = 1, floats in [-1, 1] go through to_uint8"
-            )
+        images = images_from(self.name, self.images, floats=False)
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "classes", tuple(map(str, self.classes)))
         if self.labels is not None:
-            self._check_labels()
-
-    def _check_labels(self):
-        labels = self.labels
-        if labels.dtype != np.int64 or labels.shape != self.images.shape[:1]:
-            raise DataError(
-                f"{self.name}: labels must be int64 ({len(self.images)},), one per image, "
-                f"got {labels.dtype} {labels.shape}"
-            )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.classes):
-            raise DataError(
-                f"{self.name}: labels run from {labels.min()} to {labels.max()}, "
-                f"but there are {len(self.classes)} classes"
-            )
+            labels = labels_from(self.name, self.labels, len(images), len(self.classes))
+            object.__setattr__(self, "labels", labels)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,12 +73,16 @@ class Dataset:
             raise DataError(
                 f"{self.name}: [{rows}] is one image; take .images[{rows}], or [{rows}:{rows + 1}] for a set"
             )
-        labels = None if self.labels is None else self.labels[rows]
-        part = replace(self, images=self.images[rows], labels=labels)
+        try:
+            images, labels = self.images[rows], None if self.labels is None else self.labels[rows]
+        except (IndexError, TypeError) as error:
+            raise DataError(f"{self.name}: {error}") from error
+        part = replace(self, images=images, labels=labels)
         return part if self._origin is None else part.known_as(self._origin)
 
     def take(self, count: int) -> "Dataset":
         """Keep the first `count` images. Raises DataError if there are fewer."""
+        count = whole(self.name, "count", count)
         if not 0 <= count <= len(self):
             raise DataError(f"{self.name}: {count} images wanted, but there are {len(self)}")
         return self[:count]
@@ -129,12 +114,12 @@ class Dataset:
     def words(self) -> str:
         """What is in it, in one line: images, their size, classes with their numbers, and what was left out."""
         height, width, channels = self.shape
-        words = f"{len(self):,} images of {height} x {width} x {channels}"
+        words = f"{counted(len(self), 'image')} of {height} x {width} x {channels}"
         if self.labels is not None:
             counts = np.bincount(self.labels, minlength=len(self.classes)).tolist()
             pairs = [f"{printable(name)} {n:,}" for name, n in zip(self.classes[:SHOWN], counts, strict=False)]
             more = ", ..." if len(counts) > SHOWN else ""
-            words += f" in {len(counts):,} classes ({', '.join(pairs)}{more})"
+            words += f" in {len(counts):,} class{'' if len(counts) == 1 else 'es'} ({', '.join(pairs)}{more})"
         left_out = [f"left out {self.left_out.words()}"] if self.left_out else []
         return "; ".join((words, *self.remarks, *left_out))
 

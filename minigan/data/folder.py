@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan.data import identity
 from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
+from minigan.data.arrays import whole
 from minigan.data.dataset import Dataset
 from minigan.data.identity import Identity
 from minigan.data.kinds import Kinds
@@ -30,7 +31,7 @@ from minigan.errors import DataError
 NO_IMAGE = "not readable as an image"
 RUN = "in a run of minigan"
 CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # how a run's folder is known
-NAME_ENDINGS = (*ARCHIVE_ENDINGS, ".npz", ".npy")  # that are no part of a set's name
+NAME_ENDINGS = (*ARCHIVE_ENDINGS, ".npz", ".npy")  # of paths, and no part of a set's name
 INSIDE = "-inside"  # what `minigan inspect` adds to a run's name for its pictures
 
 
@@ -101,7 +102,7 @@ def read(
     classes, labels = labelled(learned, str(parts[TRAIN]))
     if split != TRAIN:
         labels = labelled_as(part.inside(), learned, classes, str(part)) if classes else None
-    chosen = _spread(len(part.names), count, path)
+    chosen = spread(len(part.names), count, path)
     whole = parts[TRAIN].place, parts[TRAIN].names
     images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable, whole)
     labels = None if labels is None else labels[chosen][images.kept]
@@ -195,9 +196,11 @@ def _test_folder(names: list[str], path: Path, archive: Path) -> dict[str, str]:
     )
 
 
-def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
+def spread(total: int, count: int | None, path: Path) -> np.ndarray:
+    """The indices of `count` of a path's images, spread evenly; all unless given. Raises DataError for too many."""
     if count is None:
         return np.arange(total)
+    count = whole(str(path), "count", count)
     if not 1 <= count <= total:
         raise DataError(f"{path}: {count} images wanted, but there are {total}")
     return np.arange(count) * total // count

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from minigan.data.arrays import whole
 from minigan.data.dataset import Dataset
 from minigan.data.identity import Identity, of_arrays
 from minigan.data.strokes import FORMS, POINTS, Form
@@ -33,11 +34,15 @@ def glyphs(count: int = 20_000, seed: int = 0, split: str = "train", size: int =
     """
     if split not in SPLITS:
         raise DataError(f"glyphs: no split is called {split!r}; there are: {', '.join(sorted(SPLITS))}")
+    count, seed, size = whole("glyphs", "count", count), whole("glyphs", "seed", seed), whole("glyphs", "size", size)
     if count < 0 or seed < 0 or size < 8:
         raise DataError(f"glyphs: count {count} and seed {seed} must be at least 0, size {size} at least 8")
-    numbers = np.random.default_rng([seed, SPLITS[split]]).random((count, COLUMNS))
+    try:
+        numbers = np.random.default_rng([seed, SPLITS[split]]).random((count, COLUMNS))
+        images = np.empty((count, size, size, 1), np.uint8)
+    except (MemoryError, ValueError) as error:
+        raise DataError(f"glyphs: {count} images of {size} x {size} do not fit into memory") from error
     labels = (numbers[:, LABEL] * 10).astype(np.int64)
-    images = np.empty((count, size, size, 1), np.uint8)
     for start in range(0, count, CHUNK):
         rows = slice(start, start + CHUNK)
         images[rows, :, :, 0] = _draw(numbers[rows], labels[rows], size)

@@ -9,7 +9,7 @@ class LeftOut:
     """Files and folders that a data set was not made from, by reason.
 
     left_out.add("hidden", ".DS_Store")
-    left_out.words()  # "1 file: 1 hidden (.DS_Store)"
+    left_out.words()  # "1 file: hidden (.DS_Store)"
     """
 
     def __init__(self):
@@ -46,11 +46,19 @@ class LeftOut:
         """How many, why, and some by name; "" where nothing was left out."""
         if not self:
             return ""
-        parts = [f"{len(names):,} {reason} ({named(names)})" for reason, names in self._names.items()]
-        return f"{len(self):,} {'file' if len(self) == 1 else 'files'}: {', '.join(parts)}"
+        several = len(self._names) > 1  # else the total is the number
+        parts = [
+            f"{f'{len(names):,} ' if several else ''}{reason} ({named(names)})" for reason, names in self._names.items()
+        ]
+        return f"{counted(len(self), 'file')}: {', '.join(parts)}"
 
     def __repr__(self) -> str:
         return f"LeftOut({self.words() or 'nothing'})"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 file", "1,200 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def named(names: Iterable[str], most: int = NAMED) -> str:

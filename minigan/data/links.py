@@ -11,6 +11,11 @@ from minigan.data.walk import BROKEN, LOOP
 HOPS = 40  # links that one name may lead through, as in Linux
 
 
+def extracted(name: str) -> str:
+    """The name that a file gets when it is extracted: relative, and never above the folder; "" for that folder."""
+    return posixpath.normpath(f"/{name.lstrip('/')}")[1:]
+
+
 class Links:
     """The links of an archive.
 
@@ -23,8 +28,8 @@ class Links:
 
     def add(self, name: str, target: str, hard: bool) -> None:
         """Note a link. A hard link's target is a name in the archive, a symbolic one's is relative to the link."""
-        folder = "" if hard else posixpath.dirname(name)
-        self._targets[name] = posixpath.normpath(posixpath.join(folder, target))
+        relative = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        self._targets[name] = extracted(target) if hard else relative
 
     def resolved(self, left_out: LeftOut) -> Iterator[tuple[str, Any]]:
         """Yield (name, file) for every file that links give another name, in the order in which the files lie.

@@ -15,7 +15,7 @@ from minigan.data.archive import is_zip, members
 from minigan.data.arrays import MOST_CLASSES, check_channels, images_from
 from minigan.data.compressed import errors_named, read_at_most
 from minigan.data.dataset import Dataset
-from minigan.data.folder import title
+from minigan.data.folder import spread, title
 from minigan.data.identity import Identity
 from minigan.data.idx import read_idx
 from minigan.data.left_out import named
@@ -46,7 +46,8 @@ def arrays_at(path: Path) -> Arrays | None:
     names = [member.name for member in members(path, largest=math.inf)]
     if path.suffix.lower() != NPZ and not (names and all(name.lower().endswith(NPY) for name in names)):
         return None
-    return {Path(name).stem: lambda name=name: _npz_member(path, name) for name in names if name.lower().endswith(NPY)}
+    npy = [name for name in names if name.lower().endswith(NPY)]
+    return {name[: -len(NPY)]: lambda name=name: _npz_member(path, name) for name in npy}
 
 
 def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Dataset:
@@ -73,7 +74,7 @@ def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Da
             raise DataError(f"{path}: {len(images)} images, but {len(labels)} labels in {found[split, 'labels']}")
     if not images.size:
         raise DataError(f"{path}: {found[split, 'images']} has shape {images.shape}: there are no images in it")
-    chosen = _spread(len(images), count, path)
+    chosen = spread(len(images), count, path)
     digest = identity.of_arrays(images, labels)
     kind = "folder" if path.is_dir() else "array file"
     origin = Identity(kind, os.path.abspath(path), digest, classes, len(images))
@@ -116,14 +117,14 @@ def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     rest = []
     for name in names:
-        words = [name.lower(), *re.split(r"[^a-z0-9]+", name.lower())]
+        words = [name.lower(), *_words(name)]
         role = next((role for role, known in (("images", IMAGES), ("labels", LABELS)) if set(words) & set(known)), None)
         split = next((split for word in words if (split := TEST if word == "t10k" else split_named(word))), TRAIN)
         if role is None:
             rest.append(name)
-        elif (split, role) not in found or _rank(words) < _rank(re.split(r"[^a-z0-9]+", found[split, role].lower())):
+        elif (split, role) not in found or _rank(name) < _rank(found[split, role]):
             found[split, role] = name
-        elif _rank(words) == _rank(re.split(r"[^a-z0-9]+", found[split, role].lower())):
+        elif _rank(name) == _rank(found[split, role]):
             raise DataError(f"{path}: {found[split, role]} and {name} are both {split} {role}; keep one of them there")
     if not any(role == "images" for _, role in found) and len(rest) == 1:
         found[TRAIN, "images"] = rest[0]
@@ -134,9 +135,15 @@ def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
     return found
 
 
-def _rank(words: list[str]) -> int:
-    """How much a test split of these words is wanted: test before validation."""
-    return min((NAMES[TEST].index(word) for word in words if word in NAMES[TEST]), default=0)
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", name.lower())
+
+
+def _rank(name: str) -> tuple[int, int]:
+    """How little an array is wanted: of validation less than of test; what is not quite labels (label_names) less."""
+    words = _words(name)
+    test = min((NAMES[TEST].index(word) for word in words if word in NAMES[TEST]), default=0)
+    return test, sum(word not in (*IMAGES, *LABELS) and split_named(word) is None for word in words)
 
 
 def _images(path: Path, name: str, arrays: Arrays) -> np.ndarray:
@@ -166,12 +173,6 @@ def _numbered(values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     index = {name: i for i, name in enumerate(classes)}
     unique, inverse = np.unique(values, return_inverse=True)
     return np.array([index[str(name)] for name in unique], np.int64)[inverse]
-
-
-def _spread(total: int, count: int | None, path: Path) -> np.ndarray:
-    if count is not None and not 1 <= count <= total:
-        raise DataError(f"{path}: {count} images wanted, but there are {total}")
-    return np.arange(total if count is None else count) * total // (total if count is None else count)
 
 
 def _starts(path: Path, magic: bytes) -> bool:

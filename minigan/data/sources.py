@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data import cifar, identity, idx, packed
-from minigan.data.archive import ARCHIVE_ENDINGS
 from minigan.data.dataset import Dataset
 from minigan.data.download import Remote, Report, cache_folder, fetch_all
-from minigan.data.folder import parts_of, read
+from minigan.data.folder import NAME_ENDINGS, parts_of, read
 from minigan.data.glyphs import glyphs
 from minigan.data.identity import Identity
 from minigan.data.pixels import Size, check_format, resized, sides, with_channels
 from minigan.data.splits import SPLITS, TEST, TRAIN
 from minigan.errors import DataError, UnknownNameError
 
-ENDINGS = (*ARCHIVE_ENDINGS, packed.NPZ, packed.NPY)  # of names that must be paths
 EVERY = 10  # of which one is held out where a path has no test split
 
 
@@ -172,7 +170,7 @@ def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> s
     if data_dir is not None and source not in SOURCES:
         what = "glyphs are drawn" if source == "glyphs" else f"{source} is a place itself"
         raise DataError(
-            f"--data-dir (from Python: data_dir=) is {os.fspath(data_dir)}, but it says where the files of "
+            f"--data-dir (from Python: data_dir=) is {data_dir}, but it says where the files of "
             f"{', '.join(SOURCES)} are, and {what}; to use a folder of images, name it as the source: --data FOLDER"
         )
     return source
@@ -207,14 +205,12 @@ def _expanded(path: str | os.PathLike) -> Path:
 
 def _path(source: str) -> Path:
     path = _expanded(source)
-    if path.exists():
-        return path
-    if (
-        source.startswith(("~", "."))
-        or "/" in source
-        or os.sep in source
-        or source.endswith((*ARCHIVE_ENDINGS, ".npz", ".npy"))
-    ):
+    try:
+        if path.exists():
+            return path
+    except OSError as error:
+        raise DataError(f"{source}: {error.strerror}") from error
+    if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(NAME_ENDINGS):
         raise DataError(f"{source}: there is no such folder, archive or file of images")
     raise UnknownNameError("data source", source, ["glyphs", *SOURCES])
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -103,7 +104,7 @@ def labelled(names: Sequence[str], where: str) -> tuple[tuple[str, ...], np.ndar
             f"{where}: {loose[0]} lies beside the sub-folders that are labels; "
             "put every image in a sub-folder, or all in one"
         )
-    kinds = [part[depth] for part in parts]
+    kinds = [_class_named(part[depth]) for part in parts]
     classes = classes_in_order(kinds)
     return classes, _numbers(kinds, classes)
 
@@ -118,12 +119,12 @@ def labelled_as(
     """
     parts = [PurePosixPath(name).parts[:-1] for name in names]
     for depth in range(min(map(len, parts))):
-        kinds = [part[depth] for part in parts]
+        kinds = [_class_named(part[depth]) for part in parts]
         if set(kinds) <= set(classes):
             return _numbers(kinds, classes)
     found, _ = labelled(names, where)
     shared = () if found else [folder for folder in shared_folders(names) if folder not in shared_folders(learned)]
-    strange = [name for name in (*found, *shared) if name not in classes]
+    strange = [name for name in (*found, *map(_class_named, shared)) if name not in classes]
     if not strange:
         return None
     raise DataError(
@@ -134,6 +135,11 @@ def labelled_as(
 
 def _paths(above, folders):
     return {split: "/".join((*above, folder, "")) for split, folder in folders.items()}
+
+
+def _class_named(folder: str) -> str:
+    """A folder's class. Systems write one accented letter as one character or as two; they are one class."""
+    return unicodedata.normalize("NFC", folder)
 
 
 def _word(name: str) -> str:

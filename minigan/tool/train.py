@@ -10,6 +10,7 @@ import click
 
 from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
+from minigan.data.left_out import counted
 from minigan.tool.downloads import Downloads
 from minigan.tool.sample import KINDS
 from minigan.tool.special import split
@@ -102,7 +103,7 @@ def text_of_length(model, steps: int | None, epochs: int | None) -> str:
     """How long a run will take, as it was asked for or as the model has it."""
     if epochs or not steps:
         epochs = epochs or getattr(model, "first_epochs", None)
-    return f"{epochs} epochs" if epochs else f"{steps or model.first_run[0]} steps"
+    return counted(epochs, "epoch") if epochs else counted(steps or model.first_run[0], "step")
 
 
 def check_device(device: str) -> None:

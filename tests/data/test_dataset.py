@@ -60,17 +60,44 @@ def test_one_index_is_not_a_data_set():
 @pytest.mark.parametrize(
     ("images", "labels", "complaint"),
     [
-        (np.zeros((2, 4, 4), np.uint8), None, r"\(N, H, W, C\), got uint8 \(2, 4, 4\)"),
-        (np.zeros((2, 4, 4, 1)), None, "got float64"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(3, np.int64), r"int64 \(2,\), one per image, got int64 \(3,\)"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.uint8), "got uint8"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 2]), "from 0 to 2, but there are 2 classes"),
-        (np.zeros((2, 4, 4, 1), np.uint8), np.array([-1, 0]), "from -1 to 0"),
+        (np.zeros((2, 4, 4), np.uint8), None, r"shape \(2, 4, 4\), but it takes \(N, H, W, C\)"),
+        (np.zeros((2, 4, 4, 1)), None, r"float64, but it takes uint8; mg\.data\.to_uint8 makes it of floats"),
+        (
+            np.zeros((2, 4, 4, 1), np.uint8),
+            np.zeros(3, np.int64),
+            r"shape \(3,\), but they are .* one for each of 2 images",
+        ),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2), r"labels\.astype\(int\)"),
+        (np.zeros((2, 4, 4, 1), np.uint8).tolist(), None, "images are a list"),
+        (np.ma.masked_equal(np.zeros((2, 4, 4, 1), np.uint8), 0), None, "images are masked"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.ma.masked_equal([0, 1], 1), "labels are masked"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.array([0, 2]), "up to 2, but there are 2 classes"),
+        (np.zeros((2, 4, 4, 1), np.uint8), np.array([-1, 0]), "down to -1"),
     ],
 )
 def test_arrays_that_are_no_data_set_are_refused(images, labels, complaint):
     with pytest.raises(DataError, match=complaint):
         Dataset(images, labels, "odd", ("a", "b"))
+
+
+def test_what_numpy_and_python_call_the_same_makes_the_same_data_set():
+    images, labels = np.arange(16, dtype=np.uint8).reshape(4, 2, 2, 1), np.array([0, 1, 1, 0])
+    expected = Dataset(images, labels, "four", ("a", "b"))
+    for same in (
+        Dataset(images, labels.tolist(), "four", ["a", "b"]),
+        Dataset(images.astype(int), labels.astype(">i2"), "four", np.array(["a", "b"])),
+        Dataset(np.asfortranarray(images), labels.astype(np.uint8), "four", ("a", "b")),
+    ):
+        assert same.identity.same(expected.identity)
+        assert same.labels.dtype == np.int64
+        same.check_classes(expected, "fit", "test")
+    assert Dataset(images, labels, "four", (0, 1)).words().endswith("in 2 classes (0 2, 1 2)")
+
+
+@pytest.mark.parametrize("rows", [[5], [0.5], np.ones(3, bool), "a"])
+def test_rows_that_are_not_there_are_refused(rows):
+    with pytest.raises(DataError, match="few: "):
+        digits()[rows]
 
 
 def test_repr_tells_what_it_is():

@@ -108,6 +108,25 @@ def test_size_channels_count_and_held_out_images(tmp_path):
     assert load(path).identity.path == str(path)
 
 
+@pytest.mark.parametrize("beside", ["label_names", "x_mean", "ids", "labels_of_experts"])
+def test_arrays_that_say_more_are_not_taken_for_images_or_labels(tmp_path, beside):
+    path = tmp_path / "set.npz"
+    path.write_bytes(npz_bytes(**{beside: np.arange(3)}, images=GREY, labels=LABELS))
+    found = load(path)
+    assert np.array_equal(found.images[..., 0], GREY)
+    assert [found.classes[i] for i in found.labels] == [str(label) for label in LABELS]
+
+
+@pytest.mark.parametrize("above", ["", "set/"])
+def test_arrays_in_folders_of_an_archive_belong_to_their_splits(tmp_path, above):
+    path = tmp_path / "set.zip"
+    arrays = {"train/images": GREY, "train/labels": LABELS, "test/images": TEST_IMAGES, "test/labels": TEST_LABELS}
+    path.write_bytes(zip_bytes({f"{above}{name}.npy": npy_bytes(array) for name, array in arrays.items()}))
+    train, test = load_splits(path)
+    assert np.array_equal(train.images[..., 0], GREY)
+    assert np.array_equal(test.images[..., 0], TEST_IMAGES)
+
+
 @pytest.mark.parametrize("ending", ["", ".gz"])
 def test_a_folder_of_idx_files_needs_no_name(tmp_path, ending):
     for stem, images, labels in (("train", GREY, LABELS), ("t10k", TEST_IMAGES, TEST_LABELS)):

@@ -99,6 +99,24 @@ def test_arguments_are_checked_before_anything_is_fetched(how):
         load("mnist", **how)
 
 
+@pytest.mark.parametrize("source", ["glyphs", "folder", "array.npy"])
+@pytest.mark.parametrize("count", [2.5, "3", [3]])
+def test_a_count_is_a_whole_number(tmp_path, monkeypatch, source, count):
+    monkeypatch.chdir(tmp_path)
+    write_tree(tmp_path, {f"folder/{i}.png": image_bytes(np.zeros((2, 2), np.uint8)) for i in range(3)})
+    np.save("array.npy", np.zeros((3, 2, 2), np.uint8))
+    assert len(load(source, count=np.int64(3))) == 3
+    with pytest.raises(DataError, match=f"count must be a whole number, not {re.escape(repr(count))}"):
+        load(source, count=count)
+
+
+def test_what_no_file_system_or_memory_can_hold_is_refused():
+    with pytest.raises(DataError, match="File name too long"):
+        load("x" * 5000)
+    with pytest.raises(DataError, match="do not fit into memory"):
+        load("glyphs", size=1 << 40, count=2)
+
+
 def test_the_table_lists_every_source():
     names = [listing.name for listing in available()]
     assert names == ["glyphs", "mnist", "fashion-mnist", "cifar10", "FOLDER"]

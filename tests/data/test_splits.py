@@ -1,8 +1,9 @@
 import itertools
+import unicodedata
 
 import numpy as np
 import pytest
-from data_files import image_bytes, tar_bytes, write_tree
+from data_files import image_bytes, tar_bytes, write_tree, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,29 @@ def test_every_order_keeps_folders_together(names):
     for depth in (1, 2):
         folders = [name.split("/")[:depth] for name in ordered]
         assert len(list(itertools.groupby(folders))) == len({tuple(folder) for folder in folders})
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_class_may_be_written_in_both_ways_of_unicode(tmp_path, packed):
+    composed, decomposed = (unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD"))
+    files = {f"train/{composed}/1.png": shade(1), f"train/{decomposed}/2.png": shade(2), "train/tea/3.png": shade(3)}
+    path = put(tmp_path, files | {f"test/{decomposed}/4.png": shade(4)}, packed)
+    for split, labels in (("train", [0, 0, 1]), ("test", [0])):
+        dataset = load(path, split=split)
+        assert dataset.classes == (composed, "tea")
+        assert dataset.labels.tolist() == labels
+
+
+@pytest.mark.parametrize("pack", [tar_bytes, zip_bytes])
+@pytest.mark.parametrize("above", ["/", "/home/me/set/", "//set/", "../set/", "./", "set/../"])
+def test_splits_are_found_wherever_an_archive_says_its_files_were(tmp_path, above, pack):
+    names = [f"{split}/{kind}/1.png" for split in ("train", "test") for kind in ("cat", "dog")]
+    path = tmp_path / "pets.archive"
+    path.write_bytes(pack({above + name: shade(value) for value, name in enumerate(names)}))
+    train, test = load_splits(path)
+    assert train.images[:, 0, 0, 0].tolist() == [0, 1]
+    assert test.images[:, 0, 0, 0].tolist() == [2, 3]
+    assert train.classes == test.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize("packed", [False, True])

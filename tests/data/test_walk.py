@@ -67,7 +67,7 @@ def test_what_is_no_image_of_the_set_is_no_class_and_is_counted(tmp_path, beside
     assert shades(dataset) == [1, 2]
     assert len(dataset.left_out) == count
     said = dataset.left_out.words()
-    assert f"{count} {reason}" in said
+    assert reason in said
     assert any(name.split("/")[0] in said for name in beside)
 
 
@@ -86,7 +86,7 @@ def test_arrays_beside_images_do_not_hide_them(tmp_path, beside):
     if beside is PETS:
         assert load(tmp_path).classes == ("cat", "dog")
     assert shades(load(tmp_path)) == [1, 2]
-    assert load(tmp_path).left_out.words() == "1 file: 1 not readable as an image (masks.npy)"
+    assert load(tmp_path).left_out.words() == "1 file: not readable as an image (masks.npy)"
 
 
 def test_another_config_is_no_run(tmp_path):
@@ -234,7 +234,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 def test_a_folder_without_files_is_counted(tmp_path):
     write_tree(tmp_path, PETS)
     (tmp_path / "cow").mkdir()
-    assert image_folder(tmp_path).left_out.words() == "1 file: 1 empty (cow/)"
+    assert image_folder(tmp_path).left_out.words() == "1 file: empty (cow/)"
 
 
 def test_names_that_no_terminal_shows_are_escaped(tmp_path):

@@ -153,7 +153,7 @@ def test_a_run_says_what_it_learns_from_and_what_was_left_out(runs, tmp_path):
     outcome = runs("train", "mlp-gan", "--data", "./glyphs", *SMALL, "--steps", 1, "--out", "again")
     assert outcome.out.splitlines()[0] == (
         f"mlp-gan on {tmp_path.name}/glyphs: 120 images of 8 x 8 x 3 in 2 classes (cats 60, dogs 60); "
-        "left out 1 file: 1 not readable as an image (cats/notes.txt); 1 steps, seed 0"
+        "left out 1 file: not readable as an image (cats/notes.txt); 1 step, seed 0"
     )
     outcome = runs("ask", "again", "--out", "page.html", "--force", "--count", 3)
-    assert f"note: {tmp_path.name}/glyphs: left out 1 file: 1 not readable as an image (cats/notes.txt)" in outcome.out
+    assert f"note: {tmp_path.name}/glyphs: left out 1 file: not readable as an image (cats/notes.txt)" in outcome.out
