@@ -16,7 +16,7 @@ import numpy as np
 
 from minigan.errors import GraphError, MiniganError
 from minigan.promotion import FLOAT32, explain, settled
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, unmasked
 from minigan.writes import tick
 
 ndarray = np.ndarray
@@ -159,10 +159,10 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                     static[keyword] = _fixed(constant)
         for arg in args:
             if arg.__class__ is not ndarray:
-                arrays, attached = [], None
+                arrays, attached, listed = [], None, False
                 break
         else:  # rules call it with arrays alone
-            arrays, attached, args = args, None, ()
+            arrays, attached, listed, args = args, None, False, ()
         for arg in args:
             kind = arg.__class__
             if kind is Tensor:
@@ -172,6 +172,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                 arrays.append(arg)
                 if kind is not ndarray and kind in _SEQUENCES:
                     _no_tensor_in(call, arg)
+                    listed = True
         try:
             out = forward(*arrays, **static) if static else forward(*arrays)
         except MiniganError:
@@ -179,7 +180,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
         except Exception as error:
             explain(call, arrays, error)
             raise
-        if operands is not None and out.dtype is not FLOAT32:
+        if operands is not None and (out.dtype is not FLOAT32 or listed):
             args, arrays, out = settled(call, operands, args or arrays, arrays, static, out)
         if attached is None:  # no Tensor among them
             return out
@@ -284,6 +285,8 @@ def nondifferentiable(forward):
 
 def as_array(out):
     """What a function returned, as an array: NumPy's scalars are none, other devices' arrays are."""
+    if isinstance(out, np.ma.MaskedArray):
+        return unmasked(out)
     return np.asarray(out) if isinstance(out, np.generic) or not hasattr(out, "dtype") else out
 
 

@@ -1,4 +1,4 @@
-"""What NumPy's own functions may do with Tensors: see their values, but never lose a gradient in silence."""
+"""What NumPy's own functions may do with Tensors: see their values, but neither lose a gradient nor write unseen."""
 
 import importlib
 
@@ -24,10 +24,16 @@ WITHOUT_GRADIENT = OF_SHAPES | {  # of NumPy's functions, those whose results ha
     np.shares_memory,
     np.zeros_like,
 }
+WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}  # to their first argument
 
 
 def of_values(function, args, settings):
     """A function of NumPy, of the values of the Tensors among its arguments: an array, as all constants give."""
+    for _ in _tensors_in((args[:1] if function in WRITING else (), settings.get("out"))):
+        raise NumpyFunctionError(
+            f"np.{function.__name__} would write to a tensor, which the graph does not see; x[...] = values does it, or "
+            "x.numpy() where nothing that was computed from x is differentiated afterwards"
+        )
     if function not in WITHOUT_GRADIENT:
         refuse_gradients(function.__name__, (*args, *settings.values()))
     read = (lambda tensor: tensor.data) if function in OF_SHAPES else (lambda tensor: tensor.numpy())

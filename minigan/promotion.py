@@ -44,10 +44,12 @@ def settled(call, operands, args, arrays, static, out):
         raise DtypeError(f"{call.__name__}: the result would be {out.dtype}, but gradients are of real numbers")
     if kind != "f":
         return args, arrays, out
-    known = [x.dtype for x in args[operands] if hasattr(x, "dtype")]
-    if known and all(dtype == out.dtype for dtype in known):
+    known = {getattr(x, "dtype", None) for x in args[operands] if not isinstance(x, Number | type(None))}
+    if known == {out.dtype}:
         return args, arrays, out
     dtype = promoted(args[operands])
+    if out.dtype.itemsize > dtype.itemsize and all(known) and "f" not in {found.kind for found in known}:
+        return args, arrays, out.astype(dtype)  # integers may not fit in float32: only the result is rounded
     args = list(args)
     args[operands] = [_converted(x, dtype) for x in args[operands]]
     arrays = [x.data if isinstance(x, Tensor) else x for x in args]

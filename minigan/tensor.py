@@ -171,6 +171,8 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     has_dtype = hasattr(source, "dtype")
     device = devices.device_of(source) if device is None else device
     source = devices.to_cpu(source)
+    if isinstance(source, np.ma.MaskedArray):
+        source = unmasked(source)
     try:
         array = np.array(source, dtype=dtype, order="C")
     except NumpyFunctionError:
@@ -187,4 +189,12 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
         raise DtypeError(
             f"tensor: {array.dtype} has no gradients; make it float, for example tensor(..., dtype=np.float32)"
         )
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return Tensor(devices.move(array, device), requires_grad)
+
+
+def unmasked(array) -> np.ndarray:
+    """A masked array as a plain one. Raises DtypeError where some of its values are masked."""
+    if np.ma.is_masked(array):
+        raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
+    return np.asarray(array)

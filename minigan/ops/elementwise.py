@@ -170,7 +170,7 @@ less = nondifferentiable(np.less)
 less_equal = nondifferentiable(np.less_equal)
 greater = nondifferentiable(np.greater)
 greater_equal = nondifferentiable(np.greater_equal)
-logical_not = nondifferentiable(np.logical_not)
+invert = nondifferentiable(np.invert)
 logical_and = nondifferentiable(np.logical_and)
 logical_or = nondifferentiable(np.logical_or)
 isnan = nondifferentiable(np.isnan)
@@ -219,6 +219,9 @@ minimum.vjp(1)(lambda g, y, a, b: unbroadcast(_share(g, a, b), b))
 @primitive(saves="x")
 def clip(x, *, low=None, high=None):
     """x with what is below `low` or above `high` moved to the bound; either may be None."""
+    low, high = (np.array(bound) if isinstance(bound, tuple) else bound for bound in (low, high))
+    if any(isinstance(bound, float) or getattr(bound, "dtype", x.dtype).kind == "f" for bound in (low, high)):
+        x = floating(x)
     return np.clip(x, _bound(low, x), _bound(high, x))
 
 

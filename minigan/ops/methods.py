@@ -89,7 +89,7 @@ METHODS = {
     "__le__": elementwise.less_equal,
     "__gt__": elementwise.greater,
     "__ge__": elementwise.greater_equal,
-    "__invert__": elementwise.logical_not,
+    "__invert__": elementwise.invert,
     "__getitem__": shape.getitem,
     "__setitem__": _setitem,
     "__iadd__": _in_place(np.add),

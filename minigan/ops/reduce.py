@@ -90,7 +90,7 @@ def logsumexp(x, *, axis=None, keepdims=False):
     x = floating(x)
     top = _top(x, axis)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):  # log(0) is -inf; beside +inf, which top leaves alone, y is too
         y = np.log(total(np.exp(x - top), axis, keepdims=True)) + top
     return y if keepdims else y.reshape(x.sum(axis=axis).shape)
 

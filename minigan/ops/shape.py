@@ -260,12 +260,18 @@ def getitem(x, index):
     return take(x, index=tuple(map(_own, index)) if isinstance(index, tuple) else _own(index))
 
 
+_FIXED = {int, type(None)}
+
+
 def _own(part):
-    """A part of an index that nobody else can change."""
+    """A part of an index that nobody else can change: `x[i]` and `x[:i]` may be followed by `i += 1`."""
+    if isinstance(part, slice):
+        ends = part.start, part.stop, part.step
+        return part if _FIXED.issuperset(map(type, ends)) else slice(*map(_own, ends))
     part = part.data if isinstance(part, Tensor) else part
     if isinstance(part, list):
         return np.array(part) if part else np.zeros(0, np.intp)
-    return part.copy() if getattr(part, "ndim", 0) else part
+    return part.copy() if hasattr(part, "dtype") else part
 
 
 @operation

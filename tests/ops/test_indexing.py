@@ -42,6 +42,16 @@ def test_integer_arrays_beside_slices(x, data):
     checked(x, (rows[:, None], np.zeros(2, int)) if x.ndim > 1 else rows[:, None])
 
 
+@pytest.mark.parametrize("part", [lambda i: i, lambda i: (i, ...), lambda i: slice(i, None), lambda i: slice(None, i)])
+@pytest.mark.parametrize("wrapped", [np.array, mg.tensor])
+def test_an_index_may_be_counted_on_after_its_use(wrapped, part):
+    x, i = mg.tensor(np.arange(4.0), requires_grad=True), wrapped(1)
+    y, expected = x[part(i)].sum(), np.zeros(4)
+    expected[part(1)] = 1
+    i += 2
+    assert np.array_equal(mg.grad(y, x), expected)
+
+
 @given(arrays(shapes(min_dims=1)), st.data())
 def test_truth_values(x, data):
     checked(x, x > 0)

@@ -61,6 +61,25 @@ def test_constants_and_questions_without_a_gradient_are_answered():
     assert np.array_equal(np.asarray(x.detach()), x.numpy())
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: np.copyto(x, 0.0),
+        lambda x: np.put(x, [0], [9.0]),
+        lambda x: np.putmask(x, [True, False], 9.0),
+        lambda x: np.place(x, [True, False], [9.0]),
+        lambda x: np.put_along_axis(x, np.array([0]), 9.0, 0),
+        lambda x: np.sum(np.ones((2, 2)), axis=0, out=x),
+    ],
+)
+def test_no_function_writes_to_a_tensor_unseen(write):
+    w, x = mg.tensor([1.0, 2.0], requires_grad=True), mg.tensor([3.0, 4.0])
+    y = (w * x).sum()
+    with pytest.raises(mg.NumpyFunctionError, match=r"x\[\.\.\.\] = values"):
+        write(x)
+    assert mg.grad(y, w).tolist() == [3, 4]
+
+
 def test_formats():
     x = mg.tensor(2.5, requires_grad=True)
     assert f"{x:.4f} {x * 2:8.1e} {mg.tensor(3):03d}" == "2.5000  5.0e+00 003"

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import minigan as mg
 
@@ -109,15 +111,65 @@ def test_what_has_no_gradient_is_refused(other):
             call()
 
 
-@pytest.mark.parametrize("low", [np.float64(1), np.ones(2), np.array(1.0), np.ones(2, int), 1])
+@pytest.mark.parametrize("other", [[2.0, 3.0], [2, 3], [True, True], (2, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", BINARY)
+def test_a_list_is_an_array_that_its_owner_may_change_afterwards(name, dtype, other):
+    x = mg.tensor(np.array([0.5, 1.5]), dtype=dtype, requires_grad=True)
+    operation, array = getattr(mg, name), np.array(other)
+    for call in (operation, lambda a, b: operation(b, a)):
+        given = other if isinstance(other, tuple) else list(other)
+        y, expected = call(x, given).sum(), call(x, array).sum()
+        if isinstance(given, list):
+            given[:] = [9, 9]
+        assert y.dtype == dtype
+        np.testing.assert_allclose(mg.grad(y, x), mg.grad(expected, x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("low", "expected"), [(0.5, [0.5, 1]), (np.float64(0.5), [0.5, 1]), ([0.5, 0.0], [0.5, 1])])
+def test_integers_between_floating_point_bounds_are_float32(low, expected):
+    for x in (mg.tensor([0, 1]), mg.tensor([False, True])):
+        y = mg.clip(x, low=low)
+        assert (y.dtype, y.tolist()) == (np.float32, expected)
+
+
+@given(st.lists(st.integers(10**9, 10**9 + 100), min_size=2, max_size=20), st.sampled_from([np.int64, np.uint32]))
+def test_of_what_is_computed_from_integers_only_the_result_is_rounded(values, dtype):
+    x = np.array(values, dtype)
+    ratio = mg.divide(mg.tensor(x), x[::-1].copy())
+    assert ratio.dtype == mg.var(mg.tensor(x)).dtype == np.float32
+    assert np.array_equal(ratio.numpy(), (x / x[::-1]).astype(np.float32))
+    np.testing.assert_allclose(mg.var(mg.tensor(x)).numpy(), x.astype(np.float64).var(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", [[True, False], [True, True]])
+def test_what_a_mask_hides_is_never_computed_with(hidden):
+    masked = np.ma.masked_array(np.float32([1, 2]), hidden)
+    x = mg.tensor([3.0, 4.0], requires_grad=True)
+    for call in (lambda: mg.tensor(masked), lambda: x * masked, lambda: x.detach() - masked, lambda: masked + x):
+        with pytest.raises(mg.DtypeError, match="fill"):
+            call()
+    nothing = np.ma.masked_array(np.float32([1, 2]), False)
+    for y in (mg.tensor(nothing), x.detach() * nothing):
+        assert type(y.data) is np.ndarray
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2"])
+def test_a_tensor_has_the_byte_order_of_the_processor(dtype):
+    x = mg.tensor(np.array([1, 2], dtype))
+    assert x.dtype.isnative
+    assert mg.relu(x).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("low", [np.float64(1), np.ones(2), np.array(1.0), [1.0, 1.0], np.ones(2, int), 1])
 def test_bounds_never_widen(low):
     x = mg.tensor([0.5, 1.5], requires_grad=True)
     for y in (mg.clip(x, low=low), x.clip(low, np.float64(9))):
         assert y.dtype == np.float32
         assert y.tolist() == [1, 1.5]
         assert mg.grad(y.sum(), x, retain_graph=True).tolist() == [0, 1]
-    if getattr(low, "ndim", 0):
-        low[:] = 9  # after the forward pass
+    if np.ndim(low):
+        low[:] = [9, 9]  # after the forward pass
         assert mg.grad(y.sum(), x).tolist() == [0, 1]
 
 
@@ -131,6 +183,13 @@ def test_stacks_of_numbers_are_float32():
     assert mg.stack(number for number in (1.0, 2.0)).dtype == np.float32
     assert mg.stack([[1.0, 2.0], np.float32([3, 4])]).dtype == np.float32
     assert mg.stack([0.1, mg.tensor(2.0, dtype=np.float64)]).tolist() == [0.1, 2.0]
+
+
+def test_the_complement_is_numpys():
+    assert (~mg.tensor([1, 2])).tolist() == [-2, -3]
+    assert (~mg.tensor([True, False])).tolist() == [False, True]
+    with pytest.raises(mg.DtypeError, match="invert"):
+        ~mg.tensor([1.0])
 
 
 def test_integers_among_themselves_stay_integers():

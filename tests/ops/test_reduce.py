@@ -104,6 +104,7 @@ def test_logsumexp_of_minus_infinity():
     assert y.tolist() == [-np.inf, 0]
     assert mg.grad(y.sum(), x).tolist() == [[0, 0], [0, 1]]
     assert mg.logsumexp(mg.tensor([np.inf, 0.0])).item() == np.inf
+    assert mg.logsumexp(mg.tensor([np.inf, 1000.0])).item() == np.inf  # whose exp overflows
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
