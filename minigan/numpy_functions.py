@@ -29,10 +29,11 @@ WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.
 
 def of_values(function, args, settings):
     """A function of NumPy, of the values of the Tensors among its arguments: an array, as all constants give."""
-    for _ in _tensors_in((args[:1] if function in WRITING else (), settings.get("out"))):
+    written = args[:1] if function in WRITING else (settings.get("out"),)
+    if any(hasattr(tensor, "requires_grad") for tensor in written):
         raise NumpyFunctionError(
-            f"np.{function.__name__} would write to a tensor, which the graph does not see; x[...] = values does it, or "
-            "x.numpy() where nothing that was computed from x is differentiated afterwards"
+            f"np.{function.__name__} would write to a tensor without the graph's knowledge; use x[...] = values, "
+            "or pass x.numpy() if no gradient through x is needed afterwards"
         )
     if function not in WITHOUT_GRADIENT:
         refuse_gradients(function.__name__, (*args, *settings.values()))
