@@ -24,6 +24,9 @@ FULL = (1 << 16) - 1
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNKS = (b"tRNS", b"eXIf", b"acTL")  # ancillary chunks that matter: transparency, orientation, animation
 
+BITS, MEANING, PLACING = 258, 262, 284  # tags of a TIFF: bits per channel, what values mean, where channels lie
+WHITE_IS_0, PLANES = 0, 2  # a meaning, a placing
+
 # Which transposition undoes each EXIF orientation.
 ORIENTATION = 0x0112
 UPRIGHT = {
@@ -160,6 +163,8 @@ def _wide(picture, content: bytes) -> tuple[np.ndarray | None, int]:
     """
     codec, _, offset, how = _tile(picture)
     layout, declared = str(how[0]), how[1] if codec.startswith("ppm") else FULL
+    if picture.format == "TIFF":
+        _check_tiff(picture)
     if picture.mode == "F":
         raise DataError("it has floating-point pixels, whose range is not known; convert it to 8 or 16 bits")
     if picture.mode.startswith("I"):
@@ -184,6 +189,17 @@ def _wide(picture, content: bytes) -> tuple[np.ndarray | None, int]:
     return _keyed(values, picture), int(colours.max()) if declared == FULL else FULL
 
 
+def _check_tiff(picture) -> None:
+    """Raise DataError for 16-bit values that Pillow takes for others."""
+    bits = picture.tag_v2.get(BITS, (1,))
+    if max(bits) != 16:
+        return
+    if len(bits) > 1 and picture.tag_v2.get(PLACING) == PLANES:
+        raise DataError("its colours lie in planes of 16 bits, which Pillow misreads; save them pixel by pixel")
+    if picture.tag_v2.get(MEANING) == WHITE_IS_0:
+        raise DataError("its white is 0, which Pillow ignores in 16 bits; save it with black as 0")
+
+
 def _tile(picture) -> tuple:
     """How Pillow reads the first part of a file: codec, extents, offset, and the codec's arguments as a tuple."""
     codec, extents, offset, how = tuple(picture.tile[0])[:4] if picture.tile else ("", (), 0, "")
@@ -193,9 +209,16 @@ def _tile(picture) -> tuple:
 def _unpacked(content: bytes, layout: str) -> np.ndarray:
     """The pixels of a file, (H, W, C), uint8, read as if its samples lay as `layout` (Pillow's raw mode) says."""
     with _opened(content) as picture:
-        codec, extents, offset, how = _tile(picture)
-        picture.tile = [(codec, extents, offset, layout if len(how) == 1 else (layout, *how[1:]))]
+        picture.tile = [_laid_out(tile, layout) for tile in picture.tile]
+        picture.load()  # np.array would make an object of what cannot be loaded
         return np.array(picture)
+
+
+def _laid_out(tile, layout: str):
+    """A part of a file as Pillow reads it, in another layout. Pillow's newer versions name the parts of the tuple."""
+    how = tile[3]
+    changed = *tile[:3], layout if isinstance(how, str) else (layout, *how[1:])
+    return type(tile)(*changed) if hasattr(tile, "_fields") else changed
 
 
 def _other_order(raw: str) -> str:

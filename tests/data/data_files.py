@@ -49,23 +49,36 @@ def png_16(values, *chunks):
     return b"\x89PNG\r\n\x1a\n" + b"".join(body)
 
 
-def tiff_16(values, order):
-    """Encode (H, W, C) values with 16 bits per channel as an uncompressed TIFF; C = 3 or 4, order "<" or ">"."""
+def tiff_16(values, order, rows=None, deflated=False, apart=False, meaning=None):
+    """Encode (H, W, C) values with 16 bits per channel as a TIFF.
+
+    order: "<" or ">"
+    rows: in a strip; all unless given
+    apart: whether each channel lies in a plane of its own
+    meaning: of the values, as the format numbers it: 0 grey, white is 0; 1 grey; 2 colour
+    """
     height, width, channels = values.shape
-    body = values.astype(f"{order}u2").tobytes()
-    tags = {256: width, 257: height, 258: 0, 259: 1, 262: 2, 273: 0, 277: channels, 278: height, 279: len(body)}
-    if channels == 4:
-        tags[338] = 2  # the fourth is alpha, not multiplied into the others
-    bits_at = 8 + 2 + 12 * len(tags) + 4
-    tags[258], tags[273] = bits_at, bits_at + 2 * channels
-    entries = b"".join(
-        struct.pack(f"{order}HHII", tag, 3, channels, value)
-        if tag == 258
-        else struct.pack(f"{order}HHII", tag, 4, 1, value)
-        for tag, value in tags.items()
-    )
+    rows = rows or height
+    planes = np.split(values, channels, 2) if apart else [values]
+    strips = [
+        plane[top : top + rows].astype(f"{order}u2").tobytes() for plane in planes for top in range(0, height, rows)
+    ]
+    strips = [zlib.compress(strip) for strip in strips] if deflated else strips
+    meaning = (2 if channels > 2 else 1) if meaning is None else meaning
+    tags = {256: [width], 257: [height], 258: [16] * channels, 259: [8 if deflated else 1], 262: [meaning]}
+    tags |= {273: [0] * len(strips), 277: [channels], 278: [rows], 279: [len(strip) for strip in strips]}
+    tags |= {284: [2 if apart else 1], **({338: [2]} if channels == 4 else {})}  # 2: alpha, not multiplied in
+    after = 8 + 2 + 12 * len(tags) + 4
+    begin = after + sum(4 * len(numbers) for numbers in tags.values() if len(numbers) > 1)
+    tags[273] = [begin + sum(tags[279][:place]) for place in range(len(strips))]
+    entries, longer = b"", b""
+    for tag, numbers in tags.items():
+        packed = struct.pack(f"{order}{len(numbers)}I", *numbers)
+        if len(numbers) > 1:
+            packed, longer = struct.pack(f"{order}I", after + len(longer)), longer + packed
+        entries += struct.pack(f"{order}HHI", tag, 4, len(numbers)) + packed
     start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(tags))
-    return start + entries + bytes(4) + struct.pack(f"{order}{channels}H", *[16] * channels) + body
+    return start + entries + bytes(4) + longer + b"".join(strips)
 
 
 def tar_bytes(files, mode="w"):

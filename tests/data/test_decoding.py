@@ -42,6 +42,15 @@ ENCODERS = {
     "colour TIFF": (3, lambda values: tiff_16(values, "<")),
     "colour TIFF, other byte order": (3, lambda values: tiff_16(values, ">")),
     "colour and alpha TIFF": (4, lambda values: tiff_16(values, "<")),
+    **{
+        f"{'colour and alpha' if channels == 4 else 'colour'} TIFF {order} {how}": (
+            channels,
+            lambda values, order=order, how=how: tiff_16(values, order, **how),
+        )
+        for channels in (3, 4)
+        for order in "<>"
+        for how in ({"rows": 1}, {"rows": 2}, {"deflated": True}, {"deflated": True, "rows": 2})
+    },
     "PGM": (1, lambda values: pnm(b"P5", values)),
     "PPM": (3, lambda values: pnm(b"P6", values)),
 }
@@ -102,6 +111,16 @@ def test_a_transparent_value_in_16_bits_lies_on_white():
 def test_values_beyond_16_bits_are_refused(top):
     with pytest.raises(DataError, match=r"file: its values run from .*; convert them to 0 to 65535"):
         pixels(image_bytes(np.array([[0, top]], np.int32), "TIFF"))
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_16_bits_that_pillow_takes_for_other_pixels_are_refused(order):
+    values = np.arange(36, dtype=np.uint16).reshape(4, 3, 3) * 999
+    for deflated in (False, True):
+        with pytest.raises(DataError, match="file: its colours lie in planes of 16 bits"):
+            pixels(tiff_16(values, order, apart=True, deflated=deflated))
+    with pytest.raises(DataError, match="file: (its white is 0|not an image)"):
+        pixels(tiff_16(values[..., :1], order, meaning=0))
 
 
 def test_floats_are_refused():
