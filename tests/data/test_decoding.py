@@ -119,7 +119,7 @@ def test_16_bits_that_pillow_takes_for_other_pixels_are_refused(order):
     for deflated in (False, True):
         with pytest.raises(DataError, match="file: its colours lie in planes of 16 bits"):
             pixels(tiff_16(values, order, apart=True, deflated=deflated))
-    with pytest.raises(DataError, match="file: (its white is 0|not an image)"):
+    with pytest.raises(DataError, match=r"file: (its white is 0|not an image)"):
         pixels(tiff_16(values[..., :1], order, meaning=0))
 
 
