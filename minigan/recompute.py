@@ -23,6 +23,7 @@ def recompute(function, *args):
 
     function: takes and returns Tensors (one, or a tuple); a Module or any function. Gradients also reach the
         parameters and other Tensors that it uses without being handed them.
+    Constants that it reads without being handed them must not change before the backward pass.
     What it draws at random or changes on the way (dropout's masks, batch norm's running statistics) happens once.
     source: Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174
     """

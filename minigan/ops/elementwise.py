@@ -87,10 +87,16 @@ def power(x, exponent):
 def _(g, y, x, exponent):
     if not hasattr(exponent, "dtype"):
         return g * exponent * power(x, exponent - 1) if exponent else None
-    flat = exponent == 0
+    flat = _flat(g, x, exponent)
     one = exponent.dtype.type(1)
     steepness = where(flat, one, exponent) * power(where(flat, one, x), where(flat, one, exponent) - 1)
     return unbroadcast(where(flat, _zero(g), g * steepness), x)
+
+
+@nondifferentiable
+def _flat(g, x, exponent):
+    """Where the exponent is 0 and g * exponent * x**(exponent - 1) is NaN; elsewhere its derivatives count too."""
+    return (exponent == 0) & ((x == 0) | ~np.isfinite(x) | ~np.isfinite(g))
 
 
 @power.vjp(1)

@@ -8,7 +8,7 @@ import numpy as np
 from minigan import kernels
 from minigan.autograd import primitive
 from minigan.devices import device_of, move
-from minigan.errors import ShapeError
+from minigan.errors import DtypeError, ShapeError
 from minigan.ops.activation import sigmoid
 from minigan.ops.checks import integers, operation, outside
 from minigan.ops.elementwise import abs, exp, square
@@ -129,6 +129,8 @@ def _floats(predictions):
 def _same_shape(call, predictions, targets):
     if targets.__class__ in (int, float):
         return
+    if targets is None:  # NumPy takes it for NaN
+        raise DtypeError(f"{call}: targets are None, but they are an array, a Tensor or a number")
     shape = np.shape(targets)
     if (shape or isinstance(targets, Tensor | np.ndarray)) and shape != predictions.shape:
         raise ShapeError(

@@ -1,9 +1,11 @@
 """Operations that draw random numbers, always from a generator that is handed to them."""
 
+from numbers import Number
+
 import numpy as np
 
 from minigan.devices import device_of, move
-from minigan.errors import ShapeError
+from minigan.errors import DtypeError, ShapeError
 from minigan.ops.checks import operation
 from minigan.ops.elementwise import where
 from minigan.random import Philox
@@ -18,7 +20,11 @@ def dropout(x, rate: float, rng: Philox | np.random.Generator):
     rng: a Philox draws where x is; NumPy's generators draw on the CPU, which a captured step cannot do
     source: Srivastava et al., Dropout, JMLR 15 (2014)
     """
-    if not 0 <= rate < 1:
+    if not isinstance(rng, Philox | np.random.Generator):
+        raise DtypeError(
+            f"dropout: rng is a {type(rng).__name__}, but it is a generator: mg.random.Philox(seed) or one of NumPy's"
+        )
+    if not isinstance(rate, Number) or not 0 <= rate < 1:
         raise ShapeError(f"dropout: rate is {rate}, but it is a probability from 0 to below 1")
     if rate == 0:
         return x

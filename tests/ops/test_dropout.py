@@ -42,3 +42,9 @@ def test_the_same_generator_state_gives_the_same_mask():
 def test_a_rate_that_is_no_probability_is_an_error(rate):
     with pytest.raises(mg.ShapeError, match=rf"dropout: rate is {rate}, but it is a probability from 0 to below 1"):
         mg.dropout(np.ones(3), rate, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("rng", [None, 0, np.random, np.random.RandomState(0)])
+def test_what_is_no_generator_is_named(rng):
+    with pytest.raises(mg.DtypeError, match=f"rng is a {type(rng).__name__}"):
+        mg.dropout(np.ones(3), 0.5, rng)

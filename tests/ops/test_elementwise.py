@@ -68,6 +68,11 @@ def test_power_with_a_number(exponent):
     check_grads(lambda e: np.array([2.0, 3.0, 4.0], np.float32) ** e, [x], order=2)
 
 
+def test_second_derivatives_at_exponent_zero():
+    x, exponent = np.array([0.5, 2.0, 3.0]), np.array([0.0, 0.0, 1.5])
+    check_grads(mg.power, [x, exponent], order=3)
+
+
 def test_power_at_zero():
     zero = mg.tensor(np.zeros(2), requires_grad=True)
     assert np.array_equal(mg.grad((zero**2).sum(), zero), [0, 0])
