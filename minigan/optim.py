@@ -19,7 +19,7 @@ from numbers import Number
 import numpy as np
 
 from minigan import devices, kernels, writes
-from minigan.errors import GraphError, MiniganError, ShapeError
+from minigan.errors import DtypeError, GraphError, MiniganError, ShapeError
 from minigan.kernels import capture
 from minigan.ops.checks import constructor
 from minigan.tensor import Tensor
@@ -34,6 +34,8 @@ class Optimiser:
     def __init__(self, parameters: Iterable, **settings):
         given = list(parameters)
         groups = given if given and isinstance(given[0], dict) else [{"parameters": given}]
+        if not all(isinstance(group, dict) and "parameters" in group for group in groups):
+            raise MiniganError(f"{type(self).__name__}: each group is a dictionary with a list of 'parameters'")
         self.groups = [{**settings, **group, "parameters": list(group["parameters"])} for group in groups]
         name = type(self).__name__
         for group in self.groups:
@@ -49,6 +51,8 @@ class Optimiser:
                 f"{name}: needs a list of parameters (leaf Tensors), got {everything or 'an empty list'}"
             )
         for p in everything:
+            if p.dtype.kind != "f":
+                raise DtypeError(f"{name}: a parameter of shape {p.shape} is {p.dtype}, which has no gradients")
             flags = p.data.flags
             if not flags.c_contiguous or not getattr(flags, "writeable", True):
                 raise MiniganError(
@@ -65,6 +69,10 @@ class Optimiser:
     def _check(self, group):
         if not group["lr"] >= 0:
             raise MiniganError(f"{type(self).__name__}: the learning rate is {group['lr']}, but it is never negative")
+        for setting in {"momentum", "decay", "eps", "weight_decay"} & set(group):
+            given = group[setting]
+            if not isinstance(given, Number) or not 0 <= given < math.inf:
+                raise MiniganError(f"{type(self).__name__}: {setting} is {given!r}, but it is a number from 0 up")
 
     def step(self, gradients: Sequence | None = None) -> None:
         """Update every parameter that has a gradient.
@@ -91,6 +99,8 @@ class Optimiser:
                         f"{type(self).__name__}.step: a gradient has shape {gradient.shape}, its parameter {data.shape}"
                     )
                 if gradient.dtype != data.dtype:
+                    if gradient.dtype.kind not in "fiub":
+                        raise DtypeError(f"{type(self).__name__}.step: a gradient is {gradient.dtype}; they are real")
                     gradient = gradient.astype(data.dtype)
                 key = id(group), state.get("step", 0), data.dtype
                 together.setdefault(key, (group, []))[1].append((data, gradient, state))
@@ -235,8 +245,8 @@ class Adam(Optimiser):
 
     def _check(self, group):
         super()._check(group)
-        if not all(0 <= beta < 1 for beta in group["betas"]):
-            raise MiniganError(f"{type(self).__name__}: betas are {group['betas']}, but each is from 0 to below 1")
+        if len(group["betas"]) != 2 or not all(0 <= beta < 1 for beta in group["betas"]):
+            raise MiniganError(f"{type(self).__name__}: betas are {group['betas']}; they are two, from 0 to below 1")
 
     def _update(self, kernel, parameters, gradients, means, squares, group, rate, step):
         kernel.adam_update(
@@ -366,4 +376,10 @@ def _gradient_arrays(call, gradients, largest):
     arrays = [a for a in arrays if a is not None]
     if not all(hasattr(a, "dtype") for a in arrays):
         raise MiniganError(f"{call}: gradients are {[type(a).__name__ for a in arrays]}, but they are arrays")
+    for a in arrays:
+        if a.dtype.kind != "f" or not getattr(a.flags, "writeable", True):
+            raise MiniganError(
+                f"{call}: gradients are changed in place, but one of shape {a.shape} is read-only or not of floats "
+                f"({a.dtype})"
+            )
     return arrays

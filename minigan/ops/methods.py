@@ -5,7 +5,7 @@ import numpy as np
 from minigan import autograd, writes
 from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.ops import device, elementwise, linalg, reduce, shape
-from minigan.tensor import Tensor
+from minigan.tensor import Tensor, unmasked
 
 
 def _shape_of(entries):
@@ -30,6 +30,13 @@ def _write(x, write):
     return x
 
 
+def _values(new):
+    """What is written: the array of a Tensor, and of a masked array what it does not hide."""
+    if isinstance(new, np.ma.MaskedArray):
+        return unmasked(new)
+    return new.data if isinstance(new, Tensor) else new
+
+
 def _in_place(ufunc):
     def operator(x, other):
         if isinstance(other, Tensor) and other.requires_grad and autograd.is_recording():
@@ -37,7 +44,7 @@ def _in_place(ufunc):
                 f"{ufunc.__name__} in place would lose the gradient of its right side, of shape {other.shape}; "
                 "make a new tensor instead (x = x + y)"
             )
-        array = other.data if isinstance(other, Tensor) else other
+        array = _values(other)
         try:
             return _write(x, lambda memory: ufunc(memory, array, out=memory, casting="same_kind"))
         except GraphError:
@@ -59,7 +66,9 @@ def _setitem(x, index, new):
 
     def write(memory):
         try:
-            memory[index] = new.data if isinstance(new, Tensor) else new
+            memory[index] = _values(new)
+        except DtypeError:
+            raise
         except (IndexError, ValueError, TypeError) as error:
             kind = DtypeError if isinstance(error, TypeError) else ShapeError
             raise kind(f"x[...] = y, x of shape {memory.shape} and y of {np.shape(new)}: {error}") from error

@@ -146,9 +146,12 @@ def test_of_what_is_computed_from_integers_only_the_result_is_rounded(values, dt
 def test_what_a_mask_hides_is_never_computed_with(hidden):
     masked = np.ma.masked_array(np.float32([1, 2]), hidden)
     x = mg.tensor([3.0, 4.0], requires_grad=True)
-    for call in (lambda: mg.tensor(masked), lambda: x * masked, lambda: x.detach() - masked, lambda: masked + x):
+    y = mg.tensor([3.0, 4.0])
+    calls = [lambda: mg.tensor(masked), lambda: x * masked, lambda: x.detach() - masked, lambda: masked + x]
+    for call in (*calls, lambda: y.__iadd__(masked), lambda: y.__setitem__(..., masked)):
         with pytest.raises(mg.DtypeError, match="fill"):
             call()
+    assert y.tolist() == [3, 4]
     nothing = np.ma.masked_array(np.float32([1, 2]), False)
     for y in (mg.tensor(nothing), x.detach() * nothing):
         assert type(y.data) is np.ndarray

@@ -176,3 +176,31 @@ def test_clipping_refuses_what_is_no_gradient():
         with pytest.raises(MiniganError, match="neither a parameter"):
             clip([frozen], 1.0)
     assert frozen.tolist() == [30, 40]
+
+
+SENSELESS = [
+    lambda p: optim.SGD([p], lr=0.1, momentum=float("nan")),
+    lambda p: optim.SGD([p], lr=0.1, weight_decay="0"),
+    lambda p: optim.SGD([p], lr=0.1, weight_decay=-1.0),
+    lambda p: optim.RMSprop([p], eps=-1e-8),
+    lambda p: optim.Adam([p], eps=None),
+    lambda p: optim.Adam([p], betas=(0.9,)),
+    lambda p: optim.Adam([p], betas=(0.9, 0.9, 0.9)),
+    lambda p: optim.SGD([{"lr": 1.0}], lr=0.1),
+    lambda p: optim.SGD([{"parameters": [p]}, p], lr=0.1),
+    lambda p: optim.SGD([mg.tensor([1, 2])], lr=0.1),
+    lambda p: optim.SGD([p], lr=0.1).step([np.ones(2, complex)]),
+    lambda p: optim.SGD([p], lr=0.1).step([np.array(["a", "b"])]),
+    lambda p: optim.clip_gradient_norm([np.array([3, 4])], 1.0),  # an integer factor would be 0
+    lambda p: optim.clip_gradient_norm([np.ones(2, complex)], 1.0),
+    lambda p: optim.clip_gradient_norm([np.broadcast_to(np.float32(3), 4)], 1.0),
+    lambda p: optim.clip_gradient_value([np.array([3, 4])], 1.5),
+]
+
+
+@pytest.mark.parametrize("call", SENSELESS)
+def test_senseless_settings_and_gradients_are_refused_before_anything_changes(call):
+    p = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(MiniganError):
+        call(p)
+    assert p.tolist() == [1, 2]
