@@ -1,5 +1,6 @@
 """Running a producer ahead of its consumer, in a thread that ends with them."""
 
+import os
 import threading
 import weakref
 from collections import deque
@@ -11,7 +12,8 @@ class Ahead:
     """Iterate over what a producer yields, up to `depth` items ahead.
 
     The producer runs in one background thread. Its error is raised in the consumer, after the items before it.
-    `close()`, or dropping the last reference, ends the thread; so does the producer's end.
+    `close()`, or dropping the last reference, ends the thread; so does the producer's end. A forked child, which has
+    none of its parent's threads, can only close or drop it.
     """
 
     def __init__(self, producer: Iterator[Any], depth: int):
@@ -40,6 +42,7 @@ class _Shelf:
     def __init__(self, depth: int):
         self._items: deque[Any] = deque()
         self._depth = depth
+        self._process = os.getpid()
         self._end: BaseException | None = None
         self._closed = False
         # Re-entrant, because the garbage collector may call `close` in a thread that holds it.
@@ -73,6 +76,8 @@ class _Shelf:
             return item
 
     def close(self):
+        if os.getpid() != self._process:  # in a forked child, where a thread that is not there may hold the lock
+            return
         with self._changed:
             self._closed = True
             self._items.clear()

@@ -1,5 +1,6 @@
 """Shuffled batches without end, prepared ahead of the step that needs them, resumable to the bit."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,7 +28,7 @@ class Batches:
     start: the (epoch, position) of the first batch, as `Batches.at` gave it
 
     Yields images (batch_size, H, W, C), float32 in [-1, 1], and labels (batch_size,) or None.
-    Close it (or leave its `with`, or drop it) and the thread ends.
+    Close it (or leave its `with`, or drop it) and the thread ends. A forked child goes on from where its parent was.
     raises DataError where the arrays do not fit, or batch_size is more than there are images
     """
 
@@ -44,6 +45,7 @@ class Batches:
         self._plan = _Plan(images, labels, batch_size, seed, augment)
         self._ahead = whole("Batches", "ahead", ahead)
         self._source: Iterator[tuple[int, int, Batch]] | None = None
+        self._process = os.getpid()  # the one whose thread prepares batches
         self._closed = False
         self.seek(*start)
 
@@ -88,6 +90,9 @@ class Batches:
     def __next__(self) -> Batch:
         if self._closed:
             raise StopIteration
+        if self._process != os.getpid():  # a forked child has none of its parent's threads
+            self._stop()
+            self._process = os.getpid()
         if self._source is None:
             batches = self._plan.batches_from(*self._next)
             self._source = Ahead(batches, self._ahead) if self._ahead > 0 else batches

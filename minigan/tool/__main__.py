@@ -58,7 +58,16 @@ def _main(arguments):
         _fail("\n".join(["stopped at once by Ctrl-C", *getattr(error.__cause__, "__notes__", ())]))
         return 130
     except MemoryError:
-        return _fail("the memory is full; a smaller --batch or --size needs less")
+        return _fail(f"the memory is full{_what_needs_less(cli, arguments)}")
+
+
+def _what_needs_less(cli, arguments):
+    """Of the options of the command that was called, those that its memory depends on."""
+    words = sys.argv[1:] if arguments is None else arguments
+    command = cli.commands.get(words[0]) if words else None
+    flags = [flag for option in (command.params if command else ()) for flag in option.opts]
+    found = [flag for flag in ("--batch", "--size", "--count") if flag in flags]
+    return f"; a smaller {' or '.join(found)} needs less" if found else ""
 
 
 def _warn(otherwise, message, category, *where, **how):

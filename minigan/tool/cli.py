@@ -257,9 +257,7 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
 @click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
 @skip_unreadable_option
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
-@click.option(
-    "--out", type=PLACE, metavar="DIR", help="Keep the pruned weights as a run, in a folder that is not there yet."
-)
+@click.option("--out", type=PLACE, metavar="DIR", help="Keep the pruned weights as a run in this folder.")
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @force_option
 def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 
 import click
@@ -14,6 +15,7 @@ from minigan.models import Model
 from minigan.pruning import Pruned
 from minigan.tool.evaluate import check_files, keep, loaded_judge
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes
+from minigan.tool.options import forced
 from minigan.tool.words import table
 from minigan.training import weights
 from minigan.training.errors import RunError
@@ -43,7 +45,9 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
     """
     check_files(file, None)
     if out:
-        RunFolder(out).check_free()
+        if os.path.realpath(out) == os.path.realpath(folder):
+            raise RunError(f"--out {out}: is the run itself, which stays as it is; choose another folder")
+        RunFolder(out).check_free(forced())
     config = RunFolder(folder).config()
     model = importlib.import_module(f"minigan.{config.get('kind', 'gan')}").load(folder)
     player = pruning.player_of(model)
@@ -121,17 +125,19 @@ def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
 
 def keep_run(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
     """Write a run folder with the pruned weights, which `minigan sample` and `evaluate` take."""
-    source, new = RunFolder(folder), RunFolder(out)
+    source = RunFolder(folder)
     header, arrays = weights.read(source / WEIGHTS)
     arrays |= {f"{player}.{name}": array for name, array in model.networks()[player].state_dict().items()}
     how = {"from": str(folder), **{name: plain[name] for name in ("player", "share", "scope", "before", "after")}}
     kept = {name: value for name, value in source.config().items() if name not in OF_TRAINING}
     header = {name: value for name, value in header.items() if name not in OF_TRAINING}
-    claim = new.claim()
+    environment = source.environment() if (source / ENVIRONMENT).is_file() else None
+    claim = RunFolder(out).claim(forced())
     try:
-        new.write_json(CONFIG, {**kept, "pruned": how})
-        if (source / ENVIRONMENT).is_file():
-            new.write_json(ENVIRONMENT, source.environment())
-        weights.save(new / WEIGHTS, header, arrays)
+        claim.place.write_json(CONFIG, {**kept, "pruned": how})
+        if environment is not None:
+            claim.place.write_json(ENVIRONMENT, environment)
+        weights.save(claim.place / WEIGHTS, header, arrays)
+        claim.commit()
     finally:
         claim.end()

@@ -1,4 +1,5 @@
 import gc
+import multiprocessing
 import threading
 import time
 
@@ -205,6 +206,43 @@ def test_a_consumer_that_waits_is_woken_by_a_close_from_elsewhere():
     closer.start()
     assert list(ahead) in ([], [1])
     closer.join()
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_forked_child_goes_on_from_where_its_parent_was(is_locked):
+    """is_locked: the thread that prepares batches has its lock at that moment"""
+    images, labels = numbered(16)
+    with Batches(images, labels, batch_size=4, ahead=1) as batches:
+        first = next(batches)
+        shelf = batches._source._shelf
+        answers = multiprocessing.get_context("fork").SimpleQueue()
+
+        def go_on():
+            answers.put([next(batches) for _ in range(5)])
+            batches.close()
+
+        child = multiprocessing.get_context("fork").Process(target=go_on)
+        holder = threading.Thread(target=hold, args=(shelf._changed, begun := threading.Event(), 0.3))
+        if is_locked:
+            holder.start()
+            begun.wait()
+        child.start()
+        child.join(20)
+        if child.is_alive():
+            child.kill()
+            child.join()
+        assert child.exitcode == 0
+        for theirs, expected in zip(answers.get(), [next(batches) for _ in range(5)], strict=True):
+            assert same(theirs, expected)
+        assert same(first, batches.batch(0, 0))
+
+
+def hold(lock, begun, seconds):
+    with lock:
+        begun.set()
+        time.sleep(seconds)
 
 
 def test_many_threads_started_and_stopped_do_not_lock_up():

@@ -164,6 +164,17 @@ def test_hints_recommend_options_that_there_are(file):
                 assert named <= flags(cli.commands[name]), (name, text)
 
 
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_a_full_memory_is_said_with_options_that_the_command_has(tool, monkeypatch, name):
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(cli.commands[name], "make_context", full)
+    outcome = tool(name)
+    assert outcome.code == 1
+    assert set(re.findall(r"--[a-z]+", outcome.err)) == flags(cli.commands[name]) & {"--batch", "--size", "--count"}
+
+
 def test_every_command_that_finds_something_in_the_way_can_replace_it():
     """What `check_free` and `check_new_file` recommend."""
     for name, command in cli.commands.items():

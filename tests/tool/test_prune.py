@@ -97,6 +97,17 @@ def test_a_deconvnet_is_judged_by_what_it_restores(runs, tmp_path):
     assert f"{found['after']['psnr']:.2f}  " in outcome.out
 
 
+def test_a_pruned_run_replaces_another_by_force_alone_and_never_its_own(runs, tmp_path):
+    how = (*PICTURES, "--out")
+    before = (tmp_path / "runs" / "cnn-pictures" / "weights.safetensors").read_bytes()
+    assert "(--force)" in runs("prune", "runs/cnn-pictures", *how, "runs/vae-pictures").err
+    assert runs("prune", "runs/cnn-pictures", *how, "runs/vae-pictures", "--force").code == 0
+    assert mg.classifier.load("runs/vae-pictures").classes == 2
+    assert "pruned" in json.loads((tmp_path / "runs" / "vae-pictures" / "config.json").read_text())
+    assert runs("prune", "runs/cnn-pictures", *how, "runs/../runs/cnn-pictures", "--force").code == 1
+    assert (tmp_path / "runs" / "cnn-pictures" / "weights.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
