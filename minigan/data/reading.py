@@ -94,10 +94,19 @@ class _Reader:
                 self.unreadable.pop(name, None)
                 self._keep(name, picture)
 
+    def _room(self, height: int, width: int, channels: int) -> np.ndarray:
+        try:
+            return np.empty((len(self.place), height, width, channels), np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise DataError(
+                f"{self.path}: there is not enough memory for {len(self.place):,} images of {width} x {height}; "
+                "give a smaller size"
+            ) from error
+
     def _keep(self, name: str, picture: Picture) -> None:
         height, width, _ = picture.pixels.shape
         if self.images is None:
-            self.images = np.empty((len(self.place), *picture.pixels.shape), np.uint8)
+            self.images = self._room(*picture.pixels.shape)
         if picture.pixels.shape != self.images.shape[1:]:
             raise DataError(
                 f"{self.path}: {name} is {width} x {height}, but images before it are "

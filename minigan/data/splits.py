@@ -14,7 +14,7 @@ from minigan.errors import DataError
 
 TRAIN, TEST = "train", "test"
 SPLITS = (TRAIN, TEST)
-# Folders of images to train on and to hold out, the most wanted first. Any case; "set" or "data" may follow.
+# Folders of images to train on and to hold out, the most wanted first. Any case; "set", "data" or a number may follow.
 NAMES = {
     TRAIN: ("train", "training"),
     TEST: ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation"),
@@ -143,7 +143,7 @@ def _class_named(folder: str) -> str:
 
 
 def _word(name: str) -> str:
-    word = re.sub(r"[\W_]", "", name).lower()
+    word = re.sub(r"[\W_]", "", name).lower().rstrip("0123456789")
     for ending in ("set", "data"):
         word = word.removesuffix(ending)
     return word

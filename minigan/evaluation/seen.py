@@ -16,7 +16,7 @@ from minigan.evaluation.inception_weights import Weights
 from minigan.kernels import cache
 from minigan.models.inception import FEATURES, OUTPUTS
 from minigan.tensor import Tensor
-from minigan.training import files, weights
+from minigan.training import weights
 from minigan.training.errors import RunError
 
 BATCH, PART = 32, 512  # images at a time in the network, and to the next moments
@@ -54,7 +54,7 @@ class Seen:
     def see(self, report: Callable[[int], None] = lambda done: None) -> None:
         """Have the network see all the images that it has not seen; report: told how many it has, again and again.
 
-        raises RunError where what is to be kept cannot be
+        Where there is no room to keep what it made of them, they are seen again next time.
         """
         written, before = time.monotonic(), self.done
         while self.done < len(self.images):
@@ -126,11 +126,9 @@ class Seen:
         arrays = dict(self.arrays)
         if self.running is not None:
             arrays |= {"mean": self.running.mean, "scatter": self.running.scatter}
-        try:
+        with contextlib.suppress(RunError, OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise files.failure(self.path.parent, error) from error
-        weights.save(self.path, {"format": FORMAT, "done": str(self.done)}, arrays)
+            weights.save(self.path, {"format": FORMAT, "done": str(self.done)}, arrays)
 
 
 @no_grad()

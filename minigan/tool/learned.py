@@ -154,11 +154,17 @@ def required_judge(learned: Learned) -> Path:
     """What `usual_judge` finds. Raises RunError where that is nothing."""
     found = usual_judge(learned)
     if found is None:
-        source = learned.name
-        if learned.identity and learned.identity.kind in ("folder", "archive"):
-            source = shlex.quote(os.path.relpath(learned.identity.path))
         raise RunError(
-            f"there is no classifier of {learned} in runs to judge images by; train one, `minigan train cnn --data "
-            f"{source}`, or say where one is (--classifier RUN)"
+            f"there is no classifier of {learned} in runs to judge images by; train one, `minigan train cnn "
+            f"{_options_of(learned)}`, or say where one is (--classifier RUN)"
         )
     return found
+
+
+def _options_of(learned: Learned) -> str:
+    """The options by which a command is told to take the images of a run, as a shell takes them."""
+    kind, path = (learned.identity.kind, learned.identity.path) if learned.identity else (learned.name, None)
+    place = None if path is None else shlex.quote(os.path.relpath(path))
+    if kind in SETS:
+        return f"--data {kind}" + (f" --data-dir {place}" if place else "")
+    return f"--data {place or 'SOURCE'}"

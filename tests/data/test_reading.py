@@ -27,6 +27,17 @@ def good(value):
     return image_bytes(np.full((4, 4), value, np.uint8))
 
 
+def test_more_images_than_memory_holds_are_refused(place, monkeypatch):
+    path = place({"1.png": good(1), "2.png": good(2)})
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", fail)
+    with pytest.raises(DataError, match="not enough memory for 2 images of 4 x 4; give a smaller size"):
+        image_folder(path)
+
+
 # Depth
 
 

@@ -11,8 +11,21 @@ from minigan.data import image_folder, load, load_splits
 from minigan.data.splits import NAMES, classes_in_order, in_order
 from minigan.errors import DataError
 
-TRAINING = ["train", "Train", "TRAINING", "training_set", "Training Set", "train-data"]
-HELD_OUT = ["test", "Testing", "TEST", "test_set", "val", "Valid", "validation", "dev", "eval", "Evaluation"]
+TRAINING = ["train", "Train", "TRAINING", "training_set", "Training Set", "train-data", "train2017"]
+HELD_OUT = [
+    "test",
+    "Testing",
+    "TEST",
+    "test_set",
+    "val",
+    "Valid",
+    "validation",
+    "dev",
+    "eval",
+    "Evaluation",
+    "test1",
+    "val_2017",
+]
 
 
 def shade(value):

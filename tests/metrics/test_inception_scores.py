@@ -12,6 +12,7 @@ from minigan.evaluation import inception, inception_weights, seen
 from minigan.evaluation.inception_weights import SHA256, Weights
 from minigan.models.inception import Inception
 from minigan.training import weights as weights_file
+from minigan.training.errors import RunError
 
 FEATURES = 6  # here
 
@@ -136,6 +137,19 @@ def test_what_real_images_get_is_kept_and_what_was_not_finished_is_gone_on_with(
         network.network.calls = 0
         inception.evaluate(pictures(20, 2), other, Dataset(images), test, folder=tmp_path)
         assert network.network.calls >= 200 + 20  # other weights and other images are seen anew
+
+
+@pytest.mark.parametrize("error", [RunError("the disk is full"), PermissionError("read-only")])
+def test_figures_need_no_room_to_keep_anything(tmp_path, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    data, test = Dataset(pictures(50)), Dataset(pictures(40, 1))
+    whole = inception.evaluate(pictures(20, 2), by(), data, test)
+    monkeypatch.setattr(seen.weights, "save", fail)
+    assert inception.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path) == whole
+    (tmp_path / "file").touch()
+    assert inception.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path / "file" / "folder") == whole
 
 
 def test_a_damaged_file_is_made_anew(tmp_path):

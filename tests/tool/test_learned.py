@@ -11,6 +11,10 @@ from commands import SMALL, draw_folder, keep_run
 
 import minigan as mg
 from minigan.data import sources
+from minigan.data.identity import Identity
+from minigan.tool.learned import Learned, required_judge
+from minigan.tool.train import load_data
+from minigan.training.errors import RunError
 
 COMMANDS = {
     "evaluate": ("evaluate", "runs/mlp-gan-glyphs", "--count", 10),
@@ -111,6 +115,33 @@ def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(tool):
     assert outcome.code == 0, outcome.err
     found = json.loads(Path("found.json").read_text())
     assert (found["classifier"], found["dataset"]) == ("runs/cnn-cats-2", config_of("cnn-cats-2")["dataset"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "options"),
+    [
+        ("glyphs", None, "--data glyphs"),
+        ("mnist", "files of it", "--data mnist --data-dir 'files of it'"),
+        ("folder", "pets/cats", "--data pets/cats"),
+        ("archive", "pets.tar", "--data pets.tar"),
+        ("array file", "my pets.npz", "--data 'my pets.npz'"),
+        ("array", None, "--data SOURCE"),
+    ],
+)
+def test_whoever_has_no_judge_is_told_how_to_train_one_on_the_same_images(tmp_path, monkeypatch, kind, path, options):
+    monkeypatch.chdir(tmp_path)
+    identity = Identity(kind, None if path is None else str(tmp_path / path), "0", (), 60)
+    with pytest.raises(RunError) as refused:
+        required_judge(Learned("runs/gan", "the run", "a name", identity, 60))
+    assert f"`minigan train cnn {options}`" in str(refused.value)
+
+
+def test_a_folder_may_be_called_as_the_help_calls_any(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    draw_folder("FOLDER", count=12)
+    dataset, _ = load_data("FOLDER", None, None, None)
+    assert dataset.shape == (32, 32, 3)
+    assert not capsys.readouterr().out
 
 
 def test_a_folder_that_is_not_meant_by_its_name_is_pointed_out(runs):
