@@ -16,7 +16,7 @@ from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
 from minigan.kernels import capture
 from minigan.passes import Pass
-from minigan.tensor import Tensor, tensor
+from minigan.tensor import Tensor, tensor, unmasked
 
 __all__ = [
     "backward",
@@ -179,7 +179,12 @@ def _seeds(caller, ys, grad_ys, allow_constant=False):
             g = np.ones_like(y.data)
         elif g.__class__ is not Tensor:
             try:
-                g = devices.move(np.asarray(devices.to_cpu(g), y.dtype), y.device)
+                g = unmasked(devices.to_cpu(g))
+                if g.dtype.kind not in "fiub":
+                    raise TypeError(f"it holds {g.dtype}, and gradients are real")
+                g = devices.move(np.asarray(g, y.dtype), y.device)
+            except DtypeError:
+                raise
             except (TypeError, ValueError) as error:
                 raise DtypeError(f"{caller}: a gradient of y is a {type(g).__name__}, but no array: {error}") from error
         elif g.dtype != y.dtype:

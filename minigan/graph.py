@@ -170,9 +170,12 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                 attached = attached or arg.requires_grad
             else:
                 arrays.append(arg)
-                if kind is not ndarray and kind in _SEQUENCES:
-                    _no_tensor_in(call, arg)
-                    listed = True
+                if kind is not ndarray and kind in _LOOKED_AT:
+                    if kind is np.ma.MaskedArray:
+                        arrays[-1] = unmasked(arg)
+                    else:
+                        _no_tensor_in(call, arg)
+                        listed = True
         try:
             out = forward(*arrays, **static) if static else forward(*arrays)
         except MiniganError:
@@ -225,6 +228,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
 
 
 _SEQUENCES = {list, tuple, dict}
+_LOOKED_AT = {*_SEQUENCES, np.ma.MaskedArray}
 _CHANGEABLE = {list, ndarray}
 _INDICES = {"index", "indices"}  # whoever calls a primitive with these has copied them
 

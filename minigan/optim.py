@@ -143,6 +143,8 @@ class Optimiser:
 
     def load_state_dict(self, saved: dict) -> None:
         """Take over what `state_dict` returned for the same parameters; changes nothing if it does not fit."""
+        if not isinstance(saved, dict) or {"steps", "state", "groups"} - set(saved):
+            raise ShapeError(f"{type(self).__name__}.load_state_dict: it takes what state_dict() returned")
         if len(saved["state"]) != len(self.state) or len(saved["groups"]) != len(self.groups):
             raise ShapeError(
                 f"{type(self).__name__}.load_state_dict: saved for {len(saved['state'])} parameters in "
@@ -151,6 +153,8 @@ class Optimiser:
         for parameter, state in zip(self.parameters, saved["state"], strict=True):
             if state and (set(state) != {"step", *self.moments} or state_shapes(state) - {parameter.shape}):
                 raise ShapeError(f"{type(self).__name__}.load_state_dict: state of another optimiser or parameter")
+        for group, settings in zip(self.groups, saved["groups"], strict=True):
+            self._check({**group, **settings})
         self.steps = saved["steps"]
         for mine, state in zip(self.state, saved["state"], strict=True):
             _overwrite(mine, state)

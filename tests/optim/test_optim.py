@@ -204,3 +204,14 @@ def test_senseless_settings_and_gradients_are_refused_before_anything_changes(ca
     with pytest.raises(MiniganError):
         call(p)
     assert p.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("damage", [lambda s: s["groups"][0].update(lr=-3.0), lambda s: s.pop("steps")])
+def test_a_saved_state_with_senseless_settings_changes_nothing(damage):
+    p = mg.tensor([1.0, 2.0], requires_grad=True)
+    optimiser = optim.Adam([p], lr=0.5)
+    saved = optimiser.state_dict()
+    damage(saved)
+    with pytest.raises(MiniganError):
+        optimiser.load_state_dict(saved)
+    assert optimiser.groups[0]["lr"] == 0.5
