@@ -168,7 +168,7 @@ def _receive(remote: Remote, part: Path, report: Report | None):
             raise _CutError("the server sent another range than asked for")
         promised = response.headers.get("Content-Length", str(remote.size - have))
         if promised != str(remote.size - have):  # a log-in page, say; what was kept stays
-            size = have + int(promised) if promised.isdecimal() else repr(promised)
+            size = have + int(promised) if promised.isdecimal() and len(promised) < 20 else repr(promised[:20])
             raise DataError(f"{remote.url}: the server sends {size} bytes, expected {remote.size}: another file")
         if _size(part) > have:
             _emptied(part)

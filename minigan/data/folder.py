@@ -137,7 +137,7 @@ def parts_of(path: Path) -> dict[str, Part]:
         left_out.add(f"outside {' and '.join(used)}", *(name for name in names if not name.startswith(used)))
     for part in parts.values():
         if not part.names:
-            also = f"; left out: {part.left_out.words()}" if part.left_out else ""
+            also = f"; left out {part.left_out.words()}" if part.left_out else ""
             raise DataError(f"{part.place}: no images in it{also}")
     return parts
 

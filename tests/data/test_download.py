@@ -229,6 +229,7 @@ MISBEHAVIOUR = {
     "nothing": lambda handler: None,
     "no HTTP": lambda handler: handler.wfile.write(b"\0\xff" * 500),
     "a length that is no number": lambda handler: answer(handler, ("Content-Length", "banana"), body=CONTENT),
+    "a length of 5,000 digits": lambda handler: answer(handler, ("Content-Length", "9" * 5000)),
     "a negative length": lambda handler: answer(handler, ("Content-Length", "-5")),
     "no content": lambda handler: answer(handler, ("Content-Length", "0"), status=204),
     "itself elsewhere": lambda handler: answer(handler, ("Location", handler.path), status=302),
