@@ -101,7 +101,11 @@ def _tar_members(path: Path, left_out: LeftOut, largest: float) -> Iterator[Memb
                 raise DataError(f"{path}: corrupt or truncated archive: no end mark at byte {archive.offset}")
             while stream.read(BLOCK):  # gzip checks its sum only at its end
                 pass
-            for name, member in links.resolved(left_out):
+            try:
+                linked = list(links.resolved(left_out))
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from error
+            for name, member in linked:
                 if not _is_passed_over(name, left_out, member.size > largest):
                     yield Member(name, partial(_opened_member, archive, member, path))
 

@@ -1,12 +1,13 @@
 """Links within an archive: the other names of its files, found once all of it was seen."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
 from minigan.data.left_out import LeftOut
-from minigan.data.walk import BROKEN, LOOP
+from minigan.data.walk import BROKEN, LOOP, check_ways
 
 HOPS = 40  # links that one name may lead through, as in Linux
 
@@ -25,6 +26,7 @@ class Links:
     def __init__(self):
         self.files: dict[str, Any] = {}
         self._targets: dict[str, str] = {}
+        self._ways: Counter[str] = Counter()  # in which folders are reached
 
     def add(self, name: str, target: str, hard: bool) -> None:
         """Note a link. A hard link's target is a name in the archive, a symbolic one's is relative to the link."""
@@ -49,6 +51,8 @@ class Links:
         elif target is None or target in inside:
             left_out.add(LOOP, link)
         else:
+            self._ways[target] += 1
+            check_ways(self._ways[target], target)
             below = f"{target}/"
             files = [name for name in self.files if name.startswith(below)]
             links = [name for name in self._targets if name.startswith(below)]

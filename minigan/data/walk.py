@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,7 @@ SPECIAL = "neither file nor folder"
 BROKEN = "linked to nothing"
 LOOP = "linked in a circle"
 EMPTY = "empty"
+WAYS = 1000  # that links may lead to one folder; chains of them multiply
 
 # Folders that file systems, network drives, archivers and editors make; lower case.
 SYSTEM_FOLDERS = frozenset(
@@ -50,9 +52,10 @@ def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
 
     A folder is entered through every link that leads to it, except from within itself.
     left_out: told what was passed over
-    raises DataError for a folder that cannot be read
+    raises DataError for a folder that cannot be read, or to which links lead in too many ways
     """
     waiting = [("", (_place(folder),))]
+    ways: Counter[tuple[int, int]] = Counter()
     while waiting:
         above, inside = waiting.pop()
         entries = _entries(folder / above)
@@ -64,10 +67,18 @@ def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
                 left_out.add(reason, path)
             elif entry.is_file():
                 yield path
-            elif _place(entry.path) in inside:
+            elif (place := _place(entry.path)) in inside:
                 left_out.add(LOOP, path)
             else:
-                waiting.append((f"{path}/", (*inside, _place(entry.path))))
+                ways[place] += 1
+                check_ways(ways[place], folder / path)
+                waiting.append((f"{path}/", (*inside, place)))
+
+
+def check_ways(number: int, folder: Path | str) -> None:
+    """Raise DataError where links lead to a folder in more ways than anybody means."""
+    if number > WAYS:
+        raise DataError(f"{folder}: links lead to this folder in over {WAYS:,} ways; remove those that are not meant")
 
 
 def open_regular(path: Path) -> BinaryIO:

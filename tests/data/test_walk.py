@@ -71,6 +71,22 @@ def test_what_is_no_image_of_the_set_is_no_class_and_is_counted(tmp_path, beside
     assert any(name.split("/")[0] in said for name in beside)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_chains_of_links_that_multiply_are_refused(tmp_path, packed):
+    folder = tmp_path / "chain"
+    write_tree(folder, {"40/1.png": shade(1)})
+    for number in range(40):
+        (folder / f"{number}").mkdir()
+        for name in "ab":
+            (folder / f"{number}" / name).symlink_to(f"../{number + 1}")
+    if packed:
+        with tarfile.open(tmp_path / "chain.tar", "w") as archive:
+            archive.add(folder, "chain")
+        folder = tmp_path / "chain.tar"
+    with pytest.raises(DataError, match=r"chain.*: links lead to this folder in over 1,000 ways"):
+        image_folder(folder)
+
+
 def test_a_run_is_no_data_set(tmp_path):
     write_tree(tmp_path, {CONFIG: RUN_CONFIG, "samples/step-000001.png": shade(1)})
     with pytest.raises(DataError, match="is a run of minigan, not a data set"):
