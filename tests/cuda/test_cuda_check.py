@@ -1,6 +1,10 @@
 """`check` runs a kernel in a process of its own and names what is wrong, with the lines that it is about."""
 
+import contextlib
+import io
 import re
+import subprocess
+import types
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +12,25 @@ import pytest
 
 from minigan.errors import DtypeError, UnknownNameError
 from minigan.kernels.cuda import check
+from minigan.kernels.cuda.sim import checking
 
 CASES = r"""
 #define N 64
+__device__ float counter;
+__device__ unsigned tickets[2];
+__global__ void fine_halves_of_a_warp(const float *x, float *y, int n) {
+    __shared__ struct { char of; float value; } s[N];
+    __shared__ unsigned taken;
+    atomicExch(&taken, 0);
+    atomicAdd(tickets + threadIdx.x % 2, 1);
+    for (int i = 0; i < 3; i++) {
+        s[threadIdx.x].value = x[threadIdx.x] + i;
+        if (threadIdx.x % 32 < 16) __syncwarp(0xffff); else __syncwarp(0xffff0000);
+        auto other = s[threadIdx.x ^ 15];
+        y[threadIdx.x] += other.value;
+        __syncwarp(threadIdx.x % 32 < 16 ? 0xffff : 0xffff0000);
+    }
+}
 __global__ void fine(const float *x, float *y, int n) {
     __shared__ float s[N];
     s[threadIdx.x] = x[threadIdx.x];
@@ -21,6 +41,14 @@ __global__ void race_of_neighbours(const float *x, float *y, int n) {
     __shared__ float s[N];
     s[threadIdx.x] = x[threadIdx.x];  // MARK
     y[threadIdx.x] = threadIdx.x ? s[threadIdx.x - 1] : 0;  // MARK
+}
+template <class T, int M> __device__ T turned(T mine) {
+    __shared__ T s[M];
+    s[threadIdx.x] = mine;  // TEMPLATE
+    return s[M - 1 - threadIdx.x];  // TEMPLATE
+}
+__global__ void race_of_templates(const float *x, float *y, int n) {
+    y[threadIdx.x] = turned<float, N>(x[threadIdx.x]);
 }
 __global__ void race_of_tiles(const float *x, float *y, int n) {
     __shared__ float s[N];
@@ -45,6 +73,15 @@ __global__ void race_in_an_array(const float *x, float *y, int n) {
     y[threadIdx.x] = x[threadIdx.x];  // MARK
     if (threadIdx.x == 5) y[0] = y[40] * 2;  // MARK
 }
+__global__ void race_on_a_variable(const float *x, float *y, int n) {
+    counter += threadIdx.x;  // MARK counter[0]
+}
+__global__ void race_of_half_a_warp(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x] = x[threadIdx.x];  // MARK
+    if (threadIdx.x % 32 < 16) __syncwarp(0xffff);
+    y[threadIdx.x] = s[threadIdx.x ^ 16];  // MARK
+}
 __global__ void race_with_an_atomic(const float *x, float *y, int n) {
     atomicAdd(&y[0], x[threadIdx.x]);  // MARK
     if (threadIdx.x == 0) y[1] = y[0];  // MARK
@@ -58,6 +95,16 @@ __global__ void bounds_of_writes(const float *x, float *y, int n) {
 __global__ void bounds_of_shared_memory(const float *x, float *y, int n) {
     __shared__ float s[N];
     s[threadIdx.x + n] = x[threadIdx.x];  // MARK index 64 float [64]
+}
+__global__ void uninitialised_tile(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    if (threadIdx.x < 32) s[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    y[threadIdx.x] = s[threadIdx.x];  // MARK s[32]
+}
+__global__ void uninitialised_counts(const float *x, float *y, int n) {
+    __shared__ int counts[4];
+    atomicAdd(&counts[threadIdx.x % 4], 1);  // MARK counts[0]
 }
 __global__ void barrier_that_some_skip(const float *x, float *y, int n) {
     if (threadIdx.x >= 32) return;
@@ -82,6 +129,7 @@ __global__ void fault_of_arithmetic(const float *x, float *y, int n) {
     y[threadIdx.x] = n / (n - 1);  // MARK
 }
 __global__ void assertion(const float *x, float *y, int n) {
+    printf("%d\n", threadIdx.x);
     if (threadIdx.x == 9) __trap();
 }
 __global__ void timeout(const float *x, float *y, int n) {
@@ -90,6 +138,7 @@ __global__ void timeout(const float *x, float *y, int n) {
 """
 KERNELS = re.findall(r"__global__ void (\w+)", CASES)
 BLOCKS = {"race_of_blocks": 2}
+OF_THEIR_OWN = ("fine", "timeout", "fault_of_arithmetic")  # a process each
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +148,43 @@ def source(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def here(monkeypatch):
+    """Let what a process of its own would run run in this one, which takes a tenth of the time."""
+
+    def run(command, **settings):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(command[-1], {})
+        return subprocess.CompletedProcess(command, 0, printed.getvalue(), "")
+
+    monkeypatch.setattr(checking, "subprocess", types.SimpleNamespace(run=run))
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_the_verdict_names_what_is_wrong_and_where(source, kernel):
+def test_the_verdict_names_what_is_wrong_and_where(source, kernel, request):
+    if kernel not in OF_THEIR_OWN:
+        request.getfixturevalue("here")
     x, y = np.arange(64, dtype=np.float32), np.zeros(64, np.float32)
     seconds = 5 if kernel == "timeout" else 60
     verdict = check(source, kernel, BLOCKS.get(kernel, 1), 64, x, y, 1, seconds=seconds)
     assert not y.any(), "the arrays that it is given stay as they are"
-    assert verdict.ok == bool(verdict) == (kernel == "fine")
-    if kernel == "fine":
-        assert str(verdict).startswith("fine: no race")
+    assert verdict.ok == bool(verdict) == kernel.startswith("fine"), verdict
+    if verdict:
+        assert str(verdict).startswith(f"{kernel}: no race")
         return
     body = CASES[CASES.index(f"void {kernel}(") :].partition("__global__")[0]
     first = CASES[: CASES.index(f"void {kernel}(")].count("\n") + 1
     marks = {first + i: line for i, line in enumerate(body.splitlines()) if "MARK" in line}
+    if kernel == "race_of_templates":
+        marks = {i: line for i, line in enumerate(CASES.splitlines(), 1) if "TEMPLATE" in line}
     assert verdict.kind == kernel.partition("_")[0], verdict
     assert sorted(verdict.lines) == sorted(marks), verdict
     for number, line in marks.items():
         assert f"cases.cu:{number}: {line.strip()}" in str(verdict)
         for word in line.partition("MARK")[2].split():
             assert word in verdict.text
+    if kernel == "assertion":
+        assert verdict.printed == "".join(f"{i}\n" for i in range(10))
 
 
 def test_what_does_not_compile_and_what_is_not_taken(source, tmp_path):
@@ -132,7 +199,7 @@ def test_what_does_not_compile_and_what_is_not_taken(source, tmp_path):
         check(str(source), "fime", 1, 1)
 
 
-def test_the_kernels_of_this_package_can_be_checked_too():
+def test_the_kernels_of_this_package_can_be_checked_too(here):
     x = np.arange(300, dtype=np.float32)
     for size, ok in ((300, True), (301, False)):
         verdict = check("activation.cu", "leaky_relu", 2, 256, x, np.zeros_like(x), 0.5, size)

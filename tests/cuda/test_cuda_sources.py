@@ -34,12 +34,19 @@ static void
 __launch_bounds__(256, (1 + 1))
 spread(float *__restrict__ x, // ) {
        const int (*pairs)[2], int n = 3) { x[0] = n; }
+extern __shared__ float file[];
+namespace inner { extern __shared__ float pairs[][2]; static __constant__ float eleven = 11; }
+__global__ void outer(float *x) { file[0] = 10; x[0] = file[0]; }
+__global__ void paired(float *x) { inner::pairs[1][1] = inner::eleven; x[0] = file[3]; }
 template <class T, int N> __global__ void made(T *x) { x[0] = N; }
 __global__ void index(float *x) { x[0] = 8; }
 __global__ void declared(float *x) { x[0] = 9; }
 """
 PARAMETERS = {
-    **{name: ("x",) for name in ("gone", "first", "chosen", "within", "linked", "made", "index", "declared")},
+    **{
+        name: ("x",)
+        for name in ("gone", "first", "chosen", "within", "linked", "outer", "paired", "made", "index", "declared")
+    },
     "spread": ("x", "pairs", "n"),
 }
 # Names that C's library, or the simulator, has already
@@ -94,12 +101,22 @@ def folder(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("kernel", "expected"),
-    {"first": 4, "chosen": 5, "within": 6, "linked": 7, "index": 8, "declared": 9, "made<float, 4>": 4}.items(),
+    {
+        "first": 4,
+        "chosen": 5,
+        "within": 6,
+        "linked": 7,
+        "index": 8,
+        "declared": 9,
+        "outer": 10,
+        "paired": 11,
+        "made<float, 4>": 4,
+    }.items(),
 )
 def test_each_kernel_runs(folder, kernel, expected):
     (folder / "source.cu").write_text(SOURCE)
     x = np.zeros(1, np.float32).view(SimArray)
-    Simulator().run(str(folder / "source.cu"), kernel, "float", 1, 1, [x])
+    Simulator().run(str(folder / "source.cu"), kernel, "float", 1, 1, [x], shared=16)
     assert x[0] == expected
 
 

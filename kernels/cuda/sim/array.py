@@ -102,9 +102,21 @@ class SimArray(np.ndarray):
             return _on_device(_made(lambda: function(array)))
         return _on_device(result)
 
+    def __repr__(self):
+        capture.refuse("reads numbers of an array")
+        return repr(self.view(_Shown))
+
+    def __str__(self):
+        capture.refuse("reads numbers of an array")
+        return str(_plain(self))
+
     def __bool__(self):
         capture.refuse("asks whether an array is true")
         return bool(_plain(self))
+
+
+# NumPy prints a structured array element by element, which must be its own records; it prints the name of the class.
+_Shown = type("SimArray", (np.ndarray,), {})
 
 
 def _read(name):

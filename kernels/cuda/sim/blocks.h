@@ -91,7 +91,7 @@ UNSEEN int of_block(bool mine, const Place *place, int what) {
 }
 
 #if !defined(WATCHED)
-UNSEEN void touch_atomic(void *, unsigned, const void *) {}
+UNSEEN void touch_atomic(void *, unsigned, bool, const void *) {}
 UNSEEN void fence() {
     WITH_THREADS(__tsan_release(&fence_lock); __tsan_acquire(&fence_lock);)
 }
@@ -157,7 +157,7 @@ static bool release_warps(unsigned threads) {
                           fibers[j].mask == one.mask;
             if (!all) continue;
             unsigned mask = one.mask;
-            WITH_WATCH(pass_warp(first / WARP);)
+            WITH_WATCH(pass_warp(first, mask);)
             for (unsigned j = first; j < end; j++)
                 if (mask >> (j - first) & 1 && fibers[j].state == AT_WARP_BARRIER) fibers[j].state = READY;
             any = true;
@@ -331,6 +331,7 @@ static int launch(const char *name, void (*kernel)(P...), Launch &what) {
         Faults faults;
         (void)faults;
         run_blocks(what, blocks, threads);
+        WITH_WATCH(report_unwritten();)
     }
     WITH_THREADS(__tsan_acquire(&end_lock);)
     current = nullptr;

@@ -31,6 +31,8 @@ HERE = Path(__file__).parent
 OPTIONS = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
 CUDA_HEADERS = ["cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "device_launch_parameters.h"]
 DIAGNOSTIC = re.compile(r"^(?P<file>[^\n:]+):\d+(?::\d+)?: (?:fatal )?error: ", re.MULTILINE)
+ENDS = ("__start_cuda_shared", "__stop_cuda_shared")
+OF_TEMPLATE = re.compile(r"^(?!guard variable|sim::|std::|.* sim::|.* std::).*>\(.*\)::\w+$")
 PLACE = re.compile(r"@\{([0-9a-f]+)\}")
 VARIABLE = re.compile(r"\$\{([0-9a-f]+):(\d+)\}")
 
@@ -114,30 +116,39 @@ class Library:
         return next((frame for frame in frames if not frame.startswith((str(HERE), "??"))), frames[0])
 
     def variable_at(self, place: int, size: int) -> str:
-        """The element of a variable in shared memory, or of the nearest one, by the size of an access to it."""
+        """The element of a variable, or of the nearest one in shared memory, by the size of an access to it."""
+        inside = [one[:3] for one in self.variables() if one[0] <= place < one[0] + one[1]]
         distances = [
             (max(start - place, place - start - length, -1), start, name)
-            for start, length, name in self.shared_variables()
+            for start, length, name in inside or self.shared_variables()
         ]
         if not distances:
             return "shared memory"
         _, start, name = min(distances)
-        return f"{name}[{(place - start) // size}]"
+        return f"{name.rpartition('::')[2]}[{(place - start) // size}]"
+
+    @functools.cache  # noqa: B019
+    def variables(self) -> list[tuple[int, int, str, str]]:
+        """Where each variable of the program begins, its bytes, its name in full, and nm's letter for it."""
+        found = []
+        for line in self._asked(["nm", "-S", "-C", str(self.path)]):
+            start, size, *rest = [*line.split(" ", 3), ""]
+            if re.match(r"[0-9a-f]{16} [0-9a-f]{16} [bBdD] ", line):
+                found.append((int(start, 16), int(size, 16), rest[1], rest[0]))
+            elif rest[0] in ENDS:
+                found.append((int(start, 16), 0, rest[0], ""))
+        return sorted(found)
 
     @functools.cache  # noqa: B019
     def shared_variables(self) -> list[tuple[int, int, str]]:
-        """Where each variable in shared memory begins, its bytes and its name."""
-        found, ends = [], {}
-        for line in self._asked(["nm", "-S", "-C", str(self.path)]):
-            start, *rest = line.split(" ", 3)
-            if re.match(r"[0-9a-f]{16} [0-9a-f]{16} ", line):
-                found.append((int(start, 16), int(rest[0], 16), rest[2].rpartition("::")[2]))
-            elif rest and rest[-1] in ("__start_cuda_shared", "__stop_cuda_shared"):
-                ends[rest[-1]] = int(start, 16)
-        if len(ends) < 2:
-            return []
-        first, last = ends["__start_cuda_shared"], ends["__stop_cuda_shared"]
-        return sorted(variable for variable in found if first <= variable[0] < last)
+        """Of them those in shared memory. Of a template's functions they are what watch.h has aligned (SIM_ALIGNED)."""
+        ends = {name: start for start, _, name, _ in self.variables() if name in ENDS}
+        first, last = (ends.get(name, 0) for name in ENDS)
+        return [
+            (start, size, name)
+            for start, size, name, letter in self.variables()
+            if (size and first <= start < last) or (letter == "b" and start % 1024 == 0 and OF_TEMPLATE.search(name))
+        ]
 
     def _asked(self, command):
         with contextlib.suppress(OSError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -23,6 +25,7 @@ from minigan.kernels.cuda.sim.simulator import Simulator
 SEEDS = (0, 1, 2, 3)  # of the orders of threads and blocks that are tried
 KINDS = {  # how the simulator's words tell what is wrong; the first that fits
     "race": r"\brace on ",
+    "uninitialised": r"no thread of its block has written",
     "barrier": r"waits at a|is not in its own mask",
     "bounds": r"out of bounds|null pointer|in no array|where there is no memory",
     "assertion": r"assertion `|__trap",
@@ -32,8 +35,8 @@ KINDS = {  # how the simulator's words tell what is wrong; the first that fits
 class Verdict(NamedTuple):
     """What is found of a kernel. It is true, as `ok` is, where nothing is.
 
-    kind: "race", "bounds", "barrier", "assertion", "fault" (a division by zero, a stack that is full, a process that
-        ended), "timeout", "compile"; or ""
+    kind: "race", "bounds", "barrier", "uninitialised", "assertion", "fault" (a division by zero, a stack that is full,
+        a process that ended), "timeout", "compile"; or ""
     text: what is wrong, with the source lines; lines: their numbers
     """
 
@@ -50,7 +53,8 @@ class Verdict(NamedTuple):
     def __str__(self):
         if self.ok:
             return (
-                f"{self.kernel}: no race, no access out of bounds, no barrier missed, in {len(SEEDS)} orders of threads"
+                f"{self.kernel}: no race, no access out of bounds, no barrier missed, no shared memory read before it "
+                f"is written, in {len(SEEDS)} orders of threads"
             )
         return f"{self.kind}: {self.text}"
 
@@ -99,18 +103,17 @@ def run(kept: Path, source: Path, kernel: str, seconds: float) -> Verdict:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, errors="replace")
     except subprocess.TimeoutExpired:
         return Verdict(False, kernel, "timeout", f"{kernel} has not ended after {seconds} seconds")
-    printed, _, last = done.stdout.rpartition("\n\0")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        return Verdict(False, kernel, "fault", f"{kernel} ended its process by {name}", printed=done.stdout)
-    if done.returncode or not last:
+        return Verdict(False, kernel, "fault", f"{kernel} ended its process by {name}")
+    if done.returncode:
         raise SimulatorError(f"{kernel} could not be checked:\n{done.stderr[-4000:]}")
-    found = json.loads(last)
+    found = json.loads(done.stdout)
     if not found["error"]:
-        return Verdict(True, kernel, printed=printed)
+        return Verdict(True, kernel, printed=found["printed"])
     text = with_source(found["error"], source)
     kind = next((kind for kind, words in KINDS.items() if re.search(words, text)), "fault")
-    return Verdict(False, kernel, kind, text, lines_of(text, source), printed)
+    return Verdict(False, kernel, kind, text, lines_of(text, source), found["printed"])
 
 
 def lines_of(text: str, source: Path) -> tuple[int, ...]:
@@ -127,7 +130,7 @@ def with_source(text: str, source: Path) -> str:
 
 
 def main(path: str) -> None:
-    """Run what is in the file, and print as the last thing what was wrong."""
+    """Run what is in the file, and print what was wrong, and what the kernel printed in the last order of threads."""
     with np.load(path) as kept:
         what = json.loads(str(kept["what"]))
         arrays = [kept[f"argument_{i}"] for i in range(len(what["same"]))]
@@ -136,11 +139,12 @@ def main(path: str) -> None:
         copies = [a.copy().view(SimArray) if i in what["arrays"] else a for i, a in enumerate(arrays)]
         arguments = [copies[i] for i in what["same"]]
         simulator = Simulator(seed, all_races=True)
-        try:
-            simulator.run(
-                *(what[name] for name in ("file", "kernel", "real", "blocks", "threads")), arguments, what["shared"]
-            )
-        except MiniganError as found:
-            error = str(found)
-            break
-    print("\n\0" + json.dumps({"error": error}), end="")
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            try:
+                simulator.run(
+                    *(what[name] for name in ("file", "kernel", "real", "blocks", "threads")), arguments, what["shared"]
+                )
+            except MiniganError as found:
+                error = str(found)
+                break
+    print(json.dumps({"error": error, "printed": printed.getvalue()}))

@@ -28,6 +28,7 @@ EXTERN_SHARED = re.compile(
     r"\bextern\s+__shared__\s+((?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?)([\w:<>,\s]+?)\s*\b(\w+)\s*"
     r"\[\s*\]([^;]*);"
 )
+SCOPE = re.compile(r"(?P<outer>\bnamespace\b[\w:\s]*|\bextern\s*)?\{|\}")
 STATIC_SHARED = re.compile(r"\bstatic(?=\s+__shared__\b)|(?<=\b__shared__)\s+static\b")
 NOINLINE = re.compile(r"\b__noinline__\b(?!\s*\))")
 SETTLED = 100_000_000  # nanoseconds after which a file that changes again has another time of change
@@ -128,6 +129,17 @@ def closing(code: str, start: int) -> int:
     return len(code)
 
 
+def in_function(code: str, place: int) -> bool:
+    """Whether a place is within braces that are not those of a namespace or of extern "C"."""
+    opened = []
+    for match in SCOPE.finditer(code, 0, place):
+        if match[0] == "}":
+            del opened[-1:]
+        else:
+            opened.append(match["outer"] is None)
+    return any(opened)
+
+
 def split(text: str) -> list[str]:
     """The parts between the commas that are in no brackets."""
     parts, depth = [""], 0
@@ -158,9 +170,12 @@ def for_compiler(source: str, path: str, instance: str = "") -> str:
     code = code_of(source)
     for match in EXTERN_SHARED.finditer(code):
         _, kind, name, more = match.groups()
-        pointer = f"(*{name}){more}" if more.strip() else f"*{name}"
+        # outside functions the pointer is the simulator's own, which has no value before a launch
+        scope, reference = ("", "") if in_function(code, match.start()) else ("static ", "&")
+        pointer = f"(*{reference}{name}){more}" if more.strip() else f"*{reference}{name}"
         lines = "\n" * match[0].count("\n")
-        changes.append((*match.span(), f"{kind} {pointer} = ({kind} (*){more})::sim::dynamic_memory;{lines}"))
+        memory = f"({kind} (*{reference}){more})::sim::dynamic_memory"
+        changes.append((*match.span(), f"{scope}{kind} {pointer} = {memory};{lines}"))
     changes += [(*match.span(), "") for match in STATIC_SHARED.finditer(code)]
     changes += [(*match.span(), "__attribute__((noinline))") for match in NOINLINE.finditer(code)]
     for start, end, text in sorted(changes, reverse=True):

@@ -54,13 +54,19 @@ static const Argument *arguments_begin;
 static const Region *regions;
 static size_t argument_count, region_count;
 static char *module_begin, *module_end;
-static Cell *shared_cells;
-static size_t cells_mapped;
+static Cell *module_cells, *dynamic_cells;  // of the program's variables, and of the memory that the launch gives
 static Launch *launched;
-static unsigned steps, all_steps, epoch, warp_epochs[1024 / WARP], clock_now;
+static unsigned steps, all_steps, epoch, clock_now;
+// Barriers of its warp that a thread has passed, at its own lane; at another's, those that it passed when the two, or
+// others on the way from one to the other, last waited together.
+static unsigned warp_clocks[1024][WARP];
 static bool acquired;  // whether this block has seen what others did before their fences
 static std::vector<unsigned> fences;
 static Doubt doubt;
+static struct {  // the first read of shared memory that nobody in the block had written
+    char name[NAME];
+    Touch now;
+} unwritten;
 extern "C" char __start_cuda_gap_before[] __attribute__((weak, visibility("hidden"))),
     __stop_cuda_gap_after[] __attribute__((weak, visibility("hidden")));
 
@@ -73,7 +79,7 @@ UNSEEN static bool ordered(const Touch &before, const Touch &now) {
     if (!before.block || (before.atomic && now.atomic)) return true;
     if (before.block != now.block) return acquired && fences[before.block] > before.clock;
     return before.thread == now.thread || before.epoch < now.epoch ||
-           (before.thread / WARP == now.thread / WARP && before.warp < now.warp);
+           (before.thread / WARP == now.thread / WARP && before.warp < warp_clocks[now.thread][before.thread % WARP]);
 }
 
 // The argument that an address is meant to be in: the nearest, also by an unsigned index that went below zero.
@@ -94,7 +100,7 @@ UNSEEN static const Argument *meant(const char *p) {
 
 UNSEEN static void name_of(char *text, const char *p, unsigned size) {
     size_t from_dynamic = p < dynamic_memory ? dynamic_memory - p : p - dynamic_memory;
-    if (p >= __start_cuda_gap_before && p < __stop_cuda_gap_after)
+    if (p >= module_begin && p < module_end)
         snprintf(text, NAME, "${%zx:%u}", in_this_program(p), size);
     else if (from_dynamic < GAP)
         snprintf(text, NAME, "byte %td of the extern __shared__ array", p - dynamic_memory);
@@ -172,16 +178,34 @@ UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool writ
     }
 }
 
+// A read of shared memory that nobody has written is told when the launch ends: if another thread writes it, that is a
+// race, which tells more. (Of a struct some bytes may be padding, which nobody writes.)
+UNSEEN static void look_for_writer(const Cell *cells, const char *p, unsigned size, const Touch &now) {
+    if (unwritten.now.block) return;
+    for (unsigned i = 0; i < size; i++)
+        if (cells[i].write.block == now.block) return;
+    name_of(unwritten.name, p, size);
+    unwritten.now = now;
+}
+
+static void report_unwritten() {
+    if (!unwritten.now.block || errors) return;
+    current = &fibers[unwritten.now.thread];
+    block_now = unwritten.now.index;
+    fail("reads %s, which no thread of its block has written, at @{%x}", unwritten.name, unwritten.now.place);
+}
+
 // ------------------------------------------------------------------------------------------ bounds
 
-// Whether an access to shared memory is within a variable.
-UNSEEN static bool in_variable(char *p, unsigned size) {
+// Whether an access is within a variable in shared memory. Those of templates are not in its section: GCC leaves their
+// attribute out.
+UNSEEN static bool in_shared_variable(char *p, unsigned size) {
     size_t at = p - module_begin;
     for (size_t i = 0; i < launched->variable_count; i++) {
         const size_t *one = launched->variables + 2 * i;
         if (at >= one[0] && at + size <= one[0] + one[1]) return true;
     }
-    return !launched->variable_count;
+    return !launched->variable_count && p >= __start_cuda_shared && p + size <= __stop_cuda_shared;
 }
 
 UNSEEN static void outside(char *p, unsigned size, bool write, unsigned place) {
@@ -197,7 +221,12 @@ UNSEEN static void outside(char *p, unsigned size, bool write, unsigned place) {
     stop();
 }
 
-UNSEEN static void note(void *at, size_t size, bool write, bool atomic, const void *from) {
+UNSEEN static void note_shared(Cell *cells, char *p, size_t size, bool read, bool write, const Touch &now) {
+    if (read && launched->all_races) look_for_writer(cells, p, size, now);
+    look_for_races(cells, p, size, write, now, true);
+}
+
+UNSEEN static void note(void *at, size_t size, bool read, bool write, bool atomic, const void *from) {
     if (!watching) return;
     watching = false;
     forget_reads();
@@ -209,19 +238,19 @@ UNSEEN static void note(void *at, size_t size, bool write, bool atomic, const vo
     }
     char *p = (char *)at;
     unsigned place = (char *)from - module_begin;
-    Touch now = {block_number, epoch, warp_epochs[current->number / WARP], clock_now, place, block_now,
+    Touch now = {block_number, epoch, warp_clocks[current->number][current->number % WARP], clock_now, place, block_now,
                  (unsigned short)current->number, atomic};
     acquired = acquired || atomic;
     bool found = true;
-    if (p >= __start_cuda_shared && p + size <= __stop_cuda_shared && in_variable(p, size))
-        look_for_races(shared_cells + (p - __start_cuda_shared), p, size, write, now, true);
+    if (p >= module_begin && p + size <= module_end && in_shared_variable(p, size))
+        note_shared(module_cells + (p - module_begin), p, size, read, write, now);
     else if (p >= dynamic_memory && p + size <= dynamic_memory + dynamic_size)
-        look_for_races(shared_cells + (__stop_cuda_shared - __start_cuda_shared) + (p - dynamic_memory), p, size, write,
-                       now, true);
+        note_shared(dynamic_cells + (p - dynamic_memory), p, size, read, write, now);
     else if (p >= __start_cuda_gap_before && p < __stop_cuda_gap_after)
         found = false;
-    else if (!(p >= current->stack && p + size <= current->stack + STACK) &&
-             !(p >= module_begin && p + size <= module_end)) {
+    else if (p >= module_begin && p + size <= module_end) {
+        if (launched->all_races) look_for_races(module_cells + (p - module_begin), p, size, write, now, false);
+    } else if (!(p >= current->stack && p + size <= current->stack + STACK)) {
         found = false;
         for (size_t i = 0; i < argument_count && !found; i++) {
             const Argument &one = arguments_begin[i];
@@ -237,8 +266,8 @@ UNSEEN static void note(void *at, size_t size, bool write, bool atomic, const vo
     watching = true;
 }
 
-UNSEEN void touch_atomic(void *p, unsigned size, const void *place) {
-    note(p, size, true, true, place);
+UNSEEN void touch_atomic(void *p, unsigned size, bool read, const void *place) {
+    note(p, size, read, true, true, place);
 }
 
 // Of threads that fence, and of blocks that then see an atomic change, each sees what the others did before.
@@ -255,8 +284,18 @@ static unsigned accesses_since() {
 }
 
 static void pass_block() { epoch++; }
-static void pass_warp(unsigned warp) { warp_epochs[warp]++; }
+static void pass_warp(unsigned first, unsigned mask) {
+    unsigned all[WARP] = {};
+    for (unsigned i = 0; i < WARP; i++)
+        for (unsigned j = 0; j < WARP && mask >> i & 1; j++) all[j] = std::max(all[j], warp_clocks[first + i][j]);
+    for (unsigned i = 0; i < WARP; i++) all[i] += mask >> i & 1;
+    for (unsigned i = 0; i < WARP; i++)
+        if (mask >> i & 1) memcpy(warp_clocks[first + i], all, sizeof all);
+}
+static void poison(char *begin, size_t size);
 static void begin_block() {
+    for (size_t i = 0; i < launched->variable_count; i++)  // of templates too
+        poison(module_begin + launched->variables[2 * i], launched->variables[2 * i + 1]);
     acquired = false;
     fences.resize(block_number + 1);
 }
@@ -294,6 +333,7 @@ struct Watch {
         if (!module_begin) dl_iterate_phdr(find_module, nullptr);
         array_arguments.assign(count, {nullptr, NO_ARRAY, 0});
         regions_kept.clear();
+        unwritten.now.block = 0;
         doubt.size = steps = all_steps = epoch = clock_now = 0;
         block_number = 0;
         fences.assign(1, 0);
@@ -322,9 +362,8 @@ struct Watch {
                     if (what.sizes[i]) break;
                 }
         for (size_t i : order) *(char **)what.arguments[i] = array_arguments[i].begin;
-        size_t shared = __start_cuda_shared ? __stop_cuda_shared - __start_cuda_shared : 0;
-        cells_mapped = (shared + dynamic_size + 1) * sizeof(Cell);
-        shared_cells = (Cell *)mapped(cells_mapped, PROT_READ | PROT_WRITE);
+        module_cells = (Cell *)mapped(module_cells_size(), PROT_READ | PROT_WRITE);
+        dynamic_cells = (Cell *)mapped(dynamic_cells_size(), PROT_READ | PROT_WRITE);
         dynamic = {nullptr, dynamic_size, nullptr, nullptr, nullptr, 1};
         open(dynamic, false);
         dynamic_memory = dynamic.begin;
@@ -336,12 +375,15 @@ struct Watch {
     ~Watch() {
         for (Region &one : regions_kept) close(one);
         close(dynamic);
-        munmap(shared_cells, cells_mapped);
+        munmap(module_cells, module_cells_size());
+        munmap(dynamic_cells, dynamic_cells_size());
     }
 
    private:
     Region dynamic;
 
+    static size_t module_cells_size() { return (module_end - module_begin) * sizeof(Cell); }
+    static size_t dynamic_cells_size() { return (dynamic_size + 1) * sizeof(Cell); }
     static size_t pages_of(const Region &one) { return (one.size + 16 + PAGE - 1) / PAGE * PAGE; }
     static size_t cells_of(const Region &one) { return (one.size / one.grain + 2) * sizeof(Cell); }
 
@@ -365,7 +407,7 @@ struct Watch {
 // ------------------------------------------------------------------------------------------ what g++ calls
 
 #define SIM_NOTED(name, size, write) \
-    UNSEEN void name(void *p) { sim::note(p, size, write, false, __builtin_return_address(0)); }
+    UNSEEN void name(void *p) { sim::note(p, size, !write, write, false, __builtin_return_address(0)); }
 #define SIM_NOTED_BOTH(size)                  \
     SIM_NOTED(__tsan_read##size, size, false) \
     SIM_NOTED(__tsan_write##size, size, true) \
@@ -375,8 +417,8 @@ struct Watch {
 #pragma GCC visibility push(hidden)
 extern "C" {
 SIM_NOTED_BOTH(1) SIM_NOTED_BOTH(2) SIM_NOTED_BOTH(4) SIM_NOTED_BOTH(8) SIM_NOTED_BOTH(16)
-UNSEEN void __tsan_read_range(void *p, size_t size) { sim::note(p, size, false, false, __builtin_return_address(0)); }
-UNSEEN void __tsan_write_range(void *p, size_t size) { sim::note(p, size, true, false, __builtin_return_address(0)); }
+UNSEEN void __tsan_read_range(void *p, size_t size) { sim::note(p, size, true, false, false, __builtin_return_address(0)); }
+UNSEEN void __tsan_write_range(void *p, size_t size) { sim::note(p, size, false, true, false, __builtin_return_address(0)); }
 UNSEEN void __tsan_init() {}
 UNSEEN void __tsan_func_entry(void *) {}
 UNSEEN void __tsan_func_exit() {}

@@ -30,7 +30,7 @@
 #define __global__ __attribute__((noinline))
 #define __device__
 #define __host__
-#define __constant__ static
+#define __constant__
 #define __managed__
 #define __grid_constant__
 #define __forceinline__ inline
@@ -83,7 +83,7 @@ uint64_t exchange(uint64_t word, unsigned lane, const Place *place, unsigned mas
 unsigned ballot(bool mine, const Place *place, unsigned mask);
 int of_block(bool mine, const Place *place, int what);
 void fence();
-void touch_atomic(void *p, unsigned size, const void *place);
+void touch_atomic(void *p, unsigned size, bool read, const void *place);
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 [[noreturn]] void trap(const char *what);
 
@@ -168,9 +168,9 @@ static inline To bits_as(From from) {
 }
 
 // Replace *p by function(*p) and return what was there. Nothing is ordered by it, as on a GPU.
-template <class T, class Function>
+template <bool READ, class T, class Function>
 static NOT_WATCHED T update(T *p, Function function) {
-    touch_atomic(p, sizeof *p, __builtin_return_address(0));
+    touch_atomic(p, sizeof *p, READ, __builtin_return_address(0));
     typedef Bits<sizeof(T)> B;
     B old = __atomic_load_n((B *)p, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n((B *)p, &old, bits_as<B>(T(function(bits_as<T>(old)))), false,
@@ -187,10 +187,11 @@ struct Same {
 }  // namespace sim
 
 #define SIM_INLINED static inline __attribute__((always_inline))  // so that the place of an atomic is the kernel's
-#define SIM_ATOMIC(name, result)                                                            \
+#define SIM_ATOMIC(name, result) SIM_ATOMIC_OF(name, true, result)
+#define SIM_ATOMIC_OF(name, read, result)                                                            \
     template <class T>                                                                  \
     SIM_INLINED T name(T *p, typename sim::Same<T>::type v) {                         \
-        return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return result; }); \
+        return sim::update<read>(p, [=](T old) __attribute__((no_sanitize("thread"))) { return result; }); \
     }                                                                                   \
     template <class T>                                                                  \
     SIM_INLINED T name##_block(T *p, typename sim::Same<T>::type v) { return name(p, v); } \
@@ -198,7 +199,7 @@ struct Same {
     SIM_INLINED T name##_system(T *p, typename sim::Same<T>::type v) { return name(p, v); }
 SIM_ATOMIC(atomicAdd, old + v)
 SIM_ATOMIC(atomicSub, old - v)
-SIM_ATOMIC(atomicExch, ((void)old, v))
+SIM_ATOMIC_OF(atomicExch, false, ((void)old, v))
 SIM_ATOMIC(atomicMin, v < old ? v : old)
 SIM_ATOMIC(atomicMax, old < v ? v : old)
 SIM_ATOMIC(atomicInc, old >= v ? T(0) : T(old + 1))
@@ -208,7 +209,7 @@ SIM_ATOMIC(atomicOr, old | v)
 SIM_ATOMIC(atomicXor, old ^ v)
 template <class T>
 SIM_INLINED T atomicCAS(T *p, typename sim::Same<T>::type wanted, typename sim::Same<T>::type v) {
-    return sim::update(p, [=](T old) __attribute__((no_sanitize("thread"))) { return old == wanted ? v : old; });
+    return sim::update<true>(p, [=](T old) __attribute__((no_sanitize("thread"))) { return old == wanted ? v : old; });
 }
 
 // ------------------------------------------------------------------------------------------ functions
