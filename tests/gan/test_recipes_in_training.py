@@ -59,8 +59,11 @@ def test_a_step_of_wgan_gp_is_the_one_written_out():
     assert record["discriminator_loss"] == pytest.approx(loss.item(), rel=1e-5)
     assert record["generator_loss"] == pytest.approx(generator_loss.item(), rel=1e-5)
     assert record["gradient_penalty"] == pytest.approx(penalty.item(), rel=1e-5)
-    expected = weights_of(other)
-    for name, array in weights_of(gan).items():
+    expected, found = weights_of(other), weights_of(gan)
+    # Batch norm subtracts the mean, so the gradient of this bias is rounding, which Adam scales up to its rate.
+    free = "generator.0.0.bias"
+    np.testing.assert_allclose(found.pop(free), weights_of(tiny_gan())[free], rtol=0, atol=1e-3 * (1 + 1e-4))
+    for name, array in found.items():
         np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
     assert trainer.batches.at == batches.at
 

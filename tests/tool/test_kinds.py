@@ -55,7 +55,7 @@ def test_a_vae_is_trained_and_sampled(tool):
     assert "minigan sample run" in outcome.out
     assert tool("sample", "run", "--count", 5, "--out", "x.npz").code == 0
     assert np.array_equal(np.load("x.npz")["images"], mg.vae.sample(mg.vae.load("run"), 5))
-    refused = tool("sample", "run", "--class", 1, "--out", "x.npz")
+    refused = tool("sample", "run", "--class", 1, "--out", "y.npz")
     assert refused.code == 1
     assert "vae knows no classes" in refused.err
 
