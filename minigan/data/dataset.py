@@ -11,6 +11,7 @@ from minigan.data.identity import Identity
 from minigan.data.left_out import LeftOut, counted, named, printable
 from minigan.errors import DataError
 
+BRIGHTEST = 2  # that floats in [-1, 1] are taken to overshoot, where none is below 0
 SHOWN = 12  # classes named in the line that announces a set
 
 
@@ -25,8 +26,20 @@ def scaled(images: np.ndarray) -> np.ndarray:
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Take floats in [-1, 1] back to bytes, rounded; what lies outside is clipped. The inverse of `scaled`.
 
-    raises DataError where a value is not a number, since no byte stands for it
+    raises DataError where a value is not a number, since no byte stands for it, or where the values look like 0 to 255,
+        of which clipping would leave nothing but white
     """
+    images = np.asarray(images)
+    if images.size and images.dtype.kind == "f" and images.min() >= 0 and images.max() > BRIGHTEST:
+        raise DataError(
+            f"to_uint8: images run from {images.min():g} to {images.max():g}, but floats in [-1, 1] are what it takes; "
+            "of 0 to 255: np.rint(images).astype(np.uint8)"
+        )
+    return clipped(images)
+
+
+def clipped(images: np.ndarray) -> np.ndarray:
+    """`to_uint8` of what a network makes, which may be too bright everywhere."""
     images = np.asarray(images)
     if not np.issubdtype(images.dtype, np.floating):
         raise DataError(f"to_uint8: images are {images.dtype}, but floats in [-1, 1] are what it takes")

@@ -23,7 +23,7 @@ from minigan.models import GAN, Model
 from minigan.models.model import as_floats
 from minigan.nn import BatchNorm, MinibatchStd
 from minigan.tensor import Tensor
-from minigan.training.inputs import images_of
+from minigan.training.inputs import check_seed, images_of, whole
 
 BATCH = 200  # images that a discriminator is asked about at once, at most
 LEAST = 10  # images of each kind
@@ -193,7 +193,7 @@ def swapped(
         or unknown, UnknownNameError for other statistics, MiniganError for a model without discriminator, an
         unconditional generator before a conditional discriminator, or a critic without training images
     """
-    gans = first, second
+    gans, count, seed = (first, second), whole("swapped: count", count, needed=True), check_seed(seed)
     _check_gans(gans)
     if statistics not in STATISTICS:
         raise UnknownNameError("statistics of batch norms", statistics, STATISTICS)

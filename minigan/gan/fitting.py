@@ -6,7 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigan import models, random, training
-from minigan.data import Augment, Batches, Dataset, to_uint8
+from minigan.data import Augment, Batches, Dataset
+from minigan.data.dataset import clipped
 from minigan.errors import DataError
 from minigan.gan import transfer
 from minigan.gan.objectives import Objective
@@ -142,7 +143,7 @@ def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.
     if label is not None and inputs.whole("sample: label", label, least=0) >= gan.classes:
         raise TrainingError(f"sample: {gan.name} has the classes 0 to {gan.classes - 1}, but not {label}")
     labels = gan.labels(count) if label is None else np.full(count, label)
-    return to_uint8(gan.generate(gan.noise(count, random.Philox(seed, "sample")), labels))
+    return clipped(gan.generate(gan.noise(count, random.Philox(seed, "sample")), labels))
 
 
 def classes_of(labels: np.ndarray | None) -> int | None:

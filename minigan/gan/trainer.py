@@ -13,7 +13,8 @@ import numpy as np
 
 from minigan import autograd, devices, kernels, random, writes
 from minigan.averaging import ExponentialAverage
-from minigan.data import Batches, to_uint8
+from minigan.data import Batches
+from minigan.data.dataset import clipped
 from minigan.errors import DataError, ShapeError
 from minigan.gan import penalties, recipe, weights
 from minigan.gan.objectives import objective_of
@@ -284,7 +285,7 @@ class Trainer(Loop):
     def preview(self):
         """Images from this run's fixed noise: PREVIEWS of them, or a row of each class."""
         labels = None if self.gan.classes is None else np.repeat(np.arange(self.gan.classes), ROW)
-        return to_uint8(self.gan.generate(self.preview_noise, labels))
+        return clipped(self.gan.generate(self.preview_noise, labels))
 
     def shown(self):
         along = "The same noise each time, so each place shows one image taking shape."

@@ -42,8 +42,9 @@ def load(path: Path, into: GAN | None = None) -> GAN:
             if models.kind_of(said["model"]) != "gan":
                 raise RunError("it is no GAN")
             gan = models.build(said["model"], said["image_shape"], classes=said.get("classes"))
-        gan.change(said["changes"])
-        _fill(gan, arrays)
+        if into is not None:
+            _fill(copy.deepcopy(into), said["changes"], arrays)  # where one network does not fit, none is changed
+        _fill(gan, said["changes"], arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
     except (MiniganError, MemoryError) as error:
@@ -67,7 +68,8 @@ def of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
-def _fill(gan, arrays):
+def _fill(gan, changes, arrays):
+    gan.change(changes)
     averaged = any(name.startswith("average.") for name in arrays)
     gan.average = copy.deepcopy(gan.generator).freeze().eval() if averaged else None
     for player, network in gan.networks().items():

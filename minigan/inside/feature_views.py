@@ -52,6 +52,7 @@ from minigan.nn import (
     as_in_use,
 )
 from minigan.tensor import Tensor
+from minigan.training.inputs import whole
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Views:
 
 def activations_of(network: Sequential | Classifier) -> list[int]:
     """The numbers of a network's ReLU and leaky ReLU layers, after which its features are usually looked at."""
-    return [number for number, layer in enumerate(_whole(network)) if isinstance(layer, ReLU | LeakyReLU)]
+    return [number for number, layer in enumerate(_sequential(network)) if isinstance(layer, ReLU | LeakyReLU)]
 
 
 @no_grad()
@@ -95,17 +96,17 @@ def views(
     layer: after which one, a number in the network; `activations_of` lists the usual ones
     maps: which feature maps, or how many: evenly spread over those that anything excites
     top: how many images for each; fewer where there are fewer
-    raises ShapeError where the network has other layers, or no such layer or map; DataError where nothing excites
+    raises ShapeError where the network has other layers, or no such layer or map; TrainingError for numbers that are
+        not whole; DataError where nothing excites
         any map, or there are no images
     """
-    whole = _whole(network)
-    below = _checked(list(whole), layer)
+    sequential = _sequential(network)
+    below = _checked(list(sequential), layer)
     images = network.check(images, "views") if isinstance(network, Classifier) else images
-    images = floats_of("views", images).astype(dtype_and_device(whole)[0], copy=False)
+    images = floats_of("views", images).astype(dtype_and_device(sequential)[0], copy=False)
     if not len(images):
         raise DataError("views: there are no images to search")
-    if top < 1:
-        raise ShapeError(f"views: top is {top}, but at least one image is looked at for each map")
+    top = whole("views: top", top, needed=True)
     with as_in_use():
         strengths = np.concatenate([_strengths(below, part) for part in parts_of(images, batch)])
         maps = _chosen(maps, strengths)
@@ -124,7 +125,7 @@ def views(
     )
 
 
-def _whole(network):
+def _sequential(network):
     """The Sequential that is meant."""
     network = network.network if isinstance(network, Classifier) else network
     if not isinstance(network, Sequential):
@@ -134,7 +135,8 @@ def _whole(network):
 
 def _checked(layers, layer):
     """The layers up to one, if a deconvnet knows them."""
-    if not 0 <= layer < len(layers):
+    layer = whole("views: layer", layer, least=0, needed=True)
+    if layer >= len(layers):
         raise ShapeError(f"views: there is no layer {layer}; the network has layers 0 to {len(layers) - 1}")
     for number, each in enumerate(layers[: layer + 1]):
         if type(each) not in DOWN:
@@ -155,8 +157,7 @@ def _chosen(maps, strengths):
     count = strengths.shape[1]
     if np.ndim(maps) == 0:
         alive = np.flatnonzero(strengths.max(0) > 0)
-        if maps < 1:
-            raise ShapeError(f"views: {maps} feature maps are asked for, but at least one is looked at")
+        maps = whole("views: maps", maps, needed=True)
         if not len(alive):
             raise DataError("views: no feature map of this layer is above 0 for any of the images")
         return alive[np.unique(np.linspace(0, len(alive) - 1, min(maps, len(alive))).round().astype(int))]

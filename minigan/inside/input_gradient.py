@@ -12,7 +12,7 @@ from minigan.errors import ShapeError
 from minigan.inside.running import floats_of, labels_of, tensor_for
 from minigan.models import GAN, Classifier
 from minigan.nn import as_in_use
-from minigan.training.inputs import check_seed
+from minigan.training.inputs import check_seed, real, whole
 
 
 def saliency(
@@ -36,11 +36,12 @@ def saliency(
     noise: their standard deviation, as a share of the image's largest pixel less its smallest
     seed: of the noise
     returns: (N, H, W), float32, from 0 on; each in units of the logit for a pixel's change by 1, half its range
-    raises ShapeError where the images or labels do not fit the model
+    raises ShapeError where the images or labels do not fit the model, TrainingError for other numbers
     source: Simonyan et al., arXiv:1312.6034, section 3.1; SmoothGrad: Smilkov et al., arXiv:1706.03825
     """
-    if samples < 0 or noise < 0:
-        raise ShapeError(f"saliency: samples are {samples} and noise {noise}, but neither is below 0")
+    samples = whole("saliency: samples", samples, least=0, needed=True)
+    batch = whole("saliency: batch", batch, needed=True)
+    noise = real("saliency: noise", noise, least=0.0, needed=True)
     check_seed(seed)
     images = floats_of("saliency", model.check(images, "saliency"))
     labels = _labels(model, images, labels)

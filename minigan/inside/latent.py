@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from minigan import random
-from minigan.data import to_uint8
+from minigan.data.dataset import clipped
 from minigan.errors import ShapeError
 from minigan.inside.running import labels_of
 from minigan.models import GAN, VAE
 from minigan.tensor import Tensor
 from minigan.training.errors import TrainingError
-from minigan.training.inputs import check_seed, check_whole
+from minigan.training.inputs import check_seed, check_whole, real
 
 WAYS = ("sphere", "line")
 SMALL = 1e-4  # radians: below it an arc is as good as its chord
@@ -112,7 +112,7 @@ def along(
     if noise.shape != vectors.shape:
         raise ShapeError(f"along: noise has shape {noise.shape}, but it is one for all or each of {vectors.shape}")
     check_whole(steps=steps)
-    first, last = reach if isinstance(reach, tuple) else (-reach, reach)
+    first, last = reach if isinstance(reach, tuple) else (-real("along: reach", reach, least=0.0, needed=True), reach)
     moved = noise[:, None] + np.linspace(first, last, steps)[:, None] * vectors[:, None]
     labels = classes_of("along", model, 0 if label is None and model_classes(model) else label, len(moved))
     return _images(model, moved, None if labels is None else np.repeat(labels, steps))
@@ -127,7 +127,7 @@ def _images(model, noise, labels):
 def generated(model: GAN | VAE, noise: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     """A model's images (N, H, W, C), uint8, for noise on the CPU."""
     noise = Tensor(np.asarray(noise, np.float32)).to(model.device)
-    return to_uint8(model.generate(noise) if labels is None else model.generate(noise, labels))
+    return clipped(model.generate(noise) if labels is None else model.generate(noise, labels))
 
 
 def model_classes(model: GAN | VAE) -> int | None:

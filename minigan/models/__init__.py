@@ -1,5 +1,7 @@
 """The models, by name."""
 
+import operator
+
 from minigan import random
 from minigan.data.arrays import python_number
 from minigan.errors import MiniganError, ShapeError, UnknownNameError
@@ -20,6 +22,7 @@ from minigan.models.rgan import rgan
 from minigan.models.size import Size, size
 from minigan.models.vae import VAE, vae
 from minigan.models.wgan import wgan, wgan_clip
+from minigan.training.inputs import check_seed, whole
 
 __all__ = [
     "GAN",
@@ -65,6 +68,7 @@ _OPTIONS = {
     "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
 }
 _SIZES = {"cgan": CGAN_SIZES, "dcgan": DCGAN_SIZES, "rgan": RGAN_SIZES}
+_COUNTS = ("classes", "latent_size", "filters", "kernel", "depth")  # options that are whole numbers
 _BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
 
 
@@ -79,7 +83,7 @@ def kind_of(name: str) -> str:
     A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
     raises UnknownNameError for a name that is not in `available()`
     """
-    if name not in _MODELS:
+    if not isinstance(name, str) or name not in _MODELS:
         raise UnknownNameError("model", name, _MODELS)
     return _MODELS[name][1]
 
@@ -100,17 +104,25 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None
     options: what else the model can be told, as task="denoising" for "deconvnet"
     returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
     raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
-        MiniganError for options that it does not have
+        MiniganError for options that it does not have, TrainingError for numbers that are not whole
     """
     kind_of(name)
-    image_shape = tuple(int(n) for n in image_shape)
+    try:
+        image_shape = tuple(map(operator.index, image_shape))
+    except TypeError as error:
+        raise ShapeError(f"build: image_shape is {image_shape!r}, but images are (H, W, C)") from error
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
+    seed = check_seed(seed)
     known = (*_OPTIONS.get(name, ()), *(["classes"] if name in _BY_CLASS else []))
     for option in options:
         if option not in known:
             raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
     if name in _BY_CLASS:
         options["classes"] = classes
-    options = {option: python_number(value) for option, value in options.items()}
+    for option, value in options.items():
+        if option in _COUNTS:
+            options[option] = whole(f"{name}: {option}", value, least=0, needed=option != "classes")
+        else:
+            options[option] = python_number(value)
     return _MODELS[name][0](image_shape, random.derived(seed, "init"), **options)

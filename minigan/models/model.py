@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -85,5 +86,7 @@ def in_use(network: Module, arrays: Iterable[np.ndarray], device: str) -> list[n
 
 
 def parts_of(array: np.ndarray, batch: int) -> Iterable[np.ndarray]:
-    """An array in parts of at most `batch` rows."""
+    """An array in parts of at most `batch` rows. Raises ShapeError for anything but a whole number above 0."""
+    if not isinstance(batch, Integral) or batch < 1:
+        raise ShapeError(f"batch must be a whole number above 0, not {batch!r}")
     return (array[i : i + batch] for i in range(0, len(array), batch))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigan import metrics
-from minigan.data import to_uint8
 from minigan.data.arrays import images_from
+from minigan.data.dataset import clipped
 from minigan.models import Restorer
 from minigan.restoration.tasks import Damaged, Task, task_of
 from minigan.training.grids import spread
@@ -38,7 +38,7 @@ class Evaluation:
 
 def restored(model: Restorer, task: Task, damaged: Damaged) -> np.ndarray:
     """What the network and the task make of damaged images, (N, H, W, C), uint8."""
-    return to_uint8(task.finish(damaged, model.restore(damaged.given)))
+    return clipped(task.finish(damaged, model.restore(damaged.given)))
 
 
 def evaluate(model: Restorer, truth: np.ndarray, rng: np.random.Generator) -> Evaluation:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.data import scaled, to_uint8
+from minigan.data import scaled
+from minigan.data.dataset import clipped
 from minigan.data.pixels import pillow
 from minigan.devices import device_of, move
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
@@ -79,7 +80,7 @@ class SuperResolution(Task):
         return Damaged(given, images.repeat(SCALE, 1).repeat(SCALE, 2))
 
     def baseline(self, damaged):
-        return to_uint8(damaged.given)
+        return clipped(damaged.given)
 
 
 class Completion(Task):
@@ -102,7 +103,7 @@ class Completion(Task):
         return Damaged(np.concatenate([scaled(filled), channel], axis=3), np.where(hole, np.uint8(0), images), hole)
 
     def baseline(self, damaged):
-        return to_uint8(damaged.given[..., :-1])
+        return clipped(damaged.given[..., :-1])
 
     def finish(self, damaged, output):
         missing = damaged.hole.astype(damaged.given.dtype)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minigan.training.inputs import whole
+
 if TYPE_CHECKING:
     from minigan.training.loop import Loop
 
@@ -42,7 +44,7 @@ class Every(Callback):
     """
 
     def __init__(self, steps: int, function):
-        self.steps, self.function = steps, function
+        self.steps, self.function = whole("Every: steps", steps, needed=True), function
 
     def on_step(self, trainer, record):
         if trainer.step % self.steps == 0:

@@ -36,7 +36,9 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike):
         try:
             self.path = Path(path)
-        except TypeError as error:
+            with contextlib.suppress(OSError):  # whoever uses the folder says what is wrong with it
+                os.stat(self.path)
+        except (TypeError, ValueError) as error:  # ValueError: a NUL, or half a letter
             raise RunError(f"the folder of a run is a path, not {path!r}") from error
 
     def __truediv__(self, name: str) -> Path:
@@ -224,8 +226,12 @@ class RunFolder:
         return records
 
     def _json(self, name):
-        if not (self / name).exists():
-            raise RunError(f"{self.path}: not a run of minigan, there is no {name} in it")
+        try:
+            os.stat(self / name)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunError(f"{self.path}: not a run of minigan, there is no {name} in it") from error
+        except OSError:
+            pass  # reading it says why
         return reading.json_of(self / name)
 
 

@@ -5,8 +5,10 @@ import math
 
 import numpy as np
 
+from minigan.data.arrays import images_from
 from minigan.data.pixels import pillow
 from minigan.errors import DataError
+from minigan.training.inputs import whole
 
 GAP = 2  # pixels between images
 SHADE = 24  # of the gaps, dark grey
@@ -19,7 +21,9 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     images: (N, H, W, C), uint8
     columns: as many as make it about square, unless given
     returns: one picture (height, width, C), uint8; places that are left over are dark
+    raises DataError for anything but such images, TrainingError for a number of columns that is not whole
     """
+    images, columns = images_from("grid", images, floats=False), whole("grid: columns", columns)
     count, height, width, channels = images.shape
     if not count:
         raise DataError("grid: there are no images to show")
@@ -49,10 +53,11 @@ def enlarged(picture: np.ndarray, wide: int = WIDE) -> np.ndarray:
 def png(picture: np.ndarray) -> bytes:
     """A picture (height, width, 1 or 3), uint8, as the bytes of a PNG file.
 
-    raises DataError for another number of channels, or where Pillow is missing
+    raises DataError for anything else, or where Pillow is missing
     """
-    if picture.ndim != 3 or picture.shape[2] not in (1, 3):
-        raise DataError(f"png: a picture is (height, width, 1 or 3), not {picture.shape}")
+    picture = np.asarray(picture)
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or picture.dtype != np.uint8:
+        raise DataError(f"png: a picture is (height, width, 1 or 3), uint8, not {picture.shape}, {picture.dtype}")
     buffer = io.BytesIO()
     pillow().Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,9 +1,12 @@
-"""What a call of `fit` was given, checked: images, labels, numbers, how long, and how many at a time."""
+"""What a call was given, checked: images, labels, numbers, how long, and how many at a time."""
+
+from __future__ import annotations
 
 import math
 import operator
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +14,13 @@ from minigan.data import Augment, Dataset, to_uint8
 from minigan.data.arrays import check_channels, images_from, labels_from
 from minigan.data.identity import Identity, of_arrays
 from minigan.errors import DataError
-from minigan.models import Model
 from minigan.training.errors import TrainingError
 
+if TYPE_CHECKING:
+    from minigan.models import Model
 
-def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, "Source"]:
+
+def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, Source]:
     """The images of a Dataset or of an array, (N, H, W, 1 or 3), their labels or None, and where they are from.
 
     labels: (N,), take the place of the Dataset's own
@@ -75,12 +80,16 @@ def whole(name: str, number, least: int = 1, needed: bool = False) -> int | None
     return value
 
 
-def real(name: str, number, *, above: float | None = None, least: float | None = None) -> float | None:
-    """A finite number above a bound or at least as large, NumPy's too, as a float; None is passed over.
+def real(
+    name: str, number, *, above: float | None = None, least: float | None = None, needed: bool = False
+) -> float | None:
+    """A finite number above a bound or at least as large, NumPy's too, as a float.
+
+    None is passed over unless a number is needed.
 
     raises TrainingError
     """
-    if number is None:
+    if number is None and not needed:
         return None
     if isinstance(number, np.ndarray) and number.ndim == 0:
         number = number[()]
@@ -97,9 +106,9 @@ def real(name: str, number, *, above: float | None = None, least: float | None =
 
 
 def check_whole(**numbers) -> None:
-    """Raise TrainingError for a number that is not whole or not above 0; None is passed over."""
+    """Raise TrainingError for anything that is not a whole number above 0."""
     for name, number in numbers.items():
-        whole(name, number)
+        whole(name, number, needed=True)
 
 
 def check_seed(seed) -> int:

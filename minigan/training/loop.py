@@ -8,7 +8,7 @@ import numpy as np
 from minigan.data import Batches
 from minigan.nn import Module
 from minigan.training.callbacks import Callback
-from minigan.training.errors import Interrupted, Terminated
+from minigan.training.errors import Interrupted, Terminated, TrainingError
 from minigan.training.interrupt import ENDING, stop_signals
 from minigan.training.shown import Shown
 
@@ -36,7 +36,7 @@ class Loop:
 
     def __init__(self, name: str, batches: Batches, *, steps: int, seed: int = 0, callbacks: Iterable[Callback] = ()):
         self.name, self.batches, self.steps, self.seed = name, batches, steps, seed
-        self.callbacks = list(callbacks)
+        self.callbacks = _checked(callbacks)
         self.history = History()
         self.step = 0
         self.notes: list[str] = []
@@ -155,3 +155,18 @@ class Loop:
                     self.error.add_note("\n".join([str(error), *getattr(error, "__notes__", ())]))
         if self.outcome == "failed":
             raise self.error
+
+
+def _checked(callbacks):
+    """Callbacks as a list. Raises TrainingError, before anything is trained, for anything else."""
+    what = f"callbacks are a list of mg.training.Callback objects, not {callbacks!r}"
+    if isinstance(callbacks, Callback):
+        raise TrainingError(f"{what}; a single one goes into brackets")
+    try:
+        callbacks = list(callbacks)
+    except TypeError as error:
+        raise TrainingError(what) from error
+    for callback in callbacks:
+        if not all(callable(getattr(callback, name, None)) for name in ("on_start", "on_step", "on_end")):
+            raise TrainingError(what)
+    return callbacks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -144,11 +145,17 @@ def _model_of(path: Path, kind: str, into: Model | None) -> Model:
             model = models.build(said["model"], said["image_shape"], **said.get("options", {}))
         if model.kind != kind:
             raise RunError(f"it is a {model.kind}")
-        for player, network in model.networks().items():
-            start = player + "."
-            network.load_state_dict({n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)})
+        if into is not None:
+            _fill(copy.deepcopy(into), arrays)  # where one network does not fit, none is changed
+        _fill(model, arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
     except (MiniganError, TypeError, MemoryError) as error:  # a TypeError is an option of another type
         raise RunError(f"{path}: does not fit the model {said['model']!r}: {error}") from error
     return model
+
+
+def _fill(model, arrays):
+    for player, network in model.networks().items():
+        start = player + "."
+        network.load_state_dict({n.removeprefix(start): a for n, a in arrays.items() if n.startswith(start)})

@@ -49,7 +49,7 @@ def commit(folder: RunFolder, place: Path) -> None:
 
 def is_cut_off(folder: RunFolder) -> bool:
     """Whether a run was decided to be in place, but has not been moved there."""
-    return (folder / WHOLE).exists() or (folder / MOVING).exists()
+    return os.path.exists(folder / WHOLE) or os.path.exists(folder / MOVING)
 
 
 def finish(folder: RunFolder) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigan import random, training
-from minigan.data import Augment, Dataset, to_uint8
+from minigan.data import Augment, Dataset
+from minigan.data.dataset import clipped
 from minigan.models import VAE
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
@@ -93,9 +94,9 @@ def sample(vae: VAE, count: int, seed: int = 0) -> np.ndarray:
     raises TrainingError for a count below 1 or a seed below 0
     """
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
-    return to_uint8(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
+    return clipped(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
 
 
 def reconstruct(vae: VAE, images: np.ndarray) -> np.ndarray:
     """What encoder and decoder make of images (N, H, W, C), uint8 or floats in [-1, 1]: the same shape, uint8."""
-    return to_uint8(vae.reconstruct(images))
+    return clipped(vae.reconstruct(images))

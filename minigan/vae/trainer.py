@@ -8,6 +8,7 @@ import numpy as np
 
 from minigan import autograd, random
 from minigan.data import Batches, to_uint8
+from minigan.data.dataset import clipped
 from minigan.models import VAE
 from minigan.training.callbacks import Callback
 from minigan.training.grids import grid_png, spread
@@ -64,7 +65,7 @@ class Trainer(ModelLoop):
 
     def preview(self):
         """Images from this run's fixed noise, PREVIEWS of them."""
-        return to_uint8(self.model.generate(self.preview_noise))
+        return clipped(self.model.generate(self.preview_noise))
 
     def measure(self) -> tuple[float, float]:
         """The two parts of the bound on -log p of the held-out images, in nats per image."""
@@ -79,7 +80,7 @@ class Trainer(ModelLoop):
         images = self._examples()
         if images is None:
             return {}
-        restored = to_uint8(self.model.reconstruct(images))
+        restored = clipped(self.model.reconstruct(images))
         return {"reconstructions": grid_png(paired(images, restored), COLUMNS)}
 
     def shown(self):

@@ -91,7 +91,7 @@ def test_of_a_gan_it_is_the_discriminators_and_a_conditional_one_is_told_the_cla
         ({"labels": 3}, ShapeError, "labels go from 3 to 3, but classes from 0 to 2"),
         ({"labels": [0, 1]}, ShapeError, r"labels have shape \(2,\), but it takes an int, or one for each of 4"),
         ({"labels": 0.5}, ShapeError, "an int"),
-        ({"samples": -1}, ShapeError, "samples are -1"),
+        ({"samples": -1}, TrainingError, "samples must be"),
         ({"seed": -1}, TrainingError, "seed must be"),
         ({"images": np.zeros((4, 3, 4, 1), np.uint8)}, ShapeError, r"is for images of \(3, 4, 2\)"),
         ({"images": np.full((4, *SHAPE), 0.5)}, DataError, "may be of 0 to 1 or of -1 to 1"),

@@ -9,6 +9,7 @@ from minigan.errors import DataError, ShapeError
 from minigan.inside.receptive_field import receptive_field
 from minigan.models import Classifier
 from minigan.models.deconvnet import hidden_layers
+from minigan.training import TrainingError
 
 
 def conv(weight, **how):
@@ -187,14 +188,14 @@ ONE[0].bias.data[...] = -100
     [
         (lambda: inside.views(ONE, IMAGES, 2), ShapeError, "layer 2 is a Tanh; a deconvnet goes down AvgPool2d, Batch"),
         (lambda: inside.views(ONE, IMAGES, 3), ShapeError, "no layer 3; the network has layers 0 to 2"),
-        (lambda: inside.views(ONE, IMAGES, -1), ShapeError, "no layer -1"),
+        (lambda: inside.views(ONE, IMAGES, -1), TrainingError, "layer must be a whole number from 0 on, not -1"),
         (lambda: inside.views(nn.Tanh(), IMAGES, 0), ShapeError, "a Tanh is no Sequential"),
         (lambda: inside.views(ONE, IMAGES, 1), DataError, "no feature map of this layer is above 0"),
         (lambda: inside.views(ONE, IMAGES[:0], 1), DataError, "no images"),
         (lambda: inside.views(ONE, IMAGES[0], 1), DataError, r"\(4, 4, 1\), but it takes \(N, H, W, C\)"),
-        (lambda: inside.views(ONE, IMAGES, 1, maps=0), ShapeError, "at least one"),
+        (lambda: inside.views(ONE, IMAGES, 1, maps=0), TrainingError, "maps must be above 0"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=[2]), ShapeError, "numbers from 0 to 1"),
-        (lambda: inside.views(ONE, IMAGES, 1, maps=[0], top=0), ShapeError, "top is 0"),
+        (lambda: inside.views(ONE, IMAGES, 1, maps=[0], top=0), TrainingError, "top must be above 0"),
     ],
 )
 def test_what_cannot_be_seen_is_said(call, error, message):
