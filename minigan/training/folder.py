@@ -49,6 +49,7 @@ class RunFolder:
     def check_free(self, force: bool = False) -> None:
         """Raise RunError where `claim` would, as far as that is known without touching anything."""
         path = self.path
+        self._check_name()
         try:
             if not path.exists():
                 return self._check_parent()
@@ -69,6 +70,7 @@ class RunFolder:
         raises RunError where another process does, where it is not empty (with force: holds something other than a
             run), or where it cannot be written
         """
+        self._check_name()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -155,6 +157,15 @@ class RunFolder:
             return self.config().get("format") == FORMAT
         except RunError:
             return False
+
+    def _check_name(self):
+        """Raise RunError for a folder that --force removes with the run around it."""
+        path = self.path.absolute()
+        if replacing.is_ours(path.name) and RunFolder(path.parent).is_run():
+            raise RunError(
+                f"{self.path}: {path.parent} is a run, in which folders of this name are temporary; "
+                "choose another one (--out)"
+            )
 
     def _check_parent(self):
         parent = self.path.absolute().parent

@@ -75,4 +75,9 @@ def finish(folder: RunFolder) -> None:
 def _left_over(folder):
     """New runs that never became whole, as folders of the same class."""
     names = (each.name for each in folder.path.iterdir() if each.is_dir())
-    return [type(folder)(folder / name) for name in names if re.fullmatch(rf"{NEW}(-\d+)?", name)]
+    return [type(folder)(folder / name) for name in names if is_ours(name) and name not in (WHOLE, MOVING)]
+
+
+def is_ours(name: str) -> bool:
+    """Whether a folder within a run's is taken for a new run that has not become whole, and removed in time."""
+    return re.fullmatch(rf"{NEW}(-\d+|-whole|-moving)?", name) is not None

@@ -258,3 +258,15 @@ def test_a_folder_that_is_being_written_is_refused_by_name(tmp_path, disk, runs)
         trainer.run()
         assert len(said) == 6
         assert content(place) == runs["new"]
+
+
+@pytest.mark.parametrize("name", ["new-run", "new-run-2", "new-run-whole", "new-run-moving"])
+def test_no_run_goes_where_replacing_another_one_would_remove_it(tmp_path, name):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.write_json("config.json", {"format": "minigan-run-1"})
+    for ask in (RunFolder.check_free, RunFolder.claim):
+        with pytest.raises(RunError, match="choose another one"):
+            ask(RunFolder(folder / name))
+    assert not (folder / name).exists()
+    RunFolder(tmp_path / name).check_free()
