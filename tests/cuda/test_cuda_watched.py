@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 
 import numpy as np
@@ -34,6 +35,7 @@ __global__ void traps(float *x) { if (x[0] == 0) __trap(); }
 __device__ float deep(float *x, int n) { volatile float room[4000]; room[n] = x[0]; return deep(x, n + 1) + room[n]; }
 __global__ void recurses(float *x) { x[0] = deep(x, 0); }
 __global__ void forever(volatile int *x) { while (x[0] == 0) {} }
+__global__ void computes_forever(int *x) { unsigned i = 1; while (i) { i = i * 3; } x[0] = i; }
 __global__ void hands_over(volatile int *x) {
     if (threadIdx.x == 0) { while (x[0] == 0) {} } else { x[0] = 1; }
 }
@@ -180,6 +182,14 @@ def test_a_kernel_without_an_end_can_be_interrupted(run):
     stop.start()
     with pytest.raises(KeyboardInterrupt):
         run("forever", 1, device([0], np.int32))
+    run("fine", 1, device([0]))
+
+
+def test_a_kernel_that_only_computes_can_be_interrupted_too(run):
+    run("fine", 1, device([0]))  # compiled by now
+    stop = ["sh", "-c", f"sleep 0.3; kill -INT {os.getpid()}"]
+    with subprocess.Popen(stop), pytest.raises(KeyboardInterrupt):
+        run("computes_forever", 1, device([0], np.int32))
     run("fine", 1, device([0]))
 
 

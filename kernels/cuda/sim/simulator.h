@@ -312,6 +312,21 @@ UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
     stop();
 }
 
+// A thread that is interrupted while it computes lets the scheduler ask Python whether to go on. Its registers lie on
+// its own stack until then.
+static struct sigaction asked;
+UNSEEN static void interrupted(int number, siginfo_t *about, void *context) {
+    if (asked.sa_flags & SA_SIGINFO)
+        asked.sa_sigaction(number, about, context);
+    else
+        asked.sa_handler(number);
+    if (!watching || !pthread_equal(launching, pthread_self())) return;
+    watching = false;
+    current->state = READY;
+    to_scheduler();
+    watching = true;
+}
+
 struct Faults {
     char room[64 << 10];
     stack_t before;
@@ -325,8 +340,13 @@ struct Faults {
         handler.sa_sigaction = faulted;
         handler.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
         for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &handler, &others[i]);
+        WITH_WATCH(sigaction(SIGINT, nullptr, &asked); handler.sa_sigaction = interrupted;
+                   handler.sa_flags = SA_SIGINFO | SA_NODEFER;
+                   if (asked.sa_handler != SIG_DFL && asked.sa_handler != SIG_IGN)
+                       sigaction(SIGINT, &handler, nullptr);)
     }
     ~Faults() {
+        WITH_WATCH(sigaction(SIGINT, &asked, nullptr);)
         for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &others[i], nullptr);
         before.ss_flags &= SS_DISABLE;
         sigaltstack(&before, nullptr);
