@@ -1,4 +1,4 @@
-"""Sums and moments over any axes of an array, which is seen as (images, rows, channels): what is reduced are the rows.
+"""Sums and moments over any axes of an array, viewed as (images, rows, channels): the rows are reduced.
 
 Sums are kept in float64, so equal numbers have their exact mean, and it does not matter how many there are. A task is
 a part of the rows, or several images that are small; what the tasks found is joined in order, so that the result does
@@ -80,7 +80,11 @@ def moments_of(x, cut, parts, tasks):
 
 
 def join(means, squares, counts, axes):
-    """Mean and squared distances from it of what was found, over these axes, in parts of so many numbers each.
+    """Combine the moments of parts along some axes.
+
+    means, squares: of each part, its mean and the sum of squared distances from it
+    counts: how many numbers each part has
+    returns: the same two of the whole
 
     source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
     """
@@ -143,7 +147,7 @@ def place_at(place, cut):
 
 @kernel
 def finding_of(place, count, cut):
-    """Where that begins which is found of a place, in (images * parts, count, channels) numbers."""
+    """The index at which the results of a place begin, in an array (images * parts, count, channels)."""
     pieces = (cut.channels + cut.piece - 1) // cut.piece
     return place // pieces * count * cut.channels + place % pieces * cut.piece
 
@@ -177,7 +181,7 @@ def repeat(line, channels):
 
 @outlined
 def add_lines(x, first, last, step, line, sums):
-    """Add the lines of x from `first` to `last`, `step` apart, to sums: eight at once, as long as there are so many."""
+    """Add the lines of x from `first` to `last`, `step` apart, to sums, eight at a time while eight are left."""
     sums, at = sums[:line], first
     while at + 7 * step + line <= last:
         a, b, c, d = x[at:], x[at + step :], x[at + 2 * step :], x[at + 3 * step :]
@@ -248,7 +252,7 @@ def moments_of_row(some):
 
 @outlined
 def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sums, means):
-    """Let the moments of `before` rows become those of the block's rows too.
+    """Update the moments of the `before` rows so far to include the rows of this block.
 
     Distances are from what float32 keeps of the block's mean; the rest of it counts in all squares alike.
     source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983

@@ -45,7 +45,7 @@ def members(path: Path, left_out: LeftOut | None = None, largest: float | None =
 
     A folder comes in order of names, an archive in its own, its links at the end.
     left_out: told what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
-    largest: bytes of a file in an archive that is not passed over; those that an image may have unless given
+    largest: files in an archive of more bytes than this are passed over; None is the largest an image may be
     raises DataError naming the file and what is wrong with it; an archive is checked to its end
     """
     largest = LARGEST if largest is None else largest

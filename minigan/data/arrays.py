@@ -61,7 +61,7 @@ def check_channels(call: str, images: np.ndarray, what: str = "images") -> None:
 def labels_from(call: str, given, count: int, classes: int | None = None, what: str = "labels") -> np.ndarray:
     """Labels as minigan computes with them: (count,), int64, from 0 on. Lists and booleans are taken too.
 
-    classes: how many there are; any number up to 65,536 unless given
+    classes: how many there are; None allows up to 65,536
     raises DataError for anything that is not one whole number for each image, or for a class that is not there
     """
     expected = f"whole numbers from 0 on, one for each of {count} images"

@@ -102,7 +102,7 @@ class Dataset:
 
     @property
     def identity(self) -> Identity:
-        """What these images are, or are a part of; whoever read them has said so, or it is found from the arrays."""
+        """What these images are, or are a part of: recorded by the reader, or else computed from the arrays."""
         if self._origin is not None:
             return self._origin
         return Identity("array", None, identity.of_arrays(self.images, self.labels), self.classes, len(self))

@@ -117,9 +117,9 @@ def _opened(content: bytes):
 
 
 def _check_ratio(picture, size: int) -> None:
-    """Raise DataError for pixels beyond all measure: so many that Pillow warns, from next to no bytes.
+    """Raise DataError for a likely decompression bomb: more pixels than Pillow warns of, from next to no bytes.
 
-    Pillow itself refuses twice as many.
+    Pillow itself refuses images of twice its limit.
     """
     pixels, limit = picture.width * picture.height, pillow().Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit and pixels > PIXELS_PER_BYTE * size:

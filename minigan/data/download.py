@@ -83,7 +83,7 @@ def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
         raise DataError(f"cannot make the cache folder {folder}: {error.strerror}") from error
     try:
         with _claimed(remote, part, report):
-            if _is_sound(remote, target):  # whoever had the claim before has fetched it
+            if _is_sound(remote, target):  # fetched by the process that had the claim before
                 return target
             if _size(part) != remote.size:
                 _download(remote, part, report)

@@ -197,7 +197,7 @@ def _test_folder(names: list[str], path: Path, archive: Path) -> dict[str, str]:
 
 
 def spread(total: int, count: int | None, path: Path) -> np.ndarray:
-    """The indices of `count` of a path's images, spread evenly; all unless given. Raises DataError for too many."""
+    """The indices of `count` of a path's images, spread evenly; None takes all. Raises DataError for too many."""
     if count is None:
         return np.arange(total)
     count = whole(str(path), "count", count)

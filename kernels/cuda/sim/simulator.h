@@ -293,7 +293,7 @@ UNSEEN static size_t in_this_program(const void *place) {
 UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
     if (!pthread_equal(launching, pthread_self()) || !scheduler_top || !current) {
         for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &others[i], nullptr);
-        return;  // it comes again, for whoever was asked before
+        return;  // it is raised again, for the handler that was there before
     }
     watching = false;
     size_t place = 0;

@@ -178,8 +178,8 @@ UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool writ
     }
 }
 
-// A read of shared memory that nobody has written is told when the launch ends: if another thread writes it, that is a
-// race, which tells more. (Of a struct some bytes may be padding, which nobody writes.)
+// A read of shared memory that nobody has written is reported when the launch ends: if another thread writes it by
+// then, it is a race, which says more. (Some bytes of a struct may be padding, which nobody writes.)
 UNSEEN static void look_for_writer(const Cell *cells, const char *p, unsigned size, const Touch &now) {
     if (unwritten.now.block) return;
     for (unsigned i = 0; i < size; i++)
