@@ -25,14 +25,15 @@ def path(start: np.ndarray, end: np.ndarray, steps: int, way: str = "sphere") ->
     way: "sphere" turns at an even pace from one direction to the other: nearly all normal noise of L numbers is about
         sqrt(L) long, and so is what lies between. "line" is the shortest way, whose middle is shorter by up to
         sqrt(2) than any noise that the generator has learned with
-    returns: (N, steps, L), of start's dtype
-    raises ShapeError for shapes that differ; TrainingError for another way or too few steps, or opposite ends, between
-        which no way on the sphere is the shortest
+    returns: (N, steps, L), of start's dtype; float64 where that is an integer
+    raises ShapeError for shapes that differ and for what is not a number; TrainingError for another way, too few steps,
+        or opposite ends, between which no way on the sphere is the shortest
     source: White, Sampling generative networks, arXiv:1609.04468; slerp: Shoemake, SIGGRAPH 1985
     """
     start, end = np.asarray(start), np.asarray(end)
     if start.ndim != 2 or start.shape != end.shape:
         raise ShapeError(f"path: start has shape {start.shape} and end {end.shape}; both are (N, L)")
+    _check_numbers("path", start, end)
     check_whole(steps=steps)
     if steps < 2 or way not in WAYS:
         raise TrainingError(f"path: steps are {steps} and way is {way!r}, but at least 2, and one of {', '.join(WAYS)}")
@@ -43,7 +44,8 @@ def path(start: np.ndarray, end: np.ndarray, steps: int, way: str = "sphere") ->
         turning = angles > SMALL
         sines = np.where(turning, np.sin(angles), 1)
         shares = [np.where(turning, np.sin(share * angles) / sines, share) for share in shares]
-    return (shares[0] * start[:, None] + shares[1] * end[:, None]).astype(start.dtype)
+    dtype = start.dtype if start.dtype.kind == "f" else np.float64
+    return (shares[0] * start[:, None] + shares[1] * end[:, None]).astype(dtype)
 
 
 def _angle(a, b):
@@ -111,6 +113,7 @@ def along(
     noise = np.broadcast_to(noise, vectors.shape) if noise.ndim == 1 and noise.shape == vectors.shape[1:] else noise
     if noise.shape != vectors.shape:
         raise ShapeError(f"along: noise has shape {noise.shape}, but it is one for all or each of {vectors.shape}")
+    check_noise("along", model, noise)
     check_whole(steps=steps)
     first, last = reach if isinstance(reach, tuple) else (-real("along: reach", reach, least=0.0, needed=True), reach)
     moved = noise[:, None] + np.linspace(first, last, steps)[:, None] * vectors[:, None]
@@ -153,5 +156,9 @@ def check_noise(call: str, model: GAN | VAE, noise: np.ndarray) -> None:
     noise = np.asarray(noise)
     if noise.ndim != 2 or noise.shape[1] != model.latent_size:
         raise ShapeError(f"{call}: {model.name} takes noise (N, {model.latent_size}), but was given {noise.shape}")
-    if not np.isfinite(noise).all():
+    _check_numbers(call, noise)
+
+
+def _check_numbers(call, *noises):
+    if not all(noise.dtype.kind in "fiu" and np.isfinite(noise).all() for noise in noises):
         raise ShapeError(f"{call}: some of the noise is not a number")

@@ -73,6 +73,11 @@ def test_ways_that_are_none_are_said(arguments, error, message):
         inside.path(*arguments)
 
 
+def test_between_whole_numbers_there_are_others():
+    start, end = np.array([[0, 0]]), np.array([[1, 3]])
+    assert np.array_equal(inside.path(start, end, 3, "line"), [[[0, 0], [0.5, 1.5], [1, 3]]])
+
+
 def test_images_on_the_way_are_those_of_the_noise_there():
     gan = identity()
     start, end = (noise / 4 for noise in inside.ends(gan, 3, seed=1))
@@ -187,6 +192,22 @@ def test_directions_that_are_none_are_said():
         inside.directions(gan, 2, np.ones((1, 3)))
     with pytest.raises(TrainingError, match="count must be"):
         inside.directions(gan, 0)
+
+
+@pytest.mark.parametrize("value", ["a", None, np.nan, np.inf, 1j], ids=str)
+def test_noise_that_is_no_number_is_refused(value):
+    gan, good, bad = identity(), np.ones((2, 4)), np.array([[value] * 4] * 2)
+    for call in (
+        lambda: inside.interpolate(gan, bad, good),
+        lambda: inside.interpolate(gan, good, bad),
+        lambda: inside.path(good, bad, 3),
+        lambda: inside.directions(gan, 2, bad),
+        lambda: inside.along(gan, good, bad),
+        lambda: inside.along(gan, bad, good),
+        lambda: inside.along(gan, bad[0], good),
+    ):
+        with pytest.raises(ShapeError, match="some of the noise is not a number"):
+            call()
 
 
 # --------------------------------------------------------------------------------- steps between classes
