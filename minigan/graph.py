@@ -230,7 +230,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
 _SEQUENCES = {list, tuple, dict}
 _LOOKED_AT = {*_SEQUENCES, np.ma.MaskedArray}
 _CHANGEABLE = {list, ndarray}
-_INDICES = {"index", "indices"}  # whoever calls a primitive with these has copied them
+_INDICES = {"index", "indices"}  # the callers of primitives have copied these already
 
 
 def _register(call, *positions):

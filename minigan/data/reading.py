@@ -46,7 +46,7 @@ def read_images(
 
     size, channels: as `decoded` takes them
     skip_unreadable: leave out files that cannot be decoded; otherwise they are an error
-    learned: place and names of all training images, which share one scale with these; these themselves unless given
+    learned: place and names of all training images, whose scale these share; None if these are the training images
     raises DataError listing the files that cannot be decoded, or naming one of another size
     """
     reader = _Reader(path, names, size, channels)

@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     0: done, and for a run: its weights, log and configuration are saved (a picture or the report that could not be made
     is a warning); 1: an error, told in one message; 2: the command line was not understood; 130, 143, 129: stopped by
     Ctrl-C, SIGTERM, SIGHUP
-    Whoever reads the words may go away (`| head`): everything is done all the same, and the code is as it would be.
+    If the reader of the output goes away (`| head`), the work is still done and the exit status does not change.
     Words that were lost otherwise, as by a full disk, make a 0 a 1.
     """
     from minigan.training.streams import Steady
@@ -79,7 +79,7 @@ def _warn(otherwise, message, category, *where, **how):
 
 
 def _told():
-    """The warnings that are meant for whoever uses the tool."""
+    """The warnings that are meant for users of the tool."""
     from minigan.kernels.cache import CacheWarning
     from minigan.training.errors import RunWarning
 

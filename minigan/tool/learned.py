@@ -162,7 +162,7 @@ def required_judge(learned: Learned) -> Path:
 
 
 def _options_of(learned: Learned) -> str:
-    """The options by which a command is told to take the images of a run, as a shell takes them."""
+    """The options that make a command use the images of a run, quoted for a shell."""
     kind, path = (learned.identity.kind, learned.identity.path) if learned.identity else (learned.name, None)
     place = None if path is None else shlex.quote(os.path.relpath(path))
     if kind in SETS:

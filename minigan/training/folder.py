@@ -36,7 +36,7 @@ class RunFolder:
     def __init__(self, path: str | os.PathLike):
         try:
             self.path = Path(path)
-            with contextlib.suppress(OSError):  # whoever uses the folder says what is wrong with it
+            with contextlib.suppress(OSError):  # the next use of the folder reports what is wrong with it
                 os.stat(self.path)
         except (TypeError, ValueError) as error:  # ValueError: a NUL, or half a letter
             raise RunError(f"the folder of a run is a path, not {path!r}") from error

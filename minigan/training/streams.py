@@ -1,4 +1,4 @@
-"""Words for whoever reads along: that nobody does, or that there is no room for them, ends nothing."""
+"""Output for people: a closed stream, or one with no room left, never ends a run."""
 
 import os
 from typing import TextIO

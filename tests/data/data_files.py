@@ -53,7 +53,7 @@ def tiff_16(values, order, rows=None, deflated=False, apart=False, meaning=None)
     """Encode (H, W, C) values with 16 bits per channel as a TIFF.
 
     order: "<" or ">"
-    rows: in a strip; all unless given
+    rows: in a strip; None puts all in one
     apart: whether each channel lies in a plane of its own
     meaning: of the values, as the format numbers it: 0 grey, white is 0; 1 grey; 2 colour
     """

@@ -177,7 +177,7 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, held, complaint):
         load(tmp_path / "set.npz")
 
 
-# What is not read is told
+# What is not read is reported
 
 
 def test_a_table_of_pixels_is_told_how_it_becomes_an_array_file(tmp_path):
