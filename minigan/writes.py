@@ -11,6 +11,7 @@ import weakref
 from minigan.kernels import capture
 
 tick = itertools.count(1).__next__
+NOT_WRITTEN = 0, lambda: None
 latest = 0  # the tick of the latest write of all: what was recorded after it needs no look-up
 _written = {}  # id of an owner of memory -> (tick of its last write, weak reference that removes the entry)
 
@@ -34,9 +35,12 @@ def _note(array):
     latest = tick()
     kept = owner(array)
     key = id(kept)
-    _written[key] = latest, weakref.ref(kept, lambda _: _written.pop(key, None))
+    _, known = _written.get(key, NOT_WRITTEN)
+    if known() is not kept:
+        known = weakref.ref(kept, lambda _: _written.pop(key, None))
+    _written[key] = latest, known
 
 
 def written_after(array, recorded: int) -> bool:
     """Whether the array's memory was written after the tick `recorded`."""
-    return _written.get(id(owner(array)), (0,))[0] > recorded
+    return _written.get(id(owner(array)), NOT_WRITTEN)[0] > recorded

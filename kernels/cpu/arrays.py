@@ -7,7 +7,7 @@ import numpy as np
 
 from minigan.errors import DtypeError, ShapeError
 
-DTYPES = (np.float32, np.float64)
+DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 LINE_BYTES = 64  # of a cache line
 LARGE = 1 << 14  # bytes from which on it is worth a microsecond where an array begins
 
@@ -19,11 +19,13 @@ def plain(*arrays: np.ndarray) -> list[np.ndarray]:
 
     raises DtypeError for other dtypes, foreign byte orders among them, and for masked arrays
     """
-    dtype = arrays[0].dtype
-    if dtype not in DTYPES or any(array.dtype != dtype for array in arrays):
-        names = ", ".join(str(array.dtype) for array in arrays)
-        raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
-    return [array if array.__class__ is ndarray and array.flags.carray else _copy(array) for array in arrays]
+    dtype, found = arrays[0].dtype, []
+    for array in arrays:
+        if array.dtype != dtype or dtype not in DTYPES:
+            names = ", ".join(str(array.dtype) for array in arrays)
+            raise DtypeError(f"kernels take arrays of one dtype, float32 or float64, not {names}; convert with astype")
+        found.append(array if array.__class__ is ndarray and array.flags.carray else _copy(array))
+    return found
 
 
 def _copy(array):

@@ -29,8 +29,8 @@ from minigan.kernels.cpu.compile import called_from_python, kernel
 
 LINE = LINE_BYTES // 8  # words of a cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
-COUNT, FUNCTION, TASKS, THREADS = range(2 * LINE, 2 * LINE + 4)  # jobs so far, and what is written before one opens
-TURN = 2 * LINE + 4  # 1 while a caller has its turn
+COUNT, FUNCTION, CALLER, TASKS, THREADS = range(2 * LINE, 2 * LINE + 5)  # jobs so far, and what is written before one opens
+TURN = 2 * LINE + 5  # 1 while a caller has its turn
 ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64
 NEXT = ARGUMENTS + MOST_ARGUMENTS  # the next task of each thread's share
 WORDS = NEXT + MOST_THREADS * LINE
@@ -52,9 +52,7 @@ def share(board, own, function, tasks, threads):
     """
     if swap(board, TURN, 0, 1) != 0:
         return NOT_OURS
-    for word in range(ARGUMENTS, ARGUMENTS + MOST_ARGUMENTS):
-        board[word] = own[word]
-    do_tasks(board, function, tasks, threads)
+    do_tasks(board, own, function, tasks, threads)
     late = wait_for_helpers(board)
     write(board, TURN, 0)
     return late
@@ -63,13 +61,13 @@ def share(board, own, function, tasks, threads):
 @called_from_python
 def alone(board, function, tasks):
     """Do all tasks of the job whose arguments are on a board of the caller's own."""
-    do_tasks(board, function, tasks, 1)
+    do_tasks(board, board, function, tasks, 1)
 
 
 @kernel
-def do_tasks(board, function, tasks, threads):
+def do_tasks(board, own, function, tasks, threads):
     board[COUNT] += 1
-    board[FUNCTION], board[TASKS], board[THREADS] = function, tasks, threads
+    board[FUNCTION], board[CALLER], board[TASKS], board[THREADS] = function, own.ctypes.data, tasks, threads
     for slot in range(threads):
         write(board, NEXT + slot * LINE, first_task(slot, tasks, threads))
     write(board, OPEN, board[COUNT])
@@ -125,7 +123,7 @@ def take_tasks(board, slot):
         end = first_task(whose + 1, board[TASKS], threads)
         task = add(board, NEXT + whose * LINE, 1)
         while task < end:
-            call(board[FUNCTION], board.ctypes.data, task, slot)
+            call(board[FUNCTION], board[CALLER], task, slot)
             task = add(board, NEXT + whose * LINE, 1)
 
 

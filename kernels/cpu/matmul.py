@@ -130,9 +130,9 @@ def flat_with_strides(array):
 
 def matmul(a, b, bias=None, slope=1.0):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,)."""
-    (m, depth), n = a.shape, b.shape[1]
+    (m, depth), (rows, n) = a.shape, b.shape
     if m * n * depth > SMALL:
-        if b.shape[0] != depth or not (bias is None or bias.shape == (n,)):
+        if rows != depth or (bias is not None and bias.shape != (n,)):
             misfit("matmul", *(array for array in (a, b, bias) if array is not None))
         if a.dtype != b.dtype or a.dtype not in NOTHING:
             plain(a, b)  # says what kernels take
@@ -176,7 +176,7 @@ def product(a, b, bias, slope):
     return out
 
 
-NOTHING = {np.dtype(kind): np.empty(0, kind) for kind in DTYPES}
+NOTHING = {dtype: np.empty(0, dtype) for dtype in DTYPES}
 
 
 @functools.lru_cache(maxsize=1024)

@@ -38,11 +38,13 @@ def update(kernel, states, gs, numbers):
     """Do a kernel's tasks for lists of parameters and what belongs to them."""
     table, tasks, elements = [], 0, 0
     gs = plain(*gs)
+    dtype = gs[0].dtype
     for arrays in zip(*states, gs, strict=True):
+        shape = arrays[0].shape
         for array in arrays:
             if not array.flags.carray:
                 raise ValueError("updates are in place: a parameter and its state must be contiguous and writable")
-            if array.dtype != gs[0].dtype or array.shape != arrays[0].shape:
+            if array.dtype != dtype or array.shape != shape:
                 found = ", ".join(f"{one.dtype} of shape {one.shape}" for one in arrays)
                 raise ShapeError(f"an update takes a parameter, its state and its gradient of one kind, not {found}")
         size = arrays[0].size
@@ -50,7 +52,7 @@ def update(kernel, states, gs, numbers):
             blocks = -(-size // BLOCK)
             table += (blocks, size, *map(address_of, arrays))
             tasks, elements = tasks + blocks, elements + size * len(arrays)
-    share(kernel, tasks, elements * 0.3e-9, np.array(table, np.int64), np.array(numbers, gs[0].dtype))
+    share(kernel, tasks, elements * 0.3e-9, np.array(table, np.int64), np.array(numbers, dtype))
 
 
 @kernel

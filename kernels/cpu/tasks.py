@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 from numpy import ndarray
 
-from minigan.kernels.cpu.arrays import LINE_BYTES, address_of, buffer_of, round_up
+from minigan.kernels.cpu.arrays import LINE_BYTES, buffer_of, round_up
 from minigan.kernels.cpu.compile import kernel, machine_code, new_module
 from minigan.kernels.cpu.crew import ARGUMENTS, MOST_ARGUMENTS
 from minigan.kernels.cpu.outline import Outlined
@@ -34,6 +34,7 @@ class Own:
     def __init__(self, name: str, size: int, dtype):
         self.name, self.dtype = name, np.dtype(dtype)
         self.size, self.kind = round_up(size, LINE_BYTES // self.dtype.itemsize), "own " + self.dtype.char
+        self.bytes = self.size * self.dtype.itemsize
 
 
 class Tasks(Outlined):
@@ -44,11 +45,11 @@ class Tasks(Outlined):
         super().__init__(kernel(function))
         self._entries = {}
 
-    def prepare(self, arguments, slots, scratch):
+    def prepare(self, arguments, slots, scratch_address):
         """(address of the code for these arguments, the words that it finds them in).
 
         arguments: contiguous arrays are taken as flat, whatever their shape
-        scratch: the function that has memory for all slots' own arrays
+        scratch_address: the function that says where memory for all slots' own arrays is
         """
         words, kinds = [], []
         for argument in arguments:
@@ -62,8 +63,7 @@ class Tasks(Outlined):
                 words.append(argument)
                 kind = int
             elif kind is Own:
-                buffer = scratch(argument.name, max(slots * argument.size, 1), argument.dtype)
-                words += (address_of(buffer), argument.size)
+                words += (scratch_address(argument.name, max(slots * argument.bytes, 1)), argument.size)
                 kind = argument.kind
             elif issubclass(kind, tuple):
                 words += argument

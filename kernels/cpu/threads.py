@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from minigan.kernels.cpu import crew
-from minigan.kernels.cpu.arrays import aligned
+from minigan.kernels.cpu.arrays import address_of, aligned
 from minigan.kernels.cpu.tasks import Tasks
 
 WORTH_SHARING = 25e-6  # seconds of work
@@ -72,8 +72,8 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     arguments: those that follow the task's number; each thread has its own array for an `Own`
     """
     slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # threads that wait for a core would be waited for
-    together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds) and not _board[crew.TURN]
-    function, words = kernel.prepare(arguments, slots if together else 1, scratch)
+    together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds)
+    function, words = kernel.prepare(arguments, slots if together else 1, scratch_address)
     own = _own.board
     own[crew.ARGUMENTS : crew.ARGUMENTS + len(words)] = words
     if together:
@@ -181,7 +181,14 @@ def scratch(name: str, size: int, dtype) -> np.ndarray:
     Fresh memory is page faults; a kept buffer is not. Its contents are whatever its last use left.
     """
     needed = size * np.dtype(dtype).itemsize
-    buffer = _own.buffers.get(name)
-    if buffer is None or buffer.nbytes < needed:
-        buffer = _own.buffers[name] = aligned((needed,), np.dtype(np.uint8))
-    return buffer[:needed].view(dtype)
+    scratch_address(name, needed)
+    return _own.buffers[name][0][:needed].view(dtype)
+
+
+def scratch_address(name: str, needed: int) -> int:
+    """Where the same memory begins, of at least that many bytes."""
+    kept = _own.buffers.get(name)
+    if kept is None or kept[0].nbytes < needed:
+        buffer = aligned((needed,), np.dtype(np.uint8))
+        kept = _own.buffers[name] = buffer, address_of(buffer)
+    return kept[1]

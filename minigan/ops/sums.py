@@ -70,6 +70,6 @@ def variance(x, axis, ddof, keepdims):
 def _exact(x, axis, keepdims):
     """The sum in float64 (or what is wider)."""
     if (x.__class__ is ndarray and x.size <= SMALL) or x.dtype.type not in FLOATS:
-        return np.add.reduce(x, axis, np.result_type(x.dtype, np.float64), None, keepdims)
+        return np.add.reduce(x, axis, np.promote_types(x.dtype, np.float64), None, keepdims)
     found = kernels.of(x).sum_over(x, axes_of(x.shape, axis))
     return found.reshape(kept_shape(x.shape, axis)) if keepdims else found
