@@ -52,6 +52,7 @@ _SUBMODULES = (
     "nn",
     "ops",
     "optim",
+    "plain",
     "pruning",
     "restoration",
     "testing",
