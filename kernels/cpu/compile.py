@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def fingerprint(sources: Path = SOURCES) -> str:
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     settings = [(name, str(getattr(numba.config, name, None))) for name in SETTINGS]
     vectors = BITS, ROWS  # and importing them has narrowed Numba's settings, where that is wanted
-    versions = numba.__version__, llvmlite.__version__, np.__version__
+    versions = numba.__version__, llvmlite.__version__, np.__version__, sys.implementation.cache_tag
     state.update(repr((processor, settings, vectors, versions)).encode())
     return state.hexdigest()[:16]
 
@@ -152,9 +153,12 @@ def _saved_code(symbol):
     content = None if FOLDER is None else cache.read(FOLDER / symbol)
     if content is None:
         return None
-    code = pickle.loads(content)
-    library = cpu_target.target_context.codegen().unserialize_library(code)
-    drop_module(library, code)
+    try:
+        code = pickle.loads(content)
+        library = cpu_target.target_context.codegen().unserialize_library(code)
+        drop_module(library, code)
+    except Exception:  # whole, but not what this version writes: it is compiled again
+        return None
     return library
 
 

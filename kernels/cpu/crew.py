@@ -29,7 +29,9 @@ from minigan.kernels.cpu.compile import called_from_python, kernel
 
 LINE = LINE_BYTES // 8  # words of a cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the helpers inside
-COUNT, FUNCTION, CALLER, TASKS, THREADS = range(2 * LINE, 2 * LINE + 5)  # jobs so far, and what is written before one opens
+COUNT, FUNCTION, CALLER, TASKS, THREADS = range(
+    2 * LINE, 2 * LINE + 5
+)  # jobs so far, and what is written before one opens
 TURN = 2 * LINE + 5  # 1 while a caller has its turn
 ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64
 NEXT = ARGUMENTS + MOST_ARGUMENTS  # the next task of each thread's share

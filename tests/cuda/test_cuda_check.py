@@ -18,6 +18,17 @@ CASES = r"""
 #define N 64
 __device__ float counter;
 __device__ unsigned tickets[2];
+__constant__ float table[2] = {1, 2};
+__constant__ const float fixed[2] = {3, 4};
+struct Complex { double real, imaginary; };
+__global__ void fine_vectors(const float *x, float *y, int n) {
+    extern __shared__ float s[];
+    float mine[4] = {table[0], fixed[n]};
+    float4 four = reinterpret_cast<const float4 *>(x)[threadIdx.x % 16];
+    float3 three = reinterpret_cast<const float3 *>(x)[n];
+    Complex c = *reinterpret_cast<const Complex *>(x + 2);
+    y[threadIdx.x] = mine[threadIdx.x % 4] + four.w + three.z + float(c.real);
+}
 __global__ void fine_halves_of_a_warp(const float *x, float *y, int n) {
     __shared__ struct { char of; float value; } s[N];
     __shared__ unsigned taken;
@@ -95,6 +106,35 @@ __global__ void bounds_of_writes(const float *x, float *y, int n) {
 __global__ void bounds_of_shared_memory(const float *x, float *y, int n) {
     __shared__ float s[N];
     s[threadIdx.x + n] = x[threadIdx.x];  // MARK index 64 float [64]
+}
+__global__ void bounds_of_a_local_array(const float *x, float *y, int n) {
+    float mine[4] = {};
+    float *p = mine;
+    p[threadIdx.x] = x[threadIdx.x];  // MARK float
+    y[threadIdx.x] = mine[0] + p[1];
+}
+__global__ void bounds_of_a_variable(const float *x, float *y, int n) {
+    float *p = &counter;
+    y[threadIdx.x] = p[n];  // MARK float
+}
+__global__ void alignment_of_reads(const float *x, float *y, int n) {
+    float4 four = *reinterpret_cast<const float4 *>(x + n);  // MARK float4 16
+    y[threadIdx.x] = four.x;
+}
+__global__ void alignment_of_writes(const float *x, float *y, int n) {
+    *reinterpret_cast<double *>(y + n) = x[0];  // MARK double 8
+}
+__global__ void alignment_in_shared_memory(const float *x, float *y, int n) {
+    __shared__ float s[N];
+    s[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    y[threadIdx.x] = reinterpret_cast<float2 *>(s + n)->y;  // MARK float2 8
+}
+__global__ void constant_that_is_written(const float *x, float *y, int n) {
+    table[n] = x[threadIdx.x];  // MARK table[1]
+}
+__global__ void constant_that_is_added_to(const float *x, float *y, int n) {
+    atomicAdd(table + n, x[threadIdx.x]);  // MARK table[1]
 }
 __global__ void uninitialised_tile(const float *x, float *y, int n) {
     __shared__ float s[N];

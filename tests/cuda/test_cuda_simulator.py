@@ -285,9 +285,7 @@ def test_an_integer_that_overflows_is_an_error_where_that_is_looked_for(launch, 
         launch("in_ints", 1, 1, array([0]), ord(operation[0]), a, b, sanitizer="overflow")
 
     run(a + 1 if fits is None else a, fits or 0)
-    with pytest.raises(
-        SimulatorError, match=r"in_ints: block .* an integer overflows at .*kernels\.cu:\d+:\d+ \(1 such"
-    ):
+    with pytest.raises(SimulatorError, match=r"in_ints: block .* an integer overflows at .*kernels\.cu:\d+:\d+$"):
         run(a, b)
 
 

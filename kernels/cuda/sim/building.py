@@ -60,10 +60,8 @@ WAYS = {
     "thread": Way(("-O1", "-g", "-fsanitize=thread"), ("-fsanitize=thread",)),
     "overflow": Way(("-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow")),
 }
-WATCHED = Way(
-    ("-O1", "-g", "-fsanitize=thread,bounds,integer-divide-by-zero", "-DWATCHED"),
-    watched=True,
-)
+UNDEFINED = "-fsanitize=bounds,object-size,alignment,integer-divide-by-zero"
+WATCHED = Way(("-O1", "-g", "-fsanitize=thread", UNDEFINED, "-DWATCHED"), watched=True)
 
 
 class Parameter(NamedTuple):

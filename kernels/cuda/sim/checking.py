@@ -28,6 +28,8 @@ KINDS = {  # how the simulator's words tell what is wrong; the first that fits
     "uninitialised": r"no thread of its block has written",
     "barrier": r"waits at a|is not in its own mask",
     "bounds": r"out of bounds|null pointer|in no array|where there is no memory",
+    "alignment": r"not a multiple of",
+    "constant": r"which is __constant__",
     "assertion": r"assertion `|__trap",
 }
 
@@ -35,8 +37,9 @@ KINDS = {  # how the simulator's words tell what is wrong; the first that fits
 class Verdict(NamedTuple):
     """What is found of a kernel. It is true, as `ok` is, where nothing is.
 
-    kind: "race", "bounds", "barrier", "uninitialised", "assertion", "fault" (a division by zero, a stack that is full,
-        a process that ended), "timeout", "compile"; or ""
+    kind: "race", "bounds", "barrier", "uninitialised", "alignment", "constant" (memory that kernels only read is
+        written), "assertion", "fault" (a division by zero, a stack that is full, a process that ended), "timeout",
+        "compile"; or ""
     text: what is wrong, with the source lines; lines: their numbers
     """
 

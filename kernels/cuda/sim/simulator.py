@@ -125,7 +125,8 @@ class Simulator:
                 warn(library.in_words(race.value.decode(errors="replace"), kernel), library)
             if errors:
                 text = library.in_words(message.value.decode(errors="replace"), kernel)
-                raise SimulatorError(f"{text} ({errors} such errors in {library.source.name})")
+                more = f" (and {errors - 1} more such errors)" if errors > 1 else ""
+                raise SimulatorError(text + more)
 
         recording.written(launch)
 

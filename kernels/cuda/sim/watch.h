@@ -68,7 +68,9 @@ static struct {  // the first read of shared memory that nobody in the block had
     Touch now;
 } unwritten;
 extern "C" char __start_cuda_gap_before[] __attribute__((weak, visibility("hidden"))),
-    __stop_cuda_gap_after[] __attribute__((weak, visibility("hidden")));
+    __stop_cuda_gap_after[] __attribute__((weak, visibility("hidden"))),
+    __start_cuda_constant[] __attribute__((weak, visibility("hidden"))),
+    __stop_cuda_constant[] __attribute__((weak, visibility("hidden")));
 
 static uint3 thread_of(unsigned number);
 
@@ -208,6 +210,10 @@ UNSEEN static bool in_shared_variable(char *p, unsigned size) {
     return !launched->variable_count && p >= __start_cuda_shared && p + size <= __stop_cuda_shared;
 }
 
+UNSEEN static bool beside_shared_memory(char *p) {
+    return p >= __start_cuda_gap_before && p < __stop_cuda_gap_after && !in_shared_variable(p, 1);
+}
+
 UNSEEN static void outside(char *p, unsigned size, bool write, unsigned place) {
     char where[NAME], room[NAME] = "";
     name_of(where, p, size);
@@ -218,6 +224,13 @@ UNSEEN static void outside(char *p, unsigned size, bool write, unsigned place) {
     else if (where[0] == '&')
         snprintf(room, NAME, ", out of bounds: it has %zu elements", meant(p)->size / std::max<size_t>(meant(p)->item, 1));
     fail("%s %s%s, at @{%x}", write ? "writes" : "reads", where, room, place);
+    stop();
+}
+
+UNSEEN static void to_constant(char *p, unsigned size, unsigned place) {
+    char where[NAME];
+    name_of(where, p, size);
+    fail("writes %s, which is __constant__: kernels can only read it, at @{%x}", where, place);
     stop();
 }
 
@@ -249,6 +262,7 @@ UNSEEN static void note(void *at, size_t size, bool read, bool write, bool atomi
     else if (p >= __start_cuda_gap_before && p < __stop_cuda_gap_after)
         found = false;
     else if (p >= module_begin && p + size <= module_end) {
+        if (write && p >= __start_cuda_constant && p < __stop_cuda_constant) to_constant(p, size, place);
         if (launched->all_races) look_for_races(module_cells + (p - module_begin), p, size, write, now, false);
     } else if (!(p >= current->stack && p + size <= current->stack + STACK)) {
         found = false;
@@ -435,6 +449,23 @@ UNSEEN void __ubsan_handle_out_of_bounds(void *about, void *index) {
     memcpy(&place, about, sizeof place);
     sim::watching = false;
     sim::fail("index %td is out of bounds for type %s, at %s:%u", (ptrdiff_t)index, place.type + 4, place.file, place.line);
+    sim::stop();
+}
+UNSEEN void __ubsan_handle_type_mismatch_v1(void *about, void *at) {
+    struct {
+        const char *file;
+        unsigned line, column;
+        const char *type;
+        unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
+    } place;
+    memcpy(&place, about, sizeof place);
+    if (!place.alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will say more
+    sim::watching = false;
+    if (place.alignment)
+        sim::fail("accesses %s at an address that is not a multiple of %u bytes, at %s:%u", place.type + 4,
+                  1u << place.alignment, place.file, place.line);
+    else
+        sim::fail("accesses %s out of bounds of its variable, at %s:%u", place.type + 4, place.file, place.line);
     sim::stop();
 }
 UNSEEN void __ubsan_handle_divrem_overflow(void *about, void *, void *) {

@@ -21,8 +21,10 @@
 #define SIM_TEXT(x) SIM_TEXT_(x)
 #if defined(WATCHED)  // with some room after each variable
 #define SIM_ALIGNED , aligned(1024)
+#define __constant__ __attribute__((section("cuda_constant,\"aw\"#" SIM_TEXT(__COUNTER__))))
 #else
 #define SIM_ALIGNED
+#define __constant__
 #endif
 #define __shared__ static __attribute__((section("cuda_shared,\"aw\",@nobits#" SIM_TEXT(__COUNTER__)) SIM_ALIGNED))
 #define SHARED __shared__
@@ -30,7 +32,6 @@
 #define __global__ __attribute__((noinline))
 #define __device__
 #define __host__
-#define __constant__
 #define __managed__
 #define __grid_constant__
 #define __forceinline__ inline
