@@ -133,6 +133,9 @@ def _held_out(test, model):
     images, labels = (test.images, test.labels) if isinstance(test, Dataset) else test
     images = inputs.held_out(images, model)
     if labels is None:
-        raise DataError(f"fit: test has {len(images)} images, and needs a label for each")
+        raise DataError(
+            f"fit: test has {len(images)} images, and needs a label for each; without test images, name the folder of "
+            "training images itself (--data FOLDER/train), and every tenth is held out"
+        )
     labels = labels_from("fit", labels, len(images), model.classes, "labels of test")
     return Dataset(images, labels, "held out", tuple(map(str, range(model.classes))))

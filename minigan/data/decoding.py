@@ -18,7 +18,7 @@ FORMATS = ["AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "PCX"
 ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # an MPO's other frames are a camera's extras: depth, previews
 
 PIXELS_PER_BYTE = 100  # a photograph has about 10, an empty drawing 1,000
-DEPTHS = (8, 10, 12, 16)  # bits that the values in 16-bit files really have
+DEPTHS = (8, 10, 12, 14, 16)  # bits that the values in 16-bit files really have
 FULL = (1 << 16) - 1
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -83,9 +83,9 @@ def decoded(content: bytes, name: str, size: Size | None, channels: int, bits: i
 
 
 def depth(top: int) -> int:
-    """The number of bits (8, 10, 12 or 16) of values whose largest is `top`.
+    """The number of bits (8, 10, 12, 14 or 16) of values whose largest is `top`.
 
-    Cameras and converters store 8 to 12 bits in 16-bit files without saying so. One image may be dark; look at the
+    Cameras and converters store 8 to 14 bits in 16-bit files without saying so. One image may be dark; look at the
     largest value of all that belong together.
     """
     return next(bits for bits in DEPTHS if top < 1 << bits)

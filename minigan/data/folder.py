@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from minigan.data import identity
+from minigan.data import foreign, identity
 from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
 from minigan.data.arrays import whole
 from minigan.data.dataset import Dataset
@@ -138,8 +138,20 @@ def parts_of(path: Path) -> dict[str, Part]:
     for part in parts.values():
         if not part.names:
             also = f"; left out {part.left_out.words()}" if part.left_out else ""
-            raise DataError(f"{part.place}: no images in it{also}")
+            raise DataError(f"{part.place}: no images in it{also}{_hint(part)}")
     return parts
+
+
+def _hint(part: Part) -> str:
+    """What to do about files that are no images, where one is of a kind that people have data sets in."""
+    if part.place.is_dir():
+        for name in part.left_out.names(NO_IMAGE):
+            file = part.place / name
+            if name.lower().endswith(NAME_ENDINGS):
+                return f"; to use {name}, name it itself: {file}"
+            if said := foreign.known(file):
+                return f"; {name} is {said}"
+    return ""
 
 
 def find(place: Path) -> tuple[list[str], LeftOut]:

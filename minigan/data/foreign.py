@@ -35,12 +35,14 @@ TABLE = """a table of text. If a row is a label and the pixels of an image, Pyth
 
 def words(path: Path) -> str:
     """What a file is that is no archive of images, as far as its beginning says, and what to do with it."""
+    return known(path) or "neither a folder nor an archive (.tar, .zip), nor an array (.npz, .npy)"
+
+
+def known(path: Path) -> str | None:
+    """The same; None where its beginning says nothing."""
     with open_regular(path) as file:
         start = file.read(32)
     if path.suffix.lower() in TABLES:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         return TABLE.format(path=str(path), delimiter=delimiter, npz=str(path.with_suffix(".npz")))
-    what, how = next((told for magic, told in STARTS.items() if start.startswith(magic)), (None, None))
-    if what is None:
-        return "neither a folder nor an archive (.tar, .zip), nor an array (.npz, .npy)"
-    return f"{what}; {how}"
+    return next((f"{what}; {how}" for magic, (what, how) in STARTS.items() if start.startswith(magic)), None)

@@ -25,6 +25,10 @@ class LeftOut:
         kept = [name for name in self._names.pop(reason, []) if name not in names]
         self.add(reason, *kept)
 
+    def names(self, reason: str) -> list[str]:
+        """What was left out for a reason."""
+        return self._names.get(reason, [])
+
     @classmethod
     def together(cls, *parts: "LeftOut") -> "LeftOut":
         """What several count, in one."""

@@ -52,8 +52,8 @@ def split_folders(names: Sequence[str], where: str) -> dict[str, str]:
 
     names: of images, sorted
     where: what errors call the place
-    Images are split where folders of both splits lie beside each other. A folder "train" that lies beside others is a
-    class (bus, car, train).
+    Images are split where folders of both splits lie beside each other; of several to hold out, one with the classes
+    of the training images comes first. A folder "train" that lies beside others is a class (bus, car, train).
     raises DataError where both lie beside other folders of images, or there is nothing to train on
     """
     above = shared_folders(names)
@@ -74,7 +74,9 @@ def split_folders(names: Sequence[str], where: str) -> dict[str, str]:
         )
     if len(of[TRAIN]) > 1:
         raise DataError(f"{where}: {named(of[TRAIN])} are all names of what to train on; keep one of them there")
-    best = min(of[TEST], key=lambda folder: NAMES[TEST].index(_word(folder)))
+    kinds = {folder: {parts[1] for parts in inside if parts[0] == folder and len(parts) > 2} for folder in folders}
+    of_train = kinds[of[TRAIN][0]]
+    best = min(of[TEST], key=lambda folder: (kinds[folder].isdisjoint(of_train), NAMES[TEST].index(_word(folder))))
     if [_word(folder) for folder in of[TEST]].count(_word(best)) > 1:
         raise DataError(f"{where}: {named(of[TEST])} are all names of what to test on; keep one of them there")
     return _paths(above, {TRAIN: of[TRAIN][0], TEST: best})
@@ -114,7 +116,7 @@ def labelled_as(
 ) -> np.ndarray | None:
     """The classes of test images, numbered as in training; None where they lie in no folder.
 
-    learned: the names of the training images; folders that all of them share are no classes here either
+    learned: the names of the training images; a folder "images" that they lie in is no class here either
     raises DataError for a folder that is none of the classes
     """
     parts = [PurePosixPath(name).parts[:-1] for name in names]
@@ -123,8 +125,10 @@ def labelled_as(
         if set(kinds) <= set(classes):
             return _numbers(kinds, classes)
     found, _ = labelled(names, where)
-    shared = () if found else [folder for folder in shared_folders(names) if folder not in shared_folders(learned)]
-    strange = [name for name in (*found, *map(_class_named, shared)) if name not in classes]
+    if not found:
+        above = {folder for name in learned for folder in PurePosixPath(name).parts[:-1]}
+        found = tuple(_class_named(folder) for folder in shared_folders(names) if folder not in above)
+    strange = [name for name in found if name not in classes]
     if not strange:
         return None
     raise DataError(

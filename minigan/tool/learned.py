@@ -132,7 +132,9 @@ def _difference(parties: list[Learned], train: Dataset | None) -> str:
         said += f"; here {'both meet' if others else 'it meets'} {train.identity}"
         identities.append(train.identity)
     if len({str(identity) for identity in identities}) < len({identity.digest for identity in identities}):
-        said += "; images of one name are not the same images here, or have changed"
+        counts = sorted({identity.count for identity in identities})
+        sizes = f" ({' and '.join(f'{count:,}' for count in counts)} of them)" if len(counts) > 1 else ""
+        said += f"; images of one name{sizes} are not the same images here, or have changed"
     if len({identity.classes for identity in identities}) > 1:
         said += "; the classes differ"
     return said

@@ -63,7 +63,7 @@ def pnm(kind, values, largest=65535):
 
 @st.composite
 def wide_values(draw, channels):
-    bits = draw(st.sampled_from([8, 10, 12, 16]))
+    bits = draw(st.sampled_from([8, 10, 12, 14, 16]))
     shape = (draw(st.integers(1, 5)), draw(st.integers(1, 5)), channels)
     values = draw(arrays.arrays(np.uint16, shape, elements=st.integers(0, (1 << bits) - 1)))
     values[0, 0, 0] = (1 << bits) - 1

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from data_files import idx_bytes, image_bytes, npy_bytes, npz_bytes, write_tree, zip_bytes
+from data_files import idx_bytes, image_bytes, npy_bytes, npz_bytes, tar_bytes, write_tree, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -191,6 +191,25 @@ def test_a_table_of_pixels_is_told_how_it_becomes_an_array_file(tmp_path):
     found = load(tmp_path / "train.npz")
     assert np.array_equal(found.images[..., 0], GREY[:, :4, :4])
     assert found.labels.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"pets.npz": npz_bytes(images=GREY)}, r"; to use pets\.npz, name it itself: .*pets\.npz$"),
+        (
+            {"notes.md": b"read me", "pets.tar": tar_bytes({"0.png": image_bytes(GREY[0])})},
+            r"to use pets\.tar, name it",
+        ),
+        ({"b.h5": b"\x89HDF\r\n\x1a\n", "a.md": b"read me"}, r"; b\.h5 is an HDF5 file; convert it"),
+        ({"train.csv": b"label,pixel0\n1,2\n"}, r"; train\.csv is a table of text\. If a row"),
+        ({"notes.md": b"read me"}, r"not readable as an image \(notes\.md\)$"),
+    ],
+)
+def test_a_folder_without_images_says_what_else_it_holds(tmp_path, held, words):
+    write_tree(tmp_path, held)
+    with pytest.raises(DataError, match=rf"no images in it; left out .*{words}"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_more_images_than_memory_holds_are_refused(place, monkeypatch):
 # Depth
 
 
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_16_bit_files_of_one_set_share_the_depth_of_the_brightest(place, bits, channels):
     largest = (1 << bits) - 1

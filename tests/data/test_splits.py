@@ -123,6 +123,12 @@ def test_test_is_preferred_to_validation_which_is_counted(tmp_path):
     assert "val/1.png" in learned.left_out.words()
 
 
+def test_labelled_images_are_held_out_rather_than_others(tmp_path):
+    files = {f"{split}/{kind}/{n}.png": shade(n) for split in ("train", "val") for n, kind in enumerate(("cat", "dog"))}
+    _, held_out = load_splits(put(tmp_path, files | {"test/1.png": shade(9), "test/2.png": shade(9)}))
+    assert held_out.labels.tolist() == [0, 1]
+
+
 def test_archives_are_splits_too_of_any_case(tmp_path):
     (tmp_path / "Training.tar.gz").write_bytes(tar_bytes({"a/1.png": shade(1), "b/2.png": shade(2)}, "w:gz"))
     (tmp_path / "VAL.TAR").write_bytes(tar_bytes({"b/3.png": shade(3)}))
@@ -159,13 +165,13 @@ def test_a_test_class_that_training_lacks_is_an_error(tmp_path, test):
 
 
 def test_test_images_without_class_folders_have_no_labels(tmp_path):
-    for above in ("", "images/"):
+    for above, below in (("", ""), ("images/", ""), ("", "images/")):
         files = {
-            f"train/{above}cat/1.png": shade(1),
-            f"train/{above}dog/2.png": shade(2),
-            f"test/{above}1.png": shade(3),
+            f"train/{above}cat/{below}1.png": shade(1),
+            f"train/{above}dog/{below}2.png": shade(2),
+            f"test/{above}{below}1.png": shade(3),
         }
-        learned, held_out = load_splits(put(tmp_path / f"with-{above}", files))
+        learned, held_out = load_splits(put(tmp_path / f"with-{above}-{below}", files))
         assert (learned.labels.tolist(), held_out.labels) == ([0, 1], None)
 
 

@@ -179,6 +179,12 @@ def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
     assert "; here" not in outcome.out
 
 
+def test_a_part_that_was_read_alone_is_said_to_have_another_size(runs):
+    mg.gan.fit("mlp-gan", mg.data.load("./glyphs", count=40), steps=1, batch=8, out="runs/part")
+    outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
+    assert "images of one name (40 and 120 of them) are not the same images here" in outcome.out
+
+
 def test_a_run_says_what_it_learns_from_and_what_was_left_out(runs, tmp_path):
     Path("glyphs/cats/notes.txt").write_text("about cats")
     outcome = runs("train", "mlp-gan", "--data", "./glyphs", *SMALL, "--steps", 1, "--out", "again")
