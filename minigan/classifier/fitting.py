@@ -23,7 +23,8 @@ class Result(training.Result):
 
     model: the trained classifier
     accuracy: the share of the held-out images that it is right about, None where none were held out
-    confusion_matrix: (classes, classes), rows what is shown, columns what was said; None likewise
+    confusion_matrix: (classes, classes), rows what is shown, columns what was said; None likewise, and for more than
+        1,000 classes
     history, settings: as of every training
     """
 

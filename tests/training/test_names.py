@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.classifier import pictures
+from minigan.classifier.trainer import MATRIX
 from minigan.data import Dataset
 from minigan.inside.pictures import rows
 from minigan.training.drawing import LONGEST, printable
+from minigan.training.folder import RunFolder
 from minigan.training.plots import curves, limits
 
 AWKWARD = [
@@ -68,7 +70,7 @@ def test_a_run_has_its_report_whatever_its_classes_and_its_data_are_called(tmp_p
     assert "<b>&\"'" not in page
 
 
-@pytest.mark.parametrize("count", [1, 41, 300, 1001])
+@pytest.mark.parametrize("count", [1, 41, 300, MATRIX])
 def test_a_confusion_matrix_has_a_size_that_is_bounded(tmp_path, count):
     matrix = np.zeros((count, count), int)
     matrix[0, -1] = 3
@@ -77,6 +79,13 @@ def test_a_confusion_matrix_has_a_size_that_is_bounded(tmp_path, count):
     if count > 1:
         pixels = np.array(PIL.Image.open(tmp_path / "picture.png").convert("RGB")).astype(int)
         assert (pixels[..., 0] - pixels[..., 2] > 60).any()  # the one mistake is seen in any of them
+
+
+def test_a_run_of_more_classes_is_no_larger_than_its_images(tmp_path):
+    images, labels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 1), np.uint8), [0, 1, 2, 1000]
+    mg.classifier.fit("cnn", images, labels=labels, test=(images, labels), steps=1, batch=4, out=tmp_path / "run")
+    assert (tmp_path / "run" / "config.json").stat().st_size < 100_000
+    assert "wrong" in RunFolder(tmp_path / "run").config()["shown"]["results"]
 
 
 def test_classes_that_have_no_name_have_their_numbers():
