@@ -75,7 +75,7 @@ def fit(
     options: of the model, as `mg.models.build` takes them; classes are counted from the data unless given
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images, labels or settings that cannot be trained with, DivergedError where
-        the loss becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
+        the loss becomes NaN, RunError for `out`; Interrupted as there
     """
     names = images.classes if isinstance(images, Dataset) else ()
     if names and labels is None and isinstance(test, Dataset):
@@ -106,8 +106,7 @@ def fit(
         take_features(plan.model, features)
         plan.settings["features"] = f"of a {features.name} trained for {features.task}"
     trainer = Trainer(plan.model, plan.batches, test=held_out, classes=names, **plan.common)
-    plan.run(trainer, out, force)
-    return Result(trainer, plan.settings)
+    return fitting.run(trainer, Result, plan.settings, out, force)
 
 
 def take_features(classifier: Classifier, restorer: Restorer) -> None:

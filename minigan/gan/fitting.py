@@ -14,7 +14,7 @@ from minigan.gan.objectives import Objective
 from minigan.gan.recipe import changes_of
 from minigan.gan.trainer import Trainer
 from minigan.models import GAN, Recipe
-from minigan.training import inputs
+from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
 from minigan.training.errors import TrainingError
 
@@ -82,7 +82,8 @@ def fit(
     captured: on a GPU, launch a step as one CUDA graph, see `mg.captured`; the results are the same
     out: a folder that does not exist yet, for weights, log, sample grids and report; force replaces a run there
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
-        becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything saved
+        becomes NaN, RunError for `out`; Interrupted (a KeyboardInterrupt) after Ctrl-C, whose `result` is what would
+        have been returned
     """
     images, labels, source = inputs.images_of(images, labels)
     seed, freeze = inputs.check_seed(seed), [freeze] if isinstance(freeze, str) else list(freeze)
@@ -119,15 +120,7 @@ def fit(
         "start": began,
         "frozen": freeze,
     }
-    if out is not None:
-        from minigan.training.recorder import Recorder
-
-        trainer.callbacks.append(Recorder(out, settings, force))
-    try:
-        trainer.run()
-    finally:
-        batches.close()
-    return Result(trainer, settings)
+    return fitting.run(trainer, Result, settings, out, force)
 
 
 def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:

@@ -71,7 +71,7 @@ def fit(
     options: of the model, as `mg.models.build` takes them: filters, kernel, depth
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
-        becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
+        becomes NaN, RunError for `out`; Interrupted as there
     """
     images, _, source = inputs.images_of(images)
     adversarial = inputs.real("the weight of the adversarial term", adversarial, least=0) or 0.0
@@ -99,8 +99,7 @@ def fit(
     held_out = None if test is None else inputs.held_out(test, plan.model)
     plan.settings.update(task=plan.model.task, adversarial=adversarial)
     trainer = Trainer(plan.model, plan.batches, adversarial=adversarial, test=held_out, **plan.common)
-    plan.run(trainer, out, force)
-    return Result(trainer, plan.settings)
+    return fitting.run(trainer, Result, plan.settings, out, force)
 
 
 def predict(model: Restorer, images: np.ndarray, hole: np.ndarray | None = None) -> np.ndarray:

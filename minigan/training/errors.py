@@ -26,7 +26,10 @@ class Interrupted(KeyboardInterrupt):
 
     step: how many steps were done
     signal: what asked, as signal.SIGINT (Ctrl-C)
+    result: what `fit` would have returned, where it was `fit` that was stopped: the model is in it
     """
+
+    result = None
 
     def __init__(self, step: int, number: int = signal.SIGINT):
         super().__init__(f"stopped after step {step}")

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,9 +16,11 @@ from minigan.errors import DataError
 from minigan.models import Model
 from minigan.training import inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import RunWarning, TrainingError
+from minigan.training.errors import Interrupted, RunWarning, TrainingError
 from minigan.training.loop import Loop
+from minigan.training.result import Result
 
+Left = TypeVar("Left", bound=Result)
 CLASSES = {"vae": models.VAE, "classifier": models.Classifier, "restoration": models.Restorer}
 
 
@@ -30,22 +33,35 @@ class Plan:
     settings: dict
     common: dict  # what every `ModelLoop` takes
 
-    def run(self, trainer: Loop, out: str | os.PathLike | None, force: bool) -> None:
-        """Train, and keep the run in a folder if one is given."""
-        if out is not None:
-            from minigan.training.recorder import Recorder
 
-            trainer.callbacks.append(Recorder(out, self.settings, force))
-        try:
-            trainer.run()
-        finally:
-            self.batches.close()
-        try:
-            trainer.results()  # measured by now where the run is kept; what is trained is not lost where that fails
-        except Exception as error:
-            warnings.warn(
-                RunWarning(f"the held-out images could not be measured ({type(error).__name__}: {error})"), stacklevel=3
-            )
+def run(trainer: Loop, result: type[Left], settings: dict, out: str | os.PathLike | None, force: bool) -> Left:
+    """Train, keep the run in a folder if one is given, and return what training leaves.
+
+    result: makes that of the trainer and the settings
+    raises Interrupted, which holds it too, where the run was asked to stop
+    """
+    if out is not None:
+        from minigan.training.recorder import Recorder
+
+        trainer.callbacks.append(Recorder(out, settings, force))
+    stopped = None
+    try:
+        trainer.run()
+    except Interrupted as error:
+        stopped = error
+    finally:
+        trainer.batches.close()
+    try:
+        trainer.results()  # measured by now where the run is kept; what is trained is not lost where that fails
+    except Exception as error:
+        warnings.warn(
+            RunWarning(f"the held-out images could not be measured ({type(error).__name__}: {error})"), stacklevel=3
+        )
+    left = result(trainer, settings)
+    if stopped is not None:
+        stopped.result = left
+        raise stopped
+    return left
 
 
 def plan(

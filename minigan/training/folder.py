@@ -125,8 +125,6 @@ class RunFolder:
 
     def _is_remains(self, entry):
         """Whether a process left this that ended before it had written a configuration."""
-        if entry.name == SAMPLES and entry.is_dir():
-            return not any(entry.iterdir())
         return entry.name in (LOCK, ROOM, CONFIG + files.SUFFIX)
 
     def remove(self) -> None:
@@ -182,10 +180,12 @@ class RunFolder:
         files.write(self / name, (json.dumps(content, indent=2, default=python_number) + "\n").encode())
 
     def write_grid(self, step: int, content: bytes) -> None:
-        files.write(self / SAMPLES / f"step-{step:06d}.png", content)
+        self._write_image(self / SAMPLES / f"step-{step:06d}.png", content)
 
     def write_picture(self, name: str, content: bytes) -> None:
-        file = self / PICTURES / f"{name}.png"
+        self._write_image(self / PICTURES / f"{name}.png", content)
+
+    def _write_image(self, file, content):
         try:
             file.parent.mkdir(exist_ok=True)
         except OSError as error:
@@ -288,7 +288,6 @@ class Claim:
             self.place = RunFolder(replacing.begin(folder, WEIGHTS))
         else:
             self.place = folder
-        (self.place / SAMPLES).mkdir(exist_ok=True)
 
     def commit(self) -> None:
         """Say that the run in `place` is whole: it replaces the one in the folder, which is removed."""

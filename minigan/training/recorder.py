@@ -82,7 +82,7 @@ class Recorder(Callback):
         try:
             if trainer.outcome != "aborted":
                 self._finish(trainer)
-        except Exception as problem:
+        except BaseException as problem:  # a second Ctrl-C too: what it came after is saved
             error = error or problem
             raise
         finally:

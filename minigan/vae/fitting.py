@@ -67,7 +67,7 @@ def fit(
     options: of the model, as `mg.models.build` takes them: latent_size
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where the loss
-        becomes NaN, RunError for `out`; Interrupted after Ctrl-C, with everything saved
+        becomes NaN, RunError for `out`; Interrupted as there
     """
     images, _, source = inputs.images_of(images)
     plan = fitting.plan(
@@ -84,8 +84,7 @@ def fit(
     )
     held_out = None if test is None else inputs.held_out(test, plan.model)
     trainer = Trainer(plan.model, plan.batches, test=held_out, **plan.common)
-    plan.run(trainer, out, force)
-    return Result(trainer, plan.settings)
+    return fitting.run(trainer, Result, plan.settings, out, force)
 
 
 def sample(vae: VAE, count: int, seed: int = 0) -> np.ndarray:

@@ -89,6 +89,19 @@ def test_the_second_one_leaves_what_was_saved_before(tmp_path):
     assert not (tmp_path / "run" / "room-for-weights").exists()
 
 
+def test_a_second_one_while_it_finishes_tells_where_the_weights_are(tool, tmp_path, monkeypatch):
+    def press_twice(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("minigan.training.report.render", press_twice)
+    outcome = tool("train", "mlp-gan", *SMALL, "--steps", 2, "--out", "run")
+    assert outcome.code == 130
+    assert outcome.err.endswith(
+        "error: stopped at once by Ctrl-C\nThe weights of step 2 are in run/weights.safetensors.\n"
+    )
+
+
 def trained(out, callbacks=(), **how):
     return mg.gan.fit("mlp-gan", IMAGES, steps=4, batch=4, callbacks=callbacks, out=out, **how)
 

@@ -61,7 +61,9 @@ def test_what_samples_are_made_with_is_pruned_and_kept_as_a_run(runs, tmp_path):
     for player, network in model.networks().items():
         for name, array in network.state_dict().items():
             assert np.array_equal(kept.networks()[player].state_dict()[name], array), (player, name)
-    config = json.loads((tmp_path / "runs" / "pruned" / "config.json").read_text())
+    pruned = tmp_path / "runs" / "pruned"
+    assert {path.name for path in pruned.iterdir()} == {"config.json", "weights.safetensors"}
+    config = json.loads((pruned / "config.json").read_text())
     assert {name: config["pruned"][name] for name in ("from", "player", "share", "scope")} == {
         **{"from": "runs/averaged", "player": "average"},
         **{"share": 0.5, "scope": "layer"},

@@ -1,6 +1,7 @@
 """What is kept of a run of any kind, whatever fails on the way from its last step to its report."""
 
 import json
+import signal
 import warnings
 
 import numpy as np
@@ -103,6 +104,16 @@ def test_a_model_is_returned_where_measuring_fails(monkeypatch, kind):
     breaking(monkeypatch, trainer_of(kind), "measure", ValueError("too small"))
     with pytest.warns(RunWarning, match="could not be measured"):
         assert KINDS[kind]().history.column("step").tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_what_was_trained_until_it_was_stopped_is_in_the_interrupt(kind):
+    stop = mg.gan.Every(2, lambda trainer, record: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(training.Interrupted) as caught:
+        KINDS[kind](callbacks=[stop])
+    left = caught.value.result
+    assert left.history.column("step").tolist() == [1, 2]
+    assert getattr(left, "gan" if kind == "gan" else "model").name in repr(left)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
