@@ -1,5 +1,6 @@
 """Beginning with the weights of another run: what fits is taken over, and what does not is said."""
 
+import copy
 import os
 
 from minigan.gan import weights
@@ -15,7 +16,7 @@ def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
 
     start: a run's folder, or a GAN
     returns: what was taken, what not and why, in words
-    raises TrainingError where nothing fits, RunError for a folder that is no run
+    raises TrainingError where nothing fits, RunError for a folder that is no run; the GAN stays as it is then
     """
     if isinstance(start, GAN):
         header, arrays, source = weights.header_of(start), weights.state_of(start), f"another {start.name}"
@@ -24,16 +25,17 @@ def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
         folder.config()
         header, arrays = weights.read(folder / WEIGHTS)
         source = str(folder.path)
-    gan.change(header["changes"])  # its discriminator's layers have the names that these changes give them
-    told, taken = _differences(gan, header, source), 0
+    told, taken = _differences(gan, header, source), {}
+    changed = copy.deepcopy(gan).change(header["changes"])  # the names of the discriminator's layers change too
     for player in PLAYERS:
-        mine, theirs = getattr(gan, player), weights.of(player, arrays)
-        fitting, words = _fitting(mine.state_dict(), theirs)
-        mine.load_state_dict(fitting, strict=False)
-        told.append(f"{player}: {len(fitting)} of {len(mine.state_dict())} arrays from {source}{words}")
-        taken += len(fitting)
-    if not taken:
+        mine, theirs = getattr(changed, player).state_dict(), weights.of(player, arrays)
+        taken[player], words = _fitting(mine, theirs)
+        told.append(f"{player}: {len(taken[player])} of {len(mine)} arrays from {source}{words}")
+    if not any(taken.values()):
         raise TrainingError(f"no weights of {source} ({header['model']}) fit {gan.name}: " + "; ".join(told))
+    gan.change(header["changes"])
+    for player, fitting in taken.items():
+        getattr(gan, player).load_state_dict(fitting, strict=False)
     return told
 
 

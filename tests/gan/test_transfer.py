@@ -51,6 +51,16 @@ def test_where_nothing_fits_it_is_refused(run):
         begin_with(tiny_gan(), run[0].parent)
 
 
+def test_where_nothing_fits_the_gan_stays_as_it_is(run):
+    other = models.build("mlp-gan", (6, 6, 1)).change(["minibatch-std"])
+    gan = tiny_gan()
+    before = weights_of(gan)
+    with pytest.raises(TrainingError, match=r"no weights of another mlp-gan .* fit tiny"):
+        begin_with(gan, other)
+    assert gan.changes == ()
+    assert weights_of(gan).keys() == before.keys()
+
+
 def test_a_discriminator_that_was_changed_is_changed_here_too(tmp_path):
     folder = tmp_path / "normed"
     trained = fit(tiny_gan(), tiny_images(), steps=2, spectral_norm=True, minibatch_std=True, out=folder).gan
