@@ -24,7 +24,7 @@ class Recorder(Callback):
     """Writes settings, a log, sample grids, weights and a report into a folder of their own.
 
     out: must not exist, or be empty; with force, a run that is there is replaced once the new one is whole
-    settings: kept in config.json and shown in the report
+    settings: kept in config.json; the report shows model, data, images, image_shape, steps, batch and seed
     every: steps between sample grids; unless given, there are eleven, close together at first
     raises RunError, from on_start, where the folder cannot be had, so before anything was trained
 
