@@ -204,7 +204,7 @@ def leaky_relu_vjp_sum(g, x, slope):
 
 def tanh_vjp(g, y):
     """The gradient of y = tanh(x): g * (1 - y^2)."""
-    return g - g * (y * y)
+    return g * (1 - y * y)
 
 
 def binary_cross_entropy_sum(logits, targets):

@@ -68,5 +68,6 @@ def activate_vjp_block(number, g, x, gx, slope):
 @Tasks
 def tanh_vjp_block(number, g, y, gx):
     g, y, gx = part(g, number), part(y, number), part(gx, number)
+    one = y.dtype.type(1)
     for i in range(y.size):
-        gx[i] = g[i] - g[i] * (y[i] * y[i])
+        gx[i] = g[i] * (one - y[i] * y[i])

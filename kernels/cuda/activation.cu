@@ -29,5 +29,5 @@ KERNEL void __launch_bounds__(256) leaky_relu_vjp(const real *g, const real *x, 
 
 // g * (1 - y^2), the gradient of y = tanh(x).
 KERNEL void __launch_bounds__(256) tanh_vjp(const real *g, const real *y, real *gx, wide size) {
-    map([](real g, real y) { return g - g * (y * y); }, size, gx, g, y);
+    map([](real g, real y) { return g * (1 - y * y); }, size, gx, g, y);
 }

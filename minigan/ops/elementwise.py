@@ -138,14 +138,14 @@ tanh = primitive(np.tanh, saves="y")
 
 @tanh.vjp(0)
 def _(g, y, a):
-    return g - g * (y * y) if y.size < FEW else tanh_vjp(g, y)
+    return g * (1 - y * y) if y.size < FEW else tanh_vjp(g, y)
 
 
 @primitive
 def tanh_vjp(g, y):
     """g * (1 - y * y) in one pass, for g and y of one shape."""
     if g.dtype != y.dtype or y.dtype.type not in FLOATS:
-        return g - g * (y * y)
+        return g * (1 - y * y)
     return kernels.of(y).tanh_vjp(g, y)
 
 

@@ -38,6 +38,8 @@ def test_the_gradient_of_tanh(shape, skipped, others, dtype, seed):
     y, g = part(1, dtype, shape, skipped), part(2, dtype, shape, others)
     with ordered(seed), np.errstate(invalid="ignore"):
         assert_close(cuda.tanh_vjp(g, y), reference.tanh_vjp(plain(g), plain(y)))
+        infinite, half = np.full(shape, np.inf, dtype), np.full(shape, 0.5, dtype)
+        np.testing.assert_array_equal(plain(cuda.tanh_vjp(on_device(infinite), on_device(half))), infinite)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

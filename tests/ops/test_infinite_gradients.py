@@ -57,6 +57,20 @@ def test_the_side_not_taken_gets_nothing(name, bad, seed, dtype):
         assert second is None or np.array_equal(second[flat], np.zeros(flat.sum()))
 
 
+RISING = {  # functions whose slope is positive from 0.2 to 2
+    name: getattr(mg, name) for name in ("exp", "log", "log1p", "relu", "sigmoid", "softplus", "sqrt", "square", "tanh")
+}
+
+
+@pytest.mark.parametrize("name", RISING)
+@given(bad=NOT_FINITE, size=st.sampled_from([MANY, 5000]), dtype=st.sampled_from([np.float32, np.float64]))
+def test_an_infinite_gradient_stays_infinite_where_a_function_rises(name, bad, size, dtype):
+    x = mg.tensor(np.linspace(0.2, 2, size), dtype=dtype, requires_grad=True)
+    g = np.full(size, bad, dtype)
+    np.testing.assert_array_equal(mg.grad(RISING[name](x), x, g), g)
+    np.testing.assert_array_equal(mg.grad(RISING[name](x), x, g, create_graph=True).numpy(), g)
+
+
 @pytest.mark.parametrize("implementation", ["reference", "cpu"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
