@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from numbers import Number
+from numbers import Integral, Number, Real
 
 import numpy as np
 
@@ -67,12 +67,11 @@ class Optimiser:
         self.state = [{} for _ in everything]
 
     def _check(self, group):
-        if not group["lr"] >= 0:
-            raise MiniganError(f"{type(self).__name__}: the learning rate is {group['lr']}, but it is never negative")
-        for setting in {"momentum", "decay", "eps", "weight_decay"} & set(group):
+        for setting in {"lr", "momentum", "decay", "eps", "weight_decay"} & set(group):
             given = group[setting]
-            if not isinstance(given, Number) or not 0 <= given < math.inf:
-                raise MiniganError(f"{type(self).__name__}: {setting} is {given!r}, but it is a number from 0 up")
+            if not isinstance(given, Real) or not 0 <= given < math.inf:
+                name = "the learning rate" if setting == "lr" else setting
+                raise MiniganError(f"{type(self).__name__}: {name} is {given!r}, but it is a number from 0 up")
 
     def step(self, gradients: Sequence | None = None) -> None:
         """Update every parameter that has a gradient.
@@ -143,7 +142,7 @@ class Optimiser:
 
     def load_state_dict(self, saved: dict) -> None:
         """Take over what `state_dict` returned for the same parameters; changes nothing if it does not fit."""
-        if not isinstance(saved, dict) or {"steps", "state", "groups"} - set(saved):
+        if not _is_saved(saved):
             raise ShapeError(f"{type(self).__name__}.load_state_dict: it takes what state_dict() returned")
         if len(saved["state"]) != len(self.state) or len(saved["groups"]) != len(self.groups):
             raise ShapeError(
@@ -156,10 +155,24 @@ class Optimiser:
         for group, settings in zip(self.groups, saved["groups"], strict=True):
             self._check({**group, **settings})
         self.steps = saved["steps"]
-        for mine, state in zip(self.state, saved["state"], strict=True):
-            _overwrite(mine, state)
+        for mine, state, parameter in zip(self.state, saved["state"], self.parameters, strict=True):
+            _overwrite(mine, state, parameter.data)
         for group, settings in zip(self.groups, saved["groups"], strict=True):
             group.update(settings)
+
+
+def _is_saved(saved) -> bool:
+    """Whether something is built as what `state_dict` returns."""
+    if not isinstance(saved, dict) or not isinstance(saved.get("steps"), Integral):
+        return False
+    lists = saved.get("state"), saved.get("groups")
+    if not all(isinstance(part, list) and all(isinstance(one, dict) for one in part) for part in lists):
+        return False
+    return all(
+        isinstance(value, Integral) if name == "step" else getattr(getattr(value, "dtype", None), "kind", "") == "f"
+        for state in saved["state"]
+        for name, value in state.items()
+    )
 
 
 def _advance(states) -> int:
@@ -170,17 +183,19 @@ def _advance(states) -> int:
     return step
 
 
-def _overwrite(mine: dict, saved: dict) -> None:
-    """Make a parameter's state what was saved, in the arrays that it has: a captured step knows no others."""
-    if mine.keys() == saved.keys():
-        for name, value in saved.items():
-            if name == "step":
-                mine[name] = value
-            else:
-                mine[name][...] = devices.move(devices.to_cpu(value), devices.device_of(mine[name]))
-    else:
+def _overwrite(mine: dict, saved: dict, like) -> None:
+    """Make a parameter's state what was saved, in the arrays that it has: a captured step knows no others.
+
+    like: the parameter; where there are no arrays, they are made of its dtype, on its device
+    """
+    if mine.keys() != saved.keys():
         mine.clear()
-        mine.update(_copied(saved))
+        mine.update({name: value if name == "step" else np.zeros_like(like) for name, value in saved.items()})
+    for name, value in saved.items():
+        if name == "step":
+            mine[name] = value
+        else:
+            mine[name][...] = devices.move(devices.to_cpu(value), devices.device_of(like))
 
 
 def _copied(state: dict) -> dict:

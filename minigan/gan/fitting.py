@@ -86,7 +86,10 @@ def fit(
         have been returned
     """
     images, labels, source = inputs.images_of(images, labels)
-    seed, freeze = inputs.check_seed(seed), [freeze] if isinstance(freeze, str) else list(freeze)
+    seed = inputs.check_seed(seed)
+    if not isinstance(freeze, Iterable):
+        raise TrainingError(f"fit: freeze is {freeze!r}, but it names parts: freeze=['generator.0']")
+    freeze = [freeze] if isinstance(freeze, str) else list(freeze)
     inputs.check_augment(augment)
     gan = _gan(model, images.shape[1:], seed, labels)
     if recipe is not None and not isinstance(recipe, Recipe):
@@ -130,6 +133,7 @@ def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.
     Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
     raises TrainingError for a count below 1, a seed below 0, or a class that the GAN does not have
     """
+    inputs.check_model("sample", gan, GAN)
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     if label is not None and gan.classes is None:
         raise TrainingError(f"sample: {gan.name} knows no classes, so it makes no images of class {label}")

@@ -137,6 +137,6 @@ def objective_of(choice: str | Objective) -> Objective:
     """
     if isinstance(choice, Objective):
         return choice
-    if choice not in OBJECTIVES:
-        raise UnknownNameError("objective", choice, OBJECTIVES)
+    if not isinstance(choice, str) or choice not in OBJECTIVES:
+        raise UnknownNameError("objective", str(choice), OBJECTIVES)
     return OBJECTIVES[choice]

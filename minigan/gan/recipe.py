@@ -22,7 +22,7 @@ def optimiser_of(recipe: Recipe, parameters: list, rate: float) -> Adam | RMSpro
 def changes_of(recipe: Recipe) -> list[str]:
     """What the recipe wants done to the discriminator, names in `minigan.models.gan.CHANGES`."""
     wanted = {"minibatch-std": recipe.minibatch_std, "spectral-norm": recipe.spectral_norm}
-    return [name for name, wish in wanted.items() if wish]
+    return [name for name, wish in wanted.items() if wish is True]
 
 
 def check(recipe: Recipe, gan: GAN) -> None:
@@ -67,11 +67,13 @@ def _check_ranges(recipe):
         setting = getattr(recipe, name)
         if isinstance(usual, float) and (not isinstance(setting, Real) or abs(setting) > LARGEST):
             raise TrainingError(f"{name.replace('_', ' ')} must be a number that float32 holds, not {setting!r}")
+        if isinstance(usual, bool) and not isinstance(setting, bool):
+            raise TrainingError(f"{name.replace('_', ' ')} must be True or False, not {setting!r}")
     if not isinstance(recipe.betas, tuple) or [isinstance(beta, Real) for beta in recipe.betas] != [True, True]:
         raise TrainingError(f"betas are {recipe.betas!r}, but Adam takes two numbers")
-    if recipe.optimiser not in OPTIMISERS:
+    if not isinstance(recipe.optimiser, str) or recipe.optimiser not in OPTIMISERS:
         raise TrainingError(f"optimiser is {recipe.optimiser!r}, but it is one of {', '.join(OPTIMISERS)}")
-    if not hasattr(recipe.critic_steps, "__index__") or recipe.critic_steps < 1:
+    if not isinstance(recipe.critic_steps, int) or recipe.critic_steps < 1:
         raise TrainingError(f"critic steps must be a whole number from 1 on, not {recipe.critic_steps!r}")
     for name in ("generator_rate", "discriminator_rate"):
         rate = getattr(recipe, name)

@@ -15,7 +15,7 @@ from minigan.errors import DataError, ShapeError
 from minigan.evaluation.judging import fitted
 from minigan.inside.latent import generated, model_classes
 from minigan.models import GAN, VAE, Classifier
-from minigan.training.inputs import check_seed, check_whole
+from minigan.training.inputs import check_model, check_seed, check_whole
 
 
 class ClassMeans(NamedTuple):
@@ -48,6 +48,8 @@ def class_means(model: GAN | VAE, judge: Classifier, count: int = 2000, seed: in
     count: how many images are made
     raises ShapeError for a conditional model, DataError for images that cannot be made as large as the classifier's
     """
+    check_model("class_means", model, GAN, VAE)
+    check_model("class_means", judge, Classifier)
     check_whole(count=count)
     check_seed(seed)
     if model_classes(model):

@@ -12,7 +12,7 @@ from minigan.errors import ShapeError
 from minigan.inside.running import floats_of, labels_of, tensor_for
 from minigan.models import GAN, Classifier
 from minigan.nn import as_in_use
-from minigan.training.inputs import check_seed, real, whole
+from minigan.training.inputs import check_model, check_seed, real, whole
 
 
 def saliency(
@@ -39,6 +39,7 @@ def saliency(
     raises ShapeError where the images or labels do not fit the model, TrainingError for other numbers
     source: Simonyan et al., arXiv:1312.6034, section 3.1; SmoothGrad: Smilkov et al., arXiv:1706.03825
     """
+    check_model("saliency", model, Classifier, GAN)
     samples = whole("saliency: samples", samples, least=0, needed=True)
     batch = whole("saliency: batch", batch, needed=True)
     noise = real("saliency: noise", noise, least=0.0, needed=True)
@@ -52,8 +53,9 @@ def saliency(
         for i in range(0, len(images), batch):
             some, told = images[i : i + batch], None if labels is None else labels[i : i + batch]
             spread = noise * (some.max((1, 2, 3), keepdims=True) - some.min((1, 2, 3), keepdims=True))
-            copies = [some + spread * rng.standard_normal(some.shape) for _ in range(samples)] or [some]
-            slopes = sum(_slopes(model, network, copy, told) for copy in copies) / len(copies)
+            noisy = (some + spread * rng.standard_normal(some.shape) for _ in range(samples))
+            slopes = sum(_slopes(model, network, copy, told) for copy in (noisy if samples else [some]))
+            slopes = slopes / max(samples, 1)
             found[i : i + batch] = np.abs(slopes).max(3)
     return found
 

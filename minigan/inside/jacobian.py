@@ -25,7 +25,7 @@ from minigan.inside.running import tensor_for
 from minigan.models import GAN, VAE
 from minigan.nn import Module, as_in_use
 from minigan.tensor import Tensor
-from minigan.training.inputs import check_seed, check_whole
+from minigan.training.inputs import check_model, check_seed, check_whole
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def directions(
     labels: of a conditional GAN: each point's class, or one for all; all classes in turn unless given
     raises ShapeError for more directions than noise has numbers, or noise or labels that do not fit the model
     """
+    check_model("directions", model, GAN, VAE)
     check_whole(count=count)
     check_seed(seed)
     if count > model.latent_size:

@@ -11,7 +11,7 @@ from minigan.inside.running import labels_of
 from minigan.models import GAN, VAE
 from minigan.tensor import Tensor
 from minigan.training.errors import TrainingError
-from minigan.training.inputs import check_seed, check_whole, real
+from minigan.training.inputs import check_model, check_seed, check_whole, real
 
 WAYS = ("sphere", "line")
 SMALL = 1e-4  # radians: below it an arc is as good as its chord
@@ -62,6 +62,7 @@ def _angle(a, b):
 
 def ends(model: GAN | VAE, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The noise that `count` ways begin and end with, two arrays (count, latent_size)."""
+    check_model("ends", model, GAN, VAE)
     check_whole(count=count)
     check_seed(seed)
     rng = random.Philox(seed, "ends")
@@ -152,7 +153,8 @@ def classes_of(call: str, model: GAN | VAE, labels, count: int) -> np.ndarray | 
 
 
 def check_noise(call: str, model: GAN | VAE, noise: np.ndarray) -> None:
-    """Raise ShapeError unless this is (N, latent_size), all of numbers."""
+    """Raise TrainingError for what makes no images of noise, ShapeError unless this is (N, latent_size) of numbers."""
+    check_model(call, model, GAN, VAE)
     noise = np.asarray(noise)
     if noise.ndim != 2 or noise.shape[1] != model.latent_size:
         raise ShapeError(f"{call}: {model.name} takes noise (N, {model.latent_size}), but was given {noise.shape}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Number
 
 import numpy as np
@@ -143,6 +143,11 @@ class Module:
         strict: every name here must be in `state` and the other way round; otherwise only the common ones are taken
         raises ShapeError for missing, unexpected or differently shaped entries
         """
+        if not isinstance(state, Mapping):
+            raise ShapeError(
+                f"load_state_dict into {type(self).__name__}: it takes arrays by name, as state_dict() returns them, "
+                f"but got a {type(state).__name__}"
+            )
         mine = dict((*self.named_parameters(), *self.named_buffers()))
         problems = []
         if strict:
@@ -153,11 +158,11 @@ class Module:
             for name, tensor in mine.items()
             if name in state and np.shape(state[name]) != tensor.shape
         ]
-        problems += [
-            f"{name} holds {np.asarray(array).dtype}, not numbers"
-            for name, array in state.items()
-            if name in mine and np.asarray(array).dtype.kind not in "biuf"
-        ]
+        for name, array in state.items():
+            if name in mine and np.asarray(array).dtype.kind not in "biuf":
+                problems.append(f"{name} holds {np.asarray(array).dtype}, not numbers")
+            if name in mine and np.ma.is_masked(array):
+                problems.append(f"{name} has masked values, which are to be filled first")
         if problems:
             raise ShapeError(f"load_state_dict into {type(self).__name__}: " + "; ".join(problems))
         for name, tensor in mine.items():

@@ -1,6 +1,7 @@
 """Normalising layers; the last axis is the channels."""
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -16,6 +17,11 @@ from minigan.recompute import once
 from minigan.tensor import Tensor
 
 
+def _check_eps(name, eps):
+    if not isinstance(eps, Real) or not 0 <= eps < math.inf:
+        raise ShapeError(f"{name}: eps is {eps!r}, but it is a number from 0 up that is added to a variance")
+
+
 class BatchNorm(Module):
     """Normalise each channel over the batch and all places: (N, C) or (N, H, W, C).
 
@@ -26,6 +32,9 @@ class BatchNorm(Module):
     @constructor
     def __init__(self, channels: int, *, eps: float = 1e-5, momentum: float = 0.1, scale_init=None, rng=None):
         super().__init__()
+        _check_eps("BatchNorm", eps)
+        if not isinstance(momentum, Real) or not 0 <= momentum <= 1:
+            raise ShapeError(f"BatchNorm: momentum is {momentum!r}, but it is the batch's share, from 0 to 1")
         self.channels, self.eps, self.momentum = channels, eps, momentum
         self.scale = parameter(scale_init or init.constant(1), rng, (channels,))
         self.shift = parameter(init.constant(0), rng, (channels,))
@@ -107,6 +116,7 @@ class LayerNorm(Module):
     @constructor
     def __init__(self, shape, *, eps: float = 1e-5):
         super().__init__()
+        _check_eps("LayerNorm", eps)
         self.shape, self.eps = (shape,) if isinstance(shape, int) else tuple(shape), eps
         self.scale = parameter(init.constant(1), None, self.shape)
         self.shift = parameter(init.constant(0), None, self.shape)
@@ -124,6 +134,7 @@ class GroupNorm(Module):
     @constructor
     def __init__(self, groups: int, channels: int, *, eps: float = 1e-5):
         super().__init__()
+        _check_eps(type(self).__name__, eps)
         if groups < 1 or channels % groups:
             raise ShapeError(f"{type(self).__name__}: {groups} groups do not divide {channels} channels")
         self.groups, self.eps = groups, eps

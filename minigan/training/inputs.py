@@ -111,6 +111,16 @@ def check_whole(**numbers) -> None:
         whole(name, number, needed=True)
 
 
+def check_model(call: str, model, *kinds: type) -> None:
+    """Raise TrainingError for anything but a model of one of these classes."""
+    if not isinstance(model, kinds):
+        wanted = " or ".join(f"mg.models.{kind.__name__}" for kind in kinds)
+        raise TrainingError(
+            f"{call}: it takes a {wanted}, but got a {type(model).__name__}; a result of fit has its model as an "
+            "attribute (result.gan), and load(folder) reads that of a run"
+        )
+
+
 def check_seed(seed) -> int:
     """A seed as an int. Raises TrainingError for anything but a whole number from 0 on."""
     return whole("seed", seed, least=0, needed=True)

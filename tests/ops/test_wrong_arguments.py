@@ -92,6 +92,14 @@ FOREIGN = [
     lambda: nn.Linear(2, 2)([1.0, 2.0]),
     lambda: nn.Sequential(nn.BatchNorm(2))(3.0),
     lambda: nn.Linear(2, 2).astype(int),
+    *(lambda odd=odd: nn.Linear(2, 2).load_state_dict(odd) for odd in ([1], None, "words", 2.5, np.ones(2))),
+    lambda: nn.BatchNorm(2).load_state_dict({"shift": np.ma.masked_array([1.0, 2.0], [0, 1])}, strict=False),
+    *(lambda odd=odd: nn.BatchNorm(2, momentum=odd) for odd in (None, -0.1, 2.5, "0.1", float("nan"), 1j)),
+    *(
+        lambda layer=layer, odd=odd: layer(2, eps=odd)
+        for layer in (nn.BatchNorm, nn.LayerNorm, nn.InstanceNorm)
+        for odd in (None, -1, "1e-5", float("nan"), float("inf"))
+    ),
     lambda: optim.Adam([X]).step([[1, 2, 3]]),
     lambda: optim.Adam([X]).step(3),
     lambda: mg.no_grad()(3),

@@ -184,6 +184,9 @@ SENSELESS = [
     lambda p: optim.SGD([p], lr=0.1, weight_decay=-1.0),
     lambda p: optim.RMSprop([p], eps=-1e-8),
     lambda p: optim.Adam([p], eps=None),
+    lambda p: optim.Adam([p], lr=[0.1]),
+    lambda p: optim.Adam([p], lr=1j),
+    lambda p: optim.Adam([p], lr=float("inf")),
     lambda p: optim.Adam([p], betas=(0.9,)),
     lambda p: optim.Adam([p], betas=(0.9, 0.9, 0.9)),
     lambda p: optim.SGD([{"lr": 1.0}], lr=0.1),
@@ -206,12 +209,53 @@ def test_senseless_settings_and_gradients_are_refused_before_anything_changes(ca
     assert p.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("damage", [lambda s: s["groups"][0].update(lr=-3.0), lambda s: s.pop("steps")])
-def test_a_saved_state_with_senseless_settings_changes_nothing(damage):
+DAMAGE = [
+    lambda s: s["groups"][0].update(lr=-3.0),
+    lambda s: s["groups"][0].update(lr="words"),
+    lambda s: s.pop("steps"),
+    *(
+        lambda s, part=part, odd=odd: part(s, odd)
+        for part in (
+            lambda s, odd: s.update(steps=odd),
+            lambda s, odd: s.update(state=odd),
+            lambda s, odd: s.update(groups=odd),
+            lambda s, odd: s["state"].__setitem__(0, odd),
+            lambda s, odd: s["groups"].__setitem__(0, odd),
+            lambda s, odd: s["state"][0].update(mean=odd),
+            lambda s, odd: s["state"][0].update(step=odd),
+        )
+        for odd in ("words", None, 2.5, [3], np.array(["a", "b"]))
+    ),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_saved_state_with_senseless_parts_changes_nothing(damage):
     p = mg.tensor([1.0, 2.0], requires_grad=True)
     optimiser = optim.Adam([p], lr=0.5)
+    optimiser.step([np.ones(2, np.float32)])
     saved = optimiser.state_dict()
     damage(saved)
     with pytest.raises(MiniganError):
         optimiser.load_state_dict(saved)
     assert optimiser.groups[0]["lr"] == 0.5
+    assert (optimiser.steps, optimiser.state[0]["step"]) == (1, 1)
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+@pytest.mark.parametrize("to", [{"dtype": np.float32}, {"dtype": np.float64}, {"device": "sim"}])
+def test_a_saved_state_becomes_that_of_parameters_of_another_dtype_or_device(make, steps, to):
+    """As it does where the optimiser has a state already, after so many steps of its own."""
+    first = parameters()
+    saver = make(first)
+    saver.step(gradients(0))
+    others = [mg.tensor(p.numpy(), requires_grad=True, **to) for p in first]
+    loader = make(others)
+    for _ in range(steps):
+        loader.step([p.data for p in others])
+    loader.load_state_dict(saver.state_dict())
+    for p, state, saved in zip(others, loader.state, saver.state, strict=True):
+        for name in loader.moments:
+            assert (state[name].dtype, mg.Tensor(state[name]).device) == (p.dtype, p.device)
+            np.testing.assert_allclose(mg.Tensor(state[name]).numpy(), saved[name], rtol=1e-6)
+    loader.step([p.data for p in others])

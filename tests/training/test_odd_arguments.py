@@ -50,6 +50,30 @@ OTHERS = [
     (mg.inside.along, {"model": GAN, "noise": ENDS[0][0]}, "vectors", ["words", ["a", "b"], None, {}]),
     (mg.models.build, {"name": "cnn"}, "image_shape", ["abc", "888", 2.5, None, (8, 8.5, 1)]),
     (mg.models.build, {}, "name", [[], {}, None, 5]),
+    *(
+        (call, usual, name, ["a folder", None, 5, [], mg.nn.Linear(2, 2), np.ones(3)])
+        for call, usual, name in (
+            (mg.gan.sample, {"count": 4}, "gan"),
+            (mg.inside.saliency, {"images": IMAGES}, "model"),
+            (mg.inside.ends, {"count": 4}, "model"),
+            (mg.inside.interpolate, {"start": ENDS[0], "end": ENDS[1]}, "model"),
+            (mg.inside.along, {"noise": ENDS[0][0], "vectors": ENDS[0]}, "model"),
+            (mg.inside.directions, {"points": 1}, "model"),
+            (mg.inside.class_means, {"judge": CNN}, "model"),
+            (mg.inside.class_means, {"model": GAN}, "judge"),
+        )
+    ),
+    *(
+        (mg.gan.fit, {"model": "mlp-gan", "images": IMAGES, "steps": 1, "batch": 4}, name, values)
+        for name, values in (
+            ("freeze", [5, 2.5, True, object()]),
+            ("objective", [[], {}, np.ones(2), 5]),
+            ("optimiser", [[], {}, np.array(["adam", "b"]), 5]),
+            ("critic_steps", ["3", 2.5, [1], np.array([1, 2])]),
+            ("spectral_norm", ["False", [], 2.5]),
+            ("minibatch_std", ["no", {}, np.ones(2)]),
+        )
+    ),
     (mg.models.build, {"name": "cnn"}, "classes", ["3", 2.5, [1], np.array([1, 2])]),
     (grid, {}, "images", ["3", [1], np.ones((2, 3)), IMAGES / 127.5 - 1]),
     (grid, {"images": IMAGES}, "columns", ["3", 2.5, -1, 0]),
