@@ -56,11 +56,12 @@ def device_of(array) -> str:
 def using(name: str) -> Iterator[ModuleType]:
     """Let `of` return the implementation of that name, in this thread or task, until the end of the block."""
     module = named(name)
-    before = _wanted.set(name)
+    before = _wanted.get()
     try:
+        _wanted.set(name)  # in here, as Ctrl-C may come right after it
         yield module
     finally:
-        _wanted.reset(before)
+        _wanted.set(before)
 
 
 @contextlib.contextmanager
@@ -73,11 +74,12 @@ def precision(name: str) -> Iterator[None]:
     """
     if name not in PRECISIONS:
         raise UnknownNameError("precision", name, PRECISIONS)
-    before = _precision.set(name)
+    before = _precision.get()
     try:
+        _precision.set(name)
         yield
     finally:
-        _precision.reset(before)
+        _precision.set(before)
 
 
 def precision_now() -> str:

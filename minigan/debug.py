@@ -34,10 +34,11 @@ def trace_nans(*, inf: bool = False, **modules) -> Iterator[Watch]:
     Every result is looked through, so computing takes longer inside, and values that no rule reads are kept.
     NumPy's own warnings about invalid values are off inside. With threads: all of them are watched.
     """
-    before, graph.watch = graph.watch, Watch(inf, modules)
+    before, watch = graph.watch, Watch(inf, modules)
     try:
+        graph.watch = watch
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            yield graph.watch
+            yield watch
     finally:
         graph.watch = before
 

@@ -53,7 +53,8 @@ class no_grad:
         _mode.recording = self._wanted
 
     def __exit__(self, *_):
-        _mode.recording = _mode.before.pop()
+        _mode.recording = _mode.before[-1]  # before the call of pop, after which Ctrl-C may come
+        _mode.before.pop()
 
     def __call__(self, function):
         if not callable(function):

@@ -59,8 +59,8 @@ def once(draw):
 @contextlib.contextmanager
 def _running(tapes, replayed):
     before = _state.tapes, _state.replayed
-    _state.tapes, _state.replayed = tapes, replayed
     try:
+        _state.tapes, _state.replayed = tapes, replayed
         yield
     finally:
         _state.tapes, _state.replayed = before
