@@ -6,6 +6,7 @@ here knows of Tensors, and an implementation is imported when it is first asked 
 
 import contextlib
 import importlib
+import importlib.util
 from collections.abc import Iterator
 from contextvars import ContextVar
 from types import ModuleType
@@ -14,12 +15,15 @@ from minigan.errors import UnknownNameError
 
 MODULES = {
     "reference": "minigan.kernels.reference",
+    "numpy": "minigan.kernels.numpy",
     "cpu": "minigan.kernels.cpu",
     "cuda": "minigan.kernels.cuda",
 }
 
+CPU = "cpu" if importlib.util.find_spec("numba") else "numpy"  # the implementation for NumPy's arrays
+
 _wanted: ContextVar[str] = ContextVar("minigan_kernels", default="")
-_owners: dict[type, str] = {}  # a class of arrays -> the implementation for it; "cpu" for all others
+_owners: dict[type, str] = {}  # a class of arrays -> the implementation for it; CPU for all others
 _devices: dict[type, str] = {}  # and the device that such arrays are on, the same
 PRECISIONS = ("float32", "tf32", "bf16")
 
@@ -38,7 +42,7 @@ def named(name: str) -> ModuleType:
 
 def of(array) -> ModuleType:
     """The implementation for arrays like this one, or the one that `using` asks for."""
-    name = _wanted.get() or _owners.get(array.__class__, "cpu")
+    name = _wanted.get() or _owners.get(array.__class__, CPU)
     return _loaded.get(name) or named(name)
 
 

@@ -302,14 +302,11 @@ def standard_normal(out, key, block):
     Words a and b are a point: u = (a + 1/2) / 2^32, as float32, is how probable it is to be further out, and b the
     direction. source: Box & Muller, A note on the generation of random normal deviates (1958)
     """
-    numbers = []
-    for place in range(block, block - (-out.size // 4)):
-        words = philox((place & 0xFFFFFFFF, place >> 32, 0, 0), (key & 0xFFFFFFFF, key >> 32))
-        for a, b in (words[:2], words[2:]):
-            radius = np.sqrt(-2 * np.log((np.float32(a) + np.float32(0.5)) * 2.0**-32))
-            angle = 2 * np.pi * b / 2**32
-            numbers += (radius * np.cos(angle), radius * np.sin(angle))
-    out[...] = np.reshape(numbers[: out.size], out.shape)
+    words = blocks_of(out.size, key, block).reshape(-1, 2, 2)
+    a, b = words[..., 0].astype(np.float32), words[..., 1]
+    radius, angle = np.sqrt(-2 * np.log((a + np.float32(0.5)) * np.float32(2.0**-32))), 2 * np.pi * b / 2**32
+    numbers = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+    out[...] = numbers.reshape(-1)[: out.size].reshape(out.shape)
 
 
 def uniform(out, key, block):
@@ -317,7 +314,13 @@ def uniform(out, key, block):
 
     A number is the upper 24 bits of a word, all that float32 can hold.
     """
-    words = []
-    for place in range(block, block - (-out.size // 4)):
-        words += philox((place & 0xFFFFFFFF, place >> 32, 0, 0), (key & 0xFFFFFFFF, key >> 32))
-    out[...] = np.reshape([(word >> 8) * 2.0**-24 for word in words[: out.size]], out.shape)
+    words = blocks_of(out.size, key, block).reshape(-1)[: out.size]
+    out[...] = ((words >> np.uint64(8)) * 2.0**-24).reshape(out.shape)
+
+
+def blocks_of(count, key, block):
+    """Blocks of four words, as uint64, enough for that many words: (blocks, 4)."""
+    places = np.arange(-(-count // 4), dtype=np.uint64) + np.uint64(block)
+    low, zeros = np.uint64(0xFFFFFFFF), np.zeros_like(places)
+    words = philox((places & low, places >> np.uint64(32), zeros, zeros), (key & 0xFFFFFFFF, key >> 32))
+    return np.stack(words, axis=-1)

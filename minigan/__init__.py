@@ -9,6 +9,7 @@ x.grad  # array([2., 4., 6.], dtype=float32)
 
 import importlib
 
+from minigan import kernels
 from minigan.autograd import (
     backward,
     grad,
@@ -46,7 +47,6 @@ _SUBMODULES = (
     "evaluation",
     "gan",
     "inside",
-    "kernels",
     "metrics",
     "models",
     "nn",
@@ -75,6 +75,7 @@ __all__ = [
     "get_threads",
     "grad",
     "is_recording",
+    "kernels",
     "no_grad",
     "nondifferentiable",
     "precision",
@@ -91,17 +92,13 @@ __all__ = [
 
 
 def set_threads(count: int) -> None:
-    """Let kernels use so many threads, the calling one included. Results do not depend on it."""
-    from minigan.kernels.cpu import threads
-
-    threads.set_threads(count)
+    """Let kernels use this many threads, the calling one included. Results do not depend on it."""
+    kernels.named(kernels.CPU).set_threads(count)
 
 
 def get_threads() -> int:
     """How many threads kernels use: all cores, or MINIGAN_THREADS, unless set."""
-    from minigan.kernels.cpu import threads
-
-    return threads.get_threads()
+    return kernels.named(kernels.CPU).get_threads()
 
 
 def __getattr__(name):

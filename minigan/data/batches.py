@@ -1,6 +1,7 @@
 """Shuffled batches without end, prepared ahead of the step that needs them, resumable to the bit."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,7 @@ from minigan.data.dataset import scaled
 from minigan.errors import DataError
 
 ORDER, AUGMENT = 0, 1  # the streams drawn from a seed
+HAS_THREADS = sys.platform != "emscripten"  # a browser's Python can start none
 
 Batch = tuple[np.ndarray, np.ndarray | None]
 
@@ -24,7 +26,7 @@ class Batches:
     batch_size: images in a batch; what is left at an epoch's end, too few for one, is dropped
     seed: every order and augmentation is a function of it, the epoch and the position alone
     augment: random changes to each batch, or None
-    ahead: batches prepared in a background thread; 0 prepares each when asked
+    ahead: batches prepared in a background thread; 0, or a system without threads, prepares each when asked
     start: the (epoch, position) of the first batch, as `Batches.at` gave it
 
     Yields images (batch_size, H, W, C), float32 in [-1, 1], and labels (batch_size,) or None.
@@ -95,7 +97,7 @@ class Batches:
             self._process = os.getpid()
         if self._source is None:
             batches = self._plan.batches_from(*self._next)
-            self._source = Ahead(batches, self._ahead) if self._ahead > 0 else batches
+            self._source = Ahead(batches, self._ahead) if self._ahead > 0 and HAS_THREADS else batches
         try:
             epoch, position, batch = next(self._source)
         except BaseException:

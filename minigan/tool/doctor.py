@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import minigan.data
-from minigan.kernels.cpu import compile as compiled
-from minigan.kernels.cpu.threads import get_threads
+from minigan import kernels
 from minigan.tool.words import table, text_of_bytes
 from minigan.training import environment
 
@@ -41,7 +40,7 @@ def _machine():
     yield "processor", described["processor"]
     yield "devices", f"cpu ({described['cores']} cores)"
     chosen = os.environ.get("MINIGAN_THREADS")
-    yield "threads", f"{get_threads()}" + (f" (MINIGAN_THREADS={chosen})" if chosen else "")
+    yield "threads", f"{minigan.get_threads()}" + (f" (MINIGAN_THREADS={chosen})" if chosen else "")
     yield "BLAS", ", ".join(_blas()) or "unknown"
 
 
@@ -57,14 +56,21 @@ def _blas():
 
 
 def _caches():
-    kernels = compiled.cache_folder()
-    if kernels is None:
+    if kernels.CPU == "numpy":
+        yield "kernels", "those of NumPy alone, as Numba is missing"
+    elif (folder := _compiled()) is None:
         yield "kernels", "none can be kept: compiled anew in every process"
     else:
-        size = sum(_size(folder) for folder in kernels.parent.glob("kernels-*"))  # of this version and of earlier ones
-        yield "kernels", f"{kernels.parent}, {text_of_bytes(size)}"
+        size = sum(_size(folder) for folder in folder.parent.glob("kernels-*"))  # of this version and of earlier ones
+        yield "kernels", f"{folder.parent}, {text_of_bytes(size)}"
     data = minigan.data.cache_folder()
     yield "data", f"{data}, {text_of_bytes(_size(data)) if data.is_dir() else 'nothing yet'}"
+
+
+def _compiled():
+    from minigan.kernels.cpu import compile as compiled
+
+    return compiled.cache_folder()
 
 
 def _advice():
@@ -72,7 +78,9 @@ def _advice():
     absent = environment.missing(EXTRAS)
     if absent:
         yield f"for training from the command line, {', '.join(absent)}: pip install 'minigan[train]'"
-    if compiled.cache_folder() is None:
+    if kernels.CPU == "numpy":
+        yield "for kernels several times as fast: pip install numba"
+    elif _compiled() is None:
         yield "for a quicker start, name a folder that can be written: export MINIGAN_CACHE=DIR"
     if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("hypothesis") is None:
         yield "for the tests: pip install 'minigan[test]'"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+import minigan
 from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.data.identity import SETS
@@ -135,9 +136,7 @@ def set_threads(threads: int | None) -> None:
     if threads:
         import threadpoolctl
 
-        from minigan.kernels.cpu import threads as ours
-
-        ours.set_threads(threads)
+        minigan.set_threads(threads)
         threadpoolctl.threadpool_limits(threads)
 
 

@@ -68,7 +68,6 @@ def peak_memory() -> int | None:
 def describe() -> dict:
     """What a run folder and a report say about where they come from: plain strings and numbers."""
     import minigan
-    from minigan.kernels.cpu.threads import get_threads
 
     return {
         "minigan": minigan.__version__,
@@ -77,6 +76,6 @@ def describe() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": cores(),
-        "threads": get_threads(),
+        "threads": minigan.get_threads(),
         "device": "cpu",
     }

@@ -10,26 +10,30 @@ from hypothesis import strategies as st
 
 from minigan.errors import DtypeError
 from minigan.kernels import cpu, reference
+from minigan.kernels import numpy as plain
 from minigan.kernels.cpu import optim, segment
 
-IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, plain, cpu], ids=["reference", "numpy", "cpu"])
+FAST = pytest.mark.parametrize("kernels", [plain, cpu], ids=["numpy", "cpu"])
 SIZES = st.sampled_from([1, 3, 8, 31, 64, 100, 129])
 SLOPES = st.sampled_from([0.0, 0.01, 0.2, 1.5])
 
 
+@FAST
 @given(SIZES, st.sampled_from([1, 64, 511, 512, 513, 1300]), SIZES, makers(), st.booleans(), st.booleans())
 @example(600, 70, 40, lambda *shape: np.ones(shape), False, True)
-def test_matrix_product(m, depth, n, make, transposed_a, transposed_b):
+def test_matrix_product(kernels, m, depth, n, make, transposed_a, transposed_b):
     a = make(depth, m).T if transposed_a else make(m, depth)
     b = make(n, depth).T if transposed_b else make(depth, n)
-    assert_near(cpu.matmul(a, b), reference.matmul(a, b), depth)
+    assert_near(kernels.matmul(a, b), reference.matmul(a, b), depth)
 
 
+@FAST
 @given(SIZES, st.sampled_from([1, 64, 513]), SIZES, makers(), SLOPES, st.booleans())
 @example(600, 70, 40, lambda *shape: np.ones(shape), 0.2, True)
-def test_matrix_product_with_bias_and_activation(m, depth, n, make, slope, biased):
+def test_matrix_product_with_bias_and_activation(kernels, m, depth, n, make, slope, biased):
     a, b, bias = make(m, depth), make(depth, n), make(n) if biased else None
-    assert_near(cpu.matmul(a, b, bias, slope), reference.matmul(a, b, bias, slope), depth)
+    assert_near(kernels.matmul(a, b, bias, slope), reference.matmul(a, b, bias, slope), depth)
 
 
 @pytest.mark.parametrize("shapes", [((0, 5), (5, 3)), ((4, 0), (0, 3)), ((4, 5), (5, 0))])

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from minigan.errors import DtypeError
 from minigan.kernels import cpu, reference
+from minigan.kernels import numpy as plain
 
-IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, cpu], ids=["reference", "cpu"])
+IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, plain, cpu], ids=["reference", "numpy", "cpu"])
 
 
 def terms(g):
@@ -48,12 +49,14 @@ def test_each_column_is_what_the_window_reads(g, make, data):
     assert reference.im2col(x, g)[row, column] == expected
 
 
-@given(conv_geometries(), makers())
-def test_cpu_convolutions_are_the_references(g, make):
+@pytest.mark.parametrize("kernels", [plain, cpu], ids=["numpy", "cpu"])
+@given(conv_geometries(), makers(), st.sampled_from([0.0, 0.2, 1.0]), st.booleans())
+def test_convolutions_are_the_references(kernels, g, make, slope, biased):
     x, w, y = make(*g.image), make(*g.weight), make(*g.features)
-    assert_near(cpu.conv2d(x, w, g), reference.conv2d(x, w, g), terms(g))
-    assert_near(cpu.conv2d_transpose(y, w, g), reference.conv2d_transpose(y, w, g), terms(g))
-    assert_near(cpu.conv2d_weight(x, y, g), reference.conv2d_weight(x, y, g), terms(g))
+    of_features, of_pixels = (make(g.K), make(g.C)) if biased else (None, None)
+    assert_near(kernels.conv2d(x, w, g, of_features, slope), reference.conv2d(x, w, g, of_features, slope), terms(g))
+    assert_near(kernels.conv2d_transpose(y, w, g, of_pixels), reference.conv2d_transpose(y, w, g, of_pixels), terms(g))
+    assert_near(kernels.conv2d_weight(x, y, g), reference.conv2d_weight(x, y, g), terms(g))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

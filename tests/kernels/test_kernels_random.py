@@ -48,7 +48,7 @@ def test_uniform_numbers_are_the_references(size, key, block):
 @pytest.mark.parametrize("word", [0, 255, 256, WORD - 255, WORD])
 def test_uniform_numbers_are_from_0_to_below_1(monkeypatch, word):
     """As numbers of 24 bits, so that the greatest is not rounded to 1."""
-    monkeypatch.setattr(reference, "philox", lambda *_: (word,) * 4)
+    monkeypatch.setattr(reference, "philox", lambda counter, key: (np.full_like(counter[0], word),) * 4)
     drawn = np.empty(4, np.float32)
     reference.uniform(drawn, 0, 0)
     assert (drawn == np.float32(word // 256 / 2**24)).all()

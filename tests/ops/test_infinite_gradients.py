@@ -71,7 +71,7 @@ def test_an_infinite_gradient_stays_infinite_where_a_function_rises(name, bad, s
     np.testing.assert_array_equal(mg.grad(RISING[name](x), x, g, create_graph=True).numpy(), g)
 
 
-@pytest.mark.parametrize("implementation", ["reference", "cpu"])
+@pytest.mark.parametrize("implementation", ["reference", "numpy", "cpu"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_kernels_with_a_flat_side(implementation, dtype, bad):
