@@ -3,8 +3,10 @@
 import hashlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 from minigan.errors import DataError
 
 BLOCK = 1 << 18  # bytes read at a time
-TIMEOUT = 30  # seconds in which at least SLOWEST bytes must come
+TIMEOUT = 30  # seconds in which a server must answer, and in which at least SLOWEST bytes must come
 SLOWEST = 1000
 TRIES = 3  # connections in a row that bring less than a block of new bytes
 WAIT = 1.0  # seconds before the second of them; twice as long before each further one
@@ -208,7 +210,9 @@ def _connected(remote: Remote, part: Path, have: int):
 
     headers = {"User-Agent": "minigan", **({"Range": f"bytes={have}-"} if have else {})}
     try:
-        return urlopen(Request(remote.url, headers=headers), timeout=TIMEOUT)
+        return _in_time(lambda: urlopen(Request(remote.url, headers=headers), timeout=TIMEOUT))
+    except TimeoutError as error:
+        raise DataError(f"{remote.url}: no answer in {TIMEOUT} seconds") from error
     except HTTPError as error:
         error.close()
         if error.code == 416 and have:
@@ -220,6 +224,23 @@ def _connected(remote: Remote, part: Path, have: int):
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirection to what is no address
         reason = error.reason if isinstance(error, URLError) else error
         raise DataError(f"{remote.url}: no connection ({reason})") from error
+
+
+def _in_time(work: Callable):
+    """What `work` returns or raises; TimeoutError after TIMEOUT seconds, when its thread is left to itself.
+
+    The timeout of a socket is for each byte of the answer's headers, and there is none for names of servers.
+    """
+    future = Future()
+
+    def answer():
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=answer, daemon=True).start()
+    return future.result(TIMEOUT)
 
 
 def _digest(path: Path) -> str:

@@ -207,6 +207,17 @@ def dripping(handler):
         time.sleep(0.05)
 
 
+def dripping_words(*words):
+    """These, and then the same letter now and then."""
+
+    def do(handler):
+        for word in (*words, *[b"x"] * 50):
+            handler.wfile.write(word)
+            time.sleep(0.05)
+
+    return do
+
+
 def stalled(handler):
     answer(handler, ("Content-Length", str(len(CONTENT))), body=CONTENT[:1000])
     time.sleep(0.6)
@@ -224,6 +235,8 @@ MISBEHAVIOUR = {
     "the beginning whatever is asked for": always_from_the_beginning,
     "a byte now and then": dripping,
     "no more bytes": stalled,
+    "a byte of its answer now and then": dripping_words(b"HTTP/1.1 200 "),
+    "a byte of a header now and then": dripping_words(b"HTTP/1.1 200 OK\r\n", b"Content-"),
     "no answer": lambda handler: time.sleep(0.6),
     "another file without end": endless,
     "nothing": lambda handler: None,
