@@ -46,8 +46,6 @@ def load(run: str | os.PathLike, into: GAN | None = None) -> GAN:
     raises RunError where the folder is no run, or its weights are missing, cut off or of another model
     """
     from minigan.gan import weights
-    from minigan.training.folder import WEIGHTS, RunFolder
+    from minigan.training.folder import RunFolder
 
-    folder = RunFolder(run)
-    folder.config()
-    return weights.load(folder / WEIGHTS, into)
+    return weights.load(RunFolder(run), into)

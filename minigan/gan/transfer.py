@@ -6,7 +6,7 @@ import os
 from minigan.gan import weights
 from minigan.models import GAN
 from minigan.training.errors import TrainingError
-from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.training.folder import RunFolder
 
 PLAYERS = ("generator", "discriminator")
 
@@ -22,8 +22,7 @@ def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
         header, arrays, source = weights.header_of(start), weights.state_of(start), f"another {start.name}"
     else:
         folder = RunFolder(start)
-        folder.config()
-        header, arrays = weights.read(folder / WEIGHTS)
+        header, arrays = weights.read(folder)
         source = str(folder.path)
     told, taken = _differences(gan, header, source), {}
     changed = copy.deepcopy(gan).change(header["changes"])  # the names of the discriminator's layers change too

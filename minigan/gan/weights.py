@@ -1,7 +1,6 @@
 """A GAN's weights in a file, and the GAN of a file of weights."""
 
 import copy
-from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from minigan.errors import MiniganError, UnknownNameError
 from minigan.models import GAN
 from minigan.training import weights
 from minigan.training.errors import RunError
+from minigan.training.folder import WEIGHTS, RunFolder
 
 FORMAT = "minigan-gan-1"
 
@@ -29,14 +29,14 @@ def state_of(gan: GAN) -> dict[str, np.ndarray]:
     }
 
 
-def load(path: Path, into: GAN | None = None) -> GAN:
-    """Build the model that a file of weights belongs to, with these weights.
+def load(folder: RunFolder, into: GAN | None = None) -> GAN:
+    """Build the model of a run, with its weights.
 
     into: a GAN that takes the weights instead; needed for models that minigan does not know by name
-    raises RunError for a file that is missing, foreign, cut off, or of another model
+    raises RunError where the weights are missing, foreign, cut off, or of another run or model
     """
-    said, arrays = read(path)
-    gan = into
+    said, arrays = read(folder)
+    path, gan = folder / WEIGHTS, into
     try:
         if gan is None:
             if models.kind_of(said["model"]) != "gan":
@@ -52,14 +52,14 @@ def load(path: Path, into: GAN | None = None) -> GAN:
     return gan
 
 
-def read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the file of a GAN says of it (model, image_shape, changes, classes), and its arrays.
+def read(folder: RunFolder) -> tuple[dict, dict[str, np.ndarray]]:
+    """What the weights of a run say of its GAN (model, image_shape, changes, classes), and the arrays.
 
-    raises RunError for any other file
+    raises RunError where they are not a GAN's
     """
-    header, arrays = weights.read(path)
+    header, arrays = folder.weights()
     otherwise = "a safetensors file, but not a GAN that minigan saved"
-    return {"changes": [], **weights.described(path, header, arrays, FORMAT, otherwise)}, arrays
+    return {"changes": [], **weights.described(folder / WEIGHTS, header, arrays, FORMAT, otherwise)}, arrays
 
 
 def of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -126,7 +126,7 @@ def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
 def keep_run(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
     """Write a run folder with the pruned weights, which `minigan sample` and `evaluate` take."""
     source = RunFolder(folder)
-    header, arrays = weights.read(source / WEIGHTS)
+    header, arrays = source.weights()
     arrays |= {f"{player}.{name}": array for name, array in model.networks()[player].state_dict().items()}
     how = {"from": str(folder), **{name: plain[name] for name in ("player", "share", "scope", "before", "after")}}
     kept = {name: value for name, value in source.config().items() if name not in OF_TRAINING}

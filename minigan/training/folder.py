@@ -16,8 +16,10 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+
 from minigan.data.arrays import python_number
-from minigan.training import files, reading, replacing
+from minigan.training import files, reading, replacing, weights
 from minigan.training.errors import RunError
 from minigan.training.lock import Lock
 
@@ -218,6 +220,19 @@ class RunFolder:
         found = config.get("format") if isinstance(config, dict) else None
         reading.check_format(path, found, FORMAT, "not what minigan writes there")
         return reading.check_fields(path, config, reading.CONFIG)
+
+    def weights(self) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+        """The header and the arrays of the run's weights, as `weights.read` returns them.
+
+        raises RunError where they are missing, damaged, or of another run than config.json
+        """
+        config = self.config()
+        header, arrays = weights.read(self / WEIGHTS)
+        if header.get("run") != config.get("run"):
+            raise RunError(
+                f"{self / WEIGHTS}: is of another run than {CONFIG} beside it; each has to be with the files of its run"
+            )
+        return header, arrays
 
     def environment(self) -> dict:
         environment = self._json(ENVIRONMENT)

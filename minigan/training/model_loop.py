@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -130,11 +129,8 @@ def load(run, kind: str, into: Model | None = None) -> Model:
     found = folder.config().get("kind", "gan")
     if found != kind:
         raise RunError(f"{folder.path}: a run of a {found}, not of a {kind}: load it with mg.{found}.load")
-    return _model_of(folder / WEIGHTS, kind, into)
-
-
-def _model_of(path: Path, kind: str, into: Model | None) -> Model:
-    header, arrays = weights.read(path)
+    header, arrays = folder.weights()
+    path = folder / WEIGHTS
     otherwise = "a safetensors file, but not a model that minigan saved"
     said = weights.described(path, header, arrays, FORMAT, otherwise)
     if header.get("kind") != kind:

@@ -162,6 +162,7 @@ CONFIG = {
     "steps": count,
     "epochs": maybe(count),
     "batch": count,
+    "run": text,
     "seed": lambda value: type(value) is int and value >= 0,
     "device": text,
     "recipe": record(objective=text),

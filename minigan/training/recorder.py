@@ -1,5 +1,6 @@
 """Keeping a run: the callback that fills a run folder during training."""
 
+import hashlib
 import json
 import os
 import time
@@ -7,6 +8,7 @@ import warnings
 
 import numpy as np
 
+from minigan.data.arrays import python_number
 from minigan.errors import MiniganError
 from minigan.training import environment, files, report, weights
 from minigan.training.callbacks import Callback
@@ -38,7 +40,7 @@ class Recorder(Callback):
         environment.require(environment.REPORTING, "a run folder")
         self.folder = RunFolder(out)
         self.folder.check_free(force)
-        self.settings, self.force, self.every = settings, force, every
+        self.settings, self.force, self.every = {**settings, "run": _name_of(settings)}, force, every
         self.log = None
         self.saved = None  # the step whose weights are on the disk
         self.problems: list[str] = []  # what could not be measured or drawn, and why
@@ -156,6 +158,7 @@ class Recorder(Callback):
         self.room.free()
         results = {"results": self._results} if self._results else {}
         header = {**trainer.header(), **results, "step": trainer.step, "seed": trainer.seed}
+        header["run"] = self.settings["run"]
         weights.save(self.place / WEIGHTS, header, state)
         self.saved, self._at = trainer.step, time.perf_counter()
         if trainer.step < trainer.steps:
@@ -222,6 +225,12 @@ class Recorder(Callback):
         if self.saved is None:
             return "No weights were saved yet."
         return f"The weights of step {self.saved} are in {self.place / WEIGHTS}."
+
+
+def _name_of(settings):
+    """What tells a run's files from those of another: eight digits of the SHA-256 of its settings."""
+    text = json.dumps(settings, sort_keys=True, default=python_number)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _error(act, trainer):

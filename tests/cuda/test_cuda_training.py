@@ -78,16 +78,14 @@ def test_a_run_on_a_device_is_saved_and_goes_on_anywhere(tmp_path):
     if not SIMULATED:  # a machine that is lent has what trains, and need not have what keeps runs
         for package in ("safetensors", "PIL", "jinja2", "matplotlib"):
             pytest.importorskip(package)
-    from minigan.gan import fit, weights
+    from minigan.gan import fit
 
     gan = dcgan(SHAPE, random.derived(0, "init"), maps=4)
     pixels = np.random.default_rng(0).integers(0, 256, (8, *SHAPE), np.uint8)
     result = fit(gan, pixels, steps=2, batch=4, device=DEVICE, out=tmp_path / "run")
     assert result.settings["device"] == gan.device == DEVICE
     there = result.sample(3)
-    loaded = weights.load(
-        tmp_path / "run" / "weights.safetensors", into=dcgan(SHAPE, random.derived(1, "init"), maps=4)
-    )
+    loaded = mg.gan.load(tmp_path / "run", into=dcgan(SHAPE, random.derived(1, "init"), maps=4))
     assert loaded.device == "cpu"
     on_cpu = mg.gan.sample(loaded, 3)
     assert np.abs(there.astype(int) - on_cpu).max() <= 1  # a level of 256

@@ -167,11 +167,11 @@ def read_weights(name):
     return read
 
 
-def read_run(folder):
+def read_run(folder, name=None):
     """All that reads what is beside the weights; a model is loaded by what config.json says."""
     run = RunFolder(folder)
     run.config(), run.pictures(), run.own_files(), run.environment(), run.log()
-    return state_of(LOADERS[folder.name](folder))
+    return state_of(LOADERS[name or folder.name](folder))
 
 
 FILES = [
@@ -227,6 +227,22 @@ def test_any_altered_number_of_any_array_is_refused(runs, tmp_path):
         (tmp_path / "w.safetensors").write_bytes(changed)
         with pytest.raises(RunError, match="was changed or damaged after it was saved"):
             weights.read(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("name", ["gan", "classifier"])
+def test_weights_of_another_run_of_the_same_model_are_refused(name, runs, tmp_path):
+    fit, model, how = {
+        "gan": (mg.gan.fit, "mlp-gan", {"ema": 0.5, "spectral_norm": True}),
+        "classifier": (mg.classifier.fit, "cnn", {"labels": LABELS, "test": (IMAGES, LABELS)}),
+    }[name]
+    fit(model, IMAGES, steps=2, batch=8, seed=1, out=tmp_path / "other", **how)
+    again, mixed = (shutil.copytree(runs[name], tmp_path / of) for of in ("again", "mixed"))
+    shutil.copy(tmp_path / "other" / "weights.safetensors", mixed)
+    assert same(read_run(again, name), read_run(runs[name]))
+    with pytest.raises(RunError, match=r"mixed/weights\.safetensors: is of another run than config\.json"):
+        LOADERS[name](mixed)
+    shutil.copy(tmp_path / "other" / "config.json", mixed)
+    assert same(read_run(mixed, name), read_run(tmp_path / "other", name))
 
 
 def described(**changes):
