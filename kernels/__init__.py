@@ -76,8 +76,7 @@ def precision(name: str) -> Iterator[None]:
         as fast. Sums are float32 in any case, and so are all arrays. The CPU, which has no such cores, rounds nothing.
     raises UnknownNameError for another name
     """
-    if name not in PRECISIONS:
-        raise UnknownNameError("precision", name, PRECISIONS)
+    UnknownNameError.check("precision", name, PRECISIONS)
     before = _precision.get()
     try:
         _precision.set(name)

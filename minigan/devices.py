@@ -29,8 +29,7 @@ def on(device: str):
     raises UnknownNameError for a name that is not in DEVICES, and DeviceError where a device cannot be used, which
     says what is missing
     """
-    if not isinstance(device, str) or device not in DEVICES:
-        raise UnknownNameError("device", str(device), DEVICES)
+    UnknownNameError.check("device", device, DEVICES)
     if device == "cpu":
         return _Cpu
     return importlib.import_module(MODULES[device]).DEVICE

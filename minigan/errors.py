@@ -37,6 +37,12 @@ class UnknownNameError(MiniganError, LookupError):
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
 
+    @classmethod
+    def check(cls, kind: str, name: str, known: Iterable[str]) -> None:
+        """Raise the error for anything but one of the known names."""
+        if not isinstance(name, str) or name not in known:
+            raise cls(kind, name, known)
+
 
 class DeviceError(MiniganError, RuntimeError):
     """Arrays are on different devices, or a device or what it needs is not there."""

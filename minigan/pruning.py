@@ -65,8 +65,7 @@ def prune(network: Module, share: float, scope: str = "global") -> Pruned:
     """
     if not isinstance(share, Real) or not 0 <= share < 1:
         raise MiniganError(f"prune: share is {share!r}, but it is from 0 (nothing) to below 1 (all weights)")
-    if scope not in SCOPES:
-        raise UnknownNameError("scope of pruning", scope, SCOPES)
+    UnknownNameError.check("scope of pruning", scope, SCOPES)
     weights = weights_of(network)
     if not weights:
         raise MiniganError(f"prune: {type(network).__name__} has no dense or convolutional layer, so no weights")

@@ -112,8 +112,9 @@ def fit(
 def take_features(classifier: Classifier, restorer: Restorer) -> None:
     """Give a "deconvnet" classifier the hidden layers of a restorer, frozen.
 
-    raises TrainingError where the two have other layers
+    raises TrainingError for another kind of model, or where the two have other layers
     """
+    inputs.check_model("features", restorer, Restorer)
     hidden = restorer.network[:-1]
     mine = classifier.network[: len(hidden)]
     same = [(n, p.shape) for n, p in hidden.named_parameters()] == [(n, p.shape) for n, p in mine.named_parameters()]

@@ -14,6 +14,7 @@ from minigan.errors import DataError
 from minigan.evaluation.lines import aligned
 from minigan.metrics import Estimate
 from minigan.models import Classifier
+from minigan.training.inputs import check_model
 
 NEIGHBOURS = 3  # of precision and recall
 RARE = 0.01  # of the test images are as near to a training image as what is counted as near
@@ -171,7 +172,12 @@ def _drawn(rows, count, rng):
 
 def _check(judge, train, test):
     """Raise an error unless these are real images that a classifier can be asked about."""
+    check_model("evaluate: judge", judge, Classifier)
     for name, dataset in (("train", train), ("test", test)):
+        if not isinstance(dataset, Dataset):
+            raise DataError(
+                f"evaluate: {name} is a {type(dataset).__name__}, but it is a Dataset: mg.data.Dataset(images, labels)"
+            )
         if dataset.labels is None:
             raise DataError(
                 f"evaluate: {name} ({dataset.name}) has no labels, which the classifier is judged by itself"
@@ -187,6 +193,7 @@ def _check(judge, train, test):
 
 def _checked(images, judge):
     """The generated images, as large as the classifier's."""
+    check_model("evaluate: judge", judge, Classifier)
     images = images_from("evaluate", images, what="generated images", floats=False)
     _check_count(generated=images)
     return fitted(images, judge.image_shape)

@@ -195,8 +195,7 @@ def swapped(
     """
     gans, count, seed = (first, second), whole("swapped: count", count, needed=True), check_seed(seed)
     _check_gans(gans)
-    if statistics not in STATISTICS:
-        raise UnknownNameError("statistics of batch norms", statistics, STATISTICS)
+    UnknownNameError.check("statistics of batch norms", statistics, STATISTICS)
     group = math.lcm(*map(_group, gans))
     least = -(-LEAST // group) * group
     images, labels = _drawn("real", real, labels, gans, count, random.derived(seed, "swapped"))

@@ -131,7 +131,7 @@ def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.
 
     label: the class of all images, for a conditional GAN, which makes all classes in turn unless told
     Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
-    raises TrainingError for a count below 1, a seed below 0, or a class that the GAN does not have
+    raises TrainingError for another kind of model, a count below 1, a seed below 0, or a class that it does not have
     """
     inputs.check_model("sample", gan, GAN)
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)

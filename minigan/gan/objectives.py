@@ -137,6 +137,5 @@ def objective_of(choice: str | Objective) -> Objective:
     """
     if isinstance(choice, Objective):
         return choice
-    if not isinstance(choice, str) or choice not in OBJECTIVES:
-        raise UnknownNameError("objective", str(choice), OBJECTIVES)
+    UnknownNameError.check("objective", choice, OBJECTIVES)
     return OBJECTIVES[choice]

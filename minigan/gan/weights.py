@@ -10,6 +10,7 @@ from minigan.models import GAN
 from minigan.training import weights
 from minigan.training.errors import RunError
 from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.training.inputs import check_model
 
 FORMAT = "minigan-gan-1"
 
@@ -35,6 +36,8 @@ def load(folder: RunFolder, into: GAN | None = None) -> GAN:
     into: a GAN that takes the weights instead; needed for models that minigan does not know by name
     raises RunError where the weights are missing, foreign, cut off, or of another run or model
     """
+    if into is not None:
+        check_model("load: into", into, GAN)
     said, arrays = read(folder)
     path, gan = folder / WEIGHTS, into
     try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigan import random
 from minigan.data.dataset import clipped
-from minigan.errors import ShapeError
+from minigan.errors import ShapeError, UnknownNameError
 from minigan.inside.running import labels_of
 from minigan.models import GAN, VAE
 from minigan.tensor import Tensor
@@ -26,8 +26,8 @@ def path(start: np.ndarray, end: np.ndarray, steps: int, way: str = "sphere") ->
         sqrt(L) long, and so is what lies between. "line" is the shortest way, whose middle is shorter by up to
         sqrt(2) than any noise that the generator has learned with
     returns: (N, steps, L), of start's dtype; float64 where that is an integer
-    raises ShapeError for shapes that differ and for what is not a number; TrainingError for another way, too few steps,
-        or opposite ends, between which no way on the sphere is the shortest
+    raises ShapeError for shapes that differ and for what is not a number; UnknownNameError for another way;
+        TrainingError for too few steps, or opposite ends, between which no way on the sphere is the shortest
     source: White, Sampling generative networks, arXiv:1609.04468; slerp: Shoemake, SIGGRAPH 1985
     """
     start, end = np.asarray(start), np.asarray(end)
@@ -35,8 +35,9 @@ def path(start: np.ndarray, end: np.ndarray, steps: int, way: str = "sphere") ->
         raise ShapeError(f"path: start has shape {start.shape} and end {end.shape}; both are (N, L)")
     _check_numbers("path", start, end)
     check_whole(steps=steps)
-    if steps < 2 or way not in WAYS:
-        raise TrainingError(f"path: steps are {steps} and way is {way!r}, but at least 2, and one of {', '.join(WAYS)}")
+    UnknownNameError.check("way", way, WAYS)
+    if steps < 2:
+        raise TrainingError(f"path: steps are {steps}, but a way has at least 2: its ends")
     at = np.linspace(0, 1, steps)[:, None]
     shares = np.broadcast_to(1 - at, (len(start), steps, 1)), np.broadcast_to(at, (len(start), steps, 1))
     if way == "sphere":

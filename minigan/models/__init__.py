@@ -83,8 +83,7 @@ def kind_of(name: str) -> str:
     A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
     raises UnknownNameError for a name that is not in `available()`
     """
-    if not isinstance(name, str) or name not in _MODELS:
-        raise UnknownNameError("model", name, _MODELS)
+    UnknownNameError.check("model", name, _MODELS)
     return _MODELS[name][1]
 
 

@@ -96,8 +96,7 @@ def deconvnet(
     classes: how many "classification" tells apart, 10 unless given, by features pooled in 8 x 8 cells
     returns: a Restorer, or a Classifier for "classification"
     """
-    if task not in TASKS:
-        raise UnknownNameError("task", task, TASKS)
+    UnknownNameError.check("task", task, TASKS)
     height, width, channels = image_shape
     lost = depth * (kernel - 1)
     if filters < 1 or kernel < 1 or depth < 1 or min(height, width) <= lost:

@@ -100,8 +100,7 @@ class GAN(Model):
             for name, module in network.named_modules()
         }
         for name in names:
-            if name not in parts:
-                raise UnknownNameError(f"part of {self.name}", name, parts)
+            UnknownNameError.check(f"part of {self.name}", name, parts)
             parts[name].freeze()
         return self
 

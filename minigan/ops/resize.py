@@ -27,8 +27,7 @@ def resize(x, size, *, mode="nearest"):
     if not x.shape[1] or not x.shape[2]:
         raise ShapeError(f"resize: x has shape {x.shape}, images without pixels")
     size = pair("resize", "size", size)
-    if mode not in _MODES:
-        raise UnknownNameError("resizing mode", mode, _MODES)
+    UnknownNameError.check("resizing mode", mode, _MODES)
     return _MODES[mode](x, size)
 
 

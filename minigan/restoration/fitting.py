@@ -76,9 +76,9 @@ def fit(
     images, _, source = inputs.images_of(images)
     adversarial = inputs.real("the weight of the adversarial term", adversarial, least=0) or 0.0
     if isinstance(model, str):
-        task_of(task or "super-resolution")
-        options = {"task": task or "super-resolution", "adversarial": adversarial > 0, **options}
-    elif task not in (None, getattr(model, "task", None)):
+        task = task_of("super-resolution" if task is None else task).name
+        options = {"task": task, "adversarial": adversarial > 0, **options}
+    elif isinstance(model, Restorer) and task is not None and task != model.task:
         raise TrainingError(f"fit: this {model.name} is for {model.task}, and {task} takes another")
     plan = fitting.plan(
         *("restoration", model, images, None, source),
@@ -109,6 +109,7 @@ def predict(model: Restorer, images: np.ndarray, hole: np.ndarray | None = None)
     hole: for completion, (N, H, W), bool, True where pixels are missing
     returns: (N, H, W, C), uint8; for super-resolution (N, 2 H, 2 W, C)
     """
+    inputs.check_model("predict", model, Restorer)
     images = images_from("predict", images, floats=False)
     task = task_of(model.task)
     return restored(model, task, task.take(images, hole))

@@ -12,6 +12,7 @@ from minigan.data.dataset import clipped
 from minigan.models import Restorer
 from minigan.restoration.tasks import Damaged, Task, task_of
 from minigan.training.grids import spread
+from minigan.training.inputs import check_model
 
 COLUMNS = ("damaged", "baseline", "restored", "truth")
 EXAMPLES = 12
@@ -43,6 +44,7 @@ def restored(model: Restorer, task: Task, damaged: Damaged) -> np.ndarray:
 
 def evaluate(model: Restorer, truth: np.ndarray, rng: np.random.Generator) -> Evaluation:
     """Damage images (N, H, W, C), uint8, restore them both ways, and compare with what they were."""
+    check_model("evaluate", model, Restorer)
     task, truth = task_of(model.task), images_from("evaluate", truth, floats=False)
     damaged = task.damage(truth, rng)
     forms = {

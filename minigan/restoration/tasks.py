@@ -139,8 +139,7 @@ TASKS = {task.name: task for task in (SuperResolution(), Completion(), Denoising
 
 def task_of(name: str) -> Task:
     """A task by its name. Raises UnknownNameError for one that is not in TASKS."""
-    if name not in TASKS:
-        raise UnknownNameError("restoration", name, TASKS)
+    UnknownNameError.check("restoration", name, TASKS)
     return TASKS[name]
 
 

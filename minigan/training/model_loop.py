@@ -17,6 +17,7 @@ from minigan.training.callbacks import Callback
 from minigan.training.divergence import check
 from minigan.training.errors import RunError
 from minigan.training.folder import WEIGHTS, RunFolder
+from minigan.training.inputs import check_model
 from minigan.training.loop import Loop
 
 FORMAT = "minigan-model-1"
@@ -125,6 +126,8 @@ def load(run, kind: str, into: Model | None = None) -> Model:
     into: a model that takes the weights, instead of a new one of the name that the run gives
     raises RunError where the folder is no run, or of another kind, or its weights are missing, cut off or do not fit
     """
+    if into is not None:
+        check_model("load: into", into, Model)
     folder = RunFolder(run)
     found = folder.config().get("kind", "gan")
     if found != kind:

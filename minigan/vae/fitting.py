@@ -90,12 +90,14 @@ def fit(
 def sample(vae: VAE, count: int, seed: int = 0) -> np.ndarray:
     """Images from a VAE's decoder, (count, H, W, C), uint8; fewer are the beginning of more.
 
-    raises TrainingError for a count below 1 or a seed below 0
+    raises TrainingError for another kind of model, a count below 1 or a seed below 0
     """
+    inputs.check_model("sample", vae, VAE)
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     return clipped(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
 
 
 def reconstruct(vae: VAE, images: np.ndarray) -> np.ndarray:
     """What encoder and decoder make of images (N, H, W, C), uint8 or floats in [-1, 1]: the same shape, uint8."""
+    inputs.check_model("reconstruct", vae, VAE)
     return clipped(vae.reconstruct(images))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import inside, nn, ops
 from minigan.data import to_uint8
-from minigan.errors import DataError, ShapeError
+from minigan.errors import DataError, ShapeError, UnknownNameError
 from minigan.models import GAN, VAE, Classifier
 from minigan.training.errors import TrainingError
 
@@ -64,7 +64,7 @@ def test_nearly_the_same_noise_and_no_noise_are_no_trouble():
     [
         (([[1.0, 0]], [[-1.0, 0]], 3), TrainingError, 'opposite, .*; way="line" goes'),
         (([[1.0, 0]], [[0.0, 1]], 1), TrainingError, "steps are 1"),
-        (([[1.0, 0]], [[0.0, 1]], 3, "arc"), TrainingError, "one of sphere, line"),
+        (([[1.0, 0]], [[0.0, 1]], 3, "arc"), UnknownNameError, "'arc'; there are: line, sphere"),
         (([[1.0, 0]], [[0.0, 1, 0]], 3), ShapeError, r"start has shape \(1, 2\) and end \(1, 3\)"),
     ],
 )

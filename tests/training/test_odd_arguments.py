@@ -49,20 +49,6 @@ OTHERS = [
     (mg.inside.interpolate, {"model": GAN, "end": ENDS[1]}, "start", ["words", ["a", "b"], None, {}]),
     (mg.inside.along, {"model": GAN, "noise": ENDS[0][0]}, "vectors", ["words", ["a", "b"], None, {}]),
     (mg.models.build, {"name": "cnn"}, "image_shape", ["abc", "888", 2.5, None, (8, 8.5, 1)]),
-    (mg.models.build, {}, "name", [[], {}, None, 5]),
-    *(
-        (call, usual, name, ["a folder", None, 5, [], mg.nn.Linear(2, 2), np.ones(3)])
-        for call, usual, name in (
-            (mg.gan.sample, {"count": 4}, "gan"),
-            (mg.inside.saliency, {"images": IMAGES}, "model"),
-            (mg.inside.ends, {"count": 4}, "model"),
-            (mg.inside.interpolate, {"start": ENDS[0], "end": ENDS[1]}, "model"),
-            (mg.inside.along, {"noise": ENDS[0][0], "vectors": ENDS[0]}, "model"),
-            (mg.inside.directions, {"points": 1}, "model"),
-            (mg.inside.class_means, {"judge": CNN}, "model"),
-            (mg.inside.class_means, {"model": GAN}, "judge"),
-        )
-    ),
     *(
         (mg.gan.fit, {"model": "mlp-gan", "images": IMAGES, "steps": 1, "batch": 4}, name, values)
         for name, values in (
@@ -72,6 +58,20 @@ OTHERS = [
             ("critic_steps", ["3", 2.5, [1], np.array([1, 2])]),
             ("spectral_norm", ["False", [], 2.5]),
             ("minibatch_std", ["no", {}, np.ones(2)]),
+        )
+    ),
+    *(
+        (call, usual, name, [[], {}, 5, IMAGES, np.array("x"), ("a",)])
+        for call, usual, name in (
+            (mg.models.build, {}, "name"),
+            (mg.models.build, {"name": "deconvnet"}, "task"),
+            (lambda **how: mg.restoration.fit("deconvnet", IMAGES, steps=1, **how), {}, "task"),
+            (lambda **how: mg.gan.fit("mlp-gan", IMAGES, steps=1, **how), {"batch": 4}, "device"),
+            (mg.pruning.prune, {"network": CNN.network, "share": 0.5}, "scope"),
+            (mg.evaluation.swapped, {"first": GAN, "second": GAN, "real": IMAGES, "count": 20}, "statistics"),
+            (mg.inside.path, {"start": ENDS[0], "end": ENDS[1], "steps": 3}, "way"),
+            (mg.resize, {"x": np.ones((1, 2, 2, 1), np.float32), "size": 4}, "mode"),
+            (lambda name: mg.precision(name).__enter__(), {}, "name"),
         )
     ),
     (mg.models.build, {"name": "cnn"}, "classes", ["3", 2.5, [1], np.array([1, 2])]),
@@ -99,6 +99,50 @@ def test_what_is_no_argument_is_refused(call, usual, name, values):
     for value in values:
         with pytest.raises(MiniganError):
             call(**{**usual, name: value})
+
+
+ALL = {
+    "GAN": GAN,
+    "VAE": mg.models.build("vae", (8, 8, 1), latent_size=3),
+    "Classifier": CNN,
+    "Restorer": mg.models.build("deconvnet", (8, 8, 1), filters=2),
+}
+SET = mg.data.Dataset(IMAGES, np.arange(32) % 2, "drawn", ("a", "b"))
+OF_MODELS = [  # a call with one model, and the kinds that it takes
+    (lambda model: mg.gan.sample(model, 2), ["GAN"]),
+    (lambda model: mg.vae.sample(model, 2), ["VAE"]),
+    (lambda model: mg.vae.reconstruct(model, IMAGES), ["VAE"]),
+    (lambda model: mg.restoration.predict(model, IMAGES), ["Restorer"]),
+    (lambda model: mg.restoration.evaluate(model, IMAGES, np.random.default_rng(0)), ["Restorer"]),
+    (lambda model: mg.inside.ends(model, 2), ["GAN", "VAE"]),
+    (lambda model: mg.inside.interpolate(model, *2 * [np.ones((1, ALL["VAE"].latent_size))]), ["VAE"]),
+    (lambda model: mg.inside.along(model, *2 * [np.ones((1, ALL["VAE"].latent_size))]), ["VAE"]),
+    (lambda model: mg.inside.directions(model, 1, points=1), ["GAN", "VAE"]),
+    (lambda model: mg.inside.class_means(model, CNN, 4), ["GAN", "VAE"]),
+    (lambda model: mg.inside.class_means(GAN, model, 4), ["Classifier"]),
+    (lambda model: mg.inside.views(model, IMAGES, 2), ["Classifier"]),
+    (lambda model: mg.inside.saliency(model, IMAGES), ["GAN", "Classifier"]),
+    (lambda model: mg.evaluation.Reference(model, SET, SET), ["Classifier"]),
+    (lambda model: mg.evaluation.evaluate(IMAGES, model, SET, SET), ["Classifier"]),
+    (lambda model: mg.evaluation.swapped(model, GAN, IMAGES, 20), ["GAN"]),
+    *(
+        (lambda model, fit=fit: fit(model, SET, steps=1, batch=4), [kind])
+        for fit, kind in zip((mg.gan.fit, mg.vae.fit, mg.classifier.fit, mg.restoration.fit), ALL, strict=True)
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "kinds"), OF_MODELS)
+def test_a_model_of_another_kind_is_refused(call, kinds):
+    for kind, model in ALL.items():
+        if kind in kinds:
+            call(model)
+            continue
+        with pytest.raises(MiniganError):
+            call(model)
+    for other in ("a folder", None, 5, IMAGES, print, type(GAN), mg.nn.Linear(2, 2)):
+        with pytest.raises(MiniganError):
+            call(other)
 
 
 def test_floats_of_0_to_255_are_not_clipped_to_white():
