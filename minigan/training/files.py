@@ -32,7 +32,7 @@ def write(path: Path, content: bytes) -> None:
 def failure(path: Path, error: OSError) -> RunError:
     """The error for a file that could not be written, in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"{path}: the disk is full; make room and start again")
+        return RunError(f"{path}: the disk is full; make room on it")
     return RunError(f"{path}: cannot be written ({error.strerror or error})")
 
 

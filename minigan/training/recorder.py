@@ -30,6 +30,7 @@ class Recorder(Callback):
     every: steps between sample grids; unless given, there are eleven, close together at first
     raises RunError, from on_start, where the folder cannot be had, so before anything was trained
 
+    A disk that is full, or lets nothing be written, does not end training: it is said in a RunWarning, and tried again.
     At the end weights come first, then log and configuration, then what is measured on held-out images, then what is
     drawn. A run is whole with weights, log and configuration; without one of them on_end raises. Whatever else fails is
     named in config.json and in the report, and said in a RunWarning (a note to the error that ended the run, if one
@@ -46,6 +47,7 @@ class Recorder(Callback):
         self.problems: list[str] = []  # what could not be measured or drawn, and why
         self._results, self._described = {}, Shown().plain()
         self._shown = 0  # the step of the latest grid
+        self._warned = False  # that the disk is in the way
         self._at = 0.0
 
     def on_start(self, trainer):
@@ -65,12 +67,13 @@ class Recorder(Callback):
         self._at = time.perf_counter()
 
     def on_step(self, trainer, record):
-        self.log.follow(trainer.history)
+        self._meanwhile(self.log.follow, trainer.history)
         if self._is_shown(trainer) and trainer.step < trainer.steps:
-            self._save_weights(trainer)
+            self._meanwhile(self._save_weights, trainer)
             self._try("the sample grid could not be drawn", self._show, trainer)
         elif time.perf_counter() - self._at > SECONDS:
-            self._save_weights(trainer)
+            self._at = time.perf_counter()
+            self._meanwhile(self._save_weights, trainer)
 
     def record(self, trainer) -> None:
         """Keep a run that was not recorded while it trained."""
@@ -104,6 +107,7 @@ class Recorder(Callback):
 
     def _finish(self, trainer):
         failed = [_error(act, trainer) for act in (self._save_last_weights, self._finish_log, self._write_config)]
+        self.room.free()  # the weights are written, or cannot be: what is left may use it
         for problem, act in (
             ("the held-out images could not be measured", self._measure),
             ("the sample grid could not be drawn", self._show),
@@ -131,13 +135,20 @@ class Recorder(Callback):
     def _try(self, problem, act, trainer):
         """Do what a run is whole without. Where it fails, say so at the end and go on."""
         error = _error(act, trainer)
-        if isinstance(error, RunError):
-            self.room.free()  # the weights are written, or cannot be: what is left may use it
         if error is not None:
             words = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
             sentence = f"{problem} ({words.removesuffix(': ')})"
             if sentence not in self.problems:
                 self.problems.append(sentence)
+
+    def _meanwhile(self, act, argument):
+        """Do what is done again later. Where the disk is in the way, say so the first time and go on."""
+        try:
+            act(argument)
+        except RunError as error:
+            if not self._warned:
+                warnings.warn(RunWarning(f"{error}. Training goes on, and saving is tried again"), stacklevel=2)
+            self._warned = True
 
     def _save_last_weights(self, trainer):
         self._save_weights(trainer)
@@ -161,7 +172,7 @@ class Recorder(Callback):
         header["run"] = self.settings["run"]
         weights.save(self.place / WEIGHTS, header, state)
         self.saved, self._at = trainer.step, time.perf_counter()
-        if trainer.step < trainer.steps:
+        if trainer.outcome == "running":
             self.room.take((self.place / WEIGHTS).stat().st_size + MARGIN)
 
     def _finish_log(self, trainer):
@@ -263,10 +274,10 @@ class _Log:
 
     def flush(self, last=False):
         self.at = time.perf_counter()
-        content = b"".join(self.lines)
+        self.lines = [b"".join(self.lines)]
         try:
-            while content:  # a full disk takes part of it first
-                content = content[self.file.write(content) :]
+            while self.lines[0]:  # a full disk takes part of it first
+                self.lines[0] = self.lines[0][self.file.write(self.lines[0]) :]
             if last:
                 os.fsync(self.file.fileno())
         except OSError as error:

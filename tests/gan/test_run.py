@@ -3,6 +3,7 @@ import json
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tiny_gan import same_bits, tiny_gan, tiny_images
 import minigan as mg
 from minigan.data import Augment
 from minigan.gan import Every, RunError, fit
-from minigan.training import files, weights
+from minigan.training import RunWarning, files, recorder, weights
 from minigan.training.folder import RunFolder, make_numbered
 
 
@@ -188,16 +189,20 @@ def test_a_log_that_was_cut_is_read_up_to_the_cut(tmp_path):
 
 
 class FullDisk:
-    """Lets os.fsync, which every finished file goes through, fail from a moment on; the log is a file apart."""
+    """Lets what fills a disk fail from a moment on: os.fsync, which every finished file goes through, and room."""
 
     def __init__(self, monkeypatch):
-        self.full, self.real = False, os.fsync
-        monkeypatch.setattr(files.os, "fsync", self)
+        self.full = False
+        for name in ("fsync", "posix_fallocate"):
+            monkeypatch.setattr(files.os, name, self.watched(getattr(os, name)))
 
-    def __call__(self, descriptor):
-        if self.full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self.real(descriptor)
+    def watched(self, real):
+        def call(*arguments):
+            if self.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return real(*arguments)
+
+        return call
 
 
 def test_a_full_disk_names_the_file_and_keeps_the_last_weights(tmp_path, monkeypatch):
@@ -206,13 +211,56 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_weights(tmp_path, monkeyp
 
     def fill(trainer, record):
         saved["weights"] = (tmp_path / "run" / "weights.safetensors").read_bytes()
+        saved["step"] = trainer.step
         disk.full = True
 
-    with pytest.raises(RunError, match=r"run/weights\.safetensors: the disk is full") as caught:
+    with (
+        pytest.warns(RunWarning, match=r"run/weights\.safetensors: the disk is full; .* Training goes on"),
+        pytest.raises(RunError, match=r"run/weights\.safetensors: the disk is full") as caught,
+    ):
         fit(tiny_gan(), tiny_images(), steps=40, out=tmp_path / "run", callbacks=[Every(3, fill)])
+    assert saved["step"] == 39
     assert (tmp_path / "run" / "weights.safetensors").read_bytes() == saved["weights"]
     assert any("The weights of step 2 are in" in note for note in caught.value.__notes__)
     assert not [name for name in entries(tmp_path) if name.endswith(".part") or "room" in name]
+
+
+def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tmp_path, monkeypatch):
+    disk = FullDisk(monkeypatch)
+
+    def fill(trainer, record):
+        disk.full = 3 <= trainer.step < 20
+
+    monkeypatch.setattr(recorder.report, "render", lambda folder: "page")
+    with pytest.warns(RunWarning) as warned:
+        fit(tiny_gan(), tiny_images(), steps=40, out=tmp_path / "run", callbacks=[Every(1, fill)])
+    assert [str(each.message).count("Training goes on") for each in warned] == [1, 0]  # then which grids are missing
+    assert weights.read(tmp_path / "run" / "weights.safetensors")[0]["step"] == "40"
+    assert RunFolder(tmp_path / "run").config()["outcome"] == "finished"
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_log_that_a_full_disk_cuts_goes_on_where_it_was_cut(tmp_path, monkeypatch):
+    log = recorder._Log(tmp_path / "log.jsonl")
+    file, room = log.file, [20]
+
+    def write(content):
+        if not room[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = file.write(content[: room[0]])
+        room[0] -= written
+        return written
+
+    history = [{"step": step, "loss": 0.5} for step in range(1, 9)]
+    with monkeypatch.context() as full:
+        full.setattr(log, "file", SimpleNamespace(write=write))
+        log.follow(history[:4])
+        with pytest.raises(RunError, match="the disk is full"):
+            log.flush()
+    log.follow(history)
+    log.flush(last=True)
+    log.close()
+    assert RunFolder(tmp_path).log() == history
 
 
 def test_without_room_for_the_weights_nothing_begins_and_nothing_is_lost(tmp_path, monkeypatch):
