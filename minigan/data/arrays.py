@@ -10,7 +10,11 @@ from minigan.errors import DataError
 
 MOST_CLASSES = 1 << 16  # labels are numbers of classes; a larger one is an identifier of something else
 GREY_OR_COLOUR = (1, 3)  # channels
-TO_BYTES = "images * 2 - 1 where 0 is black, mg.data.to_uint8(images) where -1 would be"
+TO_SCALE = "images * 2 - 1 where 0 is black, mg.data.to_uint8(images) where -1 would be"
+TO_BYTES = (
+    "mg.data.to_uint8(images) makes it of floats in [-1, 1], mg.data.to_uint8(images * 2 - 1) of floats of 0 to 1, "
+    "np.rint(images).astype(np.uint8) of floats of 0 to 255"
+)
 
 
 def images_from(call: str, given, *, what: str = "images", floats: bool = True, scale: str = "said") -> np.ndarray:
@@ -33,7 +37,7 @@ def images_from(call: str, given, *, what: str = "images", floats: bool = True, 
         return _bytes(call, images, what)
     if images.dtype.kind != "f" or not floats:
         accepted = "uint8, or floats in [-1, 1]" if floats else "uint8"
-        how = "; mg.data.to_uint8 makes it of floats in [-1, 1]" if images.dtype.kind == "f" else ""
+        how = f"; {TO_BYTES}" if images.dtype.kind == "f" else ""
         how = "; multiply by 255: images.astype(np.uint8) * 255" if images.dtype == bool else how
         raise DataError(f"{call}: {what} are {images.dtype}, but it takes {accepted}{how}")
     if scale != "any":
@@ -144,7 +148,7 @@ def _check_scale(call, images, what, scale):
     if low >= 0 and scale != "known":
         raise DataError(
             f"{call}: {what} are floats from {low:g} to {high:g}, none below 0, which may be of 0 to 1 or of -1 to 1; "
-            f"say which: {TO_BYTES}"
+            f"say which: {TO_SCALE}"
         )
 
 

@@ -1,6 +1,7 @@
 """What is taken for images and labels, at every call that takes some: right, or refused in a sentence of minigan's."""
 
 import io
+import re
 import warnings
 
 import numpy as np
@@ -216,6 +217,18 @@ def test_any_array_is_taken_with_its_values_or_refused(array, form):
     assert found.dtype.isnative
     assert np.array_equal(found, array)
     assert found.dtype == np.uint8 or (found.dtype.kind == "f" and (found.size == 0 or found.min() < 0))
+
+
+@pytest.mark.parametrize(
+    ("scale", "to_scale"),
+    [("in [-1, 1]", lambda x: x / 127.5 - 1), ("of 0 to 1", lambda x: x / 255), ("of 0 to 255", np.float32)],
+)
+def test_floats_of_any_scale_become_bytes_as_the_error_says(scale, to_scale):
+    images = to_scale(BYTES)
+    with pytest.raises(DataError) as refused:
+        Dataset(images)
+    (advice,) = re.findall(rf"([\w.]+\([^;,]*\)) (?:makes it )?of floats {re.escape(scale)}", str(refused.value))
+    assert np.array_equal(eval(advice, {"mg": mg, "np": np, "images": images}), BYTES)
 
 
 def test_both_ways_to_say_what_floats_of_0_to_1_are_lead_to_what_was_meant():

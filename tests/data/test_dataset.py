@@ -61,7 +61,7 @@ def test_one_index_is_not_a_data_set():
     ("images", "labels", "complaint"),
     [
         (np.zeros((2, 4, 4), np.uint8), None, r"shape \(2, 4, 4\), but it takes \(N, H, W, C\)"),
-        (np.zeros((2, 4, 4, 1)), None, r"float64, but it takes uint8; mg\.data\.to_uint8 makes it of floats"),
+        (np.zeros((2, 4, 4, 1)), None, r"float64, but it takes uint8; mg\.data\.to_uint8\(images\) makes it of floats"),
         (
             np.zeros((2, 4, 4, 1), np.uint8),
             np.zeros(3, np.int64),
