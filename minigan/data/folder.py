@@ -10,7 +10,9 @@ from minigan.data import foreign, identity
 from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
 from minigan.data.arrays import whole
 from minigan.data.dataset import Dataset
+from minigan.data.foreign import EXTRACT
 from minigan.data.identity import Identity
+from minigan.data.idx import IDX_NAME
 from minigan.data.kinds import Kinds
 from minigan.data.left_out import LeftOut, printable
 from minigan.data.pixels import Size, check_format
@@ -144,13 +146,15 @@ def parts_of(path: Path) -> dict[str, Part]:
 
 def _hint(part: Part) -> str:
     """What to do about files that are no images, where one is of a kind that people have data sets in."""
-    if part.place.is_dir():
-        for name in part.left_out.names(NO_IMAGE):
+    names = part.left_out.names(NO_IMAGE)
+    for name in sorted(names, key=lambda name: TEST in map(split_named, PurePosixPath(name).with_suffix("").parts)):
+        if name.lower().endswith(".npy") or IDX_NAME.fullmatch(name):
+            return f"; {name} is read, with its labels, where a folder of nothing but arrays is named"
+        if name.lower().endswith(NAME_ENDINGS):
             file = part.place / name
-            if name.lower().endswith(NAME_ENDINGS):
-                return f"; to use {name}, name it itself: {file}"
-            if said := foreign.known(file):
-                return f"; {name} is {said}"
+            return f"; {name} is read where it is named itself: {file}" if part.place.is_dir() else f"; {EXTRACT}"
+        if part.place.is_dir() and (said := foreign.known(part.place / name)):
+            return f"; {name} is {said}"
     return ""
 
 

@@ -5,6 +5,7 @@ source: http://yann.lecun.com/exdb/mnist/ ("The IDX file format")
 
 import math
 import os
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -38,6 +39,7 @@ CLOTHES = (
     "ankle boot",
 )
 
+IDX_NAME = re.compile(r".*(images|labels)[-.]idx[1-4]-ubyte(\.gz)?", re.IGNORECASE)
 RANKS = 64  # NumPy's limit
 
 

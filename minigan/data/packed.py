@@ -17,7 +17,7 @@ from minigan.data.compressed import errors_named, read_at_most
 from minigan.data.dataset import Dataset
 from minigan.data.folder import spread, title
 from minigan.data.identity import Identity
-from minigan.data.idx import read_idx
+from minigan.data.idx import IDX_NAME, read_idx
 from minigan.data.left_out import named
 from minigan.data.pixels import pillow
 from minigan.data.splits import NAMES, SPLITS, TEST, TRAIN, classes_in_order, split_named
@@ -26,7 +26,6 @@ from minigan.errors import DataError
 
 NPY, NPZ = ".npy", ".npz"
 NPY_START = b"\x93NUMPY"
-IDX_NAME = re.compile(r".*(images|labels)[-.]idx[1-4]-ubyte(\.gz)?", re.IGNORECASE)
 
 IMAGES = ("images", "image", "x", "data", "arr_0")
 LABELS = ("labels", "label", "y", "targets", "target", "arr_1")

@@ -196,11 +196,14 @@ def test_a_table_of_pixels_is_told_how_it_becomes_an_array_file(tmp_path):
 @pytest.mark.parametrize(
     ("held", "words"),
     [
-        ({"pets.npz": npz_bytes(images=GREY)}, r"; to use pets\.npz, name it itself: .*pets\.npz$"),
+        ({"pets.npz": npz_bytes(images=GREY)}, r"; pets\.npz is read where it is named itself: .*pets\.npz$"),
+        ({"notes.md": b"", "pets.tar": tar_bytes({})}, r"; pets\.tar is read where it is named itself: .*pets\.tar$"),
         (
-            {"notes.md": b"read me", "pets.tar": tar_bytes({"0.png": image_bytes(GREY[0])})},
-            r"to use pets\.tar, name it",
+            dict.fromkeys(("a/test.npz", "test/a.npz", "train.npz"), npz_bytes(images=GREY)),
+            r"; train\.npz is read where",
         ),
+        ({"images.npy": npy_bytes(GREY), "other/notes.md": b""}, r"; images\.npy is read, with its labels, where a"),
+        ({"MNIST/raw/train-images-idx3-ubyte.gz": b""}, r"; MNIST/raw/train-images-idx3-ubyte\.gz is read, with its"),
         ({"b.h5": b"\x89HDF\r\n\x1a\n", "a.md": b"read me"}, r"; b\.h5 is an HDF5 file; convert it"),
         ({"train.csv": b"label,pixel0\n1,2\n"}, r"; train\.csv is a table of text\. If a row"),
         ({"notes.md": b"read me"}, r"not readable as an image \(notes\.md\)$"),
@@ -210,6 +213,12 @@ def test_a_folder_without_images_says_what_else_it_holds(tmp_path, held, words):
     write_tree(tmp_path, held)
     with pytest.raises(DataError, match=rf"no images in it; left out .*{words}"):
         load(tmp_path)
+
+
+def test_an_archive_of_archives_is_to_be_extracted(tmp_path):
+    (tmp_path / "all.zip").write_bytes(zip_bytes({"train.tar": tar_bytes({"0.png": image_bytes(GREY[0])})}))
+    with pytest.raises(DataError, match=r"left out .*train\.tar\); extract it and name the folder"):
+        load(tmp_path / "all.zip")
 
 
 @pytest.mark.parametrize(
