@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from minigan.data import Dataset, available
 from minigan.data.identity import SETS, Identity
 from minigan.data.left_out import named
 from minigan.data.sources import load_splits
+from minigan.data.splits import natural
 from minigan.tool.downloads import Downloads
 from minigan.tool.unreadable import skip_unreadable
 from minigan.training.errors import RunError
-from minigan.training.folder import RunFolder
+from minigan.training.folder import WEIGHTS, RunFolder
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,19 @@ def _difference(parties: list[Learned], train: Dataset | None) -> str:
 
 
 def usual_judge(learned: Learned) -> Path | None:
-    """A classifier of a run's images among those that `minigan train cnn` leaves; None where there is none."""
-    name = learned.name.replace("/", "-")
-    for number in ("", *(f"-{number}" for number in range(2, 100))):
-        folder = RunFolder(Path("runs", f"cnn-{name}{number}"))
-        if learned.identity and folder.is_run():
-            identity = Identity.of(folder.config().get("dataset"))
-            if identity and identity.same(learned.identity):
-                return folder.path
+    """A classifier of a run's images among those that `minigan train cnn` leaves; None where there is none.
+
+    One of images of the same name comes first, then any of the same images, whatever they were called.
+    """
+    if learned.identity is None:
+        return None
+    name = "cnn-" + learned.name.replace("/", "-")
+    runs = sorted(Path("runs").glob("cnn-*"), key=lambda run: (not run.name.startswith(name), natural(run.name)))
+    for run in runs:
+        with contextlib.suppress(RunError):  # a folder that is no run, or a damaged one, is no judge
+            identity = Identity.of(RunFolder(run).config().get("dataset"))
+            if identity and identity.same(learned.identity) and (run / WEIGHTS).is_file():
+                return run
     return None
 
 

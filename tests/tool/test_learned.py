@@ -98,6 +98,16 @@ def test_other_classes_are_refused_by_classifiers_and_said_to_be_others(runs, co
         assert "knows the classes cats, dogs, but" in outcome.err
 
 
+def test_the_judge_is_found_by_its_images_and_not_by_their_name(runs):
+    Path("runs/cnn-glyphs").rename("runs/cnn-renamed")
+    for name in ("no-run", "damaged"):
+        Path(f"runs/cnn-{name}").mkdir()
+    Path("runs/cnn-damaged/config.json").write_text("{")
+    outcome = runs("evaluate", "runs/mlp-gan-glyphs", "--count", 10, "--json", "found.json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(Path("found.json").read_text())["classifier"] == "runs/cnn-renamed"
+
+
 def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(tool):
     for seed, kinds in enumerate(("wild", "tame")):
         draw_folder(f"{kinds}/cats", count=60, seed=seed)
