@@ -172,6 +172,15 @@ def test_a_folder_whose_name_no_terminal_shows_is_a_source(runs):
     assert outcome.code == 0, outcome.err
 
 
+def test_files_of_a_named_set_are_asked_for_where_they_have_gone(tmp_path):
+    learned = Learned("runs/gan", "the run", "mnist", Identity("mnist", str(tmp_path / "files"), "0", (), 60), 60)
+    with pytest.raises(
+        RunError, match=r"files \(mnist\), which is no longer there; say .* \(--data-dir DIR\)"
+    ):
+        learned.source(None, None)
+    assert learned.source(None, "moved") == ("mnist", "moved")
+
+
 def test_arrays_are_asked_for(runs):
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
     mg.gan.fit("mlp-gan", images, steps=1, batch=8, out="runs/array")

@@ -60,7 +60,8 @@ WAYS = {
     "thread": Way(("-O1", "-g", "-fsanitize=thread"), ("-fsanitize=thread",)),
     "overflow": Way(("-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow")),
 }
-UNDEFINED = "-fsanitize=bounds,object-size,alignment,integer-divide-by-zero"
+UNDEFINED = "-fsanitize=bounds,object-size,alignment,integer-divide-by-zero,shift-exponent,float-cast-overflow"
+FILLED = "-ftrivial-auto-var-init=pattern"  # local variables begin as numbers that nobody takes for results
 WATCHED = Way(("-O1", "-g", "-fsanitize=thread", UNDEFINED, "-DWATCHED"), watched=True)
 
 
@@ -185,6 +186,7 @@ def _library(path: str, real: str, way: Way, instance: str, texts: tuple[tuple[s
     source, text = Path(path), texts[0][1]
     barriers = way.watched or any(has_barriers(text) for _, text in texts)
     options = [*OPTIONS, *way.to_compile, f"-DREAL={real}", f"-DBARRIERS={int(barriers)}"]
+    options += [FILLED] if way.watched and knows(compiler(), FILLED) else []
     header = f'#include "{way.header}"\n' if way.header else ""
     program = f'#include "sim/simulator.h"\n{header}{for_compiler(text, path, instance)}'
     parts = [part.read_text() for part in [*sorted(HERE.glob("*.h")), *([Path(way.header)] if header else [])]]
@@ -272,6 +274,13 @@ def compiler() -> str:
 @functools.cache
 def version(path: str) -> str:
     return subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+
+
+@functools.cache
+def knows(path: str, option: str) -> bool:
+    """Whether the compiler has an option: older ones do not have all."""
+    command = [path, option, "-E", "-x", "c++", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def cache_folder() -> Path:

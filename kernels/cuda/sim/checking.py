@@ -25,7 +25,7 @@ from minigan.kernels.cuda.sim.simulator import Simulator
 SEEDS = (0, 1, 2, 3)  # of the orders of threads and blocks that are tried
 KINDS = {  # how the simulator's words tell what is wrong; the first that fits
     "race": r"\brace on ",
-    "uninitialised": r"no thread of its block has written",
+    "uninitialised": r"no thread of its block has written|which has returned",
     "barrier": r"waits at a|is not in its own mask",
     "bounds": r"out of bounds|null pointer|in no array|where there is no memory",
     "alignment": r"not a multiple of",

@@ -302,7 +302,7 @@ UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
 #endif
     char *at = (char *)about->si_addr;
     if (number == SIGFPE)
-        fail("divides an integer by zero at @{%zx}", place);
+        fail("divides an integer by zero, or the smallest one by -1, at @{%zx}", place);
     else if (number == SIGILL)
         fail("executes what no processor can at @{%zx}", place);
     else if (at >= current->stack && at < current->stack + PAGE)

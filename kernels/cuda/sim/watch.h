@@ -61,6 +61,7 @@ static unsigned steps, all_steps, epoch, clock_now;
 // others on the way from one to the other, last waited together.
 static unsigned warp_clocks[1024][WARP];
 static bool acquired;  // whether this block has seen what others did before their fences
+static unsigned fenced[1024], took[1024];  // by thread: when it last fenced, and last changed something atomically
 static std::vector<unsigned> fences;
 static Doubt doubt;
 static struct {  // the first read of shared memory that nobody in the block had written
@@ -80,7 +81,8 @@ static uint3 thread_of(unsigned number);
 UNSEEN static bool ordered(const Touch &before, const Touch &now) {
     if (!before.block || (before.atomic && now.atomic)) return true;
     if (before.block != now.block) return acquired && fences[before.block] > before.clock;
-    return before.thread == now.thread || before.epoch < now.epoch ||
+    unsigned fence = fenced[before.thread];
+    return before.thread == now.thread || before.epoch < now.epoch || (fence > before.clock && took[now.thread] >= fence) ||
            (before.thread / WARP == now.thread / WARP && before.warp < warp_clocks[now.thread][before.thread % WARP]);
 }
 
@@ -254,6 +256,7 @@ UNSEEN static void note(void *at, size_t size, bool read, bool write, bool atomi
     Touch now = {block_number, epoch, warp_clocks[current->number][current->number % WARP], clock_now, place, block_now,
                  (unsigned short)current->number, atomic};
     acquired = acquired || atomic;
+    if (atomic) took[current->number] = clock_now;
     bool found = true;
     if (p >= module_begin && p + size <= module_end && in_shared_variable(p, size))
         note_shared(module_cells + (p - module_begin), p, size, read, write, now);
@@ -284,10 +287,10 @@ UNSEEN void touch_atomic(void *p, unsigned size, bool read, const void *place) {
     note(p, size, read, true, true, place);
 }
 
-// Of threads that fence, and of blocks that then see an atomic change, each sees what the others did before.
+// Of threads that fence, and of threads and blocks that then see an atomic change, each sees what the others did before.
 UNSEEN void fence() {
     Unwatched here;
-    fences[block_number] = ++clock_now;
+    fences[block_number] = fenced[current->number] = took[current->number] = ++clock_now;
     acquired = true;
 }
 
@@ -351,6 +354,8 @@ struct Watch {
         doubt.size = steps = all_steps = epoch = clock_now = 0;
         block_number = 0;
         fences.assign(1, 0);
+        std::fill(fenced, fenced + 1024, 0);
+        std::fill(took, took + 1024, 0);
         std::vector<size_t> order;
         for (size_t i = 0; i < count; i++)
             if (what.sizes[i] != NO_ARRAY) order.push_back(i);
@@ -440,43 +445,40 @@ UNSEEN void __tsan_vptr_update(void **, void *) {}
 UNSEEN void __tsan_vptr_read(void **) {}
 UNSEEN char __tsan_atomic8_load(const volatile char *p, int) { return *p; }  // whether a static variable is made
 
-UNSEEN void __ubsan_handle_out_of_bounds(void *about, void *index) {
-    struct {
-        const char *file;
-        unsigned line, column;
-        const char *type;  // four bytes, then its words
-    } place;
-    memcpy(&place, about, sizeof place);
-    sim::watching = false;
-    sim::fail("index %td is out of bounds for type %s, at %s:%u", (ptrdiff_t)index, place.type + 4, place.file, place.line);
+// What UndefinedBehaviorSanitizer has found begins with its place in the source; types are four bytes, then words.
+struct Found {
+    const char *file;
+    unsigned line, column;
+    const char *type, *other;
+};
+struct FoundAccess {
+    const char *file;
+    unsigned line, column;
+    const char *type;
+    unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
+};
+#define SIM_FOUND(place, words, ...)                                                     \
+    sim::watching = false;                                                               \
+    sim::fail(words ", at %s:%u", __VA_ARGS__ __VA_OPT__(,) (place)->file, (place)->line); \
     sim::stop();
+
+UNSEEN void __ubsan_handle_out_of_bounds(Found *place, void *index) {
+    SIM_FOUND(place, "index %td is out of bounds for type %s", (ptrdiff_t)index, place->type + 4)
 }
-UNSEEN void __ubsan_handle_type_mismatch_v1(void *about, void *at) {
-    struct {
-        const char *file;
-        unsigned line, column;
-        const char *type;
-        unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
-    } place;
-    memcpy(&place, about, sizeof place);
-    if (!place.alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will say more
-    sim::watching = false;
-    if (place.alignment)
-        sim::fail("accesses %s at an address that is not a multiple of %u bytes, at %s:%u", place.type + 4,
-                  1u << place.alignment, place.file, place.line);
-    else
-        sim::fail("accesses %s out of bounds of its variable, at %s:%u", place.type + 4, place.file, place.line);
-    sim::stop();
+UNSEEN void __ubsan_handle_type_mismatch_v1(FoundAccess *place, void *at) {
+    if (!place->alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will say more
+    if (!place->alignment) { SIM_FOUND(place, "accesses %s out of bounds of its variable", place->type + 4) }
+    SIM_FOUND(place, "accesses %s at an address that is not a multiple of %u bytes", place->type + 4,
+              1u << place->alignment)
 }
-UNSEEN void __ubsan_handle_divrem_overflow(void *about, void *, void *) {
-    struct {
-        const char *file;
-        unsigned line;
-    } place;
-    memcpy(&place, about, sizeof place);
-    sim::watching = false;
-    sim::fail("divides an integer by zero at %s:%u", place.file, place.line);
-    sim::stop();
+UNSEEN void __ubsan_handle_divrem_overflow(Found *place, void *, void *) {
+    SIM_FOUND(place, "divides an integer by zero")
+}
+UNSEEN void __ubsan_handle_shift_out_of_bounds(Found *place, void *, void *by) {
+    SIM_FOUND(place, "shifts %s by a number of bits that it does not have", place->type + 4)
+}
+UNSEEN void __ubsan_handle_float_cast_overflow(Found *place, void *) {
+    SIM_FOUND(place, "converts a number of type %s that does not fit in %s", place->type + 4, place->other + 4)
 }
 }
 #pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #define __assert_fail sim_assert_fail  // what assert calls: a failed one ends the launch and not the process
 #include <cassert>
@@ -305,10 +306,17 @@ SIM_NAMED_2(__dadd_rn, double, x + y)
 SIM_NAMED_2(__dmul_rn, double, x * y)
 static inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 static inline float fdividef(float x, float y) { return x / y; }
-static inline int __float2int_rn(float x) { return (int)std::nearbyint(x); }
-static inline int __float2int_rz(float x) { return (int)x; }
-static inline int __float2int_rd(float x) { return (int)std::floor(x); }
-static inline int __float2int_ru(float x) { return (int)std::ceil(x); }
-static inline unsigned __float2uint_rn(float x) { return (unsigned)std::nearbyint(x); }
+
+// The nearest integer that the type has; 0 for NaN.
+template <class To>
+static inline To to_integer(double x) {
+    typedef std::numeric_limits<To> Limits;
+    return x != x ? 0 : x <= Limits::min() ? Limits::min() : x >= Limits::max() ? Limits::max() : (To)x;
+}
+static inline int __float2int_rn(float x) { return to_integer<int>(std::nearbyint(x)); }
+static inline int __float2int_rz(float x) { return to_integer<int>(x); }
+static inline int __float2int_rd(float x) { return to_integer<int>(std::floor(x)); }
+static inline int __float2int_ru(float x) { return to_integer<int>(std::ceil(x)); }
+static inline unsigned __float2uint_rn(float x) { return to_integer<unsigned>(std::nearbyint(x)); }
 static inline float __int2float_rn(int x) { return (float)x; }
 static inline float __uint2float_rn(unsigned x) { return (float)x; }
