@@ -72,6 +72,10 @@ class Dataset:
     def __post_init__(self):
         images = images_from(self.name, self.images, floats=False)
         object.__setattr__(self, "images", images)
+        if not isinstance(self.classes, list | tuple | range | np.ndarray):
+            raise DataError(
+                f"{self.name}: classes are a {type(self.classes).__name__}, but they are a list of names, label 0's first"
+            )
         object.__setattr__(self, "classes", tuple(map(str, self.classes)))
         if self.labels is not None:
             labels = labels_from(self.name, self.labels, len(images), len(self.classes))

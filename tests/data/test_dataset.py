@@ -80,6 +80,12 @@ def test_arrays_that_are_no_data_set_are_refused(images, labels, complaint):
         Dataset(images, labels, "odd", ("a", "b"))
 
 
+@pytest.mark.parametrize("classes", [{"a", "b"}, "ab", None, 2, {"a": 0, "b": 1}])
+def test_classes_without_an_order_or_names_are_refused(classes):
+    with pytest.raises(DataError, match="classes are a .*, but they are a list of names, label 0's first"):
+        Dataset(np.zeros((2, 4, 4, 1), np.uint8), [0, 1], "odd", classes)
+
+
 def test_what_numpy_and_python_call_the_same_makes_the_same_data_set():
     images, labels = np.arange(16, dtype=np.uint8).reshape(4, 2, 2, 1), np.array([0, 1, 1, 0])
     expected = Dataset(images, labels, "four", ("a", "b"))
