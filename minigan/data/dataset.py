@@ -73,9 +73,8 @@ class Dataset:
         images = images_from(self.name, self.images, floats=False)
         object.__setattr__(self, "images", images)
         if not isinstance(self.classes, list | tuple | range | np.ndarray):
-            raise DataError(
-                f"{self.name}: classes are a {type(self.classes).__name__}, but they are a list of names, label 0's first"
-            )
+            given = type(self.classes).__name__
+            raise DataError(f"{self.name}: classes are a {given}, but they are a list of names, label 0's first")
         object.__setattr__(self, "classes", tuple(map(str, self.classes)))
         if self.labels is not None:
             labels = labels_from(self.name, self.labels, len(images), len(self.classes))

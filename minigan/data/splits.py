@@ -52,15 +52,17 @@ def split_folders(names: Sequence[str], where: str) -> dict[str, str]:
 
     names: of images, sorted
     where: what errors call the place
-    Images are split where folders of both splits lie beside each other; of several to hold out, one with the classes
-    of the training images comes first. A folder "train" that lies beside others is a class (bus, car, train).
+    Images are split where folders of both splits lie beside each other, alike in the rest of their names (seg_train,
+    seg_test); of several to hold out, one with the classes of the training images comes first. A folder "train" that
+    lies beside others is a class (bus, car, train).
     raises DataError where both lie beside other folders of images, or there is nothing to train on
     """
     above = shared_folders(names)
     inside = [PurePosixPath(name).parts[len(above) :] for name in names]
     folders = classes_in_order(parts[0] for parts in inside if len(parts) > 1)
-    of = {split: [folder for folder in folders if split_named(folder) == split] for split in SPLITS}
-    others = [folder for folder in folders if split_named(folder) is None]
+    called = {folder: folder for folder in folders} | _without_what_they_share(folders)
+    of = {split: [folder for folder in folders if split_named(called[folder]) == split] for split in SPLITS}
+    others = [folder for folder in folders if split_named(called[folder]) is None]
     if len(folders) == 1 and of[TRAIN]:
         return _paths(above, {TRAIN: folders[0]})
     if len(folders) == 1 or not of[TEST] or (others and not of[TRAIN]):
@@ -76,8 +78,9 @@ def split_folders(names: Sequence[str], where: str) -> dict[str, str]:
         raise DataError(f"{where}: {named(of[TRAIN])} are all names of what to train on; keep one of them there")
     kinds = {folder: {parts[1] for parts in inside if parts[0] == folder and len(parts) > 2} for folder in folders}
     of_train = kinds[of[TRAIN][0]]
-    best = min(of[TEST], key=lambda folder: (kinds[folder].isdisjoint(of_train), NAMES[TEST].index(_word(folder))))
-    if [_word(folder) for folder in of[TEST]].count(_word(best)) > 1:
+    word = {folder: _word(called[folder]) for folder in of[TEST]}
+    best = min(word, key=lambda folder: (kinds[folder].isdisjoint(of_train), NAMES[TEST].index(word[folder])))
+    if list(word.values()).count(word[best]) > 1:
         raise DataError(f"{where}: {named(of[TEST])} are all names of what to test on; keep one of them there")
     return _paths(above, {TRAIN: of[TRAIN][0], TEST: best})
 
@@ -135,6 +138,18 @@ def labelled_as(
         f"{where}: has the {'class' if len(strange) == 1 else 'classes'} {named(strange)}, but the images to train on "
         f"have {named(classes, 10)}; give the folders the same names in both"
     )
+
+
+def _without_what_they_share(folders: Iterable[str]) -> dict[str, str]:
+    """The split's name in each folder's, where folders of both splits share the rest: seg_train and seg_test."""
+    groups: dict[tuple[str, ...], dict[str, str]] = {}
+    for folder in folders:
+        words = re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", folder)
+        for place, word in enumerate(words):
+            if split_named(word):
+                groups.setdefault((*words[:place], "", *words[place + 1 :]), {})[folder] = word
+    both = [group for group in groups.values() if {split_named(word) for word in group.values()} == set(SPLITS)]
+    return {folder: word for group in both for folder, word in group.items()}
 
 
 def _paths(above, folders):

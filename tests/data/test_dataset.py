@@ -82,7 +82,7 @@ def test_arrays_that_are_no_data_set_are_refused(images, labels, complaint):
 
 @pytest.mark.parametrize("classes", [{"a", "b"}, "ab", None, 2, {"a": 0, "b": 1}])
 def test_classes_without_an_order_or_names_are_refused(classes):
-    with pytest.raises(DataError, match="classes are a .*, but they are a list of names, label 0's first"):
+    with pytest.raises(DataError, match=r"classes are a .*, but they are a list of names, label 0's first"):
         Dataset(np.zeros((2, 4, 4, 1), np.uint8), [0, 1], "odd", classes)
 
 

@@ -101,6 +101,12 @@ def test_class_folders_are_in_order_wherever_they_are_read(tmp_path, packed):
         *(("train", name, "", False) for name in HELD_OUT),
         ("Training", "Testing", "brain/archive/", False),
         ("Training", "Testing", "", True),
+        *(
+            (f"seg_{name}", f"seg_{other}", "", False)
+            for name, other in zip(("train", "TRAINING"), ("test", "val"), strict=True)
+        ),
+        ("trainImages", "testImages", "", False),
+        ("train-01", "test-01", "", False),
         ("train", "val", "./data/", True),
     ],
 )
@@ -183,12 +189,20 @@ def test_a_class_that_is_called_as_a_split_is_a_class(tmp_path, name):
     assert len(load(path)) == 3
 
 
+def test_classes_with_the_words_of_splits_in_their_names_are_classes(tmp_path):
+    kinds = ("freight train", "test tube", "training_ground")
+    assert load(put(tmp_path, {f"{kind}/1.png": shade(1) for kind in kinds})).classes == kinds
+
+
 @pytest.mark.parametrize(
     ("folders", "match"),
     [
         (("train", "test", "extra"), "holds the splits train, test and beside them extra"),
         (("test", "val"), "holds test, val, but no folder train"),
         (("train", "Training", "test"), "Training, train are all names of what to train on"),
+        (("seg_train", "seg_test", "seg_pred"), "the splits seg_train, seg_test and beside them seg_pred"),
+        (("trainA", "trainB", "testA", "testB"), "trainA, trainB are all names of what to train on"),
+        (("train_cat", "train_dog", "test_cat", "test_dog"), "train_cat, train_dog are all names"),
         (("train", "test", "test_set"), "test, test_set are all names of what to test on"),
     ],
 )
