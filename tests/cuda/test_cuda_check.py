@@ -17,7 +17,7 @@ from minigan.kernels.cuda.sim import checking
 CASES = r"""
 #define N 64
 __device__ float counter;
-__device__ unsigned tickets[2];
+__device__ unsigned tickets[2], lock;
 __constant__ float table[2] = {1, 2};
 __constant__ const float fixed[2] = {3, 4};
 struct Complex { double real, imaginary; };
@@ -47,6 +47,25 @@ __global__ void fine(const float *x, float *y, int n) {
     s[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
     y[threadIdx.x] = s[N - 1 - threadIdx.x];
+}
+__global__ void fine_lock(const float *x, float *y, int n) {
+    for (bool waits = true; waits;) {
+        if (atomicCAS(&lock, 0, 1) == 0) {
+            y[0] += x[threadIdx.x];
+            __threadfence();
+            atomicExch(&lock, 0);
+            waits = false;
+        }
+    }
+}
+__global__ void race_of_a_lock_that_does_not_fence(const float *x, float *y, int n) {
+    for (bool waits = true; waits;) {
+        if (atomicCAS(&lock, 0, 1) == 0) {
+            y[0] += x[threadIdx.x];  // MARK y[0]
+            atomicExch(&lock, 0);
+            waits = false;
+        }
+    }
 }
 __global__ void race_of_neighbours(const float *x, float *y, int n) {
     __shared__ float s[N];
@@ -146,6 +165,10 @@ __global__ void uninitialised_counts(const float *x, float *y, int n) {
     __shared__ int counts[4];
     atomicAdd(&counts[threadIdx.x % 4], 1);  // MARK counts[0]
 }
+__global__ void uninitialised_lane(const float *x, float *y, int n) {
+    if (threadIdx.x >= 20) return;
+    y[threadIdx.x] = __shfl_down_sync(0xffffffff, x[threadIdx.x], 4);  // MARK lane 20
+}
 __global__ void barrier_that_some_skip(const float *x, float *y, int n) {
     if (threadIdx.x >= 32) return;
     __syncthreads();  // MARK 32 of 64
@@ -168,6 +191,12 @@ __global__ void barrier_outside_its_mask(const float *x, float *y, int n) {
 __global__ void fault_of_arithmetic(const float *x, float *y, int n) {
     y[threadIdx.x] = n / (n - 1);  // MARK
 }
+__global__ void fault_of_a_shift(const float *x, float *y, int n) {
+    y[threadIdx.x] = 1u << 32 * n;  // MARK unsigned int
+}
+__global__ void fault_of_a_conversion(const float *x, float *y, int n) {
+    y[threadIdx.x] = static_cast<unsigned char>(x[threadIdx.x] * 5);  // MARK float unsigned char
+}
 __global__ void assertion(const float *x, float *y, int n) {
     printf("%d\n", threadIdx.x);
     if (threadIdx.x == 9) __trap();
@@ -177,7 +206,7 @@ __global__ void timeout(const float *x, float *y, int n) {
 }
 """
 KERNELS = re.findall(r"__global__ void (\w+)", CASES)
-BLOCKS = {"race_of_blocks": 2}
+BLOCKS = {"race_of_blocks": 2, "fine_lock": 2, "race_of_a_lock_that_does_not_fence": 2}
 OF_THEIR_OWN = ("fine", "timeout", "fault_of_arithmetic")  # a process each
 
 

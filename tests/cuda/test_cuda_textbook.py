@@ -126,3 +126,13 @@ def test_a_largest_number_by_compare_and_swap_reads_what_others_change():
     for seed in range(3):
         Simulator(seed).run(TEXTBOOK, "largestOf", "float", 3, 32, given)
         assert float(given[1][0]) == x.max()
+
+
+@SEEDS
+def test_roundings_end_at_the_largest_integer(seed):
+    x = np.array([2.5, -1.5, 0.25, 3e9, -3e9, np.inf, -np.inf, np.nan, 2147483520, 1e10], np.float32)
+    _, y, u = run(seed, "roundings", 1, 10, x, zeros(10, 4, dtype=np.int32), zeros(10, dtype=np.uint32))
+    wide = np.nan_to_num(x.astype(np.float64))
+    exact = np.stack([np.rint(wide), np.trunc(wide), np.floor(wide), np.ceil(wide)], 1)
+    np.testing.assert_array_equal(y, np.clip(exact, -(2**31), 2**31 - 1))
+    np.testing.assert_array_equal(u, np.clip(np.rint(wide), 0, 2**32 - 1))

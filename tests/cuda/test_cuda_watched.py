@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.kernels.cuda import RaceWarning, SimArray, Simulator, SimulatorError
+from minigan.kernels.cuda.sim.building import FILLED, compiler, knows
 
 SOURCE = r"""
 #include <assert.h>
@@ -29,7 +30,9 @@ __global__ void local_index(float *y, int at) { float s[N] = {}; s[at] = 1; y[0]
 __global__ void device_index(float *y, int at) { table[at] = 1; y[0] = table[0]; }
 __global__ void through_null(float *y) { float *p = y; if (y[0] == 0) p = nullptr; *p = 1; }
 __global__ void divides(int *y, int by) { y[0] = 1 / by; }
+__global__ void divides_smallest(int *y, int by) { y[0] = y[0] / by; }
 __global__ void takes_remainder(int *y, int by) { y[0] = 1 % by; }
+__global__ void forgets_zero(float *x, int n) { float sum; for (int i = 0; i < n; i++) sum += 1; x[threadIdx.x] = sum; }
 __global__ void asserts(float *x, int n) { assert(threadIdx.x < n); x[threadIdx.x] = 1; }
 __global__ void traps(float *x) { if (x[0] == 0) __trap(); }
 __device__ float deep(float *x, int n) { volatile float room[4000]; room[n] = x[0]; return deep(x, n + 1) + room[n]; }
@@ -132,12 +135,20 @@ def test_bounds_of_memory_that_is_no_argument(run, kernel, at, words):
         ("through_null", [device([0])], "writes a null pointer"),
         ("divides", [device([0], np.int32), 0], "divides an integer by zero"),
         ("takes_remainder", [device([0], np.int32), 0], "divides an integer by zero"),
+        ("divides_smallest", [device([-(1 << 31)], np.int32), -1], "or the smallest one by -1"),
         ("asserts", [device([0, 0]), 1], "assertion `threadIdx.x < n` failed"),
     ],
 )
 def test_faults(run, kernel, arguments, words):
     with refused(kernel, words):
         run(kernel, 2, *arguments)
+
+
+@pytest.mark.skipif(not knows(compiler(), FILLED), reason="this compiler cannot fill local variables")
+def test_a_local_variable_that_is_not_set_is_not_zero_by_chance(run):
+    x = device([0])
+    run("forgets_zero", 1, x, 3)
+    assert abs(x[0]) > 1e30
 
 
 def test_faults_without_a_line(run):

@@ -234,6 +234,14 @@ __global__ void votes(const int *x, int *result) {
     int up = __shfl_up_sync(0xffffffff, t, 1);
     result[4 * t + 3] = up + __any_sync(0xffffffff, positive) + 2 * __all_sync(0xffffffff, positive);
 }
+__global__ void roundings(const float *x, int *y, unsigned *u) {
+    int t = threadIdx.x;
+    y[4 * t] = __float2int_rn(x[t]);
+    y[4 * t + 1] = __float2int_rz(x[t]);
+    y[4 * t + 2] = __float2int_rd(x[t]);
+    y[4 * t + 3] = __float2int_ru(x[t]);
+    u[t] = __float2uint_rn(x[t]);
+}
 #ifdef NEVER
 __global__ void notThere(float *x) { x[0] = undefined_name; }
 #endif

@@ -64,7 +64,9 @@ UNSEEN uint64_t exchange(uint64_t word, unsigned lane, const Place *place, unsig
     exchanged[current->number] = word;
     wait(OF_WARP, place, mask);  // all have put
     bool asked = from < block_threads && mask >> lane % WARP & 1, there = asked && fibers[from].state != FINISHED;
-    WITH_WATCH(if (asked && !there && launched->all_races) fail("gets a value from lane %u of its warp, which has returned, at %s:%u", lane, place->file, place->line);)
+    WITH_WATCH(if (asked && !there && launched->all_races)
+                   fail("gets the value of lane %u of its warp, which has returned, at %s:%u", lane, place->file,
+                        place->line);)
     word = there ? exchanged[from] : ~0ull;
     wait(OF_WARP, place + 1, mask);  // all have got
     return word;

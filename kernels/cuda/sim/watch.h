@@ -421,6 +421,19 @@ struct Watch {
     }
 };
 
+// What UndefinedBehaviorSanitizer has found begins with its place in the source; types are four bytes, then words.
+struct Found {
+    const char *file;
+    unsigned line, column;
+    const char *type, *other;
+};
+struct FoundAccess {
+    const char *file;
+    unsigned line, column;
+    const char *type;
+    unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
+};
+
 }  // namespace sim
 
 // ------------------------------------------------------------------------------------------ what g++ calls
@@ -445,39 +458,27 @@ UNSEEN void __tsan_vptr_update(void **, void *) {}
 UNSEEN void __tsan_vptr_read(void **) {}
 UNSEEN char __tsan_atomic8_load(const volatile char *p, int) { return *p; }  // whether a static variable is made
 
-// What UndefinedBehaviorSanitizer has found begins with its place in the source; types are four bytes, then words.
-struct Found {
-    const char *file;
-    unsigned line, column;
-    const char *type, *other;
-};
-struct FoundAccess {
-    const char *file;
-    unsigned line, column;
-    const char *type;
-    unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
-};
 #define SIM_FOUND(place, words, ...)                                                     \
     sim::watching = false;                                                               \
     sim::fail(words ", at %s:%u", __VA_ARGS__ __VA_OPT__(,) (place)->file, (place)->line); \
     sim::stop();
 
-UNSEEN void __ubsan_handle_out_of_bounds(Found *place, void *index) {
+UNSEEN void __ubsan_handle_out_of_bounds(sim::Found *place, void *index) {
     SIM_FOUND(place, "index %td is out of bounds for type %s", (ptrdiff_t)index, place->type + 4)
 }
-UNSEEN void __ubsan_handle_type_mismatch_v1(FoundAccess *place, void *at) {
+UNSEEN void __ubsan_handle_type_mismatch_v1(sim::FoundAccess *place, void *at) {
     if (!place->alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will say more
     if (!place->alignment) { SIM_FOUND(place, "accesses %s out of bounds of its variable", place->type + 4) }
     SIM_FOUND(place, "accesses %s at an address that is not a multiple of %u bytes", place->type + 4,
               1u << place->alignment)
 }
-UNSEEN void __ubsan_handle_divrem_overflow(Found *place, void *, void *) {
+UNSEEN void __ubsan_handle_divrem_overflow(sim::Found *place, void *, void *) {
     SIM_FOUND(place, "divides an integer by zero")
 }
-UNSEEN void __ubsan_handle_shift_out_of_bounds(Found *place, void *, void *by) {
+UNSEEN void __ubsan_handle_shift_out_of_bounds(sim::Found *place, void *, void *by) {
     SIM_FOUND(place, "shifts %s by a number of bits that it does not have", place->type + 4)
 }
-UNSEEN void __ubsan_handle_float_cast_overflow(Found *place, void *) {
+UNSEEN void __ubsan_handle_float_cast_overflow(sim::Found *place, void *) {
     SIM_FOUND(place, "converts a number of type %s that does not fit in %s", place->type + 4, place->other + 4)
 }
 }
