@@ -10,7 +10,7 @@ import numpy as np
 from minigan.errors import DataError
 from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
-from minigan.tool.evaluate import check_files, keep
+from minigan.tool.evaluate import check_files, keep, then_said
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import check_new_file
 from minigan.tool.sample import samples
@@ -43,8 +43,8 @@ def put_together(saved, file):
     """Say what people answered, and write it to a file where one is named."""
     check_files(file, None)
     found = answered(saved)
-    keep(file, found.plain())
-    click.echo(words(found))
+    with then_said(words(found)):
+        keep(file, found.plain())
 
 
 def _page_file(out):

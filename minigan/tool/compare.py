@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import click
-
 from minigan import evaluation, gan
 from minigan.evaluation import Swapped
 from minigan.evaluation.intervals import percent
 from minigan.models import GAN
-from minigan.tool.evaluate import check_files, keep
+from minigan.tool.evaluate import check_files, keep, then_said
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.words import table
 from minigan.training.errors import RunError
@@ -30,8 +28,8 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
     say_notes(learned, train)
     found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
     data = {"data": train.name, "dataset": train.identity.plain()}
-    keep(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
-    click.echo(text_of(found, first, second))
+    with then_said(text_of(found, first, second)):
+        keep(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
 
 
 def loaded(run: str, config: dict) -> GAN:

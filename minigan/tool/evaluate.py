@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -70,8 +71,17 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
             train, test = real_images(source, data_dir, images.shape[1:])
         found = measured(images, weights, train, test, most)
         plain["inception"] = {"file": inception, **found.plain()}
-        keep(file, plain)
-        click.echo(f"\n{inception_words(found)}")
+        with then_said(f"\n{inception_words(found)}"):
+            keep(file, plain)
+
+
+@contextlib.contextmanager
+def then_said(text: str) -> Iterator[None]:
+    """Say what was found after its files are written, or cannot be: whoever sees the words finds the files."""
+    try:
+        yield
+    finally:
+        click.echo(text)
 
 
 def keep(file: str | None, plain: dict) -> None:
@@ -88,14 +98,14 @@ def judged(title, images, model, train, test, seed, adversarial, picture, save):
     if judged_of_either < len(images):
         click.echo(f"note: {judged_of_either:,} of the images are judged, beside as many test images as there are")
     found = evaluation.evaluate(images, model, train, test, seed)
-    save(found.plain())
-    if picture:
-        files.write(Path(picture), grid_png(found.nearest, COLUMNS))
-    click.echo(words(found, title))
+    with then_said(words(found, title)):
+        save(found.plain())
+        if picture:
+            files.write(Path(picture), grid_png(found.nearest, COLUMNS))
     if adversarial:
         apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
-        save({"adversarial": asdict(apart)})
-        click.echo(text_of(apart))
+        with then_said(text_of(apart)):
+            save({"adversarial": asdict(apart)})
 
 
 def check_files(file: str | None, picture: str | None) -> None:

@@ -81,6 +81,7 @@ def folder_for(run: str, out: str | None) -> Path:
     place = path.with_name(f"{path.name}-inside") if out is None else Path(out)
     if place.exists() and not place.is_dir():
         raise RunError(f"{place}: is a file; the pictures need a folder (--out DIR)")
+    files.check_writable(place, place) if place.exists() else files.check_place(place)
     if RunFolder(place).is_run():
         raise RunError(f"{place}: is the folder of a run, in which nothing else is put; choose another one (--out DIR)")
     if place.is_dir() and any(place.glob("*.png")) and not forced():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from minigan.training import files
 from minigan.training.errors import RunError
 
 FORCE = "minigan.force"
@@ -85,5 +86,6 @@ def check_new_file(option: str, path: str | os.PathLike) -> None:
         raise RunError(
             f"{option} {path}: is neither a file nor a new name; files are written whole and then put in place"
         )
+    files.check_writable(path, path.parent)
     if path.exists() and not forced():
         raise RunError(f"{option} {path}: is there already; choose another name, or replace it (--force)")

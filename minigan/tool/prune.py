@@ -13,7 +13,7 @@ from minigan import evaluation, pruning, random, restoration
 from minigan.evaluation import Scores
 from minigan.models import Model
 from minigan.pruning import Pruned
-from minigan.tool.evaluate import check_files, keep, loaded_judge
+from minigan.tool.evaluate import check_files, keep, loaded_judge, then_said
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes
 from minigan.tool.options import forced
 from minigan.tool.words import table
@@ -59,11 +59,11 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
             pruned = pruning.prune(network, share, scope)
         columns[name] = {**judged(model), "deflated": pruning.deflated_size(network)}
     plain = {"run": folder, "player": player, "seed": seed, **pruned.plain(), **columns}
-    keep(file, plain)
-    if out:
-        keep_run(model, player, folder, out, plain)
-    click.echo(f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})\n")
-    click.echo(f"{table_of_layers(pruned)}\n\n{table_of_scores(columns)}")
+    zeros = f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})"
+    with then_said(f"{zeros}\n\n{table_of_layers(pruned)}\n\n{table_of_scores(columns)}"):
+        keep(file, plain)
+        if out:
+            keep_run(model, player, folder, out, plain)
     if out:
         click.echo(f"the pruned run is in {out}")
 

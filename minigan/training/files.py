@@ -29,6 +29,22 @@ def write(path: Path, content: bytes) -> None:
         remove(beside)  # where anything, Ctrl-C too, came before it was renamed
 
 
+def check_place(path: Path) -> None:
+    """Raise RunError where nothing can be made at a path that is not there, as far as that is known beforehand."""
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        raise RunError(f"{path}: cannot be made, {parent} is a file")
+    check_writable(path, parent)
+
+
+def check_writable(path: Path, folder: Path) -> None:
+    """Raise RunError, about a path, where nothing can be made in or removed from a folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RunError(f"{path}: cannot be written, {folder.absolute()} is not writable")
+
+
 def failure(path: Path, error: OSError) -> RunError:
     """The error for a file that could not be written, in words."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

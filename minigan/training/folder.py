@@ -54,12 +54,13 @@ class RunFolder:
         self._check_name()
         try:
             if not path.exists():
-                return self._check_parent()
+                return files.check_place(path)
             if not path.is_dir():
                 raise RunError(f"{path}: is a file; a run needs a folder of its own (--out DIR)")
             lock = Lock(self / LOCK)
             if lock.is_held():
                 raise self._in_use(lock)
+            files.check_writable(path, path)
             return self._check_replaceable(force)
         except RunError:
             raise
@@ -166,15 +167,6 @@ class RunFolder:
                 f"{self.path}: {path.parent} is a run, in which folders of this name are temporary; "
                 "choose another one (--out)"
             )
-
-    def _check_parent(self):
-        parent = self.path.absolute().parent
-        while not parent.exists():
-            parent = parent.parent
-        if not parent.is_dir():
-            raise RunError(f"{self.path}: cannot be made, {parent} is a file")
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise RunError(f"{self.path}: cannot be made, {parent} is not writable")
 
     # ------------------------------------------------------------------------------- writing and reading
 
@@ -310,6 +302,9 @@ class Claim:
             try:
                 replacing.commit(self.folder, self.place.path)
             except OSError as error:
+                if moving := replacing.where(self.folder):
+                    self.replaces = False
+                    self.place = RunFolder(moving) if (moving / WEIGHTS).exists() else self.folder
                 raise files.failure(self.folder.path, error) from error
             self.place, self.replaces = self.folder, False
 

@@ -229,8 +229,10 @@ class Recorder(Callback):
     def _commit(self, trainer):
         """Replace the run that was there, unless this one has no weights of its last step."""
         if self.saved == trainer.step:
-            self.claim.commit()
-            self.place = self.claim.place
+            try:
+                self.claim.commit()
+            finally:
+                self.place = self.claim.place
 
     def _where_weights_are(self):
         if self.saved is None:

@@ -41,7 +41,14 @@ def begin(folder: RunFolder, weights: str) -> Path:
 
 
 def commit(folder: RunFolder, place: Path) -> None:
-    """Put the new run in the old one's place."""
+    """Put the new run in the old one's place.
+
+    raises RunError, before anything is decided, where a folder of the old run is not writable
+    """
+    for inner in (each for each in place.rglob("*") if each.is_dir()):
+        target = folder / str(inner.relative_to(place))
+        target.mkdir(exist_ok=True)
+        files.check_writable(folder.path, target)
     os.rename(place, folder / WHOLE)
     files.flush_folder(folder.path)
     finish(folder)
@@ -49,7 +56,12 @@ def commit(folder: RunFolder, place: Path) -> None:
 
 def is_cut_off(folder: RunFolder) -> bool:
     """Whether a run was decided to be in place, but has not been moved there."""
-    return os.path.exists(folder / WHOLE) or os.path.exists(folder / MOVING)
+    return where(folder) is not None
+
+
+def where(folder: RunFolder) -> Path | None:
+    """Where the files of a new run are that was decided to be in place, until they are moved there."""
+    return next((place for place in (folder / WHOLE, folder / MOVING) if place.exists()), None)
 
 
 def finish(folder: RunFolder) -> None:

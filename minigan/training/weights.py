@@ -6,6 +6,7 @@ The header keeps a SHA-256 of the rest of it and of all arrays, so that a file t
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
         raise RunError(f"{path}: there is no such file; a run has one once it has trained")
     if not path.is_file():
         raise RunError(f"{path}: not a regular file")
+    if not os.access(path, os.R_OK):  # the library would say that there is no such file
+        raise RunError(f"{path}: cannot be read (Permission denied)")
     try:
         with _safetensors().safe_open(path, framework="numpy") as file:
             metadata, arrays = file.metadata() or {}, {}

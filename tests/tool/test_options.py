@@ -109,6 +109,15 @@ def test_what_is_there_is_replaced_only_by_force(tool, tmp_path, name, option, f
     assert (place.read_bytes() == b"mine") == (outcome.code != 0)
 
 
+@pytest.mark.parametrize(("name", "option", "file"), FILES)
+def test_a_folder_that_is_not_writable_is_named_before_any_work(tool, tmp_path, monkeypatch, name, option, file):
+    keep_run(tmp_path / "run", models.build("mlp-gan", (8, 8, 1)), data="nothing-here")
+    monkeypatch.setattr("minigan.training.files.os.access", lambda path, mode: not mode & os.W_OK)
+    outcome = tool(name, *(["run", "run"] if name == "compare" else ["run"]), option, file)
+    assert outcome.code == 1
+    assert outcome.err.endswith(f" cannot be written, {tmp_path} is not writable\n")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="there are no devices of that kind")
 def test_a_device_is_never_replaced_by_a_file(tool, tmp_path):
     keep_run(tmp_path / "run", models.build("mlp-gan", (8, 8, 1)), data="nothing-here")

@@ -10,6 +10,7 @@ from commands import SMALL, draw_folder
 
 import minigan as mg
 from minigan.tool.__main__ import main
+from minigan.training import RunError, files
 from minigan.training.streams import Steady
 
 
@@ -132,10 +133,26 @@ def test_a_name_without_letters_for_it_is_written_by_its_codes(tmp_path):
     assert (tmp_path / "file").read_text() == "caf\\xe9 \\udcff\nmore\n"
 
 
+FIGURES = "evaluate", "compare", "prune"
+
+
+@pytest.mark.parametrize("command", FIGURES)
+def test_figures_whose_file_cannot_be_written_are_said(runs, tmp_path, monkeypatch, capsys, command):
+    def full(path, content):
+        raise RunError(f"{path}: the disk is full; make room on it")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "write", full)
+    assert main([command, *(argument.format(runs=runs) for argument in COMMANDS[command][0])]) == 1
+    said = capsys.readouterr()
+    assert "95%" in said.out or "Frechet" in said.out
+    assert said.err == "error: found: the disk is full; make room on it\n"
+
+
 def test_figures_are_written_before_the_words(runs, tmp_path, monkeypatch):
     """Whoever sees the words finds the file: of each command that writes figures."""
     monkeypatch.chdir(tmp_path)
-    for command in ("evaluate", "compare", "prune"):
+    for command in FIGURES:
         there = []
 
         class Watching(Failing):

@@ -6,6 +6,7 @@ on nothing it does reaches the disk, no clean-up either, and the system releases
 
 import builtins
 import contextlib
+import errno
 import itertools
 import os
 import shutil
@@ -232,6 +233,34 @@ def test_a_new_run_that_failed_with_weights_is_kept_beside_the_old_one(tmp_path,
     assert (place / "new-run" / "weights.safetensors").is_file()
     train(place, 8, force=True)
     assert content(place) == runs["new"]
+
+
+def test_a_replacement_that_is_not_let_into_a_folder_changes_nothing(tmp_path, disk, runs, monkeypatch):
+    place = copied(runs["old"], tmp_path / "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != place / "samples")
+    with pytest.raises(RunError, match="samples is not writable") as caught:
+        train(place, 8, force=True)
+    assert held(place) == runs["old"]
+    assert caught.value.__notes__ == [
+        f"The weights of step 3 are in {place / 'new-run' / 'weights.safetensors'}.",
+        f"The run that was to be replaced is still in {place}.",
+    ]
+
+
+def test_a_replacement_that_is_cut_off_says_where_the_weights_are(tmp_path, disk, runs, monkeypatch):
+    def refused(file, target, real=os.replace):
+        if file.parent.parent.name == "new-run-moving":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(file, target)
+
+    place = copied(runs["old"], tmp_path / "run")
+    with monkeypatch.context() as patched, pytest.raises(RunError, match="Permission denied") as caught:
+        patched.setattr(os, "replace", refused)
+        train(place, 8, force=True)
+    kept = place / "new-run-moving" / "weights.safetensors"
+    assert caught.value.__notes__ == [f"The weights of step 3 are in {kept}."]
+    assert kept.is_file()
+    assert held(place) == runs["new"]
 
 
 def test_files_of_others_stay_through_a_replacement(tmp_path, disk, runs):
