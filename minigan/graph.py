@@ -172,7 +172,7 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
             else:
                 arrays.append(arg)
                 if kind is not ndarray and kind in _LOOKED_AT:
-                    if kind is np.ma.MaskedArray:
+                    if kind in _NOT_PLAIN:
                         arrays[-1] = unmasked(arg)
                     else:
                         _no_tensor_in(call, arg)
@@ -229,7 +229,8 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
 
 
 _SEQUENCES = {list, tuple, dict}
-_LOOKED_AT = {*_SEQUENCES, np.ma.MaskedArray}
+_NOT_PLAIN = {np.ma.MaskedArray, np.matrix}  # their methods and operators mean something else
+_LOOKED_AT = {*_SEQUENCES, *_NOT_PLAIN}
 _CHANGEABLE = {list, ndarray}
 _INDICES = {"index", "indices"}  # the callers of primitives have copied these already
 

@@ -194,7 +194,7 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
 
 
 def unmasked(array) -> np.ndarray:
-    """A masked array as a plain one. Raises DtypeError where some of its values are masked."""
+    """A masked array, or a matrix, as a plain one. Raises DtypeError where some of its values are masked."""
     if np.ma.is_masked(array):
         raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
     return np.asarray(array)

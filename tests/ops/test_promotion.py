@@ -162,6 +162,31 @@ def test_what_a_mask_hides_is_never_computed_with(hidden):
         assert type(y.data) is np.ndarray
 
 
+MATRICES = {  # as SciPy's sparse.todense() makes them: * multiplies them as matrices, and sums keep two axes
+    "multiply": mg.multiply,
+    "mean_squared_error": mg.mean_squared_error,
+    "binary_cross_entropy_with_logits": mg.binary_cross_entropy_with_logits,
+    "standard_normal_divergence": mg.standard_normal_divergence,
+    "softmax": lambda x, y: mg.multiply(mg.softmax(y), mg.softmax(x)),
+    "sum": lambda x, y: mg.divide(x, mg.sum(y, axis=0)),
+    "expand_dims": lambda x, y: mg.add(x, mg.expand_dims(y, 0)),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_matrix_is_an_array_of_two_axes(name):
+    call, values = MATRICES[name], np.random.default_rng(0).random((3, 3), np.float32)
+    matrix, plain = values.view(np.matrix), values.T.copy()
+    for given in ((matrix, plain), (plain, matrix), (matrix, matrix)):
+        expected = call(*map(np.asarray, given))
+        assert type(result := call(*given)) is type(expected)
+        np.testing.assert_array_equal(result, expected)
+    x, y = (mg.tensor(plain, requires_grad=True) for _ in range(2))
+    mg.backward(mg.sum(call(x, matrix)))
+    mg.backward(mg.sum(call(y, np.asarray(matrix))))
+    np.testing.assert_array_equal(x.grad, y.grad)
+
+
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2"])
 def test_a_tensor_has_the_byte_order_of_the_processor(dtype):
     x = mg.tensor(np.array([1, 2], dtype))
