@@ -275,7 +275,7 @@ def make_numbered(parent: str | os.PathLike, name: str) -> Path:
             continue
         except FileExistsError as error:
             if not path.parent.is_dir():
-                raise RunError(f"{path}: cannot be made, {path.parent} is a file") from error
+                raise RunError(f"{path}: cannot be made, {path.parent} is not a folder") from error
             path, number = Path(parent) / f"{name}-{number}", number + 1
         except OSError as error:
             raise files.failure(path, error) from error

@@ -137,8 +137,10 @@ class Recorder(Simulator):
         self.ran.add((file, kernel))
 
 
-def main(sanitizer, file, real):
+def main(sanitizer, real):
+    """Run the cases of all files, each followed by a line of the kernels of its file that have run."""
     recorder = Recorder(1, sanitizer)
     register(SimArray, recorder)
-    CASES[file](Maker(DTYPES[real], sanitizer == "thread"))
-    print(*(kernel for where, kernel in sorted(recorder.ran) if where == file))
+    for file, case in CASES.items():
+        case(Maker(DTYPES[real], sanitizer == "thread"))
+        print(file, *(kernel for where, kernel in sorted(recorder.ran) if where == file), flush=True)

@@ -1,5 +1,6 @@
 """The device sim does what CUDA does, and says so where a kernel does what none may."""
 
+import json
 import re
 
 import numpy as np
@@ -350,60 +351,57 @@ def test_a_kernel_that_does_not_compile_shows_the_words_of_the_compiler(tmp_path
         Simulator().run(str(file), "wrong", "float", (1,), (1,), [array([0])])
 
 
-# Kernels under the sanitizers: the source, a kernel, its arguments: of a list an array of its own size, or a number
+# Kernels under a sanitizer, each in a child of one process, as that takes long to start: its name, blocks, threads and
+# arguments, of a list an array of its own size, or a number
 PROGRAM = """
-import sys
+import json, os, sys
 import numpy as np
-from minigan.kernels.cuda import RaceWarning, SimArray, Simulator, SimulatorError
+from minigan.kernels.cuda import SimArray, Simulator
 
-source, sanitizer, kernel, blocks, threads, *arguments = sys.argv[1:]
-values = [np.int64(a[1:]) if a[0] == "n" else np.arange(int(a), dtype=np.float32).view(SimArray) for a in arguments]
-Simulator(3, sanitizer).run(source, kernel, "float", (int(blocks),), (int(threads),), values)
-print("ran to the end")
+source, sanitizer, cases = sys.argv[1:]
+simulator = Simulator(3, sanitizer)
+simulator.run(source, "adds", "float", (1,), (1,), [np.zeros(1, np.float32).view(SimArray)])  # compiled once
+for kernel, blocks, threads, arguments in json.loads(cases):
+    print("NEXT", file=sys.stderr, flush=True)
+    child = os.fork()
+    if child == 0:
+        values = [np.int64(a[1:]) if isinstance(a, str) else np.arange(a, dtype=np.float32) for a in arguments]
+        values = [value.view(SimArray) if value.ndim else value for value in values]
+        simulator.run(source, kernel, "float", (blocks,), (threads,), values)
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+OUTSIDE = [
+    ("next_element", 1, 8, (8, 8, "n0"), None),
+    ("next_element", 1, 8, (8, 8, "n1"), "heap-buffer-overflow(.|\n)*READ of size 4"),
+    ("next_element", 1, 8, (8, 8, "n-1"), "heap-buffer-overflow(.|\n)*READ of size 4"),
+    ("to_next_element", 1, 8, (8, 8, "n1"), "heap-buffer-overflow(.|\n)*WRITE of size 4"),
+    ("past_shared_memory", 1, 8, (8, "n248"), None),
+    ("past_shared_memory", 1, 8, (8, "n249"), "global-buffer-overflow(.|\n)*WRITE of size 4"),
+    ("reversed", 1, 8, (8, 8), None),
+    ("running_sums", 1, 8, (8, 8), None),
+]
+NOT_ORDERED = [
+    ("reversed", 1, 64, (64, 64), None),
+    ("running_sums", 1, 64, (64, 64), None),
+    ("reversed_in_warps", 1, 64, (64, 64), None),
+    ("reversed_across_warps", 1, 64, (64, 64), "data race"),
+    ("reversed_without_barrier", 1, 64, (64, 64), "data race"),
+    ("adds", 1, 64, (64,), None),
+    ("adds", 2, 64, (64,), "data race"),
+    ("past_shared_memory", 3, 64, (64, "n0"), "data race"),  # of x: its shared memory is each block's own
+]
 
 
-@pytest.mark.parametrize(
-    ("kernel", "arguments", "report"),
-    [
-        ("next_element", (8, 8, "n0"), None),
-        ("next_element", (8, 8, "n1"), "heap-buffer-overflow(.|\n)*READ of size 4"),
-        ("next_element", (8, 8, "n-1"), "heap-buffer-overflow(.|\n)*READ of size 4"),
-        ("to_next_element", (8, 8, "n1"), "heap-buffer-overflow(.|\n)*WRITE of size 4"),
-        ("past_shared_memory", (8, "n248"), None),
-        ("past_shared_memory", (8, "n249"), "global-buffer-overflow(.|\n)*WRITE of size 4"),
-        ("reversed", (8, 8), None),
-        ("running_sums", (8, 8), None),
-    ],
-)
-def test_address_sanitizer_sees_what_is_outside_a_buffer(source, kernel, arguments, report):
-    assert_reported(run_under("address", PROGRAM, source, "address", kernel, 1, 8, *arguments), report, kernel)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "blocks", "arguments", "report"),
-    [
-        ("reversed", 1, (64, 64), None),
-        ("running_sums", 1, (64, 64), None),
-        ("reversed_in_warps", 1, (64, 64), None),
-        ("reversed_across_warps", 1, (64, 64), "data race"),
-        ("reversed_without_barrier", 1, (64, 64), "data race"),
-        ("adds", 1, (64,), None),
-        ("adds", 2, (64,), "data race"),
-        ("past_shared_memory", 3, (64, "n0"), "data race"),  # of x: its shared memory is each block's own
-    ],
-)
-def test_thread_sanitizer_sees_what_nothing_orders(source, kernel, blocks, arguments, report):
-    assert_reported(run_under("thread", PROGRAM, source, "thread", kernel, blocks, 64, *arguments), report, kernel)
-
-
-def assert_reported(done, report, kernel):
-    """The sanitizer has reported this, and where, or nothing."""
-    if report is None:
-        assert done.stdout == "ran to the end\n", done.stderr
-        assert done.returncode == 0, done.stderr
-        assert "ERROR" not in done.stderr
-    else:
-        assert done.returncode != 0
-        assert re.search(report, done.stderr), done.stderr
-        assert re.search(rf" {kernel}\b.*kernels\.cu:\d+", done.stderr), done.stderr
+@pytest.mark.parametrize(("sanitizer", "cases"), [("address", OUTSIDE), ("thread", NOT_ORDERED)])
+def test_a_sanitizer_sees_what_is_outside_a_buffer_or_what_nothing_orders(source, sanitizer, cases):
+    done = run_under(sanitizer, PROGRAM, source, sanitizer, json.dumps([case[:-1] for case in cases]))
+    first, *reports = done.stderr.split("NEXT\n")
+    assert (done.returncode, first) == (0, ""), done.stderr
+    for (kernel, *_, report), code, found in zip(cases, done.stdout.split(), reports, strict=True):
+        if report is None:
+            assert (code, found) == ("0", ""), kernel
+        else:
+            assert code != "0", kernel
+            assert re.search(report, found), found
+            assert re.search(rf" {kernel}\b.*kernels\.cu:\d+", found), found

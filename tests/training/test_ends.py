@@ -138,7 +138,7 @@ def test_weights_are_written_before_anything_is_measured_or_drawn(tmp_path, monk
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_equal_runs_leave_equal_files(tmp_path, kind):
+def test_equal_runs_leave_equal_files(tmp_path, quick, kind):
     for run in ("one", "two"):
         KINDS[kind](out=tmp_path / run)
     for file in sorted(file for file in (tmp_path / "one").rglob("*") if file.is_file()):

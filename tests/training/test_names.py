@@ -13,6 +13,7 @@ import minigan as mg
 from minigan.classifier import pictures
 from minigan.classifier.trainer import MATRIX
 from minigan.data import Dataset
+from minigan.inside import pictures as inside
 from minigan.inside.pictures import rows
 from minigan.training.drawing import LONGEST, printable
 from minigan.training.folder import RunFolder
@@ -24,6 +25,15 @@ AWKWARD = [
     "🐈‍⬛", "é", "x" * 5000, "\ufffe",
 ]  # fmt: skip
 NAMES = st.sampled_from(AWKWARD) | st.text(st.characters(codec=None), max_size=12)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def coarse():
+    """Pictures of few pixels, which are drawn in a quarter of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (pictures, inside):
+            patch.setattr(module, "DPI", 40)
+        yield
 
 
 def size_of(content, tmp_path):
@@ -75,7 +85,7 @@ def test_a_confusion_matrix_has_a_size_that_is_bounded(tmp_path, count):
     matrix = np.zeros((count, count), int)
     matrix[0, -1] = 3
     content = pictures.confusion(matrix, [f"class {number}" for number in range(count)])
-    assert max(size_of(content, tmp_path)) < 160 * (pictures.WIDE + 6)
+    assert max(size_of(content, tmp_path)) < pictures.DPI * (pictures.WIDE + 6)
     if count > 1:
         pixels = np.array(PIL.Image.open(tmp_path / "picture.png").convert("RGB")).astype(int)
         assert (pixels[..., 0] - pixels[..., 2] > 60).any()  # the one mistake is seen in any of them
