@@ -39,9 +39,7 @@ def samples(run: str, count: int, seed: int, label: int | None = None) -> np.nda
 
     raises RunError where the model is of a kind that makes none, TrainingError for a class that it does not have
     """
-    kind = RunFolder(run).config().get("kind", "gan")
-    if kind not in KINDS:
-        raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
+    kind = kind_of(run, RunFolder(run).config())
     module = importlib.import_module(f"minigan.{kind}")
     model = module.load(run)
     if label is None:
@@ -49,6 +47,14 @@ def samples(run: str, count: int, seed: int, label: int | None = None) -> np.nda
     if kind != "gan":
         raise TrainingError(f"sample: {model.name} knows no classes, so it makes no images of class {label}")
     return module.sample(model, count, seed, label)
+
+
+def kind_of(run: str, config: dict) -> str:
+    """The kind of a run's model. Raises RunError for one that makes no images from noise."""
+    kind = config.get("kind", "gan")
+    if kind not in KINDS:
+        raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
+    return kind
 
 
 def npz(images: np.ndarray) -> bytes:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
+from commands import keep_run
 
 import minigan as mg
 
@@ -111,3 +112,14 @@ def test_the_list_says_what_kind_each_model_is(tool):
     lines = {line.split()[0]: line.split()[1] for line in tool("models").out.splitlines()}
     assert lines == {name: mg.models.kind_of(name) for name in mg.models.available()}
     assert lines["cnn"] == "classifier"
+
+
+@pytest.mark.parametrize(
+    "command", [("sample", "run", "--out", "x.png"), ("evaluate", "run"), ("ask", "run", "--out", "x.html")]
+)
+def test_a_run_that_makes_no_images_is_refused_before_anything_else_is_asked_for(tool, command):
+    """As a classifier to judge by, which has to be trained, or the place of real images."""
+    keep_run("run", mg.models.build("deconvnet", (8, 8, 1)), data="nothing-here")
+    outcome = tool(*command)
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: run: a run of a restoration, which makes no images from nothing"), outcome.err
