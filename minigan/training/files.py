@@ -35,7 +35,7 @@ def check_place(path: Path) -> None:
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir():
-        raise RunError(f"{path}: cannot be made, {parent} is a file")
+        raise RunError(f"{path}: cannot be made, {parent} is not a folder")
     check_writable(path, parent)
 
 

@@ -48,10 +48,6 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     if not os.access(path, os.R_OK):  # the library would say that there is no such file
         raise RunError(f"{path}: cannot be read (Permission denied)")
     try:
-        open(path, "rb").close()  # the library says of any file that it may not read that there is none
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
         with _safetensors().safe_open(path, framework="numpy") as file:
             metadata, arrays = file.metadata() or {}, {}
             for name in file.keys():  # noqa: SIM118
