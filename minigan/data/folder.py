@@ -1,5 +1,6 @@
 """Any folder of images, or a tar archive of one, as a data set."""
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -180,8 +181,9 @@ def find(place: Path) -> tuple[list[str], LeftOut]:
 def _is_config(member: Member) -> bool:
     if PurePosixPath(member.name).name != CONFIG:
         return False
-    with member.open() as file:
+    with contextlib.suppress(DataError), member.open() as file:
         return RUN_MARK in file.read(1024)
+    return False
 
 
 def _is_within(name: str, folders: set[str]) -> bool:

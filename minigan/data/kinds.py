@@ -1,10 +1,12 @@
 """Which files are images that are read here: by their ending, or else by how they begin."""
 
 import warnings
+from typing import BinaryIO
 
 from minigan.data.archive import Member
 from minigan.data.decoding import FORMATS
 from minigan.data.pixels import pillow
+from minigan.errors import DataError
 
 UNMARKED = ("DIB", "ICO", "PCX")  # begin as many other files do, so that only an ending tells
 
@@ -23,7 +25,14 @@ class Kinds:
         """Whether a file is an image, whole or damaged. Files that end as images do are not looked at."""
         if member.name.lower().endswith(self.endings):
             return True
-        with member.open() as file, warnings.catch_warnings():
+        try:
+            with member.open() as file:
+                return self._begins_as_an_image(file)
+        except DataError:  # it cannot be opened, as nobody may, or it has gone
+            return False
+
+    def _begins_as_an_image(self, file: BinaryIO) -> bool:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 self.module.open(file, formats=self.marked).close()

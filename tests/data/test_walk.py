@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from data_files import image_bytes, tar_bytes, write_tree
 
-from minigan.data import image_folder, load, reading
+from minigan.data import archive, image_folder, load, reading
 from minigan.data.walk import SYSTEM_FOLDERS
 from minigan.errors import DataError
 from minigan.training.folder import CONFIG, FORMAT
@@ -245,6 +245,24 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(DataError, match="dog: Permission denied"):
         image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cat/notes.txt", "cat/9", "config.json", "cat/9.png"])
+def test_a_file_that_cannot_be_opened_is_left_out_unless_it_ends_as_an_image(tmp_path, monkeypatch, name):
+    write_tree(tmp_path, {**PETS, name: b""})
+    opened = archive.open_regular
+
+    def refuse(path):
+        if path == tmp_path / name:
+            raise PermissionError(13, "Permission denied")
+        return opened(path)
+
+    monkeypatch.setattr(archive, "open_regular", refuse)
+    if name.endswith("png"):
+        with pytest.raises(DataError, match=r"1 of \d images cannot be read(.|\n)*Permission denied"):
+            image_folder(tmp_path)
+    else:
+        assert image_folder(tmp_path).left_out.words() == f"1 file: not readable as an image ({name})"
 
 
 def test_a_folder_without_files_is_counted(tmp_path):
