@@ -59,13 +59,15 @@ class Learned:
         if self.identity is None:
             raise RunError(f"{self.run}: config.json calls its images {self.name}, which may be any; {say}")
         kind, path = self.identity.kind, self.identity.path
-        if kind in SETS:
-            return kind, path if data_dir is None else data_dir
-        if path is None:
+        is_set = kind in SETS
+        if is_set and data_dir is not None:
+            return kind, data_dir
+        if path is None and not is_set:
             raise RunError(f"{self.run}: learned from {self}; {say}")
-        if not Path(path).exists():
+        if path is not None and not Path(path).exists():
+            say = "say where its files are (--data-dir DIR)" if is_set else say
             raise RunError(f"{self.run}: learned from {self}, which is no longer there; {say}")
-        return path, data_dir
+        return (kind, path) if is_set else (path, data_dir)
 
     def check_classes(self, dataset: Dataset) -> None:
         """Raise RunError where a classifier's classes are not those that the labels of a set mean."""
