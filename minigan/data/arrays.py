@@ -54,6 +54,8 @@ def check_channels(call: str, images: np.ndarray, what: str = "images") -> None:
         2: "grey with alpha becomes grey by images[..., :1]",
         4: "RGBA becomes colour by images[..., :3]",
     }.get(channels, "choose the channels to train on")
+    if channels > 4 and images.shape[2] in GREY_OR_COLOUR:
+        how = "images come first here: images.transpose(3, 0, 1, 2)"
     if images.shape[1] in (*GREY_OR_COLOUR, 4) and channels > 4:
         how = "channels come last here: images.transpose(0, 2, 3, 1)"
     raise DataError(
@@ -76,7 +78,7 @@ def labels_from(call: str, given, count: int, classes: int | None = None, what: 
             raise DataError(f"{call}: {what} are a list that is no array, but they are {expected}") from error
     labels = _plain(call, given, what, expected)
     if labels.dtype.kind not in "iub" and labels.size:
-        raise DataError(f"{call}: {what} are {labels.dtype}, but they are {expected}{_how_to_number(labels)}")
+        raise DataError(f"{call}: {what} are {labels.dtype}, but they are {expected}{how_to_number(labels)}")
     if labels.shape != (count,):
         how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 and labels.shape[1] > 1 else ""
         how = "; labels.ravel() does it" if labels.shape == (count, 1) else how
@@ -152,7 +154,7 @@ def _check_scale(call, images, what, scale):
         )
 
 
-def _how_to_number(labels):
+def how_to_number(labels: np.ndarray) -> str:
     """How labels of another dtype become numbers of classes."""
     if labels.dtype.kind in "US":
         return "; number words by classes, labels = np.unique(labels, return_inverse=True)"

@@ -12,7 +12,7 @@ import numpy as np
 
 from minigan.data import identity
 from minigan.data.archive import is_zip, members
-from minigan.data.arrays import MOST_CLASSES, check_channels, images_from
+from minigan.data.arrays import MOST_CLASSES, check_channels, how_to_number, images_from
 from minigan.data.compressed import errors_named, read_at_most
 from minigan.data.dataset import Dataset
 from minigan.data.folder import spread, title
@@ -117,7 +117,7 @@ def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
     rest = []
     for name in names:
         words = [name.lower(), *_words(name)]
-        role = next((role for role, known in (("images", IMAGES), ("labels", LABELS)) if set(words) & set(known)), None)
+        role = next((role for role, known in (("labels", LABELS), ("images", IMAGES)) if set(words) & set(known)), None)
         split = next((split for word in words if (split := TEST if word == "t10k" else split_named(word))), TRAIN)
         if role is None:
             rest.append(name)
@@ -161,7 +161,7 @@ def _labels(path: Path, name: str, arrays: Arrays) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iubU":
-        how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 else ""
+        how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 else how_to_number(labels)
         raise DataError(
             f"{path}: {name} is {labels.dtype} {labels.shape}, but labels are (N,), whole numbers or words{how}"
         )

@@ -57,7 +57,8 @@ class Source:
     def plain(self) -> dict:
         """What config.json records: a name, how many images, and what they are."""
         if self.dataset is None:
-            identity = Identity("array", None, of_arrays(self.images, self.labels), (), len(self.images))
+            classes = () if self.labels is None else tuple(map(str, range(int(self.labels.max()) + 1)))
+            identity = Identity("array", None, of_arrays(self.images, self.labels), classes, len(self.images))
         else:
             identity = self.dataset.identity
         return {"data": self.name, "images": len(self.images), "dataset": identity.plain()}

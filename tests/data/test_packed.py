@@ -31,6 +31,8 @@ def named_arrays(draw):
                 ("train_images", "train_labels", "test_images", "test_labels"),
                 ("arr_0", "arr_1", None, None),
                 ("data", "target", None, None),
+                ("image_data", "label_data", None, None),
+                ("data_X_train", "data_y_train", "data_X_test", "data_y_test"),
             ]
         )
     )
@@ -165,7 +167,9 @@ def test_arrays_beside_images_are_left_out(tmp_path, image):
         ({"images": GREY[:0]}, "there are no images in it"),
         ({"images": GREY, "labels": LABELS[:5]}, "12 images, but 5 labels in labels"),
         ({"images": GREY, "labels": np.eye(12)}, r"one-hot rows become numbers by labels\.argmax\(1\)"),
-        ({"images": GREY, "labels": LABELS / 2}, "whole numbers or words"),
+        ({"images": GREY, "labels": LABELS / 2}, "whole numbers or words$"),
+        ({"images": GREY, "labels": LABELS / 1}, r"whole numbers or words; labels\.astype\(int\) makes them so"),
+        ({"X": COLOUR.transpose(1, 2, 3, 0)}, r"images come first here: images\.transpose\(3, 0, 1, 2\)"),
         ({"images": GREY, "x_train": GREY}, "images and x_train are both train images; keep one"),
         ({"a": GREY, "b": GREY}, "no array in it is named as training images; name them images and labels"),
         ({"images": np.array([None] * 3, object)}, "it holds object, but .* objects are not read"),

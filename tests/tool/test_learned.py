@@ -189,6 +189,17 @@ def test_arrays_are_asked_for(runs):
     assert "runs/array: learned from an array of 40 images; say where its images are (--data SOURCE)" in outcome.err
 
 
+def test_a_classifier_that_learned_from_arrays_judges_the_same_images_in_a_file(runs):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    labels = np.arange(40) % 3
+    np.savez("pets.npz", images=images, labels=labels)
+    mg.classifier.fit("cnn", images, labels=labels, steps=1, batch=8, out="runs/cnn-array")
+    for command in (("prune", "runs/cnn-array"), ("inspect", "runs/cnn-array", "--out", "seen")):
+        outcome = runs(*command, "--data", "pets.npz")
+        assert outcome.code == 0, outcome.err
+        assert "; here" not in outcome.out
+
+
 def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
     mg.gan.fit("mlp-gan", mg.data.load("./glyphs")[:40], steps=1, batch=8, out="runs/part")
     outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
