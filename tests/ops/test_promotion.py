@@ -177,9 +177,9 @@ MATRICES = {  # as SciPy's sparse.todense() makes them: * multiplies them as mat
 def test_a_matrix_is_an_array_of_two_axes(name):
     call, values = MATRICES[name], np.random.default_rng(0).random((3, 3), np.float32)
     matrix, plain = values.view(np.matrix), values.T.copy()
-    for given in ((matrix, plain), (plain, matrix), (matrix, matrix)):
-        expected = call(*map(np.asarray, given))
-        assert type(result := call(*given)) is type(expected)
+    for pair in ((matrix, plain), (plain, matrix), (matrix, matrix)):
+        expected, result = call(*map(np.asarray, pair)), call(*pair)
+        assert type(result) is type(expected)
         np.testing.assert_array_equal(result, expected)
     x, y = (mg.tensor(plain, requires_grad=True) for _ in range(2))
     mg.backward(mg.sum(call(x, matrix)))
