@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from minigan.errors import DtypeError, UnknownNameError
-from minigan.kernels.cuda import check
+from minigan.kernels.cuda import SimArray, check
 from minigan.kernels.cuda.sim import checking
 
 CASES = r"""
@@ -47,6 +47,9 @@ __global__ void fine(const float *x, float *y, int n) {
     s[threadIdx.x] = x[threadIdx.x];
     __syncthreads();
     y[threadIdx.x] = s[N - 1 - threadIdx.x];
+}
+__global__ void fine_copy(const float *x, float *y, int n) {
+    y[threadIdx.x] = x[threadIdx.x];
 }
 __global__ void fine_lock(const float *x, float *y, int n) {
     for (bool waits = true; waits;) {
@@ -266,6 +269,18 @@ def test_what_does_not_compile_and_what_is_not_taken(source, tmp_path):
         check(source, "fine", 1, 1, x.astype(int), x, 1)
     with pytest.raises(UnknownNameError, match="fime"):
         check(str(source), "fime", 1, 1)
+
+
+def test_arrays_that_share_memory_are_checked_as_such(source, here):
+    memory = np.arange(100, dtype=np.float32)
+    begin = -memory.ctypes.data // 4 % 4  # where it is aligned
+    x = memory[begin : begin + 64]
+    for y, kind in ((x[:], ""), (memory[begin + 2 :], "race"), (memory[begin + 2 :].copy(), "")):
+        assert check(source, "fine_copy", 1, 64, x, y, 1).kind == kind
+        assert check(source, "fine_copy", 1, 30, memory[40:].view(SimArray), y[:30].view(SimArray), 1)
+    for by, kind in ((0, ""), (1, "alignment"), (4, "")):
+        assert check(source, "alignment_of_reads", 1, 1, memory[begin + by :], np.zeros(1, np.float32), 0).kind == kind
+    np.testing.assert_array_equal(memory, np.arange(100))
 
 
 def test_the_kernels_of_this_package_can_be_checked_too(here):

@@ -22,7 +22,9 @@ from minigan.kernels.cuda.sim.array import SimArray
 from minigan.kernels.cuda.sim.building import SimulatorError, source_of
 from minigan.kernels.cuda.sim.simulator import Simulator
 
+ALIGNED = 256  # bytes, as a GPU's arrays are
 SEEDS = (0, 1, 2, 3)  # of the orders of threads and blocks that are tried
+HINT = "(blocks run one after the other here: one that waits for a later one waits for ever)"
 KINDS = {  # how the simulator's words tell what is wrong; the first that fits
     "race": r"\brace on ",
     "uninitialised": r"no thread of its block has written|which has returned",
@@ -85,9 +87,7 @@ def check(file, kernel: str, blocks, threads, *arguments, real: str = "float", s
     shape_of(kernel, blocks, threads, shared)
     with tempfile.TemporaryDirectory(prefix="minigan-check-") as folder:
         what = {"file": str(source), "kernel": kernel, "real": real, "shared": shared}
-        first = {id(a): i for i, a in reversed(list(enumerate(arguments))) if is_array(a)}
-        what["arrays"] = [i for i, a in enumerate(arguments) if is_array(a)]
-        what["same"] = [first.get(id(a), i) for i, a in enumerate(arguments)]
+        what["places"], what["sizes"] = places_of(given)
         what |= {"blocks": np.ravel(blocks).tolist(), "threads": np.ravel(threads).tolist()}
         kept = Path(folder) / "arguments.npz"
         by_value = [np.asarray(a) if is_array(a) else value for a, value in zip(given, values, strict=True)]
@@ -99,13 +99,45 @@ def is_array(argument) -> bool:
     return isinstance(argument, SimArray) or (isinstance(argument, np.ndarray) and argument.ndim > 0)
 
 
+def places_of(arguments) -> tuple[list[tuple[int, int] | None], list[int]]:
+    """In which piece of memory each array lies, and at which byte; and the bytes of these pieces.
+
+    Arrays that overlap lie in one, and all are as much aligned as they were.
+    """
+    places, sizes, end = [None] * len(arguments), [], -1
+    arrays = [(a.ctypes.data, i) for i, a in enumerate(arguments) if is_array(a)]
+    for address, i in sorted(arrays):
+        if address >= end:
+            begin = address - address % ALIGNED
+            sizes.append(0)
+        places[i] = len(sizes) - 1, address - begin
+        end = max(end, address + arguments[i].nbytes)
+        sizes[-1] = end - begin
+    return places, sizes
+
+
+def laid_out(arguments, places, sizes) -> list:
+    """The arguments, arrays copied to such places."""
+    pieces = [np.empty(size + ALIGNED, np.uint8) for size in sizes]
+    copies = []
+    for argument, place in zip(arguments, places, strict=True):
+        if place is None:
+            copies.append(argument)
+            continue
+        piece, offset = pieces[place[0]], place[1]
+        offset += -piece.ctypes.data % ALIGNED
+        copies.append(np.ndarray(argument.shape, argument.dtype, piece, offset).view(SimArray))
+        copies[-1][...] = argument
+    return copies
+
+
 def run(kept: Path, source: Path, kernel: str, seconds: float) -> Verdict:
     program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main({str(kept)!r})"
     command = [sys.executable, "-c", program]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, errors="replace")
     except subprocess.TimeoutExpired:
-        return Verdict(False, kernel, "timeout", f"{kernel} has not ended after {seconds} seconds")
+        return Verdict(False, kernel, "timeout", f"{kernel} has not ended after {seconds} seconds {HINT}")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         return Verdict(False, kernel, "fault", f"{kernel} ended its process by {name}")
@@ -136,11 +168,10 @@ def main(path: str) -> None:
     """Run what is in the file, and print what was wrong, and what the kernel printed in the last order of threads."""
     with np.load(path) as kept:
         what = json.loads(str(kept["what"]))
-        arrays = [kept[f"argument_{i}"] for i in range(len(what["same"]))]
+        given = [kept[f"argument_{i}"] for i in range(len(what["places"]))]
     error = ""
     for seed in SEEDS:
-        copies = [a.copy().view(SimArray) if i in what["arrays"] else a for i, a in enumerate(arrays)]
-        arguments = [copies[i] for i in what["same"]]
+        arguments = laid_out(given, what["places"], what["sizes"])
         simulator = Simulator(seed, all_races=True)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             try:
