@@ -86,7 +86,7 @@ def power(x, exponent):
 @power.vjp(0)
 def _(g, y, x, exponent):
     if not hasattr(exponent, "dtype"):
-        return g * exponent * power(x, exponent - 1) if exponent else None
+        return g * (exponent * power(x, exponent - 1)) if exponent else None
     flat = _flat(g, x, exponent)
     one = exponent.dtype.type(1)
     steepness = where(flat, one, exponent) * power(where(flat, one, x), where(flat, one, exponent) - 1)
@@ -156,7 +156,7 @@ def _(gg, z, g, y):
 
 @tanh_vjp.vjp(1)
 def _(gg, z, g, y):
-    return gg * g * y * -2
+    return gg * (g * y * -2)
 
 
 @primitive(saves="x")

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
+from minigan import kernels
 from minigan.errors import ShapeError
 from minigan.testing import arrays, broadcastable_shapes, check_grads
+from minigan.testing.strategies import LAYOUTS, laid_out
 
 
 @st.composite
@@ -27,6 +29,34 @@ def test_matmul(case):
     a, b = case
     assert np.allclose((mg.tensor(a) @ mg.tensor(b)).data, a @ b)
     check_grads(mg.matmul, [a, b])
+
+
+PRODUCTS = {
+    "matmul": mg.matmul,
+    "linear": mg.linear,
+    "einsum": lambda a, b: mg.einsum("ij,jk->ik", a, b),
+    "einsum of three": lambda a, b: mg.einsum("ij,jk,->ik", a, b, np.ones((), a.dtype)),
+    "kernel": lambda a, b: kernels.of(a).matmul(a, b),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+@given(
+    st.tuples(*[st.sampled_from([1, 2, 3, 8])] * 3),
+    st.sampled_from([np.nan, np.inf]),
+    st.sampled_from(LAYOUTS),
+    st.booleans(),
+)
+def test_zero_times_what_is_not_finite_is_nan_in_products_of_every_size(name, sides, bad, layout, right):
+    rows, inner, columns = sides
+    a, b = np.ones((rows, inner)), np.zeros((inner, columns))
+    a[rows // 2, inner // 2] = bad
+    hit = np.zeros((rows, columns), bool)
+    hit[rows // 2] = True
+    a, b, hit = (b.T, a.T, hit.T) if right else (a, b, hit)
+    with np.errstate(invalid="ignore"):
+        product = PRODUCTS[name](laid_out(a, layout), laid_out(b, layout))
+    assert np.array_equal(np.isnan(product), hit)
 
 
 def test_matmul_large_enough_for_the_kernels():
