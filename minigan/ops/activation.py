@@ -77,7 +77,17 @@ def sigmoid(x):
 
 @sigmoid.vjp(0)
 def _(g, y, x):
+    return sigmoid_vjp(g, y)
+
+
+@primitive
+def sigmoid_vjp(g, y):
+    """g * y * (1 - y). Its own rules add nothing up, where an infinite gradient would meet its opposite."""
     return g * (y * (1 - y))
+
+
+sigmoid_vjp.vjp(0)(lambda gg, z, g, y: sigmoid_vjp(gg, y))
+sigmoid_vjp.vjp(1)(lambda gg, z, g, y: gg * (g * (1 - 2 * y)))
 
 
 @primitive(saves="x")
