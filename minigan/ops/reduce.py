@@ -10,7 +10,7 @@ from minigan.autograd import nondifferentiable, primitive
 from minigan.errors import ShapeError
 from minigan.ops.elementwise import broadcast_to, equal, exp, isnan, logical_or, where
 from minigan.ops.shape import reshape
-from minigan.ops.sums import average, count_of, kept_shape, total, variance
+from minigan.ops.sums import average, axes_of, count_of, kept_shape, total, variance
 from minigan.promotion import floating
 
 
@@ -107,6 +107,7 @@ def softmax(x, *, axis=-1):
     """exp(x) / sum(exp(x)) along `axis`."""
     x = floating(x)
     if not x.size:
+        axes_of(x.shape, axis)  # which refuses one that is not there
         return x.copy()
     e = np.exp(x - x.max(axis=axis, keepdims=True))
     return e / total(e, axis, keepdims=True)
@@ -122,6 +123,7 @@ def log_softmax(x, *, axis=-1):
     """log(softmax(x)) along `axis`, without underflow."""
     x = floating(x)
     if not x.size:
+        axes_of(x.shape, axis)  # which refuses one that is not there
         return x.copy()
     shifted = x - x.max(axis=axis, keepdims=True)
     return shifted - np.log(total(np.exp(shifted), axis, keepdims=True))
