@@ -10,7 +10,8 @@ from minigan.autograd import primitive
 from minigan.errors import ShapeError
 from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.checks import FLOATS, operation
-from minigan.ops.elementwise import broadcast_to, sum_to, unbroadcast
+from minigan.ops.elementwise import sum_to, unbroadcast
+from minigan.ops.reduce import sum
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
 from minigan.tensor import Tensor
 
@@ -157,7 +158,14 @@ def einsum(subscripts: str, *operands):
         raise ShapeError(f"einsum: subscripts are {subscripts!r}, but they are a string such as 'ij,jk->ik'")
     inputs, output = _parse(subscripts, [x.ndim for x in operands])
     diagonal = [_diagonal(x, indices) for x, indices in zip(operands, inputs, strict=True)]
-    return _einsum(*[x for x, _ in diagonal], inputs=tuple(i for _, i in diagonal), output=output)
+    xs, inputs = [x for x, _ in diagonal], [indices for _, indices in diagonal]
+    for place, indices in enumerate(inputs):
+        elsewhere = {*output}.union(*inputs[:place], *inputs[place + 1 :])
+        alone = tuple(axis for axis, letter in enumerate(indices) if letter not in elsewhere)
+        if alone and xs[place].dtype.kind == "f":  # NumPy's einsum would add up float32 one after the other
+            xs[place] = sum(xs[place], axis=alone)
+            inputs[place] = "".join(letter for letter in indices if letter in elsewhere)
+    return _einsum(*xs, inputs=tuple(inputs), output=output)
 
 
 @primitive(operands=slice(None))
@@ -179,16 +187,9 @@ _einsum.__name__ = "einsum"
 
 
 def _einsum_rule(g, xs, inputs, output, position):
-    """The contraction of g with the other operands, spread over the indices that only this operand has."""
-    x, mine = xs[position], inputs[position]
+    """The contraction of g with the other operands; what no other and no result has of this one was summed before."""
     others = [(other, indices) for i, (other, indices) in enumerate(zip(xs, inputs, strict=True)) if i != position]
-    seen = set(output).union(*(indices for _, indices in others))
-    shared = "".join(i for i in mine if i in seen)
-    contracted = _einsum(g, *[o for o, _ in others], inputs=(output, *[i for _, i in others]), output=shared)
-    if shared != mine:
-        kept = tuple(n if i in seen else 1 for i, n in zip(mine, x.shape, strict=True))
-        return broadcast_to(reshape(contracted, shape=kept), shape=x.shape)
-    return contracted
+    return _einsum(g, *[o for o, _ in others], inputs=(output, *[i for _, i in others]), output=inputs[position])
 
 
 def _parse(subscripts, ranks):

@@ -51,6 +51,20 @@ def test_sum_mean_and_variance_are_rounded_once(case, keepdims):
 
 
 @given(float32_arrays())
+@example((WIDE, (0, 1)))
+@example((WIDE, (0, 2)))
+def test_einsum_over_what_one_operand_has_alone_is_rounded_once(case):
+    x, axes = case
+    indices = "abcd"[: x.ndim]
+    kept = "".join(letter for axis, letter in enumerate(indices) if axis not in axes)
+    wide = x.astype(np.float64)
+    total, magnitude = wide.sum(axis=axes), np.abs(wide).sum(axis=axes)
+    assert_as_exact(mg.einsum(f"{indices}->{kept}", x), total, np.abs(total) + 1e-6 * magnitude)
+    twice = mg.einsum(f"{indices},->{kept}", x, np.float32(2))
+    assert_as_exact(twice, 2 * total, 2 * np.abs(total) + 2e-6 * magnitude)
+
+
+@given(float32_arrays())
 def test_every_implementation_sums_alike(case):
     x, axes = case
     sums, mean, squares = cpu.sum_over(x, axes), *cpu.moments_over(x, axes)
