@@ -17,7 +17,7 @@ import numpy as np
 from minigan.errors import DtypeError, ShapeError
 from minigan.kernels.geometry import ConvGeometry
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
 THREADS = 256  # of a block, where nothing else is said
 MOST_BLOCKS = 1 << 16  # of kernels that go on until all is done; more would only begin later
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}

@@ -1,11 +1,12 @@
 """What runs is what the files say now: a kernel is compiled again when it, or anything that it includes, is edited."""
 
+import importlib.util
 import os
 
 import numpy as np
 import pytest
 
-from minigan.kernels.cuda import SimArray, Simulator, SimulatorError
+from minigan.kernels.cuda import SimArray, Simulator, SimulatorError, launch
 from minigan.kernels.cuda.sim import building
 
 FILES = {
@@ -60,6 +61,15 @@ def test_what_g_plus_plus_alone_sees_is_refused(folder):
         SimulatorError, match=r'one\.cu includes .*first\.h in a way that hides it.*#include "first\.h"'
     ):
         result(folder)
+
+
+def test_minigan_may_be_installed_in_a_folder_that_links_to_another(folder):
+    """As in the home folders of many clusters; there, no kernel compiled."""
+    (folder / "linked").symlink_to(launch.FOLDER)
+    found = importlib.util.spec_from_file_location("linked", folder / "linked" / "sim" / "building.py")
+    linked = importlib.util.module_from_spec(found)
+    found.loader.exec_module(linked)
+    assert linked.compiled(str(folder / "one.cu"), "float", linked.WAYS[None], "one").parameters("one")
 
 
 def test_a_damaged_file_in_the_cache_is_made_again(folder):

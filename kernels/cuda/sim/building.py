@@ -27,7 +27,7 @@ from minigan.kernels.cuda.sim.sources import (
     with_headers,
 )
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 OPTIONS = ["-std=c++17", "-fPIC", "-ffp-contract=off", "-w", "-fvisibility=hidden", "-fno-gnu-unique"]
 CUDA_HEADERS = ["cuda.h", "cuda_runtime.h", "cuda_runtime_api.h", "device_launch_parameters.h"]
 DIAGNOSTIC = re.compile(r"^(?P<file>[^\n:]+):\d+(?::\d+)?: (?:fatal )?error: ", re.MULTILINE)

@@ -83,7 +83,7 @@ class Simulator:
     def library(self, file: str, real: str, kernel: str) -> Library:
         if real not in ("float", "double"):
             raise SimulatorError(f"{kernel}: real is 'float' or 'double', not {real!r}")
-        own = source_of(file).parent == FOLDER.resolve()
+        own = source_of(file).parent == FOLDER
         watch = self.sanitizer is None and (self.all_races or (self.watched and not own))
         return compiled(file, real, WATCHED if watch else WAYS[self.sanitizer], kernel)
 
