@@ -48,7 +48,7 @@ def number(function: Callable[[], float]):
 
 
 def factors(function: Callable[[], tuple[float, ...]], count: int, like) -> tuple:
-    """So many numbers to multiply arrays such as `like` by: those of function() now.
+    """`count` numbers to multiply arrays such as `like` by: those of function() now.
 
     In a captured step arrays without dimensions beside `like`, of what function() gave before the latest replay.
     """

@@ -97,7 +97,7 @@ def set_threads(count: int) -> None:
 
 
 def get_threads() -> int:
-    """How many threads kernels use: all cores, or MINIGAN_THREADS, unless set."""
+    """How many threads kernels use: by default MINIGAN_THREADS, or as many as there are cores."""
     return kernels.named(kernels.CPU).get_threads()
 
 

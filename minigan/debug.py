@@ -44,7 +44,7 @@ def trace_nans(*, inf: bool = False, **modules) -> Iterator[Watch]:
 
 
 class Watch:
-    """What autograd hands every result and every rule to while NaNs are traced, and where it is told of layers."""
+    """While NaNs are traced, sees every result, every rule, and which layer is running."""
 
     def __init__(self, inf: bool, modules: dict):
         self.inf = inf

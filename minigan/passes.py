@@ -17,14 +17,14 @@ from minigan.graph import recording, value
 from minigan.tensor import Tensor
 
 ndarray = np.ndarray
-LITTLE = 64  # bytes: kernels' results have so many before and after them (LINE_BYTES)
+LITTLE = 64  # bytes that a kernel's result may have before and after it (LINE_BYTES)
 _tick_of = operator.attrgetter("tick")
 
 
 class Pass:
     """One walk from ys back to the places that gradients are wanted for (all leaves if none are named).
 
-    partial: places wanted are ends; what they depend on is not looked at.
+    partial: the pass ends at the places that are wanted, and does not look at what they depend on.
     """
 
     def __init__(self, seeds, wanted, create_graph, retain_graph, partial=False):

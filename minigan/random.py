@@ -89,7 +89,7 @@ class Philox:
         return out
 
     def _take(self, blocks):
-        """The first of the next so many blocks, which are used up then."""
+        """The first of the next `blocks` blocks, which are then used up."""
         first, self.block = self.block, self.block + blocks
         return first
 

@@ -164,7 +164,7 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     """A new leaf that owns a copy of `data` (numbers, nested lists, an array or a Tensor).
 
     dtype: kept where `data` has one; Python floats become float32
-    device: "cpu", "cuda" or "sim"; that of `data` unless given
+    device: "cpu", "cuda" or "sim"; by default that of `data`
     raises DtypeError where gradients are asked of anything but floating point numbers
     """
     source = data.data if isinstance(data, Tensor) else data

@@ -33,7 +33,7 @@ BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 PIXELS = 48 * 5  # at most, in a block, whatever ROWS is
 DEPTH = 1024  # elements of a row of columns, about: whole rows of the kernel
-TASKS = 32  # at least so many, where there is work for them
+TASKS = 32  # the least number of tasks, where there is enough work
 
 
 def images_that_suit(g):
@@ -273,7 +273,7 @@ def conv2d_transpose(y, w, g, bias=None):
 
 @functools.lru_cache(maxsize=256)
 def image_shares(g, parts, thin):
-    """Like `shares`, of whole images, for so many parts of the channels; thin: not cut, as all taps share panels."""
+    """Like `shares`, but of whole images, for `parts` parts of the channels; thin: uncut, as all taps share panels."""
     images = images_of_tasks(g, -(-g.N * parts // TASKS))
     if thin:
         return np.array([(*some, 0, 1) for some in images], np.int64), np.array([whole(g)], np.int64)

@@ -92,7 +92,7 @@ def wait_for_helpers(board):
 
 @called_from_python
 def watch(board, slot, looks):
-    """Take part in jobs until none has come for so many looks."""
+    """Take part in jobs until none has come for `looks` looks at the board."""
     last = left = 0
     while left < looks:
         job = read(board, OPEN)
@@ -208,7 +208,7 @@ def now(typing):
 
 @intrinsic
 def pause(typing):
-    """Tell the processor that this thread only waits, where it can be told."""
+    """Tell the processor that this thread is only waiting, if it has an instruction for that."""
 
     def emit(context, builder, signature, arguments):
         name, hint = PAUSES.get(platform.machine(), (None, []))

@@ -20,7 +20,7 @@ from minigan.kernels.cpu.vectors import clear_run, copy_run
 
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
-TASKS = 64  # at least so many, where there are images for them
+TASKS = 64  # the least number of tasks, where there are enough images
 SUMS = 16  # but of a weight gradient, as each has a sum as large as the weights
 ROWS = 256  # output pixels, about, whose features stay in the L2 cache
 

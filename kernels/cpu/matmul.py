@@ -15,7 +15,7 @@ from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
 MOST_ROWS = 512  # of a block of the result
-TASKS = 16  # at least so many, where there is work for them
+TASKS = 16  # the least number of tasks, where there is enough work
 COLUMNS, SHORT = 1024, 64  # of a task that adds rows up, and rows of a short sum
 BLOCK = 1 << 14  # elements that a task reads
 WRITTEN = 0.2e-9  # seconds for an element of a result, at least

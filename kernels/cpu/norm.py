@@ -35,7 +35,7 @@ def line_of(channels):
 
 
 def share_rows(kernel, x, arrays, *arguments):
-    """Do a kernel's tasks, ranges of the rows of x, of which it reads and writes so many arrays."""
+    """Do a kernel's tasks, ranges of the rows of x. `arrays` is how many arrays of that size it reads and writes."""
     tasks = -(-len(x) // rows_of_task(x.shape[1]))
     share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
 

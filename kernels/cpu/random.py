@@ -78,7 +78,7 @@ def radius(a):
 @inlined
 def direction(b):
     """The cosine and the sine of 2 pi b / 2^32."""
-    turns = (b + EIGHTH) >> QUARTER  # so many right angles,
+    turns = (b + EIGHTH) >> QUARTER  # the number of right angles,
     r = real(bits(np.int64(b) - np.int64(turns << QUARTER))) * RADIANS  # and this, from -pi / 4 to pi / 4
     z = r * r
     sine = r * (SINE[0] + z * (SINE[1] + z * (SINE[2] + z * (SINE[3] + z * SINE[4]))))

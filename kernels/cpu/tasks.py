@@ -143,7 +143,7 @@ def flat_array(context, builder, kind, address, size, item):
 
 @intrinsic
 def array_at(typing, like, address, size):
-    """The flat array of so many elements, of the dtype of `like`, that begins at an address."""
+    """The flat array of `size` elements, of the dtype of `like`, that begins at an address."""
     kind = types.Array(like.dtype, 1, "C")
 
     def emit(context, builder, signature, arguments):

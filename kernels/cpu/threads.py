@@ -58,7 +58,7 @@ def get_threads() -> int:
 
 
 def set_threads(count: int) -> None:
-    """Use so many threads, the calling one included. Results do not depend on it."""
+    """Use this many threads, including the calling one. Results do not depend on the number."""
     global _count
     if count < 1:
         raise ValueError(f"set_threads: {count} threads; the calling thread is one of them, so it is at least 1")
@@ -71,7 +71,7 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     seconds: what all of it should take on one thread; little work stays on the calling thread
     arguments: those that follow the task's number; each thread has its own array for an `Own`
     """
-    slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # threads that wait for a core would be waited for
+    slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # a thread without a core would hold up the others
     together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds)
     function, words = kernel.prepare(arguments, slots if together else 1, scratch_address)
     own = _own.board
@@ -121,7 +121,7 @@ def _leave_alone(late):
 
 
 def _alone(seconds):
-    """Whether work of so many seconds stays on its thread, because a helper has just lost its core to others."""
+    """Whether work that takes `seconds` stays on this thread, because a helper has just lost its core to others."""
     return _alone_until and seconds < LONG and time.perf_counter() < _alone_until
 
 
@@ -144,7 +144,7 @@ def _serve(slot, asleep, board):
 
 
 def _looks(seconds):
-    """How often a helper looks at the board in so many seconds."""
+    """How often a helper looks at the board within `seconds`."""
     board, times = crew.new_board(), []
     for _ in range(4):
         start = time.perf_counter()

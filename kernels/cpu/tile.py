@@ -216,7 +216,7 @@ SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half
 
 @kernel
 def panel_width(columns, item):
-    """Columns of the narrowest panel that holds so many, for items of so many bytes; at most the wide tile's."""
+    """Columns of the narrowest panel that holds `columns`, for items of `item` bytes; at most the wide tile's."""
     if columns * item > SINGLE_BYTES:
         return WIDE_BYTES // item
     if columns * item * 2 > SINGLE_BYTES:

@@ -185,7 +185,7 @@ def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pi
 
 @outlined
 def transform_features(y, g, t, codes, first_image, first, last, planes, plane, pitch, panels, between):
-    """Z of tiles first to last, counted from first_image on: in rows, or in panels with so many rows (0: none)."""
+    """Z of tiles first to last, counted from first_image on: in rows, or in panels of `panels` rows (0: no panels)."""
     (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     wide = WIDE_BYTES // y.itemsize
     run = min(RUN, wide) if panels else RUN

@@ -32,7 +32,7 @@ class Region(NamedTuple):
 
 
 def regions(g, images, top, bottom):
-    """Output rows top to bottom of so many images as a list of regions.
+    """Output rows top to bottom of several images as a list of regions.
 
     One region for all, padding included, where cutting would save little: tiles take ROWS pixels at a time, and a
     walk down a few elements costs less than its beginning and end.

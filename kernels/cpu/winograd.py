@@ -54,7 +54,7 @@ CHANNELS = 32  # of the result that a task makes: at least a panel's
 CHAIN = 256  # products that are summed one after the other; a sum of such sums rounds less
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
-TASKS = 16  # at least so many, where there is work for them
+TASKS = 16  # the least number of tasks, where there is enough work
 PARTS = 4  # parts of the images times channels, in which the adjoint's result is made
 
 

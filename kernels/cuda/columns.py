@@ -5,7 +5,7 @@ from typing import NamedTuple
 from minigan.kernels.cuda.launch import THREADS
 
 WIDEST = 128  # columns of a tile: whole cache lines, and at least two rows at once
-LEAST = 8  # rows that a thread reads, where there are so many: two rounds of four loads at once
+LEAST = 8  # rows that a thread reads, if there are enough: two rounds of four loads at once
 MOST = 2048  # blocks: some more than can run at a time
 JOINED = 8  # columns of a tile of the partial sums, which are few rows and all read by one block
 

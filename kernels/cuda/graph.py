@@ -48,7 +48,7 @@ class Arena:
 
 
 def supplied(numbers: Callable[[], Sequence[float]], count: int, dtype, like):
-    """An array beside `like` of so many numbers: those of numbers(), or of what it gives before each replay."""
+    """An array of `count` numbers on the device of `like`: what numbers() returns, called again before each replay."""
     arena = _arena.get()
     if arena is None:
         return put(np.array(numbers(), dtype), like)

@@ -3,7 +3,7 @@
 Where the window is the whole image there is one feature for each, and the transpose is a plain product: each pixel has
 a tap of its own, of which the implicit product would find one in KH * KW.
 
-numbers: None, or what factors are rounded to, for tensor cores; how: a Plan, which the geometry decides unless given
+numbers: None, or what factors are rounded to, for tensor cores; how: a Plan; by default the geometry decides
 """
 
 from minigan.kernels.cuda.launch import run

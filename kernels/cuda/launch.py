@@ -79,7 +79,7 @@ def run(file: str, kernel: str, shape, *arguments, real=None) -> None:
     """Run a kernel, where its first argument is.
 
     shape: (blocks, threads), each a number or up to three
-    real: the dtype that it computes in; the first argument's unless given
+    real: the dtype that it computes in; the first argument's by default
     """
     first = arguments[0]
     launcher = launcher_of(first)
@@ -132,7 +132,7 @@ def record(g: ConvGeometry) -> np.ndarray:
 
 
 def empty(shape, like, dtype=None):
-    """A new array beside `like`, of its dtype unless given another, not initialised."""
+    """A new array on the device of `like`, of its dtype by default, not initialised."""
     return launcher_of(like).empty(shape, np.dtype(like.dtype if dtype is None else dtype))
 
 

@@ -51,7 +51,7 @@ def tiles(shape: str, rows: int, columns: int) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | None = None) -> Plan:
-    """The plan for so many products (rows, depth) @ (depth, columns). It depends on nothing else.
+    """The plan for a number of products (rows, depth) @ (depth, columns). It depends on nothing else.
 
     numbers: one of ON_TENSOR_CORES, to which factors are rounded where there are columns enough to fill these; or None
     """

@@ -71,8 +71,8 @@ def fit(
     test: held-out images with labels, a Dataset or a pair of arrays, for the accuracy at the end
     features: a trained Restorer whose hidden layers the "deconvnet" takes over and keeps as they are, so that only
         the dense layer learns; without one all layers learn together
-    steps, epochs: how long, one or the other; the model's `first_epochs` unless given
-    options: of the model, as `mg.models.build` takes them; classes are counted from the data unless given
+    steps, epochs: how long to train, one or the other; by default the model's `first_epochs`
+    options: of the model, as `mg.models.build` takes them; the number of classes comes from the data by default
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images, labels or settings that cannot be trained with, DivergedError where
         the loss becomes NaN, RunError for `out`; Interrupted as there

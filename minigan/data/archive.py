@@ -44,7 +44,7 @@ def members(path: Path, left_out: LeftOut | None = None, largest: float | None =
     """Walk the regular files of a folder, or of a .zip, or of a .tar, compressed or not, without extracting it.
 
     A folder comes in order of names, an archive in its own, its links at the end.
-    left_out: told what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
+    left_out: counts what was passed over: hidden files, folders of systems, links that lead nowhere, pipes
     largest: files in an archive of more bytes than this are passed over; None is the largest an image may be
     raises DataError naming the file and what is wrong with it; an archive is checked to its end
     """

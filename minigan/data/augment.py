@@ -14,8 +14,8 @@ class Augment:
     """Flip, shift and crop each image of a batch at random.
 
     flip: mirror left to right with probability one half (not for digits: it makes letters of them)
-    shift: move by up to so many whole pixels each way; edge pixels are repeated into the gap
-    crop: cut out a window smaller by so many pixels, anywhere, and stretch it back bilinearly
+    shift: move by up to this many whole pixels each way; edge pixels are repeated into the gap
+    crop: cut out a window this many pixels smaller, anywhere, and stretch it back bilinearly
     raises DataError where shift or crop is no number of pixels, or on use where the window would vanish
     """
 

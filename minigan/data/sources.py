@@ -1,4 +1,4 @@
-"""Every data set that the command line can name, and how it is had."""
+"""Every data set that the command line can name, and how to get it."""
 
 import os
 from collections.abc import Callable
@@ -75,7 +75,7 @@ def load(
     channels: 1 for grey, 3 for colour; None keeps the set's own, and takes colour for a path
     count: how many images; None takes all (20,000 glyphs)
     seed: of the glyphs; nothing else here is random
-    report: told of a download's progress, (name, bytes there, bytes in all)
+    report: called with a download's progress, (name, bytes so far, bytes in all)
     skip_unreadable: go on without a path's images that cannot be read; the set's `left_out` counts them
     A folder may also hold IDX files or .npy files; arrays are named images and labels, or x_train, y_train, x_test
     and y_test.

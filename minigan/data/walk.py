@@ -51,7 +51,7 @@ def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
     """Yield the names of all regular files under a folder, relative to it, with forward slashes.
 
     A folder is entered through every link that leads to it, except from within itself.
-    left_out: told what was passed over
+    left_out: counts what was passed over
     raises DataError for a folder that cannot be read, or to which links lead in too many ways
     """
     waiting = [("", (_place(folder),))]

@@ -34,7 +34,7 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Measured:
-    """What so many images get.
+    """The scores of a set of images.
 
     frechet: the Frechet distance of their features to the training images': FID by the published weights
     score: the classifier score, mean and deviation of 10 parts in order: IS by the published weights
@@ -90,9 +90,9 @@ def evaluate(
 
     images: (N, H, W, C), uint8, grey or in colour
     train, test: real images of the same shape; labels have no part in it
-    most: of the training images at most so many, which are the same at every call; all unless given
+    most: use at most this many training images, the same ones at every call; all by default
     folder: where what the network makes of real images is kept, as it takes long (`seen.kept_folder()`); None: nowhere
-    report: told the kind of images that the network sees, how many images it has seen and how many it will have
+    report: called with the kind of images that the network sees, how many it has seen and how many it will have seen
     raises DataError for images of another kind or shape, or fewer than 10
     """
     images = images_from("evaluate", images, what="generated images", floats=False)
@@ -130,14 +130,14 @@ def _check(images, train, test):
 
 
 def _some(images, count):
-    """At most so many of the images, in their order, the same at every call."""
+    """At most `count` of the images, in their order, the same ones at every call."""
     if count is None or len(images) <= count:
         return images
     return images[np.sort(np.random.default_rng(0).choice(len(images), count, replace=False))]
 
 
 def _mixed(images, count):
-    """At most so many of the images, the same at every call, mixed: a folder has them by classes, parts must not."""
+    """At most `count` of the images, shuffled in the same way at every call: a folder sorts them by class."""
     return images[np.random.default_rng(0).permutation(len(images))[:count]]
 
 

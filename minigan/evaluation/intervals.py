@@ -62,7 +62,7 @@ def pigeonhole(
     People and images are drawn anew, each with replacement and apart from the other: both the answers of one person
     and the answers about one image go together. The interval is between percentiles of the draws.
     answers: (people, images), 0 or 1, at least two people
-    kinds: (images,); images are drawn among those of their kind, since a page has so many of each
+    kinds: (images,); images are drawn within their kind, since a page has a fixed number of each
     raises DataError for fewer people, or kinds that do not fit
     source: Owen, arXiv:0712.1111, section 4; what few people differ by is seen too small, by 1 / people of its variance
     """

@@ -104,13 +104,13 @@ class Reference:
         self.real, self.held_out = judge.features(train.images), judge.features(test.images)
         accuracy = float(np.mean(judge.logits_of(self.held_out).argmax(1) == test.labels))
         self.judge = Judge(judge.name, self.real.shape[1], accuracy, judge.digest())
-        self._floors = {}  # (count, seed) -> scores of so many test images, and how near is as near as few are
+        self._floors = {}  # (count, seed) -> scores of `count` test images: the best such a set can reach
 
     def evaluate(self, images: np.ndarray, seed: int = 0, pairs: int = 12) -> Evaluation:
         """Score a set of generated images, and as many test images beside it.
 
-        images: (N, H, W, C), uint8, N at least 10; those of another size than the classifier's are resized to it. Where
-            there are fewer test or training images, so many of them are drawn
+        images: (N, H, W, C), uint8, N at least 10; resized to the classifier's size. If there are fewer test or
+            training images than N, only as many generated ones are used
         seed: of all draws: images, subsets, parts and the real images that precision and recall are taken among
         pairs: how many of the nearest are kept
         raises DataError for too few images, or such that cannot be made as large as the classifier's
@@ -119,7 +119,7 @@ class Reference:
         images = _checked(images, judge)
         count = min(map(len, (images, train, self.test)))
         images = _drawn(images, count, np.random.default_rng((seed, 1)))
-        rng = np.random.default_rng(seed)  # what it draws is the same for every set of so many images
+        rng = np.random.default_rng(seed)  # what it draws is the same for every set of this size
         held_out, among = _drawn(self.held_out, count, rng), _drawn(self.real, count, rng)
         if (count, seed) not in self._floors:
             near = metrics.nearest(held_out, self.real)[1]
@@ -161,12 +161,12 @@ def evaluate(
 
 
 def parts(count: int) -> int:
-    """How many parts of so many images the classifier score is the mean of."""
+    """Into how many parts `count` images are split; the classifier score is the mean over them."""
     return max(1, min(PARTS, count // PART))
 
 
 def _drawn(rows, count, rng):
-    """So many of the rows, in their order; all if they are no more."""
+    """`count` of the rows, in their order."""
     return rows if len(rows) == count else rows[np.sort(rng.choice(len(rows), count, replace=False))]
 
 

@@ -42,7 +42,7 @@ def page(
 
     made, real: (N, H, W, 1 or 3), uint8, as many generated images as real ones that no generator has learned from
     seed: of the order in which they are shown
-    seconds: for how long each is shown; until it is answered unless given
+    seconds: how long each is shown; by default until it is answered
     name: what the images are of, for people to read
     examples: (M, H, W, C), uint8, other real images, which are shown as such before it begins
     raises DataError for images of different numbers, shapes or dtypes, or for more than 1,000 of each

@@ -52,7 +52,7 @@ class Seen:
         self._resume()
 
     def see(self, report: Callable[[int], None] = lambda done: None) -> None:
-        """Have the network see all the images that it has not seen; report: told how many it has, again and again.
+        """Have the network see the images that it has not seen yet; report: called with how many it has seen so far.
 
         Where there is no room to keep what it made of them, they are seen again next time.
         """

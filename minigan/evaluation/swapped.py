@@ -29,8 +29,8 @@ BATCH = 200  # images that a discriminator is asked about at once, at most
 LEAST = 10  # images of each kind
 CLOSE = 1.25  # a ratio is about 1 from 1 / CLOSE to CLOSE
 STATISTICS = "batch", "running"  # of a batch norm
-WIDE = 4.0  # an interval whose end is more than so many times its beginning says nothing
-CHANCE = 0.5  # who is wrong about so many real images might as well guess
+WIDE = 4.0  # an interval whose end is more than this many times its beginning says nothing
+CHANCE = 0.5  # a discriminator that is wrong about this share of the real images might as well guess
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ErrorRate:
 
     @classmethod
     def of(cls, wrong: np.ndarray) -> ErrorRate:
-        """wrong: (N,), whether it is about each."""
+        """wrong: (N,), whether the discriminator is wrong about each image."""
         return cls(float(wrong.mean()), wilson(int(wrong.sum()), len(wrong)), len(wrong))
 
 
@@ -181,7 +181,7 @@ def swapped(
     too narrow.
 
     Images are made by a generator's average where there is one, and asked about before they are rounded to bytes. A
-    conditional discriminator is told a test image's label, and the class that a generated image was made for.
+    conditional discriminator also takes a test image's label, and the class that a generated image was made for.
 
     A ratio's interval is on its logarithm, by the delta method. The two rates of r_samples are of different images:
     1/a - 1/n + 1/b - 1/n for a and b errors among n images (Katz et al., Biometrics 34, 1978), half an error added to
@@ -269,7 +269,7 @@ def _group(gan):
 
 
 def _drawn(kind, given, labels, gans, count, rng):
-    """At most so many of these images, and their labels where a GAN asks for them.
+    """At most `count` of these images, and their labels if a GAN needs them.
 
     raises ShapeError for images of another shape, DataError for labels that are missing or unknown
     """
@@ -298,7 +298,7 @@ def _to_be_asked(gan, statistics):
 
 
 def _places(count, group):
-    """Slices of so many images that are asked about together: whole groups, and about equally many of them."""
+    """Slices of the images that are judged together: whole groups, about equally many in each slice."""
     ends = np.linspace(0, count // group, -(-count // BATCH) + 1).round().astype(int) * group
     return map(slice, ends[:-1], ends[1:])
 

@@ -67,10 +67,10 @@ def fit(
     model: a name in `mg.models.available()`, built for these images from `seed`; or a GAN, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
     labels: (N,) integers, for conditional models; a Dataset has its own
-    steps, epochs: how long, one or the other; the model's `first_run` unless given
-    batch: images in a batch, the model's own number unless given
+    steps, epochs: how long to train, one or the other; by default the model's `first_run`
+    batch: images in a batch; by default the model's own number
     seed: the same seed gives the same weights to the bit, with or without callbacks
-    recipe: how to train, the model's own unless given
+    recipe: how to train; by default the model's own recipe
     objective, learning_rate (of both players), settings: single settings of the recipe, as its fields are called:
         objective="wasserstein", gradient_penalty=10, critic_steps=5
     augment: random changes to the real images
@@ -129,8 +129,9 @@ def fit(
 def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:
     """Images from a GAN's generator in use (running statistics), (count, H, W, C), uint8.
 
-    label: the class of all images, for a conditional GAN, which makes all classes in turn unless told
-    Fewer images are the beginning of more, and the noise is a stream of its own: training is not changed.
+    label: the class of all images, for a conditional GAN; by default it makes all classes in turn
+    The first images are the same however many are asked for. The noise has a random stream of its own, so that
+    sampling does not change training.
     raises TrainingError for another kind of model, a count below 1, a seed below 0, or a class that it does not have
     """
     inputs.check_model("sample", gan, GAN)

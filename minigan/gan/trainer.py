@@ -64,7 +64,7 @@ class Drawn:
 
 @dataclass
 class Update:
-    """What an update would do: the loss, its gradients for the optimiser's parameters, and what else is told."""
+    """What an update would do: the loss, its gradients for the optimiser's parameters, and other measurements."""
 
     loss: Tensor
     gradients: list
@@ -80,7 +80,7 @@ class Trainer(Loop):
     batches: real images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
     steps: how many to do in all
     seed: of the noise; each stream (noise, preview) is one of its own, derived from it
-    recipe: the GAN's own unless given
+    recipe: by default the GAN's own
     precision: of products on a GPU, as in `mg.precision`
     captured: whether all that a step launches is captured and replayed as one, as in `mg.captured`
     raises TrainingError for a recipe that cannot work, or settings that are a GPU's where the GAN is on the CPU
@@ -169,7 +169,7 @@ class Trainer(Loop):
     def drawn(self, images: np.ndarray, labels: np.ndarray | None = None, strength=None) -> Drawn:
         """A batch where the networks are, with the noise of its step.
 
-        strength: of the instance noise, a number or an array of one beside the networks; what it is now unless given
+        strength: of the instance noise, a number or an array of one element; by default its current value
         """
         gan, settings = self.gan, self.recipe
         if images.shape[1:] != gan.image_shape:

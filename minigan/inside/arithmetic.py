@@ -43,7 +43,7 @@ class ClassMeans(NamedTuple):
 def class_means(model: GAN | VAE, judge: Classifier, count: int = 2000, seed: int = 0) -> ClassMeans:
     """The mean noise of each class of images, as a classifier tells them.
 
-    model: that is told no classes: the noise of one that is says nothing of the class
+    model: not a conditional one, whose noise says nothing about the class
     judge: images of another size than its own are resized
     count: how many images are made
     raises ShapeError for a conditional model, DataError for images that cannot be made as large as the classifier's

@@ -29,10 +29,10 @@ def saliency(
     model: with running statistics. Of a GAN the discriminator; one that compares the images of a batch (minibatch
         standard deviation) is asked about `batch` of them together, and slopes are those of all their scores' sum
     images: (N, H, W, C), uint8 or floats in [-1, 1]
-    labels: the class whose logit is meant, an int or one for each image; a classifier's own verdict unless given. A
-        conditional GAN is told them, and takes all classes in turn unless given
-    samples: above 0, SmoothGrad: slopes are means over so many noisy copies of the image, in which what only this very
-        image has (kinks of ReLUs beside it) averages out
+    labels: the class whose logit is meant, an int or one for each image; by default a classifier's own prediction. A
+        conditional GAN takes them as input, by default all classes in turn
+    samples: above 0, SmoothGrad: slopes are means over this many noisy copies of the image, so that what is true of
+        this very image alone (kinks of ReLUs beside it) averages out
     noise: their standard deviation, as a share of the image's largest pixel less its smallest
     seed: of the noise
     returns: (N, H, W), float32, from 0 on; each in units of the logit for a pixel's change by 1, half its range

@@ -56,7 +56,7 @@ def directions(
     points: how many draws of noise to average over, or the noise itself, (N, latent_size): a single one gives the
         directions there. Each costs as much as making 3 latent_size images
     seed: of the draws
-    labels: of a conditional GAN: each point's class, or one for all; all classes in turn unless given
+    labels: for a conditional GAN, the class of each point, or one for all; by default all classes in turn
     raises ShapeError for more directions than noise has numbers, or noise or labels that do not fit the model
     """
     check_model("directions", model, GAN, VAE)

@@ -82,7 +82,7 @@ def interpolate(
 
     start, end: (N, latent_size), from `ends` or of your own
     steps, way: as in `path`
-    labels: of a conditional GAN: each way's class, which stays, or one for all; all classes in turn unless given
+    labels: for a conditional GAN, the class along each path, or one for all; by default all classes in turn
     returns: (N, steps, H, W, C), uint8; the first and the last of each row are the ends'
     raises what `path` does, and ShapeError where noise or labels do not fit the model
     """
@@ -106,7 +106,7 @@ def along(
     vectors: (D, latent_size), as `directions` finds them
     reach: how many times the direction the last image's noise is moved; the first one's as far the other way, or (from,
         to). With an odd number of steps and no such pair, the image in the middle is the noise's own
-    label: of a conditional GAN, 0 unless given
+    label: for a conditional GAN, the class; 0 by default
     returns: (D, steps, H, W, C), uint8
     raises ShapeError where noise, vectors or label do not fit the model
     """
@@ -136,12 +136,12 @@ def generated(model: GAN | VAE, noise: np.ndarray, labels: np.ndarray | None) ->
 
 
 def model_classes(model: GAN | VAE) -> int | None:
-    """How many classes a model is told apart by; None where it knows none, as a VAE."""
+    """How many classes a model has; None for one without classes, such as a VAE."""
     return getattr(model, "classes", None)
 
 
 def classes_of(call: str, model: GAN | VAE, labels, count: int) -> np.ndarray | None:
-    """A class for each of `count` images, all in turn unless given; None where the model knows none.
+    """A class for each of `count` images, by default all in turn; None if the model has no classes.
 
     raises ShapeError for classes that the model does not have
     """

@@ -33,7 +33,7 @@ def rows(
     images: (rows, columns, H, W, 1 or 3), uint8
     beside, above: a word for each row, for each column; or none
     title: over it, in as many lines as it takes
-    together: how many rows are one block, with space after it; all unless given
+    together: how many rows make a block, with space after it; all by default
     """
     from matplotlib.figure import Figure
 

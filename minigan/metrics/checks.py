@@ -18,7 +18,7 @@ def numbers(measure: str, given) -> np.ndarray:
 
 
 def pair(measure: str, first: np.ndarray, second: np.ndarray, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Two sets of features in float64. Raises ShapeError where they are not (N, D), the same D, at least so many rows;
+    """Two sets of features in float64. Raises ShapeError where they are not (N, D), the same D, at least `least` rows;
     or where a number in them is not finite."""
     first, second = (numbers(measure, features) for features in (first, second))
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or min(len(first), len(second)) < least:

@@ -16,7 +16,7 @@ def classifier_score(logits: np.ndarray, splits: int = 10, seed: int | None = 0)
     is known as the Inception Score.
 
     logits: (N, classes), N at least `splits`. Computed in float64
-    splits: p(class) is of each of so many parts of the images; a part of n images scores at most n
+    splits: number of parts of the images, each with a p(class) of its own; a part of n images scores at most n
     seed: of the order that they are parted in, as a conditional model's images come by classes; None: as they come
     returns: the mean over the parts, and their standard deviation
     source: Salimans et al., arXiv:1606.03498, section 4

@@ -16,8 +16,8 @@ def kernel_distance(
     samples of one distribution, so that it may be below 0. On the 2015 Inception network's features it is known as KID.
 
     first, second: features (N, D), each sample a row; N may differ. Computed in float64
-    subsets, size: so many subsets of both are drawn, without repetition inside, each of so many rows; unless given of
-        1,000, or of half of a smaller set
+    subsets, size: the number of subsets drawn from each set, and the rows in a subset, none of which is drawn twice;
+        1,000 rows by default, or half of a smaller set
     seed: of the draws
     returns: the mean over the subsets and their standard deviation, which says how much one subset may be off, not
         how much the mean may

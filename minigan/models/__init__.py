@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 _MODELS = {
-    "cgan": (cgan, "gan", "a DCGAN told the class of each image; 28, 32 or 64 pixels, with labels"),
+    "cgan": (cgan, "gan", "a DCGAN that also takes the class of each image; 28, 32 or 64 pixels, with labels"),
     "dcgan": (dcgan, "gan", "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
     "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
     "dense-conv-gan": (dense_conv_gan, "gan", "dense layers to an image, and a convolution over it; any image shape"),
@@ -69,7 +69,7 @@ _OPTIONS = {
 }
 _SIZES = {"cgan": CGAN_SIZES, "dcgan": DCGAN_SIZES, "rgan": RGAN_SIZES}
 _COUNTS = ("classes", "latent_size", "filters", "kernel", "depth")  # options that are whole numbers
-_BY_CLASS = {"cgan", "cnn", "deconvnet"}  # are told how many classes there are
+_BY_CLASS = {"cgan", "cnn", "deconvnet"}  # their builders take the number of classes
 
 
 def available() -> dict[str, str]:
@@ -100,7 +100,7 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None
     """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
 
     classes: how many kinds of images there are, for models that ask; others have no use for it
-    options: what else the model can be told, as task="denoising" for "deconvnet"
+    options: the model's other options, such as task="denoising" for "deconvnet"
     returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
     raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
         MiniganError for options that it does not have, TrainingError for numbers that are not whole

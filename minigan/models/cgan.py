@@ -40,7 +40,7 @@ SIZES = tuple(FIRST)
 
 
 class Generator(Module):
-    """(noise (N, latent_size), labels (N,)) to images: layers of which the conditional ones are told the labels.
+    """(noise (N, latent_size), labels (N,)) to images: layers, of which the conditional ones also take the labels.
 
     The first of them takes the noise and the class's vector, joined.
     """

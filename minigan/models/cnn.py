@@ -13,7 +13,7 @@ MAPS, HIDDEN = (32, 64), 128
 
 
 def cnn(image_shape, rng, classes=None):
-    """The classifier for images of any size from 4 x 4 on; it tells 10 classes unless told."""
+    """The classifier for images of 4 x 4 pixels or more; it predicts 10 classes by default."""
     classes = 10 if classes is None else classes
     height, width, channels = image_shape
     if min(height, width) < 4:

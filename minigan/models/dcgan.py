@@ -31,7 +31,7 @@ SIZES = (28, 32, 64)  # pixels
 def dcgan(image_shape, rng, latent_size=100, maps=None):
     """The DCGAN for square images of 28, 32 or 64 pixels.
 
-    maps: where the images are smallest, 128 at 28 pixels and else 512 unless given; half as many at each doubling
+    maps: feature maps at the smallest size, 128 for 28 pixels and else 512 by default; half as many at each doubling
     """
     height, width, channels = image_shape
     if height != width or height not in SIZES:

@@ -49,7 +49,7 @@ class Restorer(Model):
     discriminator: images to logits (N, 1), above 0 for real; None where nothing adversarial is trained
     task: which of RESTORATIONS
     options: what else it takes to build it again
-    first_run: (steps, batch) of a run that is told neither
+    first_run: the default (steps, batch)
     """
 
     kind: ClassVar[str] = "restoration"
@@ -93,7 +93,7 @@ def deconvnet(
     """The network for one of TASKS.
 
     adversarial: whether it has a discriminator, which needs images of at least 8 x 8
-    classes: how many "classification" tells apart, 10 unless given, by features pooled in 8 x 8 cells
+    classes: how many "classification" predicts, 10 by default, from features pooled in 8 x 8 cells
     returns: a Restorer, or a Classifier for "classification"
     """
     UnknownNameError.check("task", task, TASKS)

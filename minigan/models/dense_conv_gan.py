@@ -1,7 +1,7 @@
 """A dense generator whose image goes through one convolution: 256, 512, 1024, 784, then 3 x 3.
 
 The text that it is from convolves a flat vector, which has no neighbours: here the 784 numbers are an image first. It
-also squashes them by tanh before the convolution and again after it; the first one is left away, since what it flattens
+also squashes them by tanh before the convolution and again after it; the first one is left out, since what it flattens
 the second cannot unfold, and little gradient comes back through both. Its own ReLUs without more end in one image for
 all noise: four of them, with weights as small as usual, pass on little of what differs. So the generator's have batch
 norms before them, and the discriminator's are leaky. The convolution begins as the one that changes nothing. The

@@ -1,4 +1,4 @@
-"""A GAN: two networks that fit one another, and the recipe they are trained by unless told otherwise."""
+"""A GAN: two networks that fit one another, and the recipe that trains them by default."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class GAN(Model):
     discriminator: images to scores (N, 1); logits, above 0 for real, where the objective takes them for such
     classes: where it is conditional, how many; both networks then take labels (N,) as their second argument
     batch: images in a batch
-    first_run: (steps, batch) of a run that is told neither how long nor how many; at 28 pixels two or three minutes
+    first_run: the default (steps, batch); at 28 pixels two or three minutes
         on two cores, in which many small batches teach more than few large ones
     changes: what was done to the discriminator afterwards, names in CHANGES
     average: the generator with averaged weights, where training keeps one; samples are made with it
@@ -61,11 +61,11 @@ class GAN(Model):
         return None if self.classes is None else np.arange(count) % self.classes
 
     def generated(self, noise: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The generator's images; labels are left away where it takes none. Raises ShapeError for too few or many."""
+        """The generator's images; labels are ignored if it takes none. Raises ShapeError for too few or many."""
         return self.generator(noise, *self._told(labels, len(noise)))
 
     def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The discriminator's scores; labels are left away where it takes none. Raises ShapeError as `generated`."""
+        """The discriminator's scores; labels are ignored if it takes none. Raises ShapeError as `generated`."""
         return self.discriminator(images, *self._told(labels, len(images)))
 
     def _told(self, labels, count):
@@ -108,7 +108,7 @@ class GAN(Model):
     def generate(self, noise: Tensor, labels: np.ndarray | None = None, batch: int = 256) -> np.ndarray:
         """Images (N, H, W, C) in [-1, 1] for this noise, with running statistics, `batch` of them at a time.
 
-        labels: (N,) of a conditional GAN, all classes in turn unless given
+        labels: (N,), for a conditional GAN; by default all classes in turn
         The average generates where there is one.
         """
         labels = self.labels(len(noise)) if labels is None else labels

@@ -68,7 +68,7 @@ def _ends(x, branch):
 class Inception(Module):
     """Images (N, H, W, C) of any size, grey or in colour, floats from 0 to 255, to features (N, 2048).
 
-    rng: of its first weights, the stream "init" unless given
+    rng: draws the first weights, by default the stream "init"
     source: Szegedy et al., arXiv:1512.00567; FID by it: Heusel et al., arXiv:1706.08500
     """
 

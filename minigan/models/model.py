@@ -20,7 +20,7 @@ from minigan.tensor import Tensor
 
 
 class Model:
-    """A dataclass of networks and the settings they are trained with unless told otherwise.
+    """A dataclass of networks and their default training settings.
 
     kind: what it does, and so what trains it: "gan", "classifier", "vae" or "restoration"
     players: the names of the attributes that are networks

@@ -27,7 +27,7 @@ class Recipe:
     instance_noise: standard deviation of noise on all that the discriminator sees, falling linearly to 0 over the run
     ema: decay of the average of the generator's weights that samples are made with; 0 keeps no average
     spectral_norm: whether the discriminator's layers are divided by their largest singular values
-    minibatch_std: whether the discriminator is told how much the images of a batch differ, before its last layer
+    minibatch_std: whether the discriminator sees, before its last layer, how much the images of a batch differ
     """
 
     objective: str | object = "non-saturating"

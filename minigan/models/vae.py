@@ -27,7 +27,7 @@ class VAE(Model):
     encoder: images (N, H, W, C) in [-1, 1] to (N, 2 latent_size): a mean and the logarithm of a variance each
     decoder: latent values (N, latent_size) to images in [-1, 1]; it ends with a tanh and a reshape
     options: what else it takes to build it again
-    first_run: (steps, batch) of a run that is told neither
+    first_run: the default (steps, batch)
     """
 
     kind: ClassVar[str] = "vae"

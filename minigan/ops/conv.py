@@ -63,7 +63,7 @@ def activated_conv2d(x, w, bias=None, *, slope, algorithm=None, **how):
     geometry = ConvGeometry.of_conv(x.shape, w.shape, **how)
     _check_bias("conv2d", bias, geometry.K, x.dtype)
     if slope < 0:
-        raise ShapeError(f"conv2d: slope is {slope}, but only from 0 on does y show on which side it was computed")
+        raise ShapeError(f"conv2d: slope is {slope}, but must be at least 0, so that y has the sign of its input")
     return kernels.of(x).conv2d(x, w, geometry, bias, slope, algorithm)
 
 

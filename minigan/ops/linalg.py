@@ -112,7 +112,7 @@ def _(g, y, x, w, bias=None, *, wanted):
 def activated_linear(x, w, bias=None, *, slope):
     """leaky_relu(linear(x, w, bias), slope) in fewer passes over memory, for a slope that is not negative."""
     if slope < 0:
-        raise ShapeError(f"linear: slope is {slope}, but only from 0 on does y show on which side it was computed")
+        raise ShapeError(f"linear: slope is {slope}, but must be at least 0, so that y has the sign of its input")
     return _affine(x, w, bias, slope)
 
 

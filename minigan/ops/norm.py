@@ -36,7 +36,7 @@ def batch_norm(x, scale, shift, *, eps=1e-5, slope=1.0):
     if x.size == 0:
         raise ShapeError(f"batch_norm: x has shape {x.shape}, so there is nothing to average over")
     if slope < 0:
-        raise ShapeError(f"batch_norm: slope is {slope}, but only from 0 on does y show on which side it was computed")
+        raise ShapeError(f"batch_norm: slope is {slope}, but must be at least 0, so that y has the sign of its input")
     y, mean, inverse_deviation = kernels.of(x).batch_norm(_rows(x), scale, shift, eps, slope)
     return y.reshape(x.shape), mean, inverse_deviation
 

@@ -57,7 +57,7 @@ def max_unpool2d(y, indices, kernel_size, *, stride=None, padding=0, dilation=1,
     y: (N, OH, OW, C)
     indices: their places, of `max_pool2d_with_indices` with the same windows, (N, OH, OW, C)
     output_size: the image's (H, W), where several sizes give (OH, OW); the smallest (with padding "same": OH and OW
-        times the stride) unless given. It has to be the size that was pooled, since places count its columns
+        times the stride) by default. It has to be the size that was pooled, since places count its columns
     returns: (N, H, W, C). Values of overlapping windows that meet in one pixel add up, as they must in an adjoint;
         PyTorch, which leaves open which one stays, gives others there
     raises ShapeError where the shapes do not fit or a place is not in its window; a captured step takes places for as

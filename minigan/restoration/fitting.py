@@ -64,10 +64,10 @@ def fit(
 
     model: "deconvnet", built for these images from `seed`; or a Restorer, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
-    task: "super-resolution" (unless given), "completion" or "denoising"; see `mg.restoration.TASKS`
-    test: held-out images, for figures and pictures at the end; of more than 1,000, so many evenly spread
+    task: "super-resolution" (the default), "completion" or "denoising"; see `mg.restoration.TASKS`
+    test: held-out images, for figures and pictures at the end; of more than 1,000, 1,000 that are evenly spread
     adversarial: weight of an adversarial term beside the mean squared error; 0 for none
-    steps, epochs: how long, one or the other; the model's `first_run` unless given
+    steps, epochs: how long to train, one or the other; by default the model's `first_run`
     options: of the model, as `mg.models.build` takes them: filters, kernel, depth
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss

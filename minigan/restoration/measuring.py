@@ -32,7 +32,7 @@ class Evaluation:
     figures: dict[str, dict[str, float]]
 
     def examples(self, count: int = EXAMPLES) -> np.ndarray:
-        """At most so many, evenly spread, each as four images: damaged, baseline, restored, truth."""
+        """At most `count`, evenly spread, each as four images: damaged, baseline, restored, truth."""
         parts = [spread(getattr(self, name), count) for name in COLUMNS]
         return np.stack(parts, 1).reshape(-1, *self.truth.shape[1:])
 

@@ -11,7 +11,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code.
 
     0: done, and for a run: its weights, log and configuration are saved (a picture or the report that could not be made
-    is a warning); 1: an error, told in one message; 2: the command line was not understood; 130, 143, 129: stopped by
+    is a warning); 1: an error, in one message; 2: the command line was not understood; 130, 143, 129: stopped by
     Ctrl-C, SIGTERM, SIGHUP
     If the reader of the output goes away (`| head`), the work is still done and the exit status does not change.
     Words that were lost otherwise, as by a full disk, make a 0 a 1.

@@ -59,7 +59,7 @@ def _page_file(out):
 
 
 def _drawn(dataset, count, rng, kind):
-    """So many of a set's images, each once."""
+    """`count` of a set's images, each once."""
     if count > len(dataset):
         raise DataError(f"{dataset.name}: {count} {kind} images are wanted (--count), but there are {len(dataset)}")
     return dataset.images[rng.choice(len(dataset), count, replace=False)]

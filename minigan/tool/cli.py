@@ -82,7 +82,7 @@ def cli():
 @click.option("--out", type=PLACE, metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
 @click.option("--force", is_flag=True, help="Replace the run in --out, once the new one is whole.")
 def train(**options):
-    """Train MODEL (dcgan unless given) and leave its weights, pictures, log and a report.
+    """Train MODEL (default: dcgan) and leave its weights, pictures, log and a report.
 
     Each GAN has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
 
@@ -238,7 +238,7 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
     default=0.5,
     show_default=True,
     metavar="X",
-    help="Of the weights, that become 0.",
+    help="The share of the weights to set to 0.",
 )
 @click.option(
     "--scope",

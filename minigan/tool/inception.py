@@ -27,7 +27,7 @@ def loaded(file: str, device: str) -> Weights:
 def measured(
     images: np.ndarray, weights: Weights, train: Dataset, test: Dataset, most: int | None
 ) -> InceptionEvaluation:
-    """What generated images get, told how far the network is; what it makes of real images is kept on the disk."""
+    """The scores of generated images, with progress shown; the features of real images are kept on disk."""
     with Forwarding() as forwarding:
         return inception.evaluate(
             images, weights, train, test, most=most, folder=kept_folder(), report=forwarding.report

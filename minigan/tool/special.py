@@ -15,7 +15,7 @@ ALL = ("learning_rate",)
 
 
 def split(model: str, special: dict) -> tuple[Callable[[Dataset], dict], dict]:
-    """What the model is built with, and what its `fit` is told besides.
+    """The options that build the model, and further arguments of its `fit`.
 
     special: option -> what was given, None where nothing was
     returns: a function of the data set that gives the options of `models.build`, and the settings of `fit`

@@ -22,7 +22,7 @@ from minigan.training.errors import Interrupted
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered
 
 CTRL_C = {signal.SIGINT: "Ctrl-C"}
-FOLDER_SIZE = 32  # pixels that a folder's images are resized to unless told otherwise
+FOLDER_SIZE = 32  # pixels that a folder's images are resized to by default
 
 
 def run(
@@ -132,7 +132,7 @@ def parse_augment(text: str | None) -> Augment | None:
 
 
 def set_threads(threads: int | None) -> None:
-    """Use so many cores, all unless given."""
+    """Use this many cores, all by default."""
     if threads:
         import threadpoolctl
 
@@ -141,7 +141,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def usual_size(model: str, source: str) -> int | None:
-    """The pixels that images are resized to unless told otherwise; None leaves them as they are."""
+    """The pixels that images are resized to by default; None leaves them as they are."""
     shapes = {listing.name: listing.shape for listing in available()}
     return models.size_for(model, *shapes[source][:2]) if shapes.get(source) else None
 

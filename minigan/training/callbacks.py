@@ -38,7 +38,7 @@ class Callback:
 
 
 class Every(Callback):
-    """Calls function(trainer, record) after every so many steps.
+    """Calls function(trainer, record) every `every` steps.
 
     mg.gan.fit(..., callbacks=[mg.gan.Every(100, lambda trainer, record: print(record["generator_loss"]))])
     """

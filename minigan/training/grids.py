@@ -19,7 +19,7 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Lay images out in rows.
 
     images: (N, H, W, C), uint8
-    columns: as many as make it about square, unless given
+    columns: by default as many as make the grid about square
     returns: one picture (height, width, C), uint8; places that are left over are dark
     raises DataError for anything but such images, TrainingError for a number of columns that is not whole
     """
@@ -38,7 +38,7 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 
 def spread(images: np.ndarray, most: int) -> np.ndarray:
-    """At most so many of the images, evenly spread: where they are in the order of their classes, some of each."""
+    """At most `most` of the images, evenly spread: if they are sorted by class, some of each."""
     if len(images) <= most:
         return images
     return images[np.linspace(0, len(images) - 1, most).round().astype(int)]

@@ -130,8 +130,8 @@ def check_seed(seed) -> int:
 def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]) -> tuple[int | None, int]:
     """(steps, batch) of a run on `count` images; steps is None where epochs say how long.
 
-    usual: images in a batch unless given
-    first_run: (steps, batch) of a run that is told neither how long nor how many
+    usual: images in a batch by default
+    first_run: (steps, batch) where neither is given
     raises TrainingError where steps and epochs are both given, or a batch needs more images than there are
     """
     steps, epochs, batch = whole("steps", steps), whole("epochs", epochs), whole("batch", batch)

@@ -1,4 +1,4 @@
-"""The loop of every training run: a step on each batch, until told to stop. What a step is, its subclasses say."""
+"""The loop of every training run: a step on each batch until it is stopped. Subclasses define the step."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -75,7 +75,7 @@ class Loop:
         """
         return None
 
-    preview_columns: int | None = None  # of the grid that these images are shown in; about square unless given
+    preview_columns: int | None = None  # of the grid that these images are shown in; about square by default
 
     def results(self) -> dict:
         """What was measured at the end of the run, anything JSON: config.json keeps it. Empty before the end."""

@@ -27,7 +27,7 @@ class ModelLoop(Loop):
     """A model in training by Adam.
 
     model: trained in place
-    learning_rate: the model's own unless given
+    learning_rate: by default the model's own
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class Pace:
 class Progress(Callback):
     """A progress bar with rate, time left and what is measured (smoothed), in the trainer's words; its notes first.
 
-    stream: where to, standard error unless given. Without a terminal (or without rich): a plain line now and then.
+    stream: where to write, standard error by default. Without a terminal (or without rich): a plain line now and then.
     """
 
     def __init__(self, stream=None):

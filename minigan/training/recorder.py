@@ -27,7 +27,7 @@ class Recorder(Callback):
 
     out: must not exist, or be empty; with force, a run that is there is replaced once the new one is whole
     settings: kept in config.json; the report shows model, data, images, image_shape, steps, batch and seed
-    every: steps between sample grids; unless given, there are eleven, close together at first
+    every: steps between sample grids; by default there are eleven, close together at first
     raises RunError, from on_start, where the folder cannot be had, so before anything was trained
 
     A disk that is full, or lets nothing be written, does not end training: it is said in a RunWarning, and tried again.

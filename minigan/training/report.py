@@ -68,7 +68,7 @@ def _inline(file):
 
 
 def _spread(items, most):
-    """At most so many of the items, evenly spread, with the first and the last."""
+    """At most `most` of the items, evenly spread, including the first and the last."""
     if len(items) <= most:
         return items
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]

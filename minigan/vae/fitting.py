@@ -63,7 +63,7 @@ def fit(
     model: "vae", built for these images from `seed`; or a VAE, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
     test: held-out images, for the bound at the end
-    steps, epochs: how long, one or the other; the model's `first_run` unless given
+    steps, epochs: how long to train, one or the other; by default the model's `first_run`
     options: of the model, as `mg.models.build` takes them: latent_size
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
     raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where the loss

@@ -116,7 +116,7 @@ class Trainer(ModelLoop):
 
 
 def paired(above: np.ndarray, below: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """Images (N, H, W, C) in an order that a grid of so many columns shows in pairs of rows.
+    """Images (N, H, W, C) in an order that a grid of `columns` columns shows in pairs of rows.
 
     A last row that is not full is filled with black.
     """
