@@ -61,7 +61,7 @@ def is_cut_off(folder: RunFolder) -> bool:
 
 def where(folder: RunFolder) -> Path | None:
     """Where the files of a new run are that was decided to be in place, until they are moved there."""
-    return next((place for place in (folder / WHOLE, folder / MOVING) if place.exists()), None)
+    return next((place for place in (folder / WHOLE, folder / MOVING) if os.path.exists(place)), None)
 
 
 def finish(folder: RunFolder) -> None:
