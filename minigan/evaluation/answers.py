@@ -98,10 +98,13 @@ class Answered:
 def answered(files: Iterable[str | os.PathLike]) -> Answered:
     """Put together what several people saved of one page.
 
-    files: each as the page saves it, of another person
-    raises DataError for a file that is damaged or not of this kind, of another page, or there twice
+    files: each as the page saves it, of another person; a single one may stand by itself
+    raises DataError for what is no path, a file that is damaged or not of this kind, of another page, or there twice
     """
-    files = [Path(file) for file in files]
+    try:
+        files = [Path(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
+    except TypeError as error:
+        raise DataError(f"answered: {files!r} are no paths of files; a page's answers are saved as .json") from error
     if not files:
         raise DataError("answered: there are no files; a page's answers are saved when all are given")
     saved = [_read(file) for file in files]

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from minigan import models, random, training
+from minigan import devices, models, random, training
 from minigan.data import Augment, Batches, Dataset
 from minigan.data.dataset import clipped
 from minigan.errors import DataError
 from minigan.gan import transfer
 from minigan.gan.objectives import Objective
-from minigan.gan.recipe import changes_of
+from minigan.gan.recipe import changes_of, check
 from minigan.gan.trainer import Trainer
 from minigan.models import GAN, Recipe
 from minigan.training import fitting, inputs
@@ -98,6 +98,8 @@ def fit(
         )
     recipe = (recipe or gan.recipe).changed(objective=objective, learning_rate=learning_rate, **settings)
     steps, batch = inputs.length(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
+    check(recipe, gan)  # what is refused changes nothing
+    devices.on(device)
     began = None if start is None else transfer.begin_with(gan, start)
     gan.change(changes_of(recipe), seed).freeze(freeze).to(device)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)

@@ -78,6 +78,7 @@ OTHERS = [
     (grid, {}, "images", ["3", [1], np.ones((2, 3)), IMAGES / 127.5 - 1]),
     (grid, {"images": IMAGES}, "columns", ["3", 2.5, -1, 0]),
     (grid_png, {}, "images", ["3", [1], np.ones((2, 3)), IMAGES / 255]),
+    (mg.evaluation.answered, {}, "files", [5, [5], None, IMAGES, [b"a.json"], [[]], "none.json"]),
     (png, {}, "picture", ["3", [1], IMAGES, IMAGES[0] / 255]),
     *(
         (fit, {"images": IMAGES, "steps": 1, "batch": 4}, "callbacks", [5, "abc", [5], [None], Callback(), Callback])
@@ -183,6 +184,19 @@ def test_a_model_that_does_not_fit_is_left_as_it_was(tmp_path, kind):
     fitting = mg.models.build(name, (8, 8, 1), seed=5)
     assert module.load(tmp_path / "run", into=fitting) is fitting
     assert same(parts(fitting), parts(module.load(tmp_path / "run")))
+
+
+@pytest.mark.parametrize(
+    "how", [{"critic_steps": 0}, {"critic_steps": [1]}, {"r1": -1.0}, {"clip": 0.1}, {"device": "tpu"}]
+)
+def test_a_fit_that_is_refused_leaves_the_gan_as_it_was(how):
+    gan = mg.models.build("mlp-gan", (8, 8, 1))
+    before, text, start = parts(gan), repr(gan), mg.models.build("mlp-gan", (8, 8, 1), seed=1)
+    with pytest.raises(MiniganError):
+        mg.gan.fit(gan, IMAGES, epochs=1, batch=4, spectral_norm=True, freeze="generator.0", start=start, **how)
+    assert same(parts(gan), before)
+    assert repr(gan) == text
+    assert len(gan.generator.parameters()) == len(start.generator.parameters())
 
 
 def test_a_single_callback_is_told_of_brackets():
