@@ -207,17 +207,6 @@ def dripping(handler):
         time.sleep(0.05)
 
 
-def dripping_words(*words):
-    """These, and then the same letter now and then."""
-
-    def do(handler):
-        for word in (*words, *[b"x"] * 50):
-            handler.wfile.write(word)
-            time.sleep(0.05)
-
-    return do
-
-
 def stalled(handler):
     answer(handler, ("Content-Length", str(len(CONTENT))), body=CONTENT[:1000])
     time.sleep(0.6)
@@ -235,8 +224,6 @@ MISBEHAVIOUR = {
     "the beginning whatever is asked for": always_from_the_beginning,
     "a byte now and then": dripping,
     "no more bytes": stalled,
-    "a byte of its answer now and then": dripping_words(b"HTTP/1.1 200 "),
-    "a byte of a header now and then": dripping_words(b"HTTP/1.1 200 OK\r\n", b"Content-"),
     "no answer": lambda handler: time.sleep(0.6),
     "another file without end": endless,
     "nothing": lambda handler: None,
@@ -272,6 +259,18 @@ def test_a_server_that_sends(server, tmp_path, monkeypatch, hurried, misbehaviou
     assert not (tmp_path / "digits.gz").exists()
     assert len(requests) <= 12
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.1 200 ", b"HTTP/1.1 200 OK\r\nContent-"])
+def test_an_answer_that_comes_a_letter_at_a_time_is_not_waited_for(server, tmp_path, monkeypatch, hurried, words):
+    def do(handler):
+        for part in (words, *[b"x"] * 12):
+            handler.wfile.write(part)
+            time.sleep(0.05)
+
+    monkeypatch.setattr(Handler, "do_GET", do)
+    with pytest.raises(DataError, match=r"digits\.gz: no answer in 0\.2 seconds"):
+        fetch(server.remote, tmp_path)
 
 
 @pytest.mark.parametrize("url", ["http://[nowhere/digits.gz", "nowhere/digits.gz", "http://127.0.0.1:99999/digits.gz"])
