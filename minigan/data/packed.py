@@ -21,7 +21,7 @@ from minigan.data.idx import IDX_NAME, read_idx
 from minigan.data.left_out import named
 from minigan.data.pixels import pillow
 from minigan.data.splits import NAMES, SPLITS, TEST, TRAIN, classes_in_order, split_named
-from minigan.data.walk import open_regular
+from minigan.data.walk import open_regular, passed_over
 from minigan.errors import DataError
 
 NPY, NPZ = ".npy", ".npz"
@@ -106,7 +106,7 @@ def _in_folder(folder: Path) -> Arrays | None:
 
 def _may_be_images(entry: Path) -> bool:
     """Whether a folder's entry is a folder of its own, or ends as an image does."""
-    if entry.name.startswith("."):
+    if passed_over(entry.name):
         return False
     return entry.is_dir() or entry.suffix.lower() in pillow().Image.registered_extensions()
 

@@ -148,6 +148,12 @@ def test_an_idx_file_packed_and_unpacked_is_one(tmp_path):
     assert len(load(tmp_path)) == len(GREY)
 
 
+@pytest.mark.parametrize("beside", [".hidden/a.png", "@eaDir/a.png", "__pycache__/a.pyc", "notes.md"])
+def test_what_systems_put_beside_arrays_does_not_hide_them(tmp_path, beside):
+    write_tree(tmp_path, {beside: b"", "images.npy": npy_bytes(GREY), "labels.npy": npy_bytes(LABELS)})
+    assert len(load(tmp_path)) == len(GREY)
+
+
 @pytest.mark.parametrize("image", ["0.png", "cat/0.png"])
 def test_arrays_beside_images_are_left_out(tmp_path, image):
     write_tree(tmp_path, {image: image_bytes(GREY[0]), "images.npy": npy_bytes(GREY), "labels.npy": npy_bytes(LABELS)})
