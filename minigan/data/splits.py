@@ -123,7 +123,8 @@ def labelled_as(
     raises DataError for a folder that is none of the classes
     """
     parts = [PurePosixPath(name).parts[:-1] for name in names]
-    for depth in range(min(map(len, parts))):
+    usual = len(shared_folders(learned))
+    for depth in sorted(range(min(map(len, parts))), key=lambda depth: depth != usual):  # as deep as in training, first
         kinds = [_class_named(part[depth]) for part in parts]
         if set(kinds) <= set(classes):
             return _numbers(kinds, classes)
