@@ -38,6 +38,8 @@ def recompute(function, *args):
     entries = _entries(ys, began)
     if not entries:
         return returned
+    if not all(isinstance(y, Tensor) for y in ys):
+        raise GraphError(f"recompute: the function returned {[type(y).__name__ for y in ys]}, but it returns Tensors")
     node = Node()
     node.op, node.tick, node.args = _segment, writes.tick(), entries
     # what the second run will read, constants too: a write to it is noticed

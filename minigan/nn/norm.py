@@ -101,7 +101,7 @@ class ConditionalBatchNorm(BatchNorm):
                 f"{type(self).__name__}: x has shape {x.shape} and labels {np.shape(labels)}; each sample has one"
             )
         mean = self.running_mean.data
-        normal = self._normal(x, np.ones_like(mean), np.zeros_like(mean))
+        normal = self._normal(x, Tensor(np.ones_like(mean)), Tensor(np.zeros_like(mean)))
         places = (len(x), *(1,) * (x.ndim - 2), self.channels)
         scale, shift = (ops.reshape(ops.embedding(t, labels), shape=places) for t in (self.scale, self.shift))
         return normal * scale + shift

@@ -62,6 +62,26 @@ def test_conditional_batch_norm_wants_a_label_for_each_sample():
         norm(images(4, 3), np.full(4, 2))
 
 
+NORMS = {
+    "batch norm": lambda: nn.BatchNorm(3),
+    "conditional batch norm": lambda: nn.ConditionalBatchNorm(2, 3),
+    "layer norm": lambda: nn.LayerNorm(3),
+    "group norm": lambda: nn.GroupNorm(3, 3),
+    "instance norm": lambda: nn.InstanceNorm(3),
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("training", [True, False])
+def test_norms_take_plain_arrays_as_tensors(name, training):
+    x = np.random.default_rng(0).standard_normal((4, 2, 2, 3)).astype(np.float32)
+    labels = (np.array([0, 1, 1, 0]),) if "conditional" in name else ()
+    layer = NORMS[name]().train(training)
+    plain = layer(x, *labels)
+    assert np.array_equal(plain.numpy(), NORMS[name]().train(training)(mg.tensor(x), *labels).numpy())
+    assert mg.grad(plain.sum(), layer.shift).shape == layer.shift.shape
+
+
 def test_batch_norm_refuses_one_value_a_channel():
     with pytest.raises(ShapeError, match=r"shape \(1, 3\), one value a channel, which has no variance"):
         nn.BatchNorm(3)(images(1, 3))

@@ -103,6 +103,8 @@ FOREIGN = [
     lambda: optim.Adam([X]).step([[1, 2, 3]]),
     lambda: optim.Adam([X]).step(3),
     lambda: mg.no_grad()(3),
+    lambda: mg.recompute(lambda x: (x * 2, 3), X),
+    lambda: mg.recompute(lambda x: (x * 2, x.numpy()), X),
 ]
 
 
