@@ -237,7 +237,10 @@ class Recorder(Callback):
     def _where_weights_are(self):
         if self.saved is None:
             return "No weights were saved yet."
-        return f"The weights of step {self.saved} are in {self.place / WEIGHTS}."
+        file = self.place / WEIGHTS
+        if not file.exists():
+            return f"The weights of step {self.saved} were saved in {file}, which is no longer there."
+        return f"The weights of step {self.saved} are in {file}."
 
 
 def _name_of(settings):

@@ -240,6 +240,16 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tmp_path, monkeypatc
     assert (tmp_path / "run" / "report.html").is_file()
 
 
+def test_weights_that_were_moved_away_are_not_said_to_be_there(tmp_path):
+    def move(trainer, record):
+        (tmp_path / "run").rename(tmp_path / "kept")
+
+    with pytest.warns(RunWarning, match="Training goes on"), pytest.raises(RunError) as caught:
+        fit(tiny_gan(), tiny_images(), steps=8, out=tmp_path / "run", callbacks=[Every(5, move)])
+    assert f"in {tmp_path / 'run' / 'weights.safetensors'}, which is no longer there" in caught.value.__notes__[-1]
+    assert len(RunFolder(tmp_path / "kept").log()) == 8
+
+
 def test_a_log_that_a_full_disk_cuts_goes_on_where_it_was_cut(tmp_path, monkeypatch):
     log = recorder._Log(tmp_path / "log.jsonl")
     file, room = log.file, [20]
