@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import sys
 import warnings
 
@@ -16,13 +17,14 @@ def main(arguments: list[str] | None = None) -> int:
     If the reader of the output goes away (`| head`), the work is still done and the exit status does not change.
     Words that were lost otherwise, as by a full disk, make a 0 a 1.
     """
+    from minigan.training.interrupt import ending_in_order
     from minigan.training.streams import Steady
 
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if stream is None:  # closed: the next file that is opened would have its number, and be taken for it
             os.open(os.devnull, os.O_RDWR)
     out = Steady(sys.stdout)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Steady(sys.stderr)):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Steady(sys.stderr)), ending_in_order():
         code = _main(arguments)
         out.flush()
         if out.lost and not isinstance(out.lost, BrokenPipeError):
@@ -57,6 +59,9 @@ def _main(arguments):
     except (KeyboardInterrupt, click.Abort) as error:
         _fail("\n".join(["stopped at once by Ctrl-C", *getattr(error.__cause__, "__notes__", ())]))
         return 130
+    except SystemExit as error:
+        _fail(f"stopped at once by {signal.Signals(error.code - 128).name}")
+        return error.code
     except MemoryError:
         return _fail(f"the memory is full{_what_needs_less(cli, arguments)}")
 

@@ -33,11 +33,29 @@ def stop_signals(ask: Callable[[int], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise SystemExit, so that no half-written file and no lock is left."""
+    before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
+    before.pop(signal.SIGINT, None)
+    try:
+        for number in before:
+            signal.signal(number, _leave)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number, frame):
+    raise SystemExit(128 + number)
+
+
 def _replaceable():
     """Signals that would end the process, and what handles them now."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
     return {
         number: handler
         for number, handler in handlers.items()
-        if (callable(handler) if number == signal.SIGINT else handler == signal.SIG_DFL)
+        if (callable(handler) if number == signal.SIGINT else handler in (signal.SIG_DFL, _leave))
     }

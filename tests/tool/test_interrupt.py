@@ -3,7 +3,7 @@ import shutil
 import signal
 
 import pytest
-from commands import SMALL, start
+from commands import SMALL, keep_run, start
 
 import minigan as mg
 from minigan.training import Interrupted, files, weights
@@ -87,6 +87,16 @@ def test_the_second_one_leaves_what_was_saved_before(tmp_path):
     assert mg.gan.load(tmp_path / "run").name == "mlp-gan"
     assert not (tmp_path / "run" / "report.html").exists()
     assert not (tmp_path / "run" / "room-for-weights").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_asks_the_tool_to_end_leaves_no_half_written_file(tool, tmp_path, monkeypatch, number):
+    keep_run(tmp_path / "run", mg.models.build("mlp-gan", (8, 8, 1)), data="nothing-here")
+    monkeypatch.setattr(files.os, "replace", lambda *_: signal.raise_signal(number))
+    outcome = tool("sample", "run", "--out", "images.png")
+    assert (outcome.code, outcome.err) == (128 + number, f"error: stopped at once by {number.name}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_a_second_one_while_it_finishes_tells_where_the_weights_are(tool, tmp_path, monkeypatch):

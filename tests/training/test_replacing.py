@@ -254,9 +254,10 @@ def test_a_replacement_that_is_cut_off_says_where_the_weights_are(tmp_path, disk
         real(file, target)
 
     place = copied(runs["old"], tmp_path / "run")
-    with monkeypatch.context() as patched, pytest.raises(RunError, match="Permission denied") as caught:
+    with monkeypatch.context() as patched:
         patched.setattr(os, "replace", refused)
-        train(place, 8, force=True)
+        with pytest.raises(RunError, match="Permission denied") as caught:
+            train(place, 8, force=True)
     kept = place / "new-run-moving" / "weights.safetensors"
     assert caught.value.__notes__ == [f"The weights of step 3 are in {kept}."]
     assert kept.is_file()
