@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import threading
+import time
+import warnings
 
 import numpy as np
 import pytest
@@ -37,6 +39,7 @@ __global__ void asserts(float *x, int n) { assert(threadIdx.x < n); x[threadIdx.
 __global__ void traps(float *x) { if (x[0] == 0) __trap(); }
 __device__ float deep(float *x, int n) { volatile float room[4000]; room[n] = x[0]; return deep(x, n + 1) + room[n]; }
 __global__ void recurses(float *x) { x[0] = deep(x, 0); }
+__global__ void reads_often(volatile int *x, int n) { for (int i = 0; i < n; i++) x[0]; }
 __global__ void forever(volatile int *x) { while (x[0] == 0) {} }
 __global__ void computes_forever(int *x) { unsigned i = 1; while (i) { i = i * 3; } x[0] = i; }
 __global__ void hands_over(volatile int *x) {
@@ -185,6 +188,24 @@ def test_threads_that_wait_for_others_without_a_barrier_get_there_in_the_end(run
     x = device([0], np.int32)
     run("hands_over", 2, x)
     assert x[0] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_child_that_is_forked_while_a_kernel_runs_can_run_others(run):
+    run("fine", 1, device([0]))  # compiled by now
+    runs = threading.Thread(target=run, args=("reads_often", 1, device([0], np.int32), 12_000_000))
+    runs.start()
+    time.sleep(0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, to fork beside other threads
+        child = os.fork()
+    if not child:
+        signal.alarm(10)  # ends it by default
+        run("fine", 1, device([0]))
+        os._exit(0)
+    assert runs.is_alive()
+    assert os.waitpid(child, 0)[1] == 0
+    runs.join()
 
 
 def test_a_kernel_without_an_end_can_be_interrupted(run):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import re
 import sys
 import threading
@@ -166,6 +167,16 @@ class Simulator:
 
 
 _turn = threading.Lock()  # there is one device
+
+
+def _forget_turn():
+    """A forked child has none of its parent's threads, whose turn may never end there."""
+    global _turn
+    _turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_turn)
 
 
 def _python():
