@@ -20,6 +20,8 @@ from minigan.autograd import (
     value_and_grad,
     vjp_of,
 )
+from minigan.autograd.recompute import recompute
+from minigan.autograd.tensor import Tensor, tensor
 from minigan.errors import (
     DataError,
     DeviceError,
@@ -34,9 +36,7 @@ from minigan.kernels import precision
 from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
-from minigan.recompute import recompute
 from minigan.replay import captured
-from minigan.tensor import Tensor, tensor
 
 __version__ = "0.1.0"
 

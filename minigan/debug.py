@@ -16,9 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan import graph
+from minigan.autograd import graph
+from minigan.autograd.tensor import Tensor
 from minigan.errors import MiniganError
-from minigan.tensor import Tensor
 
 
 class NanError(MiniganError, FloatingPointError):

@@ -18,11 +18,12 @@ from numbers import Integral, Number, Real
 
 import numpy as np
 
-from minigan import devices, kernels, writes
+from minigan import devices, kernels
+from minigan.autograd import writes
+from minigan.autograd.tensor import Tensor
 from minigan.errors import DtypeError, GraphError, MiniganError, ShapeError
 from minigan.kernels import capture
 from minigan.ops.checks import constructor
-from minigan.tensor import Tensor
 
 
 class Optimiser:

@@ -16,11 +16,12 @@ from numbers import Real
 
 import numpy as np
 
-from minigan import devices, writes
+from minigan import devices
+from minigan.autograd import writes
+from minigan.autograd.tensor import Tensor
 from minigan.errors import MiniganError, UnknownNameError
 from minigan.models import GAN, VAE, Model
 from minigan.nn import Conv2d, Embedding, Linear, Module
-from minigan.tensor import Tensor
 
 LAYERS = Linear, Conv2d, Embedding  # have weights; of other layers nothing is pruned
 SCOPES = "global", "layer"

@@ -20,9 +20,9 @@ import functools
 from collections.abc import Callable
 
 from minigan import devices
+from minigan.autograd.tensor import Tensor
 from minigan.errors import DeviceError
 from minigan.kernels import precision_now
-from minigan.tensor import Tensor
 
 
 def captured(function: Callable) -> Captured:

@@ -12,10 +12,10 @@ import numpy as np
 
 from minigan import devices, metrics
 from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.evaluation.inception_weights import Weights
 from minigan.kernels import cache
 from minigan.models.inception import FEATURES, OUTPUTS
-from minigan.tensor import Tensor
 from minigan.training import weights
 from minigan.training.errors import RunError
 

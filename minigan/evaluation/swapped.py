@@ -14,6 +14,7 @@ import numpy as np
 
 from minigan import devices, random
 from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.data import Dataset
 from minigan.data.arrays import labels_from
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
@@ -22,7 +23,6 @@ from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Model
 from minigan.models.model import as_floats
 from minigan.nn import BatchNorm, MinibatchStd
-from minigan.tensor import Tensor
 from minigan.training.inputs import check_seed, images_of, whole
 
 BATCH = 200  # images that a discriminator is asked about at once, at most

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from minigan.autograd.tensor import Tensor
 from minigan.errors import UnknownNameError
 from minigan.ops import binary_cross_entropy_with_logits, mean, relu, square
-from minigan.tensor import Tensor
 
 
 @dataclass(frozen=True)

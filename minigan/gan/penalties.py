@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from minigan.autograd import grad
+from minigan.autograd.tensor import Tensor
 from minigan.ops import mean, sqrt, square, sum
-from minigan.tensor import Tensor
 
 TINY = 1e-12  # under the root: a slope of 0 has a gradient too, and one of 1 is changed by half of it
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan import autograd, devices, kernels, random, writes
+from minigan import autograd, devices, kernels, random
+from minigan.autograd import writes
+from minigan.autograd.graph import recording
+from minigan.autograd.tensor import Tensor
 from minigan.averaging import ExponentialAverage
 from minigan.data import Batches
 from minigan.data.dataset import clipped
@@ -19,9 +22,7 @@ from minigan.errors import DataError, ShapeError
 from minigan.gan import penalties, recipe, weights
 from minigan.gan.objectives import objective_of
 from minigan.gan.replays import Replays
-from minigan.graph import recording
 from minigan.models import GAN, Recipe
-from minigan.tensor import Tensor
 from minigan.training.callbacks import Callback
 from minigan.training.divergence import check
 from minigan.training.errors import TrainingError

@@ -29,6 +29,7 @@ import numpy as np
 
 from minigan import autograd, devices, ops
 from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.errors import DataError, ShapeError
 from minigan.inside.receptive_field import receptive_field
 from minigan.inside.running import dtype_and_device, floats_of, tensor_for
@@ -51,7 +52,6 @@ from minigan.nn import (
     Upsample,
     as_in_use,
 )
-from minigan.tensor import Tensor
 from minigan.training.inputs import whole
 
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from minigan import autograd, devices, ops, random
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.inside.latent import check_noise, classes_of
 from minigan.inside.running import tensor_for
 from minigan.models import GAN, VAE
 from minigan.nn import Module, as_in_use
-from minigan.tensor import Tensor
 from minigan.training.inputs import check_model, check_seed, check_whole
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from minigan import random
+from minigan.autograd.tensor import Tensor
 from minigan.data.dataset import clipped
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.inside.running import labels_of
 from minigan.models import GAN, VAE
-from minigan.tensor import Tensor
 from minigan.training.errors import TrainingError
 from minigan.training.inputs import check_model, check_seed, check_whole, real
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from minigan import devices
+from minigan.autograd.tensor import Tensor
 from minigan.data.arrays import images_from
 from minigan.errors import ShapeError
 from minigan.models.model import as_floats
 from minigan.nn import Module
-from minigan.tensor import Tensor
 
 
 def dtype_and_device(network: Module) -> tuple[np.dtype, str]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from minigan import random
 from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.models.model import Model, normal_noise
 from minigan.models.recipe import Recipe
 from minigan.nn import Module, as_in_use, minibatch_std, spectral_norm
 from minigan.random import Philox
-from minigan.tensor import Tensor
 
 CHANGES = {"minibatch-std": minibatch_std, "spectral-norm": spectral_norm}  # in the order in which they fit together
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from minigan import devices
 from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.data import scaled
 from minigan.data.arrays import images_from
 from minigan.errors import ShapeError
 from minigan.nn import Module, as_in_use
 from minigan.random import Philox
-from minigan.tensor import Tensor
 
 
 class Model:

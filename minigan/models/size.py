@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan import devices, graph
-from minigan.autograd import no_grad
+from minigan import devices
+from minigan.autograd import graph, no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.models.deconvnet import Restorer
 from minigan.models.gan import GAN
 from minigan.models.model import Model
 from minigan.nn import Module, SpectralNorm, as_in_use
-from minigan.tensor import Tensor
 
 MAKERS = "generator", "average", "decoder"  # of images, from noise
 

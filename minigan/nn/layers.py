@@ -8,13 +8,13 @@ import math
 import numpy as np
 
 from minigan import ops, random
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import pair
 from minigan.nn import init
 from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.module import Module
 from minigan.ops.checks import constructor
-from minigan.tensor import Tensor
 
 
 def parameter(initialiser, rng, shape, fan_in=1, fan_out=1):

@@ -3,12 +3,12 @@
 import numpy as np
 
 from minigan import ops
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.nn.layers import Conv2d, Linear
 from minigan.nn.module import Module, Sequential
 from minigan.nn.spectral import SpectralNorm
 from minigan.ops.checks import constructor
-from minigan.tensor import Tensor
 
 EPS = 1e-8
 

@@ -8,9 +8,10 @@ from numbers import Number
 
 import numpy as np
 
-from minigan import devices, graph, writes
+from minigan import devices
+from minigan.autograd import graph, writes
+from minigan.autograd.tensor import Tensor
 from minigan.errors import DtypeError, MiniganError, ShapeError
-from minigan.tensor import Tensor
 
 
 class _Mode(threading.local):

@@ -7,14 +7,14 @@ import numpy as np
 
 from minigan import ops
 from minigan.autograd import no_grad
+from minigan.autograd.recompute import once
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.nn import init
 from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.layers import parameter
 from minigan.nn.module import Module
 from minigan.ops.checks import constructor
-from minigan.recompute import once
-from minigan.tensor import Tensor
 
 
 def _check_eps(name, eps):

@@ -6,12 +6,12 @@ import numpy as np
 
 from minigan import devices, ops, random
 from minigan.autograd import no_grad
+from minigan.autograd.recompute import once
+from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.nn.layers import Conv2d, Embedding, Linear
 from minigan.nn.module import Module
 from minigan.ops.checks import constructor
-from minigan.recompute import once
-from minigan.tensor import Tensor
 
 LAYERS = Linear, Conv2d, Embedding
 FIRST = 15  # power iterations when the layer is made

@@ -7,9 +7,9 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.autograd.promotion import floating
 from minigan.ops.checks import FLOATS
 from minigan.ops.elementwise import broadcast_to
-from minigan.promotion import floating
 
 
 @primitive(saves="x")

@@ -4,11 +4,11 @@ import functools
 
 import numpy as np
 
+from minigan.autograd.promotion import entered, explain
+from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, to_cpu
 from minigan.errors import DtypeError, MiniganError, ShapeError
 from minigan.kernels import capture
-from minigan.promotion import entered, explain
-from minigan.tensor import Tensor
 
 FLOATS = (np.float32, np.float64)
 

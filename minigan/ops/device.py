@@ -2,7 +2,7 @@
 
 from minigan import devices
 from minigan.autograd import primitive
-from minigan.tensor import Tensor
+from minigan.autograd.tensor import Tensor
 
 
 @primitive(saves="")

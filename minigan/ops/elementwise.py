@@ -9,10 +9,10 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import nondifferentiable, primitive
+from minigan.autograd.promotion import floating
 from minigan.errors import DtypeError
 from minigan.ops.checks import FLOATS, operation
 from minigan.ops.sums import total
-from minigan.promotion import floating
 
 FEW = 1 << 12  # elements, for which a kernel's call takes longer than a pass or two more
 

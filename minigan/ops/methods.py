@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from minigan import autograd, writes
+from minigan import autograd
+from minigan.autograd import writes
+from minigan.autograd.tensor import Tensor, unmasked
 from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.ops import device, elementwise, linalg, reduce, shape
-from minigan.tensor import Tensor, unmasked
 
 
 def _shape_of(entries):

@@ -10,13 +10,13 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
 from minigan.kernels import capture
 from minigan.kernels.geometry import ConvGeometry, Window
 from minigan.ops.checks import integers, operation, same_float
 from minigan.ops.reduce import mean
-from minigan.tensor import Tensor
 
 
 @operation

@@ -4,13 +4,13 @@ from numbers import Number
 
 import numpy as np
 
+from minigan.autograd.recompute import once
+from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
 from minigan.ops.checks import operation
 from minigan.ops.elementwise import where
 from minigan.random import Philox
-from minigan.recompute import once
-from minigan.tensor import Tensor
 
 
 @operation

@@ -7,11 +7,11 @@ axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and d
 import numpy as np
 
 from minigan.autograd import nondifferentiable, primitive
+from minigan.autograd.promotion import floating
 from minigan.errors import ShapeError
 from minigan.ops.elementwise import broadcast_to, equal, exp, isnan, logical_or, where
 from minigan.ops.shape import reshape
 from minigan.ops.sums import average, axes_of, count_of, kept_shape, total, variance
-from minigan.promotion import floating
 
 
 @primitive(saves="")

@@ -6,12 +6,12 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.autograd.promotion import promoted
+from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
 from minigan.ops.checks import integers, operation, outside
 from minigan.ops.sums import axes_of
-from minigan.promotion import promoted
-from minigan.tensor import Tensor
 
 AT_ONCE = 8  # arrays that CuPy joins with no table of their addresses, which a captured step could not bring along
 

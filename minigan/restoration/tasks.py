@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigan.autograd.tensor import Tensor
 from minigan.data import scaled
 from minigan.data.dataset import clipped
 from minigan.data.pixels import pillow
 from minigan.devices import device_of, move
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
-from minigan.tensor import Tensor
 
 SCALE = 2  # of super-resolution
 NOISE = 25  # the standard deviation of what denoising removes, of 255: usual in the literature

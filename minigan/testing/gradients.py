@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigan.autograd import grad
-from minigan.tensor import Tensor
+from minigan.autograd.tensor import Tensor
 
 # A central difference over a step h is off by h^2 / 6 of the third derivative, and by rounding, eps / h of the value.
 # h = eps^(1/3) makes both about 1e-11. RELATIVE leaves room for a third derivative some thousand times the first;

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigan import debug
 from minigan.autograd import no_grad
-from minigan.tensor import Tensor
+from minigan.autograd.tensor import Tensor
 from minigan.training.errors import DivergedError
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigan import devices, models, optim
+from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
 from minigan.errors import MiniganError, UnknownNameError
 from minigan.models import Model
-from minigan.tensor import Tensor
 from minigan.training import weights
 from minigan.training.callbacks import Callback
 from minigan.training.divergence import check

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import graph
+from minigan.autograd import graph
 from minigan.debug import NanError, trace_nans
 
 

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 import minigan as mg
-from minigan import debug, graph, kernels, nn
-from minigan.recompute import _running, _state
+from minigan import debug, kernels, nn
+from minigan.autograd import graph
+from minigan.autograd.recompute import _running, _state
 
 CONTEXTS = {
     "using": lambda: kernels.using("reference"),

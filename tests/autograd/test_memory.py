@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import graph
+from minigan.autograd import memory
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_retained_values_stay(no_collector):
 
 
 def test_large_values_that_no_rule_reads_are_not_kept(no_collector):
-    x = leaf(graph.LARGE)
+    x = leaf(memory.LARGE)
     h = x + 1.0
     saved = weakref.ref(h.data)
     y = h.reshape(2, -1).sum()
@@ -109,7 +109,7 @@ def test_large_values_that_no_rule_reads_are_not_kept(no_collector):
 
 
 def test_a_gradient_passes_through_dropped_values_at_every_order(no_collector):
-    x = leaf(graph.LARGE)
+    x = leaf(memory.LARGE)
     z = x + x  # dropped, and yet a value that gradients are asked for
     y = mg.square(z * 1.0 + 1.0).sum()
     gz = mg.grad(y, z, create_graph=True)

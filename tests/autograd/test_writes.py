@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan import writes
+from minigan.autograd import writes
 
 
 def leaf(*shape):

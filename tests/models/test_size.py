@@ -5,7 +5,7 @@ import pytest
 
 import minigan as mg
 from minigan import models, nn
-from minigan.graph import watch
+from minigan.autograd.graph import watch
 from minigan.models import GAN, Size
 from minigan.models.rgan import Stage
 from minigan.models.size import multiply_adds

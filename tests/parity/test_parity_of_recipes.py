@@ -6,10 +6,10 @@ import torch
 
 from benchmarks.peers import torch_gan, torch_recipes
 from minigan import models, random
+from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
 from minigan.gan import Recipe, Trainer
 from minigan.models.gan import CHANGES
-from minigan.tensor import Tensor
 
 STEPS, BATCH = 4, 8
 PENALISED = {"objective": "wasserstein", "gradient_penalty": 10.0, "critic_steps": 3, "betas": (0.5, 0.9)}

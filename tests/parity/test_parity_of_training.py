@@ -12,9 +12,9 @@ import torch
 
 from benchmarks.peers import torch_gan
 from minigan import autograd, models, nn, random
+from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
 from minigan.gan.trainer import Trainer
-from minigan.tensor import Tensor
 
 STEPS, BATCH = 20, 16
 NETWORKS = ("generator", "discriminator")

@@ -11,9 +11,9 @@ from numbers import Number
 
 import numpy as np
 
+from minigan.autograd.tensor import Tensor
 from minigan.devices import same_device
 from minigan.errors import DtypeError, ShapeError
-from minigan.tensor import Tensor
 
 FLOAT32 = np.dtype(np.float32)
 

@@ -43,7 +43,7 @@ def of_values(function, args, settings):
 
 def refuse_gradients(name, args) -> None:
     """Raise NumpyFunctionError where one of the arguments, in lists too, requires gradients that are recorded."""
-    graph = importlib.import_module("minigan.graph")
+    graph = importlib.import_module("minigan.autograd.graph")
     if not graph.is_recording() or not any(tensor.requires_grad for tensor in _tensors_in(args)):
         return
     known = importlib.import_module("minigan.ops").__all__

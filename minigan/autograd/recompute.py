@@ -3,11 +3,10 @@
 import contextlib
 import threading
 
-from minigan import writes
-from minigan.autograd import partial_grad
+from minigan.autograd import partial_grad, writes
+from minigan.autograd.graph import Node, is_recording, keeping, primitive, recording, value
+from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
-from minigan.graph import Node, is_recording, keeping, primitive, recording, value
-from minigan.tensor import Tensor
 
 
 class _State(threading.local):

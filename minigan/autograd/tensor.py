@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minigan import devices, numpy_functions
+from minigan import devices
+from minigan.autograd import numpy_functions
 from minigan.errors import DtypeError, GraphError, NumpyFunctionError, ShapeError
 from minigan.kernels import capture
 

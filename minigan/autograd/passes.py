@@ -11,10 +11,11 @@ from sys import getrefcount
 
 import numpy as np
 
-from minigan import graph, kernels, writes
+from minigan import kernels
+from minigan.autograd import graph, memory, writes
+from minigan.autograd.graph import recording, value
+from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
-from minigan.graph import recording, value
-from minigan.tensor import Tensor
 
 ndarray = np.ndarray
 LITTLE = 64  # bytes that a kernel's result may have before and after it (LINE_BYTES)
@@ -150,8 +151,8 @@ class Pass:
                 self._add(place, part)
         if not self.retain:
             node.args = node.arrays = node.static = None
-            if out.__class__ is not ndarray or out.nbytes >= graph.LARGE:
-                graph.drop_result(node)
+            if out.__class__ is not ndarray or out.nbytes >= memory.LARGE:
+                memory.drop_result(node)
 
     def _keep_wanted(self, node, g, found):
         """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""

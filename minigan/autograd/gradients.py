@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from minigan import devices
+from minigan.autograd.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
+from minigan.autograd.passes import Pass
+from minigan.autograd.tensor import Tensor, tensor, unmasked
 from minigan.errors import DtypeError, GraphError, ShapeError
-from minigan.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
 from minigan.kernels import capture
-from minigan.passes import Pass
-from minigan.tensor import Tensor, tensor, unmasked
 
 __all__ = [
     "backward",

@@ -14,14 +14,14 @@ import threading
 
 import numpy as np
 
+from minigan.autograd.memory import LARGE, drop_unsaved, unsaved_positions
+from minigan.autograd.promotion import FLOAT32, explain, settled
+from minigan.autograd.tensor import Tensor, unmasked
+from minigan.autograd.writes import tick
 from minigan.errors import GraphError, MiniganError
-from minigan.promotion import FLOAT32, explain, settled
-from minigan.tensor import Tensor, unmasked
-from minigan.writes import tick
 
 ndarray = np.ndarray
 new = object.__new__
-LARGE = 1 << 16  # bytes from which on a value that no rule reads is not kept
 
 watch = None  # looks at what every primitive and every rule returns, if set: a minigan.debug.Watch
 
@@ -128,8 +128,8 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
     alone, the primitive is the plain function.
     saves: the names of the arguments whose values its rules read, and "y" for the result; the others may be dropped
         or overwritten before the backward pass. All by default.
-    operands: which positional arguments meet in one dtype, by the rule of minigan.promotion, where NumPy's promotion
-        would widen the result; all arguments of a ufunc, none by default
+    operands: which positional arguments meet in one dtype, by the rule of promotion.py, where NumPy's promotion would
+        widen the result; all arguments of a ufunc, none by default
     The rules are registered with `.vjp`; None from a rule is a gradient of zero:
 
         @primitive
@@ -208,24 +208,29 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
             results.node = node
             results.index = results.grad = None
             if unsaved and (reduces or out.nbytes >= LARGE):
-                _drop_unsaved(node)
+                _drop(node)
         elif out.__class__ is tuple:
             node.out = out
             results = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
-            _drop_unsaved(node)
+            _drop(node)
         else:
             node.out = as_array(out)
             results = Tensor(node.out, True, node)
-            _drop_unsaved(node)
+            _drop(node)
         return results
 
     functools.update_wrapper(call, forward)
-    unsaved = _unsaved_positions(forward, names, saves)
+    unsaved = unsaved_positions(forward, names, saves)
     # where a ufunc's result is not large, neither are its arguments
     reduces = not elementwise and any(position != -1 for position in unsaved)
     call.forward, call.rules, call.joint, call.unsaved = forward, {}, None, unsaved
     call.vjp = functools.partial(_register, call)
     return call
+
+
+def _drop(node):
+    if watch is None and not _mode.keeping:  # a watch knows values by their arrays
+        drop_unsaved(node)
 
 
 _SEQUENCES = {list, tuple, dict}
@@ -315,58 +320,3 @@ def _with_constants(call, args, static, most, keywords):
             f"but got {len(args)} positional arguments{' and ' + ', '.join(static) if static else ''}"
         )
     return args[:most], {**dict(zip(keywords, extra, strict=False)), **static}
-
-
-def _unsaved_positions(forward, names, saves):
-    """Positions of the arguments that no rule reads, -1 for the result; empty where nothing is known."""
-    if saves is None:
-        return ()
-    saved = set(saves.split())
-    unknown = saved - {*names, "y"}
-    if unknown:
-        raise TypeError(f"primitive {forward.__name__}: saves names {sorted(unknown)}, but its arguments are {names}")
-    return tuple(i for i, name in enumerate(names) if name not in saved) + (() if "y" in saved else (-1,))
-
-
-def _drop_unsaved(node):
-    """Replace large values that no rule reads by arrays of their shape that take no memory."""
-    if watch is not None or _mode.keeping:  # a watch knows values by their arrays
-        return
-    for position in node.op.unsaved:
-        if position == -1:
-            if node.out.__class__ is not tuple and node.out.nbytes >= LARGE:
-                node.out = _shell(node.out)
-        elif position < len(node.args):
-            arg = node.args[position]
-            if arg.__class__ is Tensor and arg.data.nbytes >= LARGE:
-                shell = _shell(arg.data)
-                node.arrays[position] = shell
-                if arg.node is not None or not arg.requires_grad:  # a leaf stands for itself and stays
-                    stand_in = Tensor(shell, arg.requires_grad, arg.node, arg.index)
-                    node.args = (*node.args[:position], stand_in, *node.args[position + 1 :])
-
-
-def drop_result(node):
-    """Let go of what a node returned, where it is large, once nobody needs more of it than its shape."""
-    out = node.out
-    if out.__class__ is not tuple:
-        if out.nbytes >= LARGE:
-            node.out = _shell(out)
-    else:
-        node.out = tuple(_shell(part) for part in out)
-
-
-def _shell(array):
-    """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
-    if array.dtype.kind != "f":
-        return array
-    kind = array.__class__, array.dtype
-    nan = _NANS.get(kind)
-    if nan is None:
-        nan = _NANS[kind] = np.full_like(array, np.nan, shape=(1,))
-    if array.__class__ is not ndarray:
-        return np.broadcast_to(nan, array.shape)
-    return ndarray(array.shape, array.dtype, nan, strides=(0,) * array.ndim)
-
-
-_NANS = {}
