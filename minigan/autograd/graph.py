@@ -18,7 +18,7 @@ from minigan.autograd.memory import LARGE, drop_unsaved, unsaved_positions
 from minigan.autograd.promotion import FLOAT32, explain, settled
 from minigan.autograd.tensor import Tensor, unmasked
 from minigan.autograd.writes import tick
-from minigan.errors import GraphError, MiniganError
+from minigan.errors import GraphError
 
 ndarray = np.ndarray
 new = object.__new__
@@ -163,7 +163,14 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                 arrays, attached, listed = [], None, False
                 break
         else:  # rules call it with arrays alone
-            arrays, attached, listed, args = args, None, False, ()
+            try:
+                out = forward(*args, **static) if static else forward(*args)
+            except Exception as error:
+                explain(call, args, error)
+                raise
+            if operands is not None and out.dtype is not FLOAT32:
+                out = settled(call, operands, args, args, static, out)[2]
+            return out
         for arg in args:
             kind = arg.__class__
             if kind is Tensor:
@@ -179,13 +186,11 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
                         listed = True
         try:
             out = forward(*arrays, **static) if static else forward(*arrays)
-        except MiniganError:
-            raise
         except Exception as error:
             explain(call, arrays, error)
             raise
         if operands is not None and (out.dtype is not FLOAT32 or listed):
-            args, arrays, out = settled(call, operands, args or arrays, arrays, static, out)
+            args, arrays, out = settled(call, operands, args, arrays, static, out)
         if attached is None:  # no Tensor among them
             return out
         if watch is not None:
@@ -283,8 +288,6 @@ def nondifferentiable(forward):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
         try:
             out = forward(*arrays, **static)
-        except MiniganError:
-            raise
         except Exception as error:
             explain(call, arrays, error)
             raise

@@ -32,7 +32,7 @@ class Pass:
         self.seeds, self.create_graph = seeds, create_graph
         self.wanted = None if wanted is None else frozenset(wanted)
         self.retain = create_graph if retain_graph is None else retain_graph
-        self.partial = partial
+        self.partial, self.watch = partial, graph.watch
         self.pending = {}  # place -> gradient so far
         self.zero = False  # whether some rule returned None, a gradient of zero
 
@@ -135,7 +135,7 @@ class Pass:
                 y = Tensor(out, True, node)
             else:
                 y = tuple(Tensor(o, True, node, i) for i, o in enumerate(out))
-        if op.joint is None and graph.watch is None:
+        if op.joint is None and self.watch is None:
             rules, static = op.rules, node.static
             for position, place in links:
                 if position not in rules:
@@ -168,9 +168,9 @@ class Pass:
         """Pairs of a place and its gradient, from a rule for several arguments and, for the others, their own."""
         rule, covered = op.joint or (None, ())
         rules = op.rules
-        if graph.watch is not None:
-            rule = rule and graph.watch.rule(op, rule)
-            rules = {position: graph.watch.rule(op, other) for position, other in rules.items()}
+        if self.watch is not None:
+            rule = rule and self.watch.rule(op, rule)
+            rules = {position: self.watch.rule(op, other) for position, other in rules.items()}
         asked = {position for position, _ in links if covered is None or position in covered}
         gradients = ()
         if asked:

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigan.autograd.tensor import Tensor
 from minigan.devices import same_device
-from minigan.errors import DtypeError, ShapeError
+from minigan.errors import DtypeError, MiniganError, ShapeError
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -77,6 +77,8 @@ def floating(x):
 
 def explain(call, arrays, error) -> None:
     """Raise what an operation's own error means to its caller; return where the arguments are not to blame."""
+    if isinstance(error, MiniganError):
+        return
     name = call.__name__
     if isinstance(error, TypeError):  # CuPy's, where NumPy's arrays are among its own
         same_device(name, arrays)

@@ -37,8 +37,6 @@ def operation(function):
     def call(*args, **settings):
         try:
             return function(*args, **settings)
-        except MiniganError:
-            raise
         except Exception as error:
             explain(call, args, error)
             raise

@@ -14,6 +14,7 @@ from minigan.errors import DtypeError
 from minigan.ops.checks import FLOATS, operation
 from minigan.ops.sums import total
 
+ONE = {np.ndarray: np.ones((), np.float32)}  # NumPy subtracts from an array in half the time that a number takes
 FEW = 1 << 12  # elements, for which a kernel's call takes longer than a pass or two more
 
 
@@ -138,7 +139,7 @@ tanh = primitive(np.tanh, saves="y")
 
 @tanh.vjp(0)
 def _(g, y, a):
-    return g * (1 - y * y) if y.size < FEW else tanh_vjp(g, y)
+    return g * (ONE.get(y.__class__, 1) - y * y) if y.size < FEW else tanh_vjp(g, y)
 
 
 @primitive

@@ -15,6 +15,7 @@ from minigan.ops.elementwise import sum_to, unbroadcast
 from minigan.ops.reduce import sum
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose
 
+ndarray = np.ndarray
 SMALL = 1 << 18  # multiplications up to which NumPy's product stays on one thread
 
 
@@ -24,12 +25,12 @@ def matmul(a, b):
 
     As NumPy's @, a one-dimensional operand is a row on the left and a column on the right.
     """
-    here = a.__class__ is np.ndarray
+    here = a.__class__ is ndarray
     if not here and a.ndim + b.ndim in (2, 3) and a.dtype == b.dtype and a.dtype.type in FLOATS:
         return _with_a_vector(a, b)
-    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and here and b.__class__ is np.ndarray:
+    if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and here and b.__class__ is ndarray:
         # in half the time of np.matmul, where there is little to do; but times a 1 x 1 matrix of 0, dot loses NaN
-        return a.dot(b) if a.size > 1 < b.size else np.matmul(a, b)
+        return a.dot(b) if a.shape[1] != 1 else np.matmul(a, b)
     if (
         b.ndim != 2
         or a.ndim < 2
@@ -83,6 +84,8 @@ def _turned(matrix):
     Its gradient is to lie likewise: it will be transposed too, and added to others that lie as the matrix before that.
     Adding large matrices that lie differently takes ten times as long.
     """
+    if matrix.__class__ is ndarray:
+        return matrix.flags.fnc  # the same in one look
     flags = matrix.data.flags if matrix.__class__ is Tensor else matrix.flags
     return flags.f_contiguous and not flags.c_contiguous
 
