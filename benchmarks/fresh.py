@@ -91,7 +91,7 @@ def _minigan(case: GanCase, engine: str, threads: int):
 
     real = np.random.default_rng(0).uniform(-1, 1, (case.batch, *case.shape)).astype(np.float32)
     trainer = Trainer(case.build(), Batches(real, batch_size=case.batch), steps=1)
-    return lambda: trainer.play(real)
+    return lambda: trainer.train_step(real)
 
 
 def _torch(case: GanCase, engine: str, threads: int):

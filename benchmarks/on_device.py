@@ -198,7 +198,7 @@ def step(case: GanCase, device: str, **how):
     """A training step; images are there already, as PyTorch's are."""
     gan = case.build().to(device)
     trainer, real = Trainer(gan, None, steps=1, **how), devices.move(real_images(case), device)
-    return lambda: trainer.play(real)
+    return lambda: trainer.train_step(real)
 
 
 def scaling_works(request: Request) -> dict[str, Work]:

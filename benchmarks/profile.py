@@ -41,12 +41,12 @@ def run(request):
         case = GANS[name]
         real = real_images(case)
         trainer = Trainer(case.build(), Batches(real, batch_size=case.batch), steps=1)
-        trainer.play(real)
+        trainer.train_step(real)
         wholes, parts = [], defaultdict(list)
         for _ in range(request.samples):
             with watched(module) as spent:
                 start = time.perf_counter()
-                trainer.play(real)
+                trainer.train_step(real)
                 wholes.append(time.perf_counter() - start)
             for part, functions in PARTS.items():
                 parts[part].append(sum(spent[function] for function in functions))

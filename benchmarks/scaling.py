@@ -77,7 +77,9 @@ def _step(request, name, axis, value, threads):
     trainer = Trainer(gan, Batches(real, batch_size=case.batch), steps=1)
     builds = {peer: (torch_step, case, last, threads) for peer, last in LAYOUTS.items()} if request.peer else {}
     with started(builds) as peers:
-        own, best, other = measure.paired(lambda: trainer.play(real), peers, samples=request.samples, sample=SAMPLE)
+        own, best, other = measure.paired(
+            lambda: trainer.train_step(real), peers, samples=request.samples, sample=SAMPLE
+        )
     more = {"axis": axis, "value": value, "images": case.batch}
     work = products_of_a_step(gan, case.batch)
     return measure.record(request, name, own, best, other, threads=threads, products=work, **more)

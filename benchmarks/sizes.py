@@ -52,7 +52,7 @@ class Case:
         self.trainer = trainer(self.model, self.batches, steps=STEPS)
 
     def step(self) -> None:
-        self.trainer.play(*next(self.batches))
+        self.trainer.train_step(*next(self.batches))
 
     def plain(self, steps: list[float], uses: list[float]) -> dict:
         """What was counted, and the medians of what was measured in seconds."""

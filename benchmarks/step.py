@@ -27,7 +27,7 @@ def run(request):
         trainer = Trainer(gan, Batches(real, batch_size=case.batch), steps=1)
         with started(builds(case, request)) as peers:
             own, best, other = measure.paired(
-                lambda trainer=trainer, real=real: trainer.play(real), peers, samples=request.samples
+                lambda trainer=trainer, real=real: trainer.train_step(real), peers, samples=request.samples
             )
         yield measure.record(request, name, own, best, other, products=products_of_a_step(gan, case.batch))
 

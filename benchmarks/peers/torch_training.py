@@ -12,7 +12,7 @@ from benchmarks.peers import torch_networks
 
 
 class Training:
-    """Two networks and their optimisers: what minigan.gan.Trainer.play does, the usual PyTorch way."""
+    """Two networks and their optimisers: what minigan.gan.Trainer.train_step does, the usual PyTorch way."""
 
     def __init__(
         self,

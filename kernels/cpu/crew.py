@@ -52,7 +52,7 @@ def share(board, own, function, tasks, threads):
     returns: for how many seconds helpers were waited for that had lost their core; NOT_OURS where another caller has
         its turn, and nothing was done
     """
-    if swap(board, TURN, 0, 1) != 0:
+    if compare_and_swap(board, TURN, 0, 1) != 0:
         return NOT_OURS
     do_tasks(board, own, function, tasks, threads)
     late = wait_for_helpers(board)
@@ -100,10 +100,10 @@ def watch(board, slot, looks):
             left += 1
             pause()
             continue
-        add(board, INSIDE, 1)
+        fetch_and_add(board, INSIDE, 1)
         if read(board, OPEN) == job and slot < board[THREADS]:
             take_tasks(board, slot)
-        add(board, INSIDE, -1)
+        fetch_and_add(board, INSIDE, -1)
         last, left = job, 0
 
 
@@ -123,10 +123,10 @@ def take_tasks(board, slot):
     for turn in range(threads):
         whose = (slot + turn) % threads
         end = first_task(whose + 1, board[TASKS], threads)
-        task = add(board, NEXT + whose * LINE, 1)
+        task = fetch_and_add(board, NEXT + whose * LINE, 1)
         while task < end:
             call(board[FUNCTION], board[CALLER], task, slot)
-            task = add(board, NEXT + whose * LINE, 1)
+            task = fetch_and_add(board, NEXT + whose * LINE, 1)
 
 
 # ------------------------------------------------------------------------------------------ instructions
@@ -154,8 +154,8 @@ def write(typing, board, at, value):
 
 
 @intrinsic
-def add(typing, board, at, value):
-    """Add to a word; what it was before."""
+def fetch_and_add(typing, board, at, value):
+    """Add to a word of the board, atomically. Returns what it was before."""
 
     def emit(context, builder, signature, arguments):
         return builder.atomic_rmw("add", word_of(context, builder, *arguments[:2]), arguments[2], "seq_cst")
@@ -164,8 +164,8 @@ def add(typing, board, at, value):
 
 
 @intrinsic
-def swap(typing, board, at, expected, value):
-    """Write a word if it is the expected one; what it was before."""
+def compare_and_swap(typing, board, at, expected, value):
+    """Replace a word of the board if it is the expected one, atomically. Returns what it was before."""
 
     def emit(context, builder, signature, arguments):
         word = word_of(context, builder, *arguments[:2])

@@ -49,14 +49,14 @@ class Trainer(ModelLoop):
         self.test = test
         self.classes = (*classes, *map(str, range(len(classes), model.classes)))
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch.
 
         images, labels: (N, H, W, C), float32 in [-1, 1], and (N,) integers
         returns: loss, and accuracy (the share that was right before this step)
         raises DivergedError where the loss is not a number; nothing has moved then
         """
-        network, given = self.model.network, self.tensor(images)
+        network, given = self.model.network, self.on_device(images)
         logits = network(given)
         loss = cross_entropy(logits, labels)
         self.check("the loss", loss, images, lambda: network(given))

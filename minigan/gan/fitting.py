@@ -97,7 +97,7 @@ def fit(
             f"fit: recipe is {recipe!r}, but a Recipe is: mg.gan.Recipe(...), or gan.recipe.changed(...)"
         )
     recipe = (recipe or gan.recipe).changed(objective=objective, learning_rate=learning_rate, **settings)
-    steps, batch = inputs.length(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
+    steps, batch = inputs.steps_and_batch(len(images), steps, epochs, batch, usual=gan.batch, first_run=gan.first_run)
     check(recipe, gan)  # what is refused changes nothing
     devices.on(device)
     began = None if start is None else transfer.begin_with(gan, start)

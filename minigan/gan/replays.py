@@ -20,8 +20,8 @@ class Replays:
         self.trainer = trainer
         self._alone, self._with_generator = captured(self._critic), captured(self._both)
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None):
-        """(drawn, critic, update) of one step, as `Trainer.play` does it; both players have moved."""
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None):
+        """(drawn, critic, update) of one step, as `Trainer.train_step` does it; both players have moved."""
         for _ in range(self.trainer.recipe.critic_steps - 1):
             self._alone(*self._there(images, labels))
             images, labels = next(self.trainer.batches)

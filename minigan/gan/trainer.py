@@ -134,7 +134,7 @@ class Trainer(Loop):
 
     # ------------------------------------------------------------------------------------------ a step
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step: the discriminator learns, as often as the recipe says, then the generator.
 
         images: (N, H, W, C), float32 in [-1, 1], of the first of the discriminator's steps; the others take theirs
@@ -145,14 +145,14 @@ class Trainer(Loop):
         """
         with kernels.precision(self.precision):
             if self.replays:
-                drawn, critic, update = self.replays.play(images, labels)
+                drawn, critic, update = self.replays.train_step(images, labels)
                 self._check("discriminator", critic.loss, drawn)
                 self._check("generator", update.loss, drawn)
             else:
-                critic, update = self._play(images, labels)
+                critic, update = self._step_of_both(images, labels)
             return self._measured(critic, update)
 
-    def _play(self, images, labels):
+    def _step_of_both(self, images, labels):
         for remaining in reversed(range(self.recipe.critic_steps)):
             drawn = self.drawn(images, labels)
             with recording(not remaining):  # the generator learns from the last ones

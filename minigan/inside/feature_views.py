@@ -113,7 +113,7 @@ def views(
         rows = np.argsort(-strengths[:, maps], axis=0, kind="stable")[:top].T
         of_each = np.repeat(maps, rows.shape[1])
         starts = range(0, rows.size, batch)
-        parts = [_seen(below, images[rows.ravel()[i : i + batch]], of_each[i : i + batch]) for i in starts]
+        parts = [_deconvnet_pass(below, images[rows.ravel()[i : i + batch]], of_each[i : i + batch]) for i in starts]
     found, boxes = (np.concatenate(each) for each in zip(*parts, strict=True))
     return Views(
         layer,
@@ -178,7 +178,7 @@ class _Step(NamedTuple):
     switches: Tensor | None
 
 
-def _seen(layers, images, maps):
+def _deconvnet_pass(layers, images, maps):
     """The views of one map for each image, (N, H, W, C), and the boxes of what they depend on, (N, 4)."""
     x, steps = tensor_for(Sequential(*layers), images), []
     for layer in layers:

@@ -66,14 +66,14 @@ class Trainer(ModelLoop):
     def trained(self):
         return self.model.network.parameters()
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch of whole images, (N, H, W, C), float32 in [-1, 1].
 
         returns: error, the mean squared one; with an adversarial term also what a GAN's step measures
         raises DivergedError where a loss is not a number; that network has not moved then
         """
         damaged = self.task.damage(to_uint8(images), self.damage)
-        given, truth = self.tensor(damaged.given), self.tensor(images)
+        given, truth = self.on_device(damaged.given), self.on_device(images)
         output = self.task.finish(damaged, self.model.network(given))
         judged = self._discriminate(output.detach(), truth, images) if self.adversarial else {}
         error = mean_squared_error(output, truth)

@@ -96,7 +96,7 @@ def plan(
         raise DataError(
             f"{built.name} is for images of {built.image_shape}, but these are {images.shape[1:]} (H, W, C)"
         )
-    steps, batch = inputs.length(
+    steps, batch = inputs.steps_and_batch(
         len(images), steps, epochs, batch, usual=built.batch, first_run=_first_run(built, len(images), batch)
     )
     built.to(device)

@@ -127,7 +127,9 @@ def check_seed(seed) -> int:
     return whole("seed", seed, least=0, needed=True)
 
 
-def length(count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]) -> tuple[int | None, int]:
+def steps_and_batch(
+    count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]
+) -> tuple[int | None, int]:
     """(steps, batch) of a run on `count` images; steps is None where epochs say how long.
 
     usual: images in a batch by default

@@ -30,8 +30,8 @@ class Loop:
     notes: what is worth saying before the first step, a line each
     outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
 
-    A subclass defines `play`, `networks`, `state` and `header`; `preview`, `results`, `pictures`, `shown` and `words`
-    where it has something to show.
+    A subclass defines `train_step`, `networks`, `state` and `header`, and where it has something to show `preview`,
+    `results`, `pictures`, `shown` and `words`.
     """
 
     def __init__(self, name: str, batches: Batches, *, steps: int, seed: int = 0, callbacks: Iterable[Callback] = ()):
@@ -46,12 +46,12 @@ class Loop:
 
     # ------------------------------------------------------------------------------ what a subclass says
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch. Returns what was measured, numbers by name.
 
         raises DivergedError where a loss is not a number; nothing has moved by it then
         """
-        raise NotImplementedError(f"{type(self).__name__} has no play(); define what a step is")
+        raise NotImplementedError(f"{type(self).__name__} has no train_step(); define what a step is")
 
     def networks(self) -> dict[str, Module]:
         """What is trained, by the titles that a report gives them."""
@@ -135,7 +135,7 @@ class Loop:
         start = time.perf_counter()
         while self.step < self.steps and not self._stopping:
             epoch = self.batches.epoch + 1
-            measured = self.play(*next(self.batches))
+            measured = self.train_step(*next(self.batches))
             self.step += 1
             record = {"step": self.step, "epoch": epoch, **measured, "seconds": time.perf_counter() - start}
             self.history.append(record)

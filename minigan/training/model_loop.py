@@ -51,7 +51,7 @@ class ModelLoop(Loop):
         """The parameters that the optimiser moves: all that are not frozen."""
         return [parameter for network in self.model.networks().values() for parameter in network.parameters()]
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def on_device(self, array: np.ndarray) -> Tensor:
         """An array as a Tensor where the model is."""
         return Tensor(devices.move(array, self.model.device))
 

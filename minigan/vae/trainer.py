@@ -50,13 +50,13 @@ class Trainer(ModelLoop):
         self.noise = random.Philox(seed, "noise")
         self.preview_noise = model.noise(PREVIEWS, random.Philox(seed, "preview"))
 
-    def play(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
+    def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """One step on a batch of images, (N, H, W, C), float32 in [-1, 1].
 
         returns: loss and its parts, reconstruction and divergence, in nats per image
         raises DivergedError where the loss is not a number; nothing has moved then
         """
-        given, noise = self.tensor(images), self.model.noise(len(images), self.noise)
+        given, noise = self.on_device(images), self.model.noise(len(images), self.noise)
         reconstruction, divergence = self.model.losses(given, noise)
         loss = reconstruction + divergence
         self.check("the loss", loss, images, lambda: self.model.losses(given, noise))

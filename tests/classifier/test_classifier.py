@@ -37,7 +37,7 @@ def test_one_step_is_the_one_written_out(glyphs):
     images, labels = mg.data.scaled(glyphs.images[:16]), glyphs.labels[:16]
     models = [mg.models.build("cnn", glyphs.shape, seed=4) for _ in range(2)]
     trainer = classifier.Trainer(models[0], None, steps=4)
-    records = [trainer.play(images, labels) for _ in range(2)]
+    records = [trainer.train_step(images, labels) for _ in range(2)]
     network = models[1].network
     optimiser = optim.Adam(network.parameters(), lr=1e-3)
     for number, record in enumerate(records):

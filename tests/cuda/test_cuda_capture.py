@@ -32,7 +32,7 @@ class Players:
         self.optimisers = [
             make_optimiser(player.parameters()) for player in (self.gan.discriminator, self.gan.generator)
         ]
-        self.play = mg.captured(self.step) if capture else self.step
+        self.train_step = mg.captured(self.step) if capture else self.step
 
     def step(self, real):
         of_discriminator, of_generator = self.optimisers
@@ -83,7 +83,7 @@ def test_captured_steps_are_the_uncaptured_ones(name):
         schedules = [optim.Schedule(optimiser, optim.cosine(STEPS)) for optimiser in players.optimisers]
         seen = []
         for real in batches:
-            results = players.play(on_device(real))
+            results = players.train_step(on_device(real))
             seen.append((losses(results), plain(results["image"]).tobytes()))
             for schedule in schedules:
                 schedule.step()

@@ -36,7 +36,7 @@ def trained(gan, recipe, device, steps=STEPS, **settings):
     trainer = Trainer(gan.to(device), batches, steps=steps, recipe=recipe, **settings)
     records = []
     for trainer.step in range(steps):
-        records.append(trainer.play(*next(batches)))
+        records.append(trainer.train_step(*next(batches)))
     return gan, records
 
 
@@ -85,10 +85,10 @@ def test_captured_steps_are_the_uncaptured_ones(name):
 def test_a_captured_step_tells_of_a_loss_that_is_no_number():
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, *SHAPE)).astype(np.float32)
     trainer = Trainer(small_gan().to(DEVICE), None, steps=3, captured=True)
-    trainer.play(images), trainer.play(images)
+    trainer.train_step(images), trainer.train_step(images)
     trainer.gan.generator[0][0].weight.data.fill(np.nan)
     with pytest.raises(DivergedError, match=r"generator's 0\.0\.weight"):
-        trainer.play(images)
+        trainer.train_step(images)
 
 
 @pytest.mark.parametrize("settings", [{"captured": True}, {"precision": "tf32"}])
@@ -102,5 +102,5 @@ def test_a_trainers_precision_is_that_of_its_products():
     losses = []
     for precision in ("float32", "bf16"):
         gan = dcgan((28, 28, 1), random.derived(0, "init"), maps=32).to(DEVICE)
-        losses.append(Trainer(gan, None, steps=1, precision=precision).play(images)["discriminator_loss"])
+        losses.append(Trainer(gan, None, steps=1, precision=precision).train_step(images)["discriminator_loss"])
     assert 1e-6 < abs(losses[0] - losses[1]) < 0.05

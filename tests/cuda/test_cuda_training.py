@@ -29,7 +29,7 @@ def images(dtype):
 
 def trained(gan, dtype=np.float32):
     trainer = Trainer(gan, None, steps=STEPS)
-    records = [trainer.play(batch) for batch in images(dtype)]
+    records = [trainer.train_step(batch) for batch in images(dtype)]
     return np.concatenate([p.numpy().ravel() for name in NETWORKS for p in getattr(gan, name).parameters()]), records
 
 

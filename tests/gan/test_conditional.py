@@ -85,7 +85,7 @@ def test_the_number_of_classes_is_kept_with_the_weights(tmp_path):
     [
         (lambda: fit(told_gan(), tiny_images(), steps=1), mg.DataError, "told learns from labels, but"),
         (
-            lambda: mg.gan.Trainer(told_gan(), None, steps=1).play(mg.data.scaled(tiny_images(8))),
+            lambda: mg.gan.Trainer(told_gan(), None, steps=1).train_step(mg.data.scaled(tiny_images(8))),
             mg.DataError,
             "told learns from labels, but",
         ),

@@ -39,7 +39,7 @@ def test_a_step_of_wgan_gp_is_the_one_written_out():
     images = mg.data.scaled(tiny_images(40))
     recipe = Recipe("wasserstein", critic_steps=3, gradient_penalty=10.0, betas=(0.5, 0.9), generator_rate=1e-3)
     trainer = Trainer(gan, Batches(images, batch_size=8, seed=4), steps=9, seed=3, recipe=recipe)
-    record = trainer.play(*next(trainer.batches))
+    record = trainer.train_step(*next(trainer.batches))
 
     batches, generator, critic = Batches(images, batch_size=8, seed=4), other.generator, other.discriminator
     noises, mixings = mg.random.Philox(3, "noise"), mg.random.Philox(3, "mixing")
@@ -112,7 +112,7 @@ def test_smoothed_labels_raise_the_loss_of_a_sure_discriminator():
     real, fake = gan.discriminator(drawn.real), gan.discriminator(gan.generator(drawn.noise))
     smoothed = (0.75 * mg.softplus(-real) + 0.25 * mg.softplus(real)).mean() + mg.softplus(fake).mean()
     trainer = Trainer(tiny_gan(), None, steps=1, recipe=Recipe(label_smoothing=0.25))
-    assert trainer.play(images)["discriminator_loss"] == pytest.approx(smoothed.item(), rel=1e-5)
+    assert trainer.train_step(images)["discriminator_loss"] == pytest.approx(smoothed.item(), rel=1e-5)
     assert first_loss(label_smoothing=0.25) != first_loss()
 
 
@@ -165,9 +165,9 @@ def test_scores_that_only_count_beside_one_another_are_told_from_the_middle():
     """All scores shifted: the critic is as right as before."""
     gan, recipe = tiny_gan(), Recipe("wasserstein", clip=10.0)
     images = mg.data.scaled(tiny_images(8))
-    before = Trainer(tiny_gan(), None, steps=1, recipe=recipe).play(images)
+    before = Trainer(tiny_gan(), None, steps=1, recipe=recipe).train_step(images)
     gan.discriminator[3].bias.data += 5
-    after = Trainer(gan, None, steps=1, recipe=recipe).play(images)
+    after = Trainer(gan, None, steps=1, recipe=recipe).train_step(images)
     assert before["real_accuracy"] == after["real_accuracy"]
     assert 0 < before["real_accuracy"] + before["fake_accuracy"] < 2
 
@@ -180,7 +180,7 @@ def test_a_player_that_would_become_nan_has_not_moved():
         parameter.data *= 1e3
     before = weights_of(gan)
     with pytest.raises(DivergedError, match=r"discriminator's loss is inf"), np.errstate(all="ignore"):
-        trainer.play(images)
+        trainer.train_step(images)
     for name, _ in gan.discriminator.named_parameters():
         assert np.array_equal(before[f"discriminator.{name}"], weights_of(gan)[f"discriminator.{name}"])
 

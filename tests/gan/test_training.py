@@ -11,7 +11,7 @@ def test_one_step_is_the_one_written_out():
     gan, other = tiny_gan(), tiny_gan()
     images = mg.data.scaled(tiny_images(8))
     trainer = Trainer(gan, None, steps=1, seed=3)
-    record = trainer.play(images)
+    record = trainer.train_step(images)
 
     generator, discriminator = other.generator, other.discriminator
     noise = other.noise(8, mg.random.Philox(3, "noise"))

@@ -183,7 +183,7 @@ def test_every_parameter_of_a_model_is_trained(name, shape):
     images = np.random.default_rng(0).uniform(-1, 1, (2, *shape)).astype(np.float32)
     trainer = Trainer(gan, Batches(images, gan.labels(2), batch_size=2), steps=1)
     before = [network.state_dict() for network in (gan.generator, gan.discriminator)]
-    trainer.play(images, gan.labels(2))
+    trainer.train_step(images, gan.labels(2))
     still = set()
     for network, old in zip((gan.generator, gan.discriminator), before, strict=True):
         after = network.state_dict()

@@ -72,7 +72,7 @@ def test_steps_are_equal(name, rng):
     batches, noise, mixing = Batches(images, batch_size=BATCH), random.Philox(1, "noise"), random.Philox(1, "mixing")
 
     for _ in range(STEPS):
-        record = trainer.play(*next(trainer.batches))
+        record = trainer.train_step(*next(trainer.batches))
         expected = theirs.step(list(theirs_draws(gan, recipe, batches, noise, mixing)))
         assert (record["discriminator_loss"], record["generator_loss"]) == pytest.approx(expected, rel=1e-7)
     reference = theirs.parameters()

@@ -48,7 +48,7 @@ class Pair:
         losses = []
         for images in self.images:
             noise = self.noise.standard_normal((BATCH, self.gan.latent_size), np.float32).astype(self.dtype)
-            measured = self.ours.play(images)
+            measured = self.ours.train_step(images)
             theirs = self.theirs.step(self.theirs.images(images), torch.from_numpy(noise))
             losses.append(((measured["discriminator_loss"], measured["generator_loss"]), theirs))
         return losses

@@ -35,7 +35,7 @@ def test_one_step_is_the_one_written_out(name, glyphs):
     images = mg.data.scaled(glyphs.images[:8])
     models = [mg.models.build("deconvnet", glyphs.shape, seed=4, task=name) for _ in range(2)]
     trainer = restoration.Trainer(models[0], mg.data.Batches(glyphs.images, batch_size=8), steps=1, seed=3)
-    record = trainer.play(images)
+    record = trainer.train_step(images)
     damaged = TASKS[name].damage(glyphs.images[:8], mg.random.derived(3, "damage"))
     network = models[1].network
     output = network(mg.tensor(damaged.given))
@@ -52,7 +52,7 @@ def test_the_adversarial_step_is_the_one_written_out(glyphs):
     images = mg.data.scaled(glyphs.images[:8])
     models = [mg.models.build("deconvnet", glyphs.shape, seed=4, adversarial=True) for _ in range(2)]
     batches = mg.data.Batches(glyphs.images, batch_size=8)
-    record = restoration.Trainer(models[0], batches, steps=1, adversarial=0.3).play(images)
+    record = restoration.Trainer(models[0], batches, steps=1, adversarial=0.3).train_step(images)
     given = TASKS["super-resolution"].damage(glyphs.images[:8], None).given
     network, judge = models[1].network, models[1].discriminator
     output = network(mg.tensor(given))

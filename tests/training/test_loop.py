@@ -30,7 +30,7 @@ class Line(Loop):
         self.optimiser = mg.optim.SGD(self.network.parameters(), lr=0.5)
         self.labels = []
 
-    def play(self, images, labels=None):
+    def train_step(self, images, labels=None):
         self.labels.append(labels)
         wanted = mg.tensor(images.sum((1, 2)))
         loss = mg.mean_squared_error(self.network(mg.tensor(images)), wanted)
@@ -71,7 +71,7 @@ class Line(Loop):
 class Silent(Loop):
     """Has nothing to show."""
 
-    def play(self, images, labels=None):
+    def train_step(self, images, labels=None):
         return {"loss": 1.0}
 
     def networks(self):
@@ -170,10 +170,10 @@ def test_curves_below_zero_are_in_the_picture_and_outliers_are_not():
     assert low < high
 
 
-@pytest.mark.parametrize("method", ["play", "networks", "state", "header"])
+@pytest.mark.parametrize("method", ["train_step", "networks", "state", "header"])
 def test_what_a_trainer_has_to_define_is_said(method):
     with pytest.raises(NotImplementedError, match=rf"Loop has no {method}\(\)"):
-        getattr(Loop("nothing", None, steps=1), method)(*([None] if method == "play" else []))
+        getattr(Loop("nothing", None, steps=1), method)(*([None] if method == "train_step" else []))
 
 
 def test_a_callback_may_stop_it():

@@ -34,7 +34,7 @@ class Still(Loop):
         batches = Batches(np.zeros((4, 2, 2, 1), np.uint8), batch_size=4, ahead=0)
         super().__init__("none", batches, steps=steps, seed=seed)
 
-    def play(self, images, labels=None):
+    def train_step(self, images, labels=None):
         return {"loss": float(self.seed)}
 
     def networks(self):

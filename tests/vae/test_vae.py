@@ -32,7 +32,7 @@ def test_one_step_is_the_one_written_out(glyphs):
     images = mg.data.scaled(glyphs.images[:16])
     models = [mg.models.build("vae", glyphs.shape, seed=4) for _ in range(2)]
     trainer = vae.Trainer(models[0], None, steps=1, seed=9)
-    record = trainer.play(images)
+    record = trainer.train_step(images)
     other = models[1]
     noise = mg.random.Philox(9, "noise").standard_normal((16, 100))
     losses = other.losses(mg.tensor(images), mg.tensor(noise))
