@@ -8,6 +8,7 @@ x.grad  # array([2., 4., 6.], dtype=float32)
 """
 
 import importlib
+import sys
 
 from minigan import kernels
 from minigan.autograd import (
@@ -37,6 +38,7 @@ from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
 from minigan.replay import captured
+from minigan.saving import load, save
 
 __version__ = "0.1.0"
 
@@ -76,11 +78,13 @@ __all__ = [
     "grad",
     "is_recording",
     "kernels",
+    "load",
     "no_grad",
     "nondifferentiable",
     "precision",
     "primitive",
     "recompute",
+    "save",
     "seed",
     "set_threads",
     "tensor",
@@ -105,7 +109,7 @@ def __getattr__(name):
     """Sub-packages are imported when first used, so that `import minigan` stays quick."""
     if name in _SUBMODULES:
         return importlib.import_module(f"minigan.{name}")
-    raise AttributeError(f"module 'minigan' has no attribute {name!r}")
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__():

@@ -29,7 +29,7 @@ def on(device: str):
     raises UnknownNameError for a name that is not in DEVICES, and DeviceError where a device cannot be used, which
     says what is missing
     """
-    UnknownNameError.check("device", device, DEVICES)
+    UnknownNameError.check("device", device, DEVICES, {"gpu": "cuda"})
     if device == "cpu":
         return _Cpu
     return importlib.import_module(MODULES[device]).DEVICE

@@ -1,7 +1,8 @@
 """The errors minigan raises on purpose; each message says what was called, with what, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 class MiniganError(Exception):
@@ -31,17 +32,21 @@ class DataError(MiniganError, ValueError):
 class UnknownNameError(MiniganError, LookupError):
     """A name that stands for nothing, with the nearest ones that do."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(self, kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})):
         known = sorted(known)
         near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+        if str(name) in synonyms:
+            near = [synonyms[str(name)]]
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {kind} is called {name!r}; {hint}")
 
     @classmethod
-    def check(cls, kind: str, name: str, known: Iterable[str]) -> None:
-        """Raise the error for anything but one of the known names."""
+    def check(
+        cls, kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Raise the error for anything but one of the known names; synonyms: what others call some of them."""
         if not isinstance(name, str) or name not in known:
-            raise cls(kind, name, known)
+            raise cls(kind, name, known, synonyms)
 
 
 class DeviceError(MiniganError, RuntimeError):

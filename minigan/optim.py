@@ -81,6 +81,10 @@ class Optimiser:
         """
         if gradients is None:
             gradients = [p.grad for p in self.parameters]
+            if not any(g is not None for g in gradients):
+                raise GraphError(
+                    f"{type(self).__name__}.step: no parameter has a gradient; call backward() on the loss first"
+                )
         if not isinstance(gradients, Sequence) or not all(g is None or hasattr(g, "dtype") for g in gradients):
             raise ShapeError(f"{type(self).__name__}.step: gradients are a list of arrays, one for each parameter")
         if len(gradients) != len(self.parameters):

@@ -2,6 +2,7 @@
 
 from minigan.nn import init
 from minigan.nn.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from minigan.nn.containers import ModuleDict, ModuleList, Sequential
 from minigan.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -16,7 +17,7 @@ from minigan.nn.layers import (
     Upsample,
 )
 from minigan.nn.minibatch import MinibatchStd, minibatch_std
-from minigan.nn.module import Module, Sequential, as_in_use
+from minigan.nn.module import Module, as_in_use
 from minigan.nn.norm import BatchNorm, ConditionalBatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from minigan.nn.spectral import SpectralNorm, spectral_norm
 
@@ -38,6 +39,8 @@ __all__ = [
     "MaxUnpool2d",
     "MinibatchStd",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "ReLU",
     "Reshape",
     "Sequential",

@@ -5,8 +5,9 @@ import numpy as np
 from minigan import ops
 from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
+from minigan.nn.containers import Sequential
 from minigan.nn.layers import Conv2d, Linear
-from minigan.nn.module import Module, Sequential
+from minigan.nn.module import Module
 from minigan.nn.spectral import SpectralNorm
 from minigan.ops.checks import constructor
 

@@ -38,8 +38,9 @@ class Module:
     """A function with state. Subclasses assign their state in `__init__` and compute in `forward`.
 
     An attribute that is a Tensor is state: a parameter if it requires gradients when it is assigned, else a buffer
-    (kept and saved, never trained). An attribute that is a Module is a part. A subclass calls `super().__init__()`
-    before it assigns anything.
+    (kept and saved, never trained). An attribute that is a Module is a part; several are kept in a ModuleList or a
+    ModuleDict, and a plain list, tuple or dict of them is refused. A subclass calls `super().__init__()` before it
+    assigns anything.
     """
 
     def __init__(self):
@@ -88,6 +89,8 @@ class Module:
     def __setattr__(self, name, attribute):
         if not hasattr(self, "_modules"):
             raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
+        if isinstance(attribute, list | tuple | dict):
+            _refuse_state_within(f"{type(self).__name__}.{name}", attribute)
         for table in (self._parameters, self._buffers, self._modules):
             table.pop(name, None)
         if isinstance(attribute, Module):
@@ -232,34 +235,19 @@ class Module:
             yield from part._lines(indent + "  ", f"{name}: {type(part).__name__}")
 
 
-class Sequential(Module):
-    """Modules applied one after another; indexing and slicing as a list."""
-
-    def __init__(self, *modules: Module):
-        super().__init__()
-        for number, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise MiniganError(
-                    f"Sequential: number {number} is {module!r}, but only Modules can be applied in turn"
-                )
-            setattr(self, str(number), module)
-
-    def forward(self, x):
-        modules = list(self._modules.values())
-        while modules:
-            module = modules.pop(0)
-            if modules and module.can_absorb(modules[0]):
-                x = module(x, modules.pop(0))
-            else:
-                x = module(x)
-        return x
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __getitem__(self, index):
-        modules = list(self._modules.values())
-        return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]
+def _refuse_state_within(where, collection):
+    """Raise MiniganError where a list, tuple or dict holds what would be neither trained nor saved."""
+    for item in collection.values() if isinstance(collection, dict) else collection:
+        if isinstance(item, Module):
+            better = "nn.ModuleDict" if isinstance(collection, dict) else "nn.ModuleList"
+            raise MiniganError(
+                f"{where}: modules in a {type(collection).__name__} would be neither trained nor saved; "
+                f"assign {better}(...) of them, or each to an attribute of its own"
+            )
+        if isinstance(item, Tensor) and item.requires_grad:
+            raise MiniganError(
+                f"{where}: parameters in a {type(collection).__name__} would be neither trained nor saved; "
+                "assign each to an attribute of its own"
+            )
+        if isinstance(item, list | tuple | dict):
+            _refuse_state_within(where, item)

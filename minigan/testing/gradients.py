@@ -23,7 +23,7 @@ ROUNDING = 256 * np.finfo(np.float64).eps / STEP
 
 def check_grads(
     f: Callable,
-    args: Sequence,
+    args: Sequence | np.ndarray | Tensor,
     order: int = 2,
     *,
     seed: int = 0,
@@ -33,7 +33,8 @@ def check_grads(
     """Raise AssertionError unless the gradients of f at args are right, up to `order`.
 
     f: takes Tensors, returns one or a tuple of them; not at or within 1e-5 of a kink of it
-    args: floating point arrays or Tensors, whose gradients are checked in float64; anything else is handed on
+    args: floating point arrays or Tensors, whose gradients are checked in float64; anything else is handed on. A
+        single array or Tensor may stand without a list
     seed: of the random upstream gradient and directions
     float32: also check that float32 arguments give float32 results and gradients
     tolerance: how far exact and numeric derivative may be apart, relative to the sum of magnitudes that make it up
@@ -42,6 +43,7 @@ def check_grads(
     its own (not another gradient's, an argument's or the upstream gradient's); gradients with respect to intermediate
     values equal those with respect to leaves, at every order; an argument's gradient is the same asked for alone.
     """
+    args = [args] if isinstance(args, Tensor | np.ndarray) else args
     point = _Point(f, args, seed)
     before = [np.array(a) for a in point.arrays]
     point.check_ownership()
