@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from minigan.errors import MiniganError
+from minigan.nn.fusion import fused, fuses
 from minigan.nn.module import Module
 
 
@@ -21,8 +22,8 @@ class Sequential(Module):
         modules = list(self._modules.values())
         while modules:
             module = modules.pop(0)
-            if modules and module.can_absorb(modules[0]):
-                x = module(x, modules.pop(0))
+            if modules and fuses(module, modules[0]):
+                x = fused(module, modules.pop(0), x)
             else:
                 x = module(x)
         return x

@@ -12,7 +12,6 @@ from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import pair
 from minigan.nn import init
-from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.module import Module
 from minigan.ops.checks import constructor
 
@@ -40,18 +39,16 @@ class Linear(Module):
         self.weight = parameter(weight_init, rng, (inputs, outputs), inputs, outputs)
         self.bias = parameter(init.lecun_uniform(), rng, (outputs,), inputs, outputs) if bias else None
 
-    def can_absorb(self, following):
-        return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
-
-    def forward(self, x, activation=None, weight=None):
+    def check(self, x) -> None:
+        """Raise ShapeError for inputs of another width."""
         if x.shape[-1:] != (self.inputs,):
             raise ShapeError(
                 f"Linear: x has shape {x.shape}, but the last axis must be {self.inputs}; weight is {self.weight.shape}"
             )
-        weight = self.weight if weight is None else weight
-        if activation is None:
-            return ops.linear(x, weight, self.bias)
-        return ops.activated_linear(x, weight, self.bias, slope=activation.slope)
+
+    def forward(self, x, weight=None):
+        self.check(x)
+        return ops.linear(x, self.weight if weight is None else weight, self.bias)
 
     def describe(self):
         return f"{self.inputs} -> {self.outputs}"
@@ -101,14 +98,8 @@ class Conv2d(Module):
         self.weight = parameter(weight_init or init.lecun_uniform(), rng, shape, fan_in, fan_out)
         self.bias = parameter(init.lecun_uniform(), rng, (outputs,), fan_in, fan_out) if bias else None
 
-    def can_absorb(self, following):
-        return type(following) in (ReLU, LeakyReLU) and following.slope >= 0
-
-    def forward(self, x, activation=None, weight=None):
-        weight = self.weight if weight is None else weight
-        if activation is None:
-            return ops.conv2d(x, weight, self.bias, **self.how)
-        return ops.activated_conv2d(x, weight, self.bias, slope=activation.slope, **self.how)
+    def forward(self, x, weight=None):
+        return ops.conv2d(x, self.weight if weight is None else weight, self.bias, **self.how)
 
     def describe(self):
         kernel = "x".join(map(str, self.weight.shape[:2]))
@@ -130,9 +121,6 @@ class ConvTranspose2d(Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding=None, **how):
         super().__init__(inputs, outputs, kernel_size, **how)
         self.how["output_padding"] = output_padding
-
-    def can_absorb(self, following):
-        return False
 
     def forward(self, y, output_size=None, weight=None):
         how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}

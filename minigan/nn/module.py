@@ -59,19 +59,19 @@ class Module:
     def forward(self, *inputs):
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
 
-    def can_absorb(self, following: Module) -> bool:
-        """Whether this module, called as module(x, following), computes following(module(x)) in fewer passes."""
-        return False
-
     def __call__(self, *inputs, **settings):
+        return self.run(self.forward, *inputs, **settings)
+
+    def run(self, function, *inputs, **settings):
+        """Call a function as `forward` is called: NaNs are traced to this module, and bad arguments explained."""
         if graph.watch is None:
             try:
-                return self.forward(*inputs, **settings)
+                return function(*inputs, **settings)
             except AttributeError as error:
                 self._refuse_numbers(inputs, error)
                 raise
         with graph.watch.layer(self):  # NaNs are being traced: see minigan.debug
-            return self.forward(*inputs, **settings)
+            return function(*inputs, **settings)
 
     def _refuse_numbers(self, inputs, error):
         """Raise DtypeError where a module of minigan's was called with what has no shape."""

@@ -11,7 +11,6 @@ from minigan.autograd.recompute import once
 from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.nn import init
-from minigan.nn.activations import LeakyReLU, ReLU
 from minigan.nn.layers import parameter
 from minigan.nn.module import Module
 from minigan.ops.checks import constructor
@@ -41,22 +40,17 @@ class BatchNorm(Module):
         self.running_mean = Tensor(np.zeros(channels, np.float32))
         self.running_variance = Tensor(np.ones(channels, np.float32))
 
-    def can_absorb(self, following):
-        return self.training and type(following) in (ReLU, LeakyReLU) and following.slope >= 0
+    def forward(self, x):
+        return self.normalised(x, self.scale, self.shift)
 
-    def forward(self, x, activation=None):
-        return self._normal(x, self.scale, self.shift, activation)
-
-    def _normal(self, x, scale, shift, activation=None):
-        """x by the batch's statistics or the running ones, times scale and plus shift (C,), activated."""
+    def normalised(self, x, scale, shift, slope=1.0):
+        """leaky_relu(x normalised * scale + shift, slope); the slope has to be 1 where running statistics are used."""
         if x.shape[-1:] != (self.channels,):
             raise ShapeError(
                 f"{type(self).__name__}: x has shape {x.shape}, but the last axis must be {self.channels} channels"
             )
         if not self.training:
-            y = ops.fixed_norm(x, scale, shift, self.running_mean, self.running_variance, eps=self.eps)
-            return y if activation is None else activation(y)
-        slope = 1.0 if activation is None else activation.slope
+            return ops.fixed_norm(x, scale, shift, self.running_mean, self.running_variance, eps=self.eps)
         count = math.prod(x.shape[:-1])
         if count < 2:
             raise ShapeError(
@@ -92,16 +86,13 @@ class ConditionalBatchNorm(BatchNorm):
         self.scale = parameter(init.constant(1), rng, (classes, channels))
         self.shift = parameter(init.constant(0), rng, (classes, channels))
 
-    def can_absorb(self, following):
-        return False
-
     def forward(self, x, labels):
         if np.shape(labels) != x.shape[:1]:
             raise ShapeError(
                 f"{type(self).__name__}: x has shape {x.shape} and labels {np.shape(labels)}; each sample has one"
             )
         mean = self.running_mean.data
-        normal = self._normal(x, Tensor(np.ones_like(mean)), Tensor(np.zeros_like(mean)))
+        normal = self.normalised(x, Tensor(np.ones_like(mean)), Tensor(np.zeros_like(mean)))
         places = (len(x), *(1,) * (x.ndim - 2), self.channels)
         scale, shift = (ops.reshape(ops.embedding(t, labels), shape=places) for t in (self.scale, self.shift))
         return normal * scale + shift

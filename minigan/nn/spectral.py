@@ -69,13 +69,14 @@ class SpectralNorm(Module):
         sigma = ops.matmul(ops.matmul(right, self._matrix(weight)), left)
         return weight / sigma
 
-    def can_absorb(self, following):
-        return self.layer.can_absorb(following)
-
-    def forward(self, x, *following, **how):
+    def next_weight(self) -> Tensor:
+        """`normal_weight`, in training after a power iteration."""
         if self.training:
             once(self._iterate)
-        return self.layer(x, *following, weight=self.normal_weight(), **how)
+        return self.normal_weight()
+
+    def forward(self, x, **how):
+        return self.layer(x, weight=self.next_weight(), **how)
 
 
 def _unit(vector):
