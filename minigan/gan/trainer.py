@@ -1,17 +1,14 @@
 """How a GAN is trained: its two players in turn.
 
-What a step computes is in methods of its own, from Tensors to Tensors: `generated`, `discriminator_update` and
-`generator_update` leave the weights as they are, `move_discriminator` and `move_generator` change them. Random numbers
-are drawn before (`drawn`), and losses read on the host between an update and its move, so that a player that would
-become NaN has not moved.
+What a step computes is in `step.py`. Random numbers are drawn before it (`drawn`), and losses are read on the host
+between an update and its move, so that a player that would become NaN has not moved.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-from minigan import autograd, devices, kernels, random
+from minigan import devices, kernels, random
 from minigan.autograd import writes
 from minigan.autograd.graph import recording
 from minigan.autograd.tensor import Tensor
@@ -19,59 +16,18 @@ from minigan.averaging import ExponentialAverage
 from minigan.data import Batches
 from minigan.data.dataset import clipped
 from minigan.errors import DataError, ShapeError
-from minigan.gan import penalties, recipe, weights
+from minigan.gan import recipe, report, weights
 from minigan.gan.objectives import objective_of
 from minigan.gan.replays import Replays
+from minigan.gan.step import Drawn, Update, discriminator_update, generator_update
 from minigan.models import GAN, Recipe
 from minigan.training.callbacks import Callback
 from minigan.training.divergence import check
 from minigan.training.errors import TrainingError
 from minigan.training.loop import Loop
-from minigan.training.shown import Curves, Shown
 
 PREVIEWS = 64  # images in a sample grid
 ROW = 8  # of which are of one class, where there are classes
-CURVES = (
-    Curves("Losses", {"discriminator": "discriminator_loss", "generator": "generator_loss"}),
-    Curves(
-        "The discriminator is right",
-        {"on real images": "real_accuracy", "on generated images": "fake_accuracy"},
-        percent=True,
-    ),
-)
-ABOUT_CURVES = (
-    "Neither loss measures quality; each only says how that player does against the other. Lines are means of a few "
-    "steps, bands their range."
-)
-
-
-@dataclass
-class Drawn:
-    """All that an update of the discriminator starts from, where the networks are.
-
-    real: images (N, H, W, C), with noise on them where the recipe has some
-    labels: (N,), of the real images and of those that are generated; None where there are no classes
-    noise: of the generator, (N, latent_size)
-    mixing: (N, 1, 1, 1) of the gradient penalty, or None
-    fake_noise: of the shape of real, to add to generated images, or None
-    """
-
-    real: Tensor
-    labels: np.ndarray | None
-    noise: Tensor
-    mixing: np.ndarray | None = None
-    fake_noise: Tensor | None = None
-
-
-@dataclass
-class Update:
-    """What an update would do: the loss, its gradients for the optimiser's parameters, and other measurements."""
-
-    loss: Tensor
-    gradients: list
-    real_scores: Tensor | None = None
-    fake_scores: Tensor | None = None
-    penalty: Tensor | None = None
 
 
 class Trainer(Loop):
@@ -202,32 +158,11 @@ class Trainer(Loop):
         return self.gan.generated(drawn.noise, drawn.labels)
 
     def discriminator_update(self, drawn: Drawn, fake: Tensor) -> Update:
-        """The discriminator's loss on a batch and on generated images (without their graph), and its gradients."""
-        gan, settings = self.gan, self.recipe
-        real, fake = drawn.real, self._seen(drawn, fake)
-        real.requires_grad = bool(settings.r1)
-
-        # Real and generated images go through separately: batch norm must not mix their statistics.
-        real_scores = gan.scores(real, drawn.labels)
-        fake_scores = gan.scores(fake, drawn.labels)
-        label = (1 - settings.label_smoothing,) if settings.label_smoothing else ()
-        loss, penalty = self.objective.discriminator(real_scores, fake_scores, *label), None
-        if settings.gradient_penalty:
-            penalty = penalties.gradient_penalty(
-                lambda points: gan.scores(points, drawn.labels), real, fake, drawn.mixing
-            )
-            loss = loss + settings.gradient_penalty * penalty
-        elif settings.r1:
-            penalty = penalties.r1(real_scores, real)
-            loss = loss + settings.r1 / 2 * penalty
-        gradients = autograd.grad(loss, self.discriminator_optimiser.parameters)
-        return Update(loss, gradients, real_scores, fake_scores, penalty)
+        parameters = self.discriminator_optimiser.parameters
+        return discriminator_update(self.gan, self.recipe, self.objective, drawn, fake, parameters)
 
     def generator_update(self, drawn: Drawn, fake: Tensor) -> Update:
-        """The generator's loss on its images, and its gradients through them."""
-        loss = self.objective.generator(self.gan.scores(self._seen(drawn, fake), drawn.labels))
-        # Naming the generator's parameters keeps the discriminator's gradients from being computed at all.
-        return Update(loss, autograd.grad(loss, self.generator_optimiser.parameters))
+        return generator_update(self.gan, self.objective, drawn, fake, self.generator_optimiser.parameters)
 
     def move_discriminator(self, gradients: list) -> None:
         """One step of the discriminator's optimiser, and clipping where the recipe has it."""
@@ -243,10 +178,6 @@ class Trainer(Loop):
         self.generator_optimiser.step(gradients)
         if self.average:
             self.average.update()
-
-    def _seen(self, drawn, fake):
-        """Generated images as the discriminator sees them."""
-        return fake if drawn.fake_noise is None else fake + drawn.fake_noise
 
     def _check(self, player, loss, drawn):
         gan = self.gan
@@ -289,24 +220,10 @@ class Trainer(Loop):
         return clipped(self.gan.generate(self.preview_noise, labels))
 
     def shown(self):
-        along = "The same noise each time, so each place shows one image taking shape."
-        penalty = {"gradient_penalty": "Gradient penalty"} if self.recipe.gradient_penalty else {"r1": "R1"}
-        penalised = self.recipe.gradient_penalty or self.recipe.r1
-        return Shown(
-            caption="Generated",
-            along=along if self.gan.classes is None else f"{along} Each row is a class.",
-            curves=(*CURVES, *(Curves(title, {"penalty": name}) for name, title in penalty.items() if penalised)),
-            about_curves=ABOUT_CURVES,
-            facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
-            settings={**recipe.words(self.recipe), **({"begun with": "; ".join(self.notes)} if self.notes else {})},
-        )
+        return report.shown(self.gan, self.recipe, self.notes)
 
     def words(self, means):
-        penalty = means.get("gradient_penalty", means.get("r1"))
-        return (
-            f"loss D {means['discriminator_loss']:.3f} G {means['generator_loss']:.3f}  "
-            f"D right on real {means['real_accuracy']:4.0%} fake {means['fake_accuracy']:4.0%}"
-        ) + ("" if penalty is None else f"  penalty {penalty:.3f}")
+        return report.words(means)
 
 
 def _share(hits: np.ndarray) -> float:
