@@ -26,6 +26,7 @@ __all__ = [
     "nondifferentiable",
     "partial_grad",
     "primitive",
+    "recording",
     "value_and_grad",
     "vjp_of",
 ]

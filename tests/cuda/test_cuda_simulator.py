@@ -369,7 +369,7 @@ for kernel, blocks, threads, arguments in json.loads(cases):
         values = [value.view(SimArray) if value.ndim else value for value in values]
         simulator.run(source, kernel, "float", (blocks,), (threads,), values)
         sys.exit()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 OUTSIDE = [
     ("next_element", 1, 8, (8, 8, "n0"), None),
