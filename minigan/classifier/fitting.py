@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,7 +16,7 @@ from minigan.errors import DataError
 from minigan.models import Classifier, Restorer
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
+from minigan.training.errors import RunWarning, TrainingError
 
 
 class Result(training.Result):
@@ -68,7 +69,8 @@ def fit(
     model: "cnn" or "deconvnet", built for these images and classes from `seed`; or a Classifier, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
     labels: (N,) integers from 0 on; a Dataset brings its own
-    test: held-out images with labels, a Dataset or a pair of arrays, for the accuracy at the end
+    test: held-out images with labels, a Dataset or a pair of arrays, for the accuracy at the end; images whose label is
+        NaN or a fraction are left out, with a RunWarning
     features: a trained Restorer whose hidden layers the "deconvnet" takes over and keeps as they are, so that only
         the dense layer learns; without one all layers learn together
     steps, epochs: how long to train, one or the other; by default the model's `first_epochs`
@@ -138,5 +140,22 @@ def _held_out(test, model):
             f"fit: test has {len(images)} images, and needs a label for each; without test images, name the folder of "
             "training images itself (--data FOLDER/train), and every tenth is held out"
         )
+    images, labels = _labelled(images, labels)
     labels = labels_from("fit", labels, len(images), model.classes, "labels of test")
     return Dataset(images, labels, "held out", tuple(map(str, range(model.classes))))
+
+
+def _labelled(images, labels):
+    """The held-out images that have a label; others, with NaN or a fraction in its place, are left out and said."""
+    if getattr(labels, "dtype", np.dtype(int)).kind != "f" or np.shape(labels) != (len(images),):
+        return images, labels
+    whole = np.isfinite(labels) & (labels == np.rint(labels))
+    if whole.all() or not whole.any():
+        return images, labels  # which `labels_from` refuses
+    warnings.warn(
+        f"fit: {np.count_nonzero(~whole):,} of the {len(images):,} labels of test are no whole numbers, such as "
+        f"{labels[~whole][0]}; these images are left out, and the accuracy is that of the others",
+        RunWarning,
+        stacklevel=4,
+    )
+    return images[whole], labels[whole].astype(np.int64)

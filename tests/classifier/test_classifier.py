@@ -12,6 +12,7 @@ from minigan.classifier.pictures import surest_mistakes
 from minigan.classifier.trainer import confusion_matrix
 from minigan.errors import DataError
 from minigan.training import DivergedError, Every, RunError, TrainingError
+from minigan.training.errors import RunWarning
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +183,16 @@ def test_a_run_of_another_kind_is_named(glyphs, tmp_path):
     fit(glyphs, out=tmp_path / "run", steps=1)
     with pytest.raises(RunError, match=r"a run of a classifier, not of a vae: load it with mg\.classifier\.load"):
         mg.vae.load(tmp_path / "run")
+
+
+@pytest.mark.parametrize("missing", [np.nan, 0.5, np.inf])
+def test_held_out_images_without_a_label_are_left_out_and_said(glyphs, missing):
+    images, labels = glyphs.images[:40], glyphs.labels[:40].astype(np.float64)
+    labels[:30] = missing
+    with pytest.warns(RunWarning, match=f"30 of the 40 labels of test are no whole numbers, such as {missing}"):
+        result = classifier.fit("cnn", glyphs, test=(images, labels), steps=2, batch=4)
+    assert result.confusion_matrix.sum() == 10
+    assert result.accuracy == np.mean(result.predict(images[30:]) == glyphs.labels[30:40])
+    for unusable in (np.full(40, missing), glyphs.labels[:40].astype(np.float64)):
+        with pytest.raises(mg.MiniganError, match="labels of test are float64"):
+            classifier.fit("cnn", glyphs, test=(images, unusable), steps=1, batch=4)
