@@ -1,4 +1,4 @@
-"""Modules that hold other modules: in a row, in a list, by name."""
+"""Modules that hold other modules: in a list, applied in turn, by name."""
 
 from __future__ import annotations
 
@@ -7,36 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from minigan.errors import MiniganError
 from minigan.nn.fusion import fused, fuses
 from minigan.nn.module import Module
-
-
-class Sequential(Module):
-    """Modules applied one after another; indexing and slicing as a list."""
-
-    def __init__(self, *modules: Module):
-        super().__init__()
-        for number, module in enumerate(modules):
-            _check("Sequential", f"number {number}", module)
-            setattr(self, str(number), module)
-
-    def forward(self, x):
-        modules = list(self._modules.values())
-        while modules:
-            module = modules.pop(0)
-            if modules and fuses(module, modules[0]):
-                x = fused(module, modules.pop(0), x)
-            else:
-                x = module(x)
-        return x
-
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __getitem__(self, index):
-        modules = list(self._modules.values())
-        return Sequential(*modules[index]) if isinstance(index, slice) else modules[index]
 
 
 class ModuleList(Module):
@@ -52,7 +22,7 @@ class ModuleList(Module):
             self.append(module)
 
     def append(self, module: Module) -> None:
-        _check("ModuleList", f"number {len(self)}", module)
+        _check(type(self).__name__, f"number {len(self)}", module)
         setattr(self, str(len(self)), module)
 
     def __iter__(self) -> Iterator[Module]:
@@ -64,6 +34,27 @@ class ModuleList(Module):
     def __getitem__(self, index):
         modules = list(self._modules.values())
         return ModuleList(modules[index]) if isinstance(index, slice) else modules[index]
+
+
+class Sequential(ModuleList):
+    """Modules applied one after another; indexing and slicing as a list."""
+
+    def __init__(self, *modules: Module):
+        super().__init__(modules)
+
+    def forward(self, x):
+        modules = list(self)
+        while modules:
+            module = modules.pop(0)
+            if modules and fuses(module, modules[0]):
+                x = fused(module, modules.pop(0), x)
+            else:
+                x = module(x)
+        return x
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        return Sequential(*found) if isinstance(index, slice) else found
 
 
 class ModuleDict(Module):

@@ -78,7 +78,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
 @contextlib.contextmanager
 def then_said(text: str) -> Iterator[None]:
-    """Say what was found after its files are written, or cannot be: whoever sees the words finds the files."""
+    """Print the figures after their files have been written, or after that has failed."""
     try:
         yield
     finally:

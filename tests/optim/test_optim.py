@@ -245,7 +245,7 @@ def test_a_saved_state_with_senseless_parts_changes_nothing(damage):
 @pytest.mark.parametrize("steps", [0, 1])
 @pytest.mark.parametrize("to", [{"dtype": np.float32}, {"dtype": np.float64}, {"device": "sim"}])
 def test_a_saved_state_becomes_that_of_parameters_of_another_dtype_or_device(make, steps, to):
-    """As it does where the optimiser has a state already, after so many steps of its own."""
+    """Also where the optimiser has already taken steps and has a state of its own."""
     first = parameters()
     saver = make(first)
     saver.step(gradients(0))
