@@ -8,6 +8,7 @@ weights were published under for PyTorch.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -47,22 +48,21 @@ class Block(Module):
 
     def __init__(self, *branches):
         super().__init__()
-        self.branches = branches
+        self.branches = []  # of names, as the layers are attributes
         for branch in branches:
-            for step in branch:
-                for name, layer in step if isinstance(step, list) else [step]:
-                    setattr(self, name, layer)
+            steps = [step if isinstance(step, list) else [step] for step in branch]
+            self.branches.append([[name for name, _ in step] for step in steps])
+            for name, layer in itertools.chain(*steps):
+                setattr(self, name, layer)
 
     def forward(self, x):
-        return ops.concatenate([y for branch in self.branches for y in _ends(x, branch)], axis=3)
+        return ops.concatenate([y for branch in self.branches for y in self._ends(x, branch)], axis=3)
 
-
-def _ends(x, branch):
-    for step in branch:
-        if isinstance(step, list):
-            return [layer(x) for _, layer in step]
-        x = step[1](x)
-    return [x]
+    def _ends(self, x, branch):
+        ends = [x]
+        for names in branch:
+            ends = [getattr(self, name)(ends[0]) for name in names]
+        return ends
 
 
 class Inception(Module):

@@ -18,6 +18,10 @@ class ModuleList(Module):
 
     def __init__(self, modules: Iterable[Module] = ()):
         super().__init__()
+        try:
+            modules = list(modules)
+        except TypeError as error:
+            raise MiniganError(f"{type(self).__name__}: {modules!r} is not a list of Modules") from error
         for module in modules:
             self.append(module)
 
@@ -66,6 +70,8 @@ class ModuleDict(Module):
 
     def __init__(self, modules: Mapping[str, Module] | None = None):
         super().__init__()
+        if modules is not None and not isinstance(modules, Mapping):
+            raise MiniganError(f"ModuleDict: {modules!r} is not a dictionary of Modules")
         for name, module in (modules or {}).items():
             self[name] = module
 

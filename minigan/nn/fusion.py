@@ -44,7 +44,8 @@ def batch_norm(layer, x, slope):
 
 
 def spectral_norm(layer, x, slope):
-    return FUSED[type(layer.layer)](layer.layer, x, slope, weight=layer.next_weight())
+    inner, weight = layer.layer, layer.next_weight()
+    return inner.run(lambda x: FUSED[type(inner)](inner, x, slope, weight), x)
 
 
 FUSED = {Linear: linear, Conv2d: conv2d, BatchNorm: batch_norm, SpectralNorm: spectral_norm}

@@ -272,7 +272,8 @@ LABELS_MEANT = {
 
 @pytest.mark.parametrize("name", TAKE_LABELS)
 def test_labels_that_number_no_classes_are_refused_by_every_call(name):
-    for given_, words in LABELS_MEANT.values():
+    left_out = {"NaN", "halves"} if name == "classifier.fit, test" else ()  # with a warning: see test_classifier.py
+    for given_, words in (LABELS_MEANT[kind] for kind in LABELS_MEANT.keys() - left_out):
         with pytest.raises(DataError, match=words):
             TAKE_LABELS[name](given_)
 

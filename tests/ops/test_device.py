@@ -72,7 +72,7 @@ def test_modules_move_in_place(x):
 
 
 def test_devices_that_are_not_there(x):
-    with pytest.raises(mg.UnknownNameError, match="no device is called 'gpu'; did you mean cpu"):
+    with pytest.raises(mg.UnknownNameError, match="no device is called 'gpu'; did you mean cuda"):
         x.to("gpu")
 
 

@@ -113,7 +113,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
         (("runs/mlp-gan", "--out", "runs/mlp-gan"), "is the folder of a run, in which nothing else is put"),
         (("runs/mlp-gan", "--out", "runs/cnn"), "is the folder of a run"),
         (("runs/mlp-gan", "--out", "runs/cnn/config.json"), "is a file"),
-        (("runs/mlp-gan", "--out", "runs/cnn/config.json/seen"), "runs/cnn/config.json is a file"),
+        (("runs/mlp-gan", "--out", "runs/cnn/config.json/seen"), "config.json is not a folder"),
         (("runs/mlp-gan", "--data", "nowhere"), "no data source is called 'nowhere'"),
     ],
 )

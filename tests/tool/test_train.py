@@ -93,7 +93,7 @@ def test_an_existing_folder_needs_force(tool):
         (["--data", "mnits"], "no data source is called 'mnits'; did you mean mnist?"),
         (["--data", "./nowhere"], "no such folder"),
         (["--data", "mnist", "--data-dir", "nowhere"], "nowhere"),
-        (["--device", "gpu"], "no device is called 'gpu'; did you mean cpu"),
+        (["--device", "gpu"], "no device is called 'gpu'; did you mean cuda"),
         (["--size", "30"], "dcgan: images are 30 x 30"),
         (["--batch", "20001"], "there are 20000"),
         (["--out", "file"], "file: is a file"),
