@@ -193,7 +193,7 @@ def test_threads_that_wait_for_others_without_a_barrier_get_there_in_the_end(run
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_that_is_forked_while_a_kernel_runs_can_run_others(run):
     run("fine", 1, device([0]))  # compiled by now
-    runs = threading.Thread(target=run, args=("reads_often", 1, device([0], np.int32), 12_000_000))
+    runs = threading.Thread(target=run, args=("reads_often", 1, device([0], np.int32), 60_000_000))
     runs.start()
     time.sleep(0.1)
     with warnings.catch_warnings():
