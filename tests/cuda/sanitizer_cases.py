@@ -137,10 +137,8 @@ class Recorder(Simulator):
         self.ran.add((file, kernel))
 
 
-def main(sanitizer, real):
-    """Run the cases of all files, each followed by a line of the kernels of its file that have run."""
+def main(sanitizer, file, real):
     recorder = Recorder(1, sanitizer)
     register(SimArray, recorder)
-    for file, case in CASES.items():
-        case(Maker(DTYPES[real], sanitizer == "thread"))
-        print(file, *(kernel for where, kernel in sorted(recorder.ran) if where == file), flush=True)
+    CASES[file](Maker(DTYPES[real], sanitizer == "thread"))
+    print(*(kernel for where, kernel in sorted(recorder.ran) if where == file))

@@ -23,11 +23,11 @@ def test_every_file_has_cases():
     assert sorted(CASES) == FILES
 
 
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(("sanitizer", "real"), [("address", "float"), ("address", "double"), ("thread", "float")])
-def test_nothing_is_reported_of_any_kernel(sanitizer, real):
-    done = run_under(sanitizer, PROGRAM, sanitizer, real)
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_nothing_is_reported_of_any_kernel(sanitizer, real, file):
+    done = run_under(sanitizer, PROGRAM, sanitizer, file, real)
+    assert done.returncode == 0, done.stderr
     assert "SUMMARY" not in done.stderr, done.stderr
-    ran = {file: kernels for file, *kernels in map(str.split, done.stdout.splitlines())}
-    there = {file: sorted(kernels_of((FOLDER / file).read_text())) for file in FILES}
-    assert ran == there, "a kernel has no case, or its case none"
+    ran = done.stdout.split()
+    assert sorted(ran) == sorted(kernels_of((FOLDER / file).read_text())), "a kernel has no case, or its case none"
