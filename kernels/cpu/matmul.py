@@ -140,7 +140,7 @@ def matmul(a, b, bias=None, slope=1.0):
             return product(a, b, bias, slope)
         y = (by_vector(a, b) if n == 1 else by_vector(b.T, a.T)).reshape(m, n)
     else:
-        y = a.dot(b) if depth != 1 else np.matmul(a, b)  # times a 1 x 1 matrix of 0, dot loses NaN
+        y = a.dot(b) if a.size != 1 != b.size else np.matmul(a, b)  # times a 1 x 1 matrix of 0, dot loses NaN
     if bias is not None:
         y += bias
     return y if slope == 1 else leaky_relu(y, slope)

@@ -30,7 +30,7 @@ def matmul(a, b):
         return _with_a_vector(a, b)
     if a.ndim == b.ndim == 2 and a.size * b.shape[1] <= SMALL and here and b.__class__ is ndarray:
         # in half the time of np.matmul, where there is little to do; but times a 1 x 1 matrix of 0, dot loses NaN
-        return a.dot(b) if a.shape[1] != 1 else np.matmul(a, b)
+        return a.dot(b) if a.size != 1 != b.size else np.matmul(a, b)
     if (
         b.ndim != 2
         or a.ndim < 2
