@@ -151,7 +151,7 @@ def test_faults(run, kernel, arguments, words):
 def test_a_local_variable_that_is_not_set_is_not_zero_by_chance(run):
     x = device([0])
     run("forgets_zero", 1, x, 3)
-    assert abs(x[0]) > 1e30
+    assert not abs(x[0]) < 1e38  # what lies there by chance is smaller
 
 
 def test_faults_without_a_line(run):
