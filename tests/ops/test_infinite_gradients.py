@@ -147,3 +147,13 @@ def test_powers_at_zero_and_infinity():
             assert np.array_equal(g, [0, 0, 0, -np.inf])  # 0**b falls without bound as b does
     rising = mg.tensor(exponents[:3], requires_grad=True)
     assert np.array_equal(mg.grad(mg.power(np.inf, rising), rising, np.ones(3)), [np.inf] * 3)
+
+
+@given(st.sampled_from([2, 3, 0.5, -1]), st.floats(1e-3, 1), st.sampled_from([3e38, -3e38, 1e-44]))
+def test_a_power_reaches_no_infinity_on_the_way_to_a_gradient(n, x, g):
+    """Of a gradient near float32's ends: g * n alone would leave them."""
+    base = mg.tensor(np.array([x], np.float32), requires_grad=True)
+    with np.errstate(over="ignore"):
+        found = mg.grad(base**n, base, np.array([g], np.float32))
+        exact = (np.float64(np.float32(g)) * n * np.float64(np.float32(x)) ** (n - 1)).astype(np.float32)
+    assert found == pytest.approx(exact, rel=1e-5, abs=2e-44)

@@ -1,6 +1,7 @@
 """What is kept of a run of any kind, whatever fails on the way from its last step to its report."""
 
 import json
+import os
 import signal
 import warnings
 
@@ -170,6 +171,26 @@ def test_what_a_run_cannot_do_without_is_an_error(tmp_path, monkeypatch):
         mg.gan.fit("mlp-gan", IMAGES, steps=1, batch=8, out=tmp_path / "run")
     assert caught.value.__notes__ == ["No weights were saved yet."]
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_room_on_the_disk_is_kept_for_the_weights(tmp_path, kind):
+    def measure(trainer, record):
+        state = weights.packed(trainer.header(), trainer.state())
+        found.append(((tmp_path / "run" / "room-for-weights").stat().st_blocks * 512, len(state)))
+
+    found = []
+    KINDS[kind](out=tmp_path / "run", callbacks=[mg.gan.Every(1, measure)])
+    assert len(found) == 3
+    assert all(kept >= size for kept, size in found)
+    assert not (tmp_path / "run" / "room-for-weights").exists()
+
+
+def test_weights_that_may_not_be_read_are_not_said_to_be_missing(tmp_path, monkeypatch):
+    KINDS["gan"](out=tmp_path / "run")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may read every file
+    with pytest.raises(training.RunError, match=r"cannot be read \(Permission denied"):
+        weights.read(tmp_path / "run" / "weights.safetensors")
 
 
 def test_last_weights_that_are_no_numbers_are_an_error(tmp_path):
