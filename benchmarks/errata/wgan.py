@@ -11,7 +11,7 @@ from benchmarks.errata.experiment import Experiment, error_of, quoted, table
 from benchmarks.errata.pictures import panels, sheet
 from benchmarks.errata.training import FEATURES, SEED, SHOWN, Curve, adam, distance, floor, fresh, rounds, sampled
 from minigan import models
-from minigan.gan import penalties
+from minigan.gan import objectives
 
 PENALTY = 10.0  # lambda of the gradient penalty
 
@@ -37,7 +37,7 @@ def critic_and_generator(gan, images, steps, curve, critic_loss, penalty=0.0):
         gradients = mg.grad(-fake_scores.mean(), g.parameters(), retain_graph=True)
         loss = critic_loss(real_scores, fake_scores)
         if penalty:
-            loss = loss + penalty * penalties.gradient_penalty(d, real, fake.detach(), shares_of(real, mixing))
+            loss = loss + penalty * objectives.gradient_penalty(d, real, fake.detach(), shares_of(real, mixing))
         d_optimiser.step(mg.grad(loss, d.parameters()))
         g_optimiser.step(gradients)
         curve.add(real_scores, fake_scores)
@@ -52,7 +52,7 @@ def critic_alone(gan, images, steps, penalty=0.0):
             fake = g(noise)
         loss = subtracted(d(real), d(fake))
         if penalty:
-            loss = loss + penalty * penalties.gradient_penalty(d, real, fake, shares_of(real, mixing))
+            loss = loss + penalty * objectives.gradient_penalty(d, real, fake, shares_of(real, mixing))
         optimiser.step(mg.grad(loss, d.parameters()))
     with mg.no_grad():
         return -float(subtracted(d(real), d(fake)).item())

@@ -20,6 +20,6 @@ def load(run: str | os.PathLike, into: Classifier | None = None) -> Classifier:
     into: a classifier that takes the weights, instead of a new one of the name that the run gives
     raises RunError where the folder is no run of a classifier, or its weights are missing, cut off or do not fit
     """
-    from minigan.training import model_loop
+    from minigan.training import fitting
 
-    return model_loop.load(run, "classifier", into)
+    return fitting.load(run, "classifier", into)

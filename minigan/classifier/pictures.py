@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigan.training.drawing import LONGEST, drawing, png_of, printable
+from minigan.training.grids import LONGEST, drawing, png_of, printable
 
 ERRORS = 40  # images, at most
 COLUMNS = 8

@@ -12,8 +12,8 @@ from minigan.data import Batches, Dataset
 from minigan.models import Classifier
 from minigan.ops import cross_entropy
 from minigan.training.callbacks import Callback
-from minigan.training.model_loop import ModelLoop
-from minigan.training.shown import Curves, Shown
+from minigan.training.fitting import ModelLoop
+from minigan.training.report import Curves, Shown
 
 CURVES = (
     Curves("Loss", {"cross-entropy": "loss"}),

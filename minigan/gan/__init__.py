@@ -9,11 +9,10 @@ from minigan.gan.fitting import Result, fit, sample
 from minigan.gan.objectives import OBJECTIVES, Objective
 from minigan.gan.trainer import Trainer
 from minigan.models import GAN, Recipe
-from minigan.training.callbacks import Callback, Every
+from minigan.training.callbacks import Callback, Every, Progress
 from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
 from minigan.training.grids import grid, grid_png
 from minigan.training.loop import History
-from minigan.training.progress import Progress
 from minigan.training.recorder import Recorder
 
 __all__ = [

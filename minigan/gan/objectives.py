@@ -1,11 +1,12 @@
-"""What the two players want. An objective is two losses on the discriminator's scores, and a line in a table."""
+"""What the two players minimise: losses on the discriminator's scores, and penalties on its slope."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from minigan.autograd import grad
 from minigan.autograd.tensor import Tensor
 from minigan.errors import UnknownNameError
-from minigan.ops import binary_cross_entropy_with_logits, mean, relu, square
+from minigan.ops import binary_cross_entropy_with_logits, mean, relu, sqrt, square, sum
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,34 @@ def objective_of(choice: str | Objective) -> Objective:
         return choice
     UnknownNameError.check("objective", choice, OBJECTIVES)
     return OBJECTIVES[choice]
+
+
+TINY = 1e-12  # under the root: a slope of 0 has a gradient too, and one of 1 is changed by half of it
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing) -> Tensor:
+    """The mean of (norm of the critic's gradient - 1)^2 at points between real and generated images.
+
+    real, fake: (N, H, W, C), taken for constants
+    mixing: (N, 1, 1, 1), each in [0, 1]: the real image's share of its point
+    Each score may depend on its own image alone (no batch norm), else the norm is not that of a slope.
+    source: Gulrajani et al., arXiv:1704.00028, algorithm 1
+    """
+    points = Tensor(real.data * mixing + fake.data * (1 - mixing), True)
+    squares = _squared_slopes(critic(points), points)
+    return mean(square(sqrt(squares + TINY) - 1))
+
+
+def r1(scores: Tensor, images: Tensor) -> Tensor:
+    """The mean squared norm of the gradient of scores with respect to the real images they belong to.
+
+    scores: (N, 1), computed from images, which require gradients
+    source: Mescheder, Geiger & Nowozin, arXiv:1801.04406, equation 9; a loss has gamma / 2 times it
+    """
+    return mean(_squared_slopes(scores, images))
+
+
+def _squared_slopes(scores, points):
+    """(N,): for each point the squared norm of the gradient of its score, differentiable."""
+    slopes = grad(sum(scores), points, create_graph=True)
+    return sum(square(slopes), axis=tuple(range(1, slopes.ndim)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minigan.gan import recipe
 from minigan.models import GAN, Recipe
-from minigan.training.shown import Curves, Shown
+from minigan.training.report import Curves, Shown
 
 CURVES = (
     Curves("Losses", {"discriminator": "discriminator_loss", "generator": "generator_loss"}),

@@ -9,8 +9,7 @@ import numpy as np
 
 from minigan import autograd
 from minigan.autograd.tensor import Tensor
-from minigan.gan import penalties
-from minigan.gan.objectives import Objective
+from minigan.gan.objectives import Objective, gradient_penalty, r1
 from minigan.models import GAN, Recipe
 
 
@@ -60,10 +59,10 @@ def discriminator_update(
     label = (1 - recipe.label_smoothing,) if recipe.label_smoothing else ()
     loss, penalty = objective.discriminator(real_scores, fake_scores, *label), None
     if recipe.gradient_penalty:
-        penalty = penalties.gradient_penalty(lambda points: gan.scores(points, drawn.labels), real, fake, drawn.mixing)
+        penalty = gradient_penalty(lambda points: gan.scores(points, drawn.labels), real, fake, drawn.mixing)
         loss = loss + recipe.gradient_penalty * penalty
     elif recipe.r1:
-        penalty = penalties.r1(real_scores, real)
+        penalty = r1(real_scores, real)
         loss = loss + recipe.r1 / 2 * penalty
     return Update(loss, autograd.grad(loss, parameters), real_scores, fake_scores, penalty)
 

@@ -22,9 +22,8 @@ from minigan.gan.replays import Replays
 from minigan.gan.step import Drawn, Update, discriminator_update, generator_update
 from minigan.models import GAN, Recipe
 from minigan.training.callbacks import Callback
-from minigan.training.divergence import check
 from minigan.training.errors import TrainingError
-from minigan.training.loop import Loop
+from minigan.training.loop import Loop, check_loss
 
 PREVIEWS = 64  # images in a sample grid
 ROW = 8  # of which are of one class, where there are classes
@@ -187,7 +186,7 @@ class Trainer(Loop):
             gan.scores(Tensor(drawn.real.data), drawn.labels)
 
         rate = getattr(self.recipe, f"{player}_rate")
-        check(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
+        check_loss(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
 
     def _measured(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()

@@ -10,8 +10,7 @@ import numpy as np
 from minigan.data import to_uint8
 from minigan.data.pixels import with_channels
 from minigan.inside.feature_views import Views
-from minigan.training.drawing import LONGEST, drawing, png_of, printable
-from minigan.training.grids import GAP, SHADE, grid
+from minigan.training.grids import GAP, LONGEST, SHADE, drawing, grid, png_of, printable
 
 DPI = 160
 TALL, WIDE = 1200, 1100  # pixels of all images, at most about

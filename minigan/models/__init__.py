@@ -7,21 +7,17 @@ from minigan.data.arrays import python_number
 from minigan.errors import MiniganError, ShapeError, UnknownNameError
 from minigan.models.cgan import SIZES as CGAN_SIZES
 from minigan.models.cgan import cgan
-from minigan.models.classifier import Classifier
-from minigan.models.cnn import cnn
+from minigan.models.classifier import Classifier, cnn
 from minigan.models.dcgan import SIZES as DCGAN_SIZES
 from minigan.models.dcgan import dcgan
 from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
-from minigan.models.dense_conv_gan import dense_conv_gan
-from minigan.models.gan import GAN
-from minigan.models.mlp_gan import mlp_gan
+from minigan.models.dense_gans import dense_conv_gan, mlp_gan, wgan, wgan_clip
+from minigan.models.gan import GAN, Recipe
 from minigan.models.model import Model
-from minigan.models.recipe import Recipe
 from minigan.models.rgan import SIZES as RGAN_SIZES
 from minigan.models.rgan import rgan
 from minigan.models.size import Size, size
 from minigan.models.vae import VAE, vae
-from minigan.models.wgan import wgan, wgan_clip
 from minigan.training.inputs import check_seed, whole
 
 __all__ = [

@@ -13,8 +13,7 @@ source: Miyato & Koyama, cGANs with projection discriminator, arXiv:1802.05637; 
 
 from minigan import ops
 from minigan.errors import ShapeError
-from minigan.models.gan import GAN
-from minigan.models.recipe import Recipe
+from minigan.models.gan import GAN, Recipe
 from minigan.nn import (
     ConditionalBatchNorm,
     Conv2d,

@@ -18,8 +18,7 @@ arXiv:1610.04490). With the recipe for grey ones they stay nearly grey at 32 pix
 
 from minigan import ops
 from minigan.errors import ShapeError
-from minigan.models.gan import GAN
-from minigan.models.recipe import Recipe
+from minigan.models.gan import GAN, Recipe
 from minigan.nn import (
     Conv2d,
     ConvTranspose2d,

@@ -14,7 +14,7 @@ import numpy as np
 from minigan import ops
 from minigan.autograd import no_grad
 from minigan.autograd.tensor import Tensor
-from minigan.models.mlp_gan import HIDDEN, dense_generator
+from minigan.models.dense_gans import HIDDEN, dense_generator
 from minigan.models.model import Model, as_floats, in_use, normal_noise, parts_of
 from minigan.nn import Flatten, LeakyReLU, Linear, Sequential
 from minigan.random import Philox

@@ -22,6 +22,6 @@ def load(run: str | os.PathLike, into: Restorer | None = None) -> Restorer:
     into: a Restorer that takes the weights, instead of a new one of the name that the run gives
     raises RunError where the folder is no run of a restoration, or its weights are missing, cut off or do not fit
     """
-    from minigan.training import model_loop
+    from minigan.training import fitting
 
-    return model_loop.load(run, "restoration", into)
+    return fitting.load(run, "restoration", into)

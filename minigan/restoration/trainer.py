@@ -13,9 +13,9 @@ from minigan.ops import binary_cross_entropy_with_logits, mean_squared_error
 from minigan.restoration.measuring import COLUMNS, EXAMPLES, Evaluation, evaluate, restored
 from minigan.restoration.tasks import task_of
 from minigan.training.callbacks import Callback
+from minigan.training.fitting import ModelLoop
 from minigan.training.grids import grid_png, spread
-from minigan.training.model_loop import ModelLoop
-from minigan.training.shown import Curves, Shown
+from minigan.training.report import Curves, Shown
 
 DISCRIMINATOR = {"lr": 2e-4, "betas": (0.5, 0.999)}  # its Adam, as DCGAN's
 TESTED = 1000  # held-out images: SSIM takes a millisecond for each

@@ -17,8 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     If the reader of the output goes away (`| head`), the work is still done and the exit status does not change.
     Words that were lost otherwise, as by a full disk, make a 0 a 1.
     """
-    from minigan.training.interrupt import ending_in_order
-    from minigan.training.streams import Steady
+    from minigan.training.callbacks import Steady
+    from minigan.training.loop import ending_in_order
 
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if stream is None:  # closed: the next file that is opened would have its number, and be taken for it

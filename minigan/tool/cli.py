@@ -3,8 +3,7 @@
 import click
 
 import minigan
-from minigan.tool.options import PLACE, POSITIVE, SEED, Real, Whole, force_option
-from minigan.tool.unreadable import skip_unreadable_option
+from minigan.tool.options import PLACE, POSITIVE, SEED, Real, Whole, force_option, skip_unreadable_option
 
 OBJECTIVES = "minimax", "non-saturating", "least-squares", "hinge", "wasserstein"
 
@@ -302,7 +301,7 @@ def inspect(run, out, classifier, source, data_dir, seed):
 @cli.command()
 def models():
     """List the models."""
-    from minigan.tool.listing import models
+    from minigan.tool.output import models
 
     click.echo(models())
 
@@ -310,7 +309,7 @@ def models():
 @cli.command()
 def data():
     """List the data sets, and where they are."""
-    from minigan.tool.listing import data
+    from minigan.tool.output import data
 
     click.echo(data())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import minigan.data
 from minigan import kernels
-from minigan.tool.words import table, text_of_bytes
+from minigan.tool.output import table, text_of_bytes
 from minigan.training import environment
 
 CORE = environment.PACKAGES

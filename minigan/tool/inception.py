@@ -13,7 +13,7 @@ from minigan.evaluation import inception, inception_weights
 from minigan.evaluation.inception import InceptionEvaluation
 from minigan.evaluation.inception_weights import Weights
 from minigan.evaluation.seen import kept_folder
-from minigan.training.progress import clock
+from minigan.training.callbacks import clock
 
 
 def loaded(file: str, device: str) -> Weights:

@@ -16,8 +16,8 @@ from minigan.data.identity import SETS, Identity
 from minigan.data.left_out import named
 from minigan.data.sources import load_splits
 from minigan.data.splits import natural
-from minigan.tool.downloads import Downloads
-from minigan.tool.unreadable import skip_unreadable
+from minigan.tool.options import skip_unreadable
+from minigan.tool.output import Downloads
 from minigan.training.errors import RunError
 from minigan.training.folder import WEIGHTS, RunFolder
 

@@ -1,4 +1,4 @@
-"""What the commands' options are made of: types that let nothing through that makes no sense, and --force."""
+"""The types of the commands' options, and the options that several commands share."""
 
 import errno
 import math
@@ -89,3 +89,20 @@ def check_new_file(option: str, path: str | os.PathLike) -> None:
     files.check_writable(path, path.parent)
     if path.exists() and not forced():
         raise RunError(f"{option} {path}: is there already; choose another name, or replace it (--force)")
+
+
+KEY = "minigan.skip_unreadable"
+
+skip_unreadable_option = click.option(
+    "--skip-unreadable",
+    is_flag=True,
+    expose_value=False,
+    callback=lambda context, parameter, value: context.meta.__setitem__(KEY, value),
+    help="Go on without the images of a folder that cannot be read.",
+)
+
+
+def skip_unreadable() -> bool:
+    """Whether the present command was called with --skip-unreadable."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(KEY, False)

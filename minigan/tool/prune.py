@@ -16,7 +16,7 @@ from minigan.pruning import Pruned
 from minigan.tool.evaluate import check_files, keep, loaded_judge, then_said
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes
 from minigan.tool.options import forced
-from minigan.tool.words import table
+from minigan.tool.output import table
 from minigan.training import weights
 from minigan.training.errors import RunError
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder

@@ -13,10 +13,10 @@ from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.data.identity import SETS
 from minigan.data.left_out import counted
-from minigan.tool.downloads import Downloads
+from minigan.tool.options import skip_unreadable
+from minigan.tool.output import Downloads
 from minigan.tool.sample import KINDS
 from minigan.tool.special import split
-from minigan.tool.unreadable import skip_unreadable
 from minigan.training import Progress
 from minigan.training.errors import Interrupted
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered

@@ -1,12 +1,10 @@
 """What any training run needs: the loop, callbacks, run folders and their reports. What a step is, a `Loop` says."""
 
-from minigan.training.callbacks import Callback, Every
+from minigan.training.callbacks import Callback, Every, Progress
 from minigan.training.errors import DivergedError, Interrupted, RunError, RunWarning, Terminated, TrainingError
-from minigan.training.loop import History, Loop
-from minigan.training.progress import Progress
+from minigan.training.loop import History, Loop, Result
 from minigan.training.recorder import Recorder
-from minigan.training.result import Result
-from minigan.training.shown import Curves, Shown
+from minigan.training.report import Curves, Shown
 
 __all__ = [
     "Callback",

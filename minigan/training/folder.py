@@ -21,7 +21,7 @@ import numpy as np
 from minigan.data.arrays import python_number
 from minigan.training import files, reading, replacing, weights
 from minigan.training.errors import RunError
-from minigan.training.lock import Lock
+from minigan.training.replacing import Lock
 
 FORMAT = "minigan-run-1"
 CONFIG, ENVIRONMENT, LOG = "config.json", "environment.json", "log.jsonl"

@@ -1,16 +1,22 @@
 """The loop of every training run: a step on each batch until it is stopped. Subclasses define the step."""
 
+import contextlib
+import math
+import os
+import signal
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
+from minigan.autograd import no_grad
+from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
 from minigan.nn import Module
 from minigan.training.callbacks import Callback
-from minigan.training.errors import Interrupted, Terminated, TrainingError
-from minigan.training.interrupt import ENDING, stop_signals
-from minigan.training.shown import Shown
+from minigan.training.errors import DivergedError, Interrupted, Terminated, TrainingError
+from minigan.training.report import Shown
 
 
 class History(list):
@@ -170,3 +176,127 @@ def _checked(callbacks):
         if not all(callable(getattr(callback, name, None)) for name in ("on_start", "on_step", "on_end")):
             raise TrainingError(what)
     return callbacks
+
+
+class Result:
+    """What training leaves; what was trained, its subclasses name.
+
+    history: a record for every step, see `Callback.on_step`; history.column("generator_loss") is a curve
+    settings: what it was trained with
+    """
+
+    def __init__(self, trainer: Loop, settings: dict):
+        self._trainer = trainer
+        self.history: History = trainer.history
+        self.settings = settings
+
+    def save(self, folder: str | os.PathLike, force: bool = False) -> None:
+        """Write weights, settings, log, a sample grid and the report into a new folder, as `minigan train` does.
+
+        raises RunError where the folder holds something already (with force: something other than a run) or cannot
+            be written
+        """
+        from minigan.training.recorder import Recorder
+
+        Recorder(folder, self.settings, force).record(self._trainer)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._trainer.name!r}, {len(self.history)} steps)"
+
+
+def check_loss(
+    trainer, whose: str, loss: Tensor, images: Tensor | np.ndarray, forward: Callable[[], object], learning_rate: float
+) -> None:
+    """Raise DivergedError for a loss that is NaN or infinite: when, where it began, what to try.
+
+    trainer: has `networks()`, `seed` and `step`
+    forward: computes again what led to the loss, for the tracer
+    """
+    number = loss.item()
+    if math.isfinite(number):
+        return
+    raise DivergedError(
+        f"step {trainer.step + 1}: {whose} is {number}; {_origin(trainer.networks(), images, forward)}. "
+        f"Try a smaller learning rate than {learning_rate:g}, another seed than {trainer.seed}, "
+        f"or a larger batch than {len(images)}"
+    )
+
+
+def _origin(networks, images, forward):
+    """Where the first value that is not finite is: the images, a weight, or an operation."""
+    images = images.numpy() if isinstance(images, Tensor) else images
+    if not np.isfinite(images).all():
+        return "the images hold values that are not numbers"
+    for title, network in networks.items():
+        for name, array in network.state_dict().items():
+            if not np.isfinite(array).all():
+                return f"the {title.lower()}'s {name} {array.shape} is not finite, so the step before left it so"
+    return _traced(networks, forward) or "all weights are finite, so it arose in this step"
+
+
+def _traced(networks, forward):
+    """The tracer's words on the first operation whose result is not finite; None if there is none."""
+    from minigan import debug
+
+    try:
+        with no_grad(), debug.trace_nans(inf=True, **{title.lower(): network for title, network in networks.items()}):
+            forward()
+    except debug.NanError as error:
+        return str(error)
+    return None
+
+
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextlib.contextmanager
+def stop_signals(ask: Callable[[int], None]) -> Iterator[None]:
+    """Inside, SIGINT, SIGTERM and SIGHUP call ask(signal) instead of ending the process.
+
+    A second SIGINT raises KeyboardInterrupt as always. SIGTERM and SIGHUP may come any number of times: timeout and
+    closing terminals send them twice.
+    Only Python's main thread can choose what a signal does, and what the process ignores (SIGHUP under nohup, SIGINT in
+    a background job) or handles itself stays as it is.
+    """
+    before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
+
+    def handle(number, frame):
+        if number == signal.SIGINT:
+            signal.signal(number, before[number])
+        ask(number)
+
+    try:
+        for number in before:
+            signal.signal(number, handle)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Inside, SIGTERM and SIGHUP raise SystemExit, so that no half-written file and no lock is left."""
+    before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
+    before.pop(signal.SIGINT, None)
+    try:
+        for number in before:
+            signal.signal(number, _leave)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number, frame):
+    raise SystemExit(128 + number)
+
+
+def _replaceable():
+    """Signals that would end the process, and what handles them now."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
+    return {
+        number: handler
+        for number, handler in handlers.items()
+        if (callable(handler) if number == signal.SIGINT else handler in (signal.SIG_DFL, _leave))
+    }

@@ -15,7 +15,7 @@ from minigan.training.callbacks import Callback
 from minigan.training.errors import RunError, RunWarning
 from minigan.training.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIGHTS, RunFolder
 from minigan.training.grids import grid_png
-from minigan.training.shown import Shown
+from minigan.training.report import Shown
 
 GRIDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85)  # shares of the run; the first and last step besides
 SECONDS = 60  # between savings of the weights, at most

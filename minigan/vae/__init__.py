@@ -19,6 +19,6 @@ def load(run: str | os.PathLike, into: VAE | None = None) -> VAE:
     into: a VAE that takes the weights, instead of a new one of the name that the run gives
     raises RunError where the folder is no run of a VAE, or its weights are missing, cut off or do not fit
     """
-    from minigan.training import model_loop
+    from minigan.training import fitting
 
-    return model_loop.load(run, "vae", into)
+    return fitting.load(run, "vae", into)

@@ -11,9 +11,9 @@ from minigan.data import Batches, to_uint8
 from minigan.data.dataset import clipped
 from minigan.models import VAE
 from minigan.training.callbacks import Callback
+from minigan.training.fitting import ModelLoop
 from minigan.training.grids import grid_png, spread
-from minigan.training.model_loop import ModelLoop
-from minigan.training.shown import Curves, Shown
+from minigan.training.report import Curves, Shown
 
 PREVIEWS = 64  # images in a sample grid
 PAIRS = 20  # images that are shown with their reconstructions

@@ -3,7 +3,7 @@ import pytest
 
 import minigan as mg
 from minigan import nn
-from minigan.gan.penalties import gradient_penalty, r1
+from minigan.gan.objectives import gradient_penalty, r1
 
 
 def images(rng, count=5):

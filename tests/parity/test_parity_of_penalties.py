@@ -7,7 +7,7 @@ import torch
 import minigan as mg
 from benchmarks.peers import torch_gan
 from minigan import nn
-from minigan.gan.penalties import gradient_penalty, r1
+from minigan.gan.objectives import gradient_penalty, r1
 
 BOUND = 1e-8
 CRITICS = {

@@ -13,7 +13,7 @@ import PIL.Image
 from minigan.data import load
 from minigan.gan import weights as gan_weights
 from minigan.tool.__main__ import main
-from minigan.training import model_loop, weights
+from minigan.training import fitting, weights
 
 SMALL = ("--size", "8", "--batch", "8")  # the quickest training there is
 
@@ -63,7 +63,7 @@ def draw_folder(path, count=8, kinds=("cats", "dogs"), seed=0):
 
 def keep_run(path, model, **config):
     """A run folder as training leaves it, of a model that has not trained; quicker by a second."""
-    of = gan_weights if model.kind == "gan" else model_loop
+    of = gan_weights if model.kind == "gan" else fitting
     Path(path).mkdir(parents=True)
     weights.save(Path(path) / "weights.safetensors", of.header_of(model), of.state_of(model))
     recipe = {"recipe": model.recipe.plain()} if model.kind == "gan" else {}

@@ -8,7 +8,7 @@ from commands import SMALL, keep_run, start
 import minigan as mg
 from minigan.training import Interrupted, files, weights
 from minigan.training.folder import RunFolder
-from minigan.training.interrupt import stop_signals
+from minigan.training.loop import stop_signals
 
 IMAGES = mg.data.glyphs(20, size=8)
 STOPPING = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}

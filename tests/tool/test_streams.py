@@ -11,7 +11,7 @@ from commands import SMALL, draw_folder
 import minigan as mg
 from minigan.tool.__main__ import main
 from minigan.training import RunError, files
-from minigan.training.streams import Steady
+from minigan.training.callbacks import Steady
 
 
 class Failing:

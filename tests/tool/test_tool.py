@@ -8,8 +8,8 @@ import pytest
 from commands import SMALL, draw_folder
 
 import minigan as mg
-from minigan.tool.downloads import Downloads
-from minigan.training.progress import Pace, Progress, clock
+from minigan.tool.output import Downloads
+from minigan.training.callbacks import Pace, Progress, clock
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from minigan.training import Curves, Every, Loop, Progress, Recorder, Result, Sh
 from minigan.training import weights as files_of_weights
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
-from minigan.training.plots import limits
+from minigan.training.report import limits
 
 SETTINGS = {"model": "line", "data": "noise", "images": 12, "image_shape": [2, 2, 1], "steps": 6, "batch": 4, "seed": 0}
 

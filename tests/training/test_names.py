@@ -15,9 +15,9 @@ from minigan.classifier.trainer import MATRIX
 from minigan.data import Dataset
 from minigan.inside import pictures as inside
 from minigan.inside.pictures import rows
-from minigan.training.drawing import LONGEST, printable
 from minigan.training.folder import RunFolder
-from minigan.training.plots import curves, limits
+from minigan.training.grids import LONGEST, printable
+from minigan.training.report import curves, limits
 
 AWKWARD = [
     "$_$", "$\\frac{$", "a_b^c", "{}", "{{ 7 * 7 }}", "{% raw %}", "<b>&\"'", "\\", "%s", "_hidden", "", " ",

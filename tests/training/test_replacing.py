@@ -21,7 +21,7 @@ from minigan.data import Batches
 from minigan.nn import Linear
 from minigan.training import Callback, Loop, Recorder, RunError, Shown, environment, loop, recorder, report
 from minigan.training.folder import RunFolder
-from minigan.training.lock import Lock
+from minigan.training.replacing import Lock
 
 SETTINGS = {"model": "none", "data": "noise", "images": 4, "image_shape": [2, 2, 1], "batch": 4}
 CHANGES = ("rename", "replace", "unlink", "mkdir", "rmdir", "ftruncate", "pwrite", "posix_fallocate")

@@ -1,0 +1,84 @@
+"""What the tool prints: tables, the lists of models and data sets, and how a download is going."""
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+import minigan.data
+import minigan.models
+
+
+def table(rows: Iterable[Sequence[str]], gap: str = "  ") -> str:
+    """Rows of words with their columns aligned, the last one ragged."""
+    rows = [tuple(map(str, row)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def text_of_bytes(count: int) -> str:
+    """A number of bytes, as people say it."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def text_of_shape(shape: Sequence[int]) -> str:
+    """An image's (H, W, C) as 28 x 28, grey."""
+    height, width, channels = shape
+    return f"{height} x {width}, {({1: 'grey', 3: 'colour'}).get(channels, f'{channels} channels')}"
+
+
+def models() -> str:
+    """The models, a line each: name, kind, what it is."""
+    kinds = minigan.models.kind_of
+    return table((name, kinds(name), what) for name, what in minigan.models.available().items())
+
+
+def data() -> str:
+    """The data sets, a line each: name, images, their shape, whether they are here, what they are."""
+    rows = []
+    for listing in minigan.data.available():
+        if listing.shape is None:
+            rows.append((listing.name, "any", "any", "yours", listing.description))
+            continue
+        count = "any" if listing.count is None else f"{listing.count:,}"
+        place = "drawn" if not listing.place else "downloaded" if listing.cached else "on the network"
+        rows.append((listing.name, count, text_of_shape(listing.shape), place, listing.description))
+    heading = ("name", "images", "shape", "where", "what")
+    return f"{table([heading, *rows])}\n\ndownloads go to {minigan.data.cache_folder()} (MINIGAN_DATA changes that)"
+
+
+class Downloads:
+    """Gives `data.load` its report: a line that is rewritten on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.told, self.open = 0.0, False
+
+    def report(self, name: str, there: int, total: int) -> None:
+        """`there` of `total` bytes of a file have come."""
+        now = time.perf_counter()
+        if there < total and now - self.told < (0.1 if self.live else 5):
+            return
+        self.told = now
+        line = f"downloading {name}: {there / 1e6:.1f} of {total / 1e6:.1f} MB"
+        print(f"\r{line}" if self.live else line, end="" if self.live else "\n", file=self.stream, flush=True)
+        self.open = self.live
+        if there >= total:
+            self._close_line()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._close_line()
+
+    def _close_line(self):
+        if self.open:
+            print(file=self.stream)
+            self.open = False
