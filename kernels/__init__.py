@@ -76,7 +76,8 @@ def precision(name: str) -> Iterator[None]:
         as fast. Sums are float32 in any case, and so are all arrays. The CPU, which has no such cores, rounds nothing.
     raises UnknownNameError for another name
     """
-    UnknownNameError.check("precision", name, PRECISIONS)
+    if name not in PRECISIONS:
+        raise UnknownNameError("precision", name, PRECISIONS)
     before = _precision.get()
     try:
         _precision.set(name)

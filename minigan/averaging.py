@@ -2,9 +2,9 @@
 
 import copy
 
+from minigan import devices
 from minigan.autograd import no_grad
 from minigan.errors import MiniganError
-from minigan.kernels import capture
 from minigan.nn import Module
 
 
@@ -28,7 +28,7 @@ class ExponentialAverage:
     def update(self) -> None:
         """Move the averages towards what the network is now."""
         pairs = list(zip(_tensors(self.module), _tensors(self.network), strict=True))
-        decay, rest = capture.factors(self._shares, 2, pairs[0][0].data)
+        decay, rest = devices.replayed_factors(self._shares, 2, pairs[0][0].data)
         for averages, present in pairs:
             averages *= decay
             averages += rest * present

@@ -17,7 +17,7 @@ from numbers import Real
 import numpy as np
 
 from minigan import devices
-from minigan.autograd import writes
+from minigan.autograd import memory
 from minigan.autograd.tensor import Tensor
 from minigan.errors import MiniganError, UnknownNameError
 from minigan.models import GAN, VAE, Model
@@ -79,7 +79,7 @@ def prune(network: Module, share: float, scope: str = "global") -> Pruned:
     for weight, mask in zip(weights.values(), masks, strict=True):
         kept = np.where(mask.reshape(weight.shape), 0, weight.numpy()).astype(weight.dtype)
         weight.data[...] = devices.move(kept, weight.device)
-        writes.note(weight.data)
+        memory.note_write(weight.data)
     layers = {name: (int(np.count_nonzero(weight.numpy() == 0)), weight.size) for name, weight in weights.items()}
     return Pruned(share, scope, layers)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from minigan import devices, kernels
 from minigan.errors import DtypeError
-from minigan.kernels import capture
 
 _seed = 0
 _streams = {}
@@ -84,7 +83,7 @@ class Philox:
             raise DtypeError(f"Philox.{call}: draws float32, not {np.dtype(dtype)}; convert what it returns")
         out = devices.on(device).empty(size, np.float32)
         blocks = -(-out.size // 4)
-        key, block = capture.number(lambda: self.key), capture.number(lambda: self._take(blocks))
+        key, block = devices.replayed_number(lambda: self.key), devices.replayed_number(lambda: self._take(blocks))
         getattr(kernels.of(out), kernel)(out, key, block)
         return out
 

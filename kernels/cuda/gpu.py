@@ -8,8 +8,9 @@ import re
 
 import numpy as np
 
+from minigan import devices
 from minigan.errors import DeviceError
-from minigan.kernels import capture, own
+from minigan.kernels import own
 from minigan.kernels.cuda.launch import FOLDER, register
 from minigan.kernels.cuda.tiling import ON_TENSOR_CORES
 
@@ -30,18 +31,18 @@ class Gpu:
         function(file, real, kernel)(blocks, threads, tuple(arguments))
 
     def matmul(self, a, b):
-        capture.refuse("multiplies matrices by cuBLAS")
+        devices.refuse_in_capture("multiplies matrices by cuBLAS")
         return cupy.matmul(a, b)
 
     def empty(self, shape, dtype):
         return cupy.empty(shape, dtype)
 
     def put(self, array: np.ndarray):
-        capture.refuse("copies an array of the CPU to the GPU")
+        devices.refuse_in_capture("copies an array of the CPU to the GPU")
         return cupy.asarray(array, order="C")
 
     def get(self, array) -> np.ndarray:
-        capture.refuse("copies an array to the CPU")
+        devices.refuse_in_capture("copies an array to the CPU")
         return cupy.asnumpy(array)
 
     def address_of(self, array) -> int:

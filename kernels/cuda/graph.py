@@ -12,8 +12,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from minigan import devices
 from minigan.errors import DeviceError
-from minigan.kernels import capture
 from minigan.kernels.cuda.launch import launcher_of, put
 
 ROOM = 1 << 20  # bytes of an arena
@@ -39,7 +39,7 @@ class Arena:
         def supply():
             here[...] = numbers()
 
-        capture.each_time(supply)
+        devices.at_each_replay(supply)
         return self.there[first:end].view(dtype)
 
     def send(self) -> None:
@@ -65,13 +65,13 @@ class Graph:
     """
 
     def __init__(self, function: Callable[[], object], like):
-        if capture.capturing():
+        if devices.capturing():
             raise DeviceError("a captured step cannot be captured within another one")
         launcher = launcher_of(like)
         self.arena, result = Arena(launcher), []
         token = _arena.set(self.arena)
         try:
-            with capture.collecting() as self.work:
+            with devices.collecting_work() as self.work:
                 self._launch = launcher.captured(lambda: result.append(function()))
         finally:
             _arena.reset(token)

@@ -13,10 +13,10 @@ import numpy as np
 
 from minigan import devices
 from minigan.autograd.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
+from minigan.autograd.numpy_functions import unmasked
 from minigan.autograd.passes import Pass
-from minigan.autograd.tensor import Tensor, tensor, unmasked
+from minigan.autograd.tensor import Tensor, tensor
 from minigan.errors import DtypeError, GraphError, ShapeError
-from minigan.kernels import capture
 
 __all__ = [
     "backward",
@@ -67,7 +67,7 @@ def backward(ys, grad_ys=None, *, retain_graph=False) -> None:
 
     raises DeviceError in a captured step, as `.grad` is Python's: `grad` gives gradients there
     """
-    capture.refuse("adds to .grad by backward() (grad() returns gradients)")
+    devices.refuse_in_capture("adds to .grad by backward() (grad() returns gradients)")
     run = Pass(_seeds("backward", ys, grad_ys), None, False, retain_graph)
     gradients = run.run()
     leaves = [place for place in gradients if place.__class__ is Tensor]

@@ -14,10 +14,10 @@ import threading
 
 import numpy as np
 
-from minigan.autograd.memory import LARGE, drop_unsaved, unsaved_positions
-from minigan.autograd.promotion import FLOAT32, explain, settled
-from minigan.autograd.tensor import Tensor, unmasked
-from minigan.autograd.writes import tick
+from minigan.autograd.memory import LARGE, drop_unsaved, tick, unsaved_positions
+from minigan.autograd.numpy_functions import unmasked
+from minigan.autograd.operands import FLOAT32, explain, settled
+from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
 
 ndarray = np.ndarray

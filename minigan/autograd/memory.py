@@ -1,10 +1,68 @@
-"""Memory that a recorded call need not keep: large values that no rule reads give way to arrays without memory."""
+"""What the graph keeps in memory, and how it notices that something has overwritten it.
+
+Three parts, which a first reading can leave out:
+
+- Writes. One clock ticks for recorded calls and for writes in place. A call recorded at tick n kept values that are out
+  of date if their memory was written later than n. Views share their owner's memory, so writes are noted by owner.
+  Writes that go straight to an ndarray, behind minigan's back, are not seen.
+- Dropped values. Large values that no rule reads give way to arrays of their shape without memory.
+- What a segment drew, where `recompute` runs it again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 
+from minigan import devices
 from minigan.autograd.tensor import Tensor
 
 ndarray = np.ndarray
+
+# ------------------------------------------------------------------------------------------ writes
+
+tick = itertools.count(1).__next__
+NOT_WRITTEN = 0, lambda: None
+latest = 0  # the tick of the latest write of all: what was recorded after it needs no look-up
+_written = {}  # id of an owner of memory -> (tick of its last write, weak reference that removes the entry)
+
+
+def owner(array):
+    """The array that owns the memory this one looks at."""
+    while getattr(array, "base", None) is not None and hasattr(array.base, "dtype"):
+        array = array.base
+    return array
+
+
+def note_write(array) -> None:
+    """Remember that this array's memory is written now, and in a captured step at each replay."""
+    if devices.capturing():
+        devices.at_each_replay(lambda: _noted(array))
+    _noted(array)
+
+
+def _noted(array):
+    global latest
+    latest = tick()
+    kept = owner(array)
+    key = id(kept)
+    _, known = _written.get(key, NOT_WRITTEN)
+    if known() is not kept:
+        known = weakref.ref(kept, lambda _: _written.pop(key, None))
+    _written[key] = latest, known
+
+
+def written_after(array, recorded: int) -> bool:
+    """Whether the array's memory was written after the tick `recorded`."""
+    return _written.get(id(owner(array)), NOT_WRITTEN)[0] > recorded
+
+
+# ---------------------------------------------------------------------------------- dropped values
+
 LARGE = 1 << 16  # bytes from which on a value that no rule reads is not kept
 
 
@@ -59,3 +117,22 @@ def _shell(array):
 
 
 _NANS = {}
+
+
+# ------------------------------------------------------------------------------ recomputed segments
+
+
+class _Segments(threading.local):
+    tapes = ()  # for each segment that runs now, a list of what `once` returned in it
+    replayed = None  # in a segment that runs again, an iterator over what `once` returned the first time
+
+
+segments = _Segments()
+
+
+def once(draw: Callable):
+    """draw(), or in a segment that is computed again, what it returned the first time."""
+    drawn = draw() if segments.replayed is None else next(segments.replayed)
+    for tape in segments.tapes:
+        tape.append(drawn)
+    return drawn

@@ -4,7 +4,7 @@ import importlib
 
 import numpy as np
 
-from minigan.errors import NumpyFunctionError
+from minigan.errors import DtypeError, NumpyFunctionError
 
 OF_SHAPES = {np.ndim, np.result_type, np.shape, np.size}  # no value is read
 WITHOUT_GRADIENT = OF_SHAPES | {  # of NumPy's functions, those whose results have none anyway
@@ -68,3 +68,10 @@ def _with_values(value, read):
     if isinstance(value, list | tuple):
         return type(value)(_with_values(item, read) for item in value)
     return read(value) if hasattr(value, "requires_grad") else value
+
+
+def unmasked(array) -> np.ndarray:
+    """A masked array, or a matrix, as a plain one. Raises DtypeError where some of its values are masked."""
+    if np.ma.is_masked(array):
+        raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
+    return np.asarray(array)

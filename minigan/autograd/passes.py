@@ -12,7 +12,7 @@ from sys import getrefcount
 import numpy as np
 
 from minigan import kernels
-from minigan.autograd import graph, memory, writes
+from minigan.autograd import graph, memory
 from minigan.autograd.graph import recording, value
 from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
@@ -125,7 +125,7 @@ class Pass:
             self._keep_wanted(node, g, found)
             if not links:
                 return
-        if node.tick < writes.latest:
+        if node.tick < memory.latest:
             _refuse_overwritten(node)
         if not self.create_graph:
             args, y = node.arrays, out
@@ -276,7 +276,7 @@ def _refuse_overwritten(node):
     if -1 not in unsaved:
         kept += [("result", o) for o in (node.out if node.out.__class__ is tuple else (node.out,))]
     for name, array in kept:
-        if hasattr(array, "dtype") and writes.written_after(array, node.tick):
+        if hasattr(array, "dtype") and memory.written_after(array, node.tick):
             raise GraphError(
                 f"backward through {node.op.__name__}: its {name}, of shape {array.shape}, was written in place after "
                 "the forward pass used it; take the step after backward(), or give the forward pass a copy"

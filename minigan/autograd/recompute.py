@@ -1,20 +1,12 @@
 """Trading time for memory: activations that are computed again when the backward pass needs them."""
 
 import contextlib
-import threading
 
-from minigan.autograd import partial_grad, writes
+from minigan.autograd import memory, partial_grad
 from minigan.autograd.graph import Node, is_recording, keeping, primitive, recording, value
+from minigan.autograd.memory import segments
 from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
-
-
-class _State(threading.local):
-    tapes = ()  # for each segment that runs now, a list of what `once` gave in it
-    replayed = None  # in a segment that runs again, an iterator over what it was given the first time
-
-
-_state = _State()
 
 
 def recompute(function, *args):
@@ -30,8 +22,8 @@ def recompute(function, *args):
         raise GraphError(f"recompute: it takes a function and its arguments, but got a {type(function).__name__} first")
     if not is_recording():
         return function(*args)
-    began, tape = writes.tick(), []
-    with keeping(), _running((*_state.tapes, tape), _state.replayed):
+    began, tape = memory.tick(), []
+    with keeping(), _running((*segments.tapes, tape), segments.replayed):
         returned = function(*args)
     ys = returned if isinstance(returned, tuple) else (returned,)
     entries = _entries(ys, began)
@@ -40,7 +32,7 @@ def recompute(function, *args):
     if not all(isinstance(y, Tensor) for y in ys):
         raise GraphError(f"recompute: the function returned {[type(y).__name__ for y in ys]}, but it returns Tensors")
     node = Node()
-    node.op, node.tick, node.args = _segment, writes.tick(), entries
+    node.op, node.tick, node.args = _segment, memory.tick(), entries
     # what the second run will read, constants too: a write to it is noticed
     node.arrays = [e.data for e in (*entries, *(a for a in args if isinstance(a, Tensor)))]
     node.out = tuple(y.data for y in ys)
@@ -49,22 +41,14 @@ def recompute(function, *args):
     return results if isinstance(returned, tuple) else results[0]
 
 
-def once(draw):
-    """draw(), or in a segment that is computed again, what it gave the first time."""
-    drawn = draw() if _state.replayed is None else next(_state.replayed)
-    for tape in _state.tapes:
-        tape.append(drawn)
-    return drawn
-
-
 @contextlib.contextmanager
 def _running(tapes, replayed):
-    before = _state.tapes, _state.replayed
+    before = segments.tapes, segments.replayed
     try:
-        _state.tapes, _state.replayed = tapes, replayed
+        segments.tapes, segments.replayed = tapes, replayed
         yield
     finally:
-        _state.tapes, _state.replayed = before
+        segments.tapes, segments.replayed = before
 
 
 def _entries(ys, began):

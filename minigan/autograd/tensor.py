@@ -1,17 +1,20 @@
-"""Tensor: an array and its place in the graph of what was computed.
-
-The operators and methods that compute (`+`, `@`, `.sum()`, `x[...]`) are attached by `minigan.ops.methods`; here is
-what a Tensor is by itself.
-"""
+"""Tensor: an array, its place in the graph of what was computed, and NumPy's operators and methods."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minigan import devices
 from minigan.autograd import numpy_functions
 from minigan.errors import DtypeError, GraphError, NumpyFunctionError, ShapeError
-from minigan.kernels import capture
+
+if TYPE_CHECKING:
+    from minigan import ops
+else:
+    ops = None  # the operations are made of Tensors, so `minigan.ops` sets this when it has been imported
 
 
 class Tensor:
@@ -28,39 +31,29 @@ class Tensor:
     __hash__ = object.__hash__  # == compares elements, so identity is what a Tensor hashes by
 
     def __init__(self, data, requires_grad=False, node=None, index=None):
-        self.data = data
-        self.requires_grad = requires_grad
-        self.node = node
-        self.index = index
-        self.grad = None
+        self.data, self.requires_grad, self.grad = data, requires_grad, None
+        self.node, self.index = node, index
 
     @property
     def shape(self) -> tuple[int, ...]:
-        try:
-            return self.data.shape
-        except AttributeError:
-            raise _no_array(self.data) from None
+        return self.data.shape
 
     @property
     def dtype(self) -> np.dtype:
-        try:
-            return self.data.dtype
-        except AttributeError:
-            raise _no_array(self.data) from None
+        return self.data.dtype
 
     @property
     def ndim(self) -> int:
-        try:
-            return self.data.ndim
-        except AttributeError:
-            raise _no_array(self.data) from None
+        return self.data.ndim
 
     @property
     def size(self) -> int:
-        try:
-            return self.data.size
-        except AttributeError:
-            raise _no_array(self.data) from None
+        return self.data.size
+
+    def __getattr__(self, name):
+        if name in ("shape", "dtype", "ndim", "size"):  # the property failed
+            raise DtypeError(f"Tensor: its data is a {type(self.data).__name__}; mg.tensor(...) makes an array of it")
+        raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
 
     @property
     def device(self) -> str:
@@ -83,7 +76,7 @@ class Tensor:
         """The only element, as a Python number."""
         if self.data.size != 1:
             raise ShapeError(f"item: the tensor has shape {self.shape}, but only one element can be a number")
-        capture.refuse("reads a number of an array")
+        devices.refuse_in_capture("reads a number of an array")
         return self.data.item()
 
     def detach(self) -> Tensor:
@@ -156,9 +149,170 @@ class Tensor:
         origin = f", of={self.node.op.__name__}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{origin})"
 
+    # --------------------------------------------------------------------------------------- operators
 
-def _no_array(data):
-    return DtypeError(f"Tensor: its data is a {type(data).__name__}; mg.tensor(...) makes an array of it")
+    def __add__(self, other) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other) -> Tensor:
+        return ops.divide(other, self)
+
+    def __pow__(self, exponent) -> Tensor:
+        return ops.power(self, exponent)
+
+    def __rpow__(self, base) -> Tensor:
+        return ops.power(base, self)
+
+    def __matmul__(self, other) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __invert__(self) -> Tensor:
+        return ops.elementwise.invert(self)
+
+    def __eq__(self, other) -> Tensor:
+        return ops.elementwise.equal(self, other)
+
+    def __ne__(self, other) -> Tensor:
+        return ops.elementwise.not_equal(self, other)
+
+    def __lt__(self, other) -> Tensor:
+        return ops.elementwise.less(self, other)
+
+    def __le__(self, other) -> Tensor:
+        return ops.elementwise.less_equal(self, other)
+
+    def __gt__(self, other) -> Tensor:
+        return ops.elementwise.greater(self, other)
+
+    def __ge__(self, other) -> Tensor:
+        return ops.elementwise.greater_equal(self, other)
+
+    def __getitem__(self, index) -> Tensor:
+        return ops.shape.getitem(self, index)
+
+    def __setitem__(self, index, new) -> None:
+        ops.shape.setitem(self, index, new)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __iadd__(self, other) -> Tensor:
+        return ops.elementwise.in_place(np.add, self, other)
+
+    def __isub__(self, other) -> Tensor:
+        return ops.elementwise.in_place(np.subtract, self, other)
+
+    def __imul__(self, other) -> Tensor:
+        return ops.elementwise.in_place(np.multiply, self, other)
+
+    def __itruediv__(self, other) -> Tensor:
+        return ops.elementwise.in_place(np.divide, self, other)
+
+    # ----------------------------------------------------------------------------------------- methods
+
+    def sum(self, axis=None, keepdims: bool = False) -> Tensor:
+        """The sum over `axis`: an int, a tuple of them, or None for all."""
+        return ops.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis=None, keepdims: bool = False) -> Tensor:
+        """The arithmetic mean over `axis`."""
+        return ops.mean(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis=None, ddof: int = 0, keepdims: bool = False) -> Tensor:
+        """The variance over `axis`, divided by n - ddof."""
+        return ops.var(self, axis=axis, ddof=ddof, keepdims=keepdims)
+
+    def max(self, axis=None, keepdims: bool = False) -> Tensor:
+        """The largest value over `axis`."""
+        return ops.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis=None, keepdims: bool = False) -> Tensor:
+        """The smallest value over `axis`."""
+        return ops.min(self, axis=axis, keepdims=keepdims)
+
+    def argmax(self, axis: int | None = None) -> Tensor:
+        """The index of the largest value, the first of them."""
+        return ops.argmax(self, axis=axis)
+
+    def reshape(self, *shape) -> Tensor:
+        """The same values in another shape; one entry may be -1."""
+        return ops.reshape(self, shape=_unpacked(shape))
+
+    def transpose(self, *axes) -> Tensor:
+        """The axes in another order, reversed by default."""
+        return ops.transpose(self, axes=_unpacked(axes, None) or None)
+
+    @property
+    def T(self) -> Tensor:
+        """The axes reversed."""
+        return ops.transpose(self)
+
+    def swapaxes(self, a: int, b: int) -> Tensor:
+        """Two axes exchanged."""
+        return ops.swapaxes(self, a, b)
+
+    def squeeze(self, axis=None) -> Tensor:
+        """Without the axes of length 1, or those of them in `axis`."""
+        return ops.squeeze(self, axis)
+
+    def flatten(self) -> Tensor:
+        """All values along one axis."""
+        return ops.reshape(self, shape=(-1,))
+
+    def astype(self, dtype) -> Tensor:
+        """The same values as another dtype."""
+        return ops.elementwise.astype(self, dtype)
+
+    def to(self, device: str) -> Tensor:
+        """The same values on "cpu", "cuda" or "sim": itself where they are there already."""
+        return self if isinstance(device, str) and self.device == device else ops.to_device(self, device=device)
+
+    def clip(self, low=None, high=None) -> Tensor:
+        """Each value moved into [low, high]."""
+        return ops.clip(self, low=low, high=high)
+
+    def backward(self, gradient=None, retain_graph: bool = False) -> None:
+        """Add the gradients of this value to `.grad` of the leaves it was computed from; see `minigan.backward`."""
+        from minigan.autograd import backward  # which needs Tensor
+
+        backward(self, gradient, retain_graph=retain_graph)
+
+
+def _unpacked(entries: tuple, *alone):
+    """Entries that were passed one by one, or all in one list or tuple (or as one of `alone`)."""
+    if len(entries) == 1 and (isinstance(entries[0], tuple | list) or any(entries[0] is one for one in alone)):
+        return entries[0] if entries[0] is None else tuple(entries[0])
+    return entries
 
 
 def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None = None) -> Tensor:
@@ -173,7 +327,7 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     device = devices.device_of(source) if device is None else device
     source = devices.to_cpu(source)
     if isinstance(source, np.ma.MaskedArray):
-        source = unmasked(source)
+        source = numpy_functions.unmasked(source)
     try:
         array = np.array(source, dtype=dtype, order="C")
     except NumpyFunctionError:
@@ -192,10 +346,3 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
         )
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return Tensor(devices.move(array, device), requires_grad)
-
-
-def unmasked(array) -> np.ndarray:
-    """A masked array, or a matrix, as a plain one. Raises DtypeError where some of its values are masked."""
-    if np.ma.is_masked(array):
-        raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
-    return np.asarray(array)

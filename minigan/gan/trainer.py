@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from minigan import devices, kernels, random
-from minigan.autograd import writes
+from minigan.autograd import memory
 from minigan.autograd.graph import recording
 from minigan.autograd.tensor import Tensor
 from minigan.averaging import ExponentialAverage
@@ -170,7 +170,7 @@ class Trainer(Loop):
         if largest:
             for parameter in self.discriminator_optimiser.parameters:
                 np.clip(parameter.data, -largest, largest, out=parameter.data)
-                writes.note(parameter.data)
+                memory.note_write(parameter.data)
 
     def move_generator(self, gradients: list) -> None:
         """One step of the generator's optimiser, and of the average where there is one."""

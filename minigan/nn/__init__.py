@@ -1,8 +1,7 @@
 """Layers: functions with parameters, and the modules that are made of them."""
 
 from minigan.nn import init
-from minigan.nn.activations import LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
-from minigan.nn.containers import ModuleDict, ModuleList, Sequential
+from minigan.nn.fusion import Sequential
 from minigan.nn.layers import (
     AvgPool2d,
     Conv2d,
@@ -10,16 +9,29 @@ from minigan.nn.layers import (
     Dropout,
     Embedding,
     Flatten,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     MaxUnpool2d,
+    ReLU,
     Reshape,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
     Upsample,
 )
 from minigan.nn.minibatch import MinibatchStd, minibatch_std
-from minigan.nn.module import Module, as_in_use
-from minigan.nn.norm import BatchNorm, ConditionalBatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from minigan.nn.spectral import SpectralNorm, spectral_norm
+from minigan.nn.module import Module, ModuleDict, ModuleList, as_in_use
+from minigan.nn.norm import (
+    BatchNorm,
+    ConditionalBatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    SpectralNorm,
+    spectral_norm,
+)
 
 __all__ = [
     "AvgPool2d",

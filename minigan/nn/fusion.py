@@ -8,11 +8,30 @@ gradients but for the order in which a bias's is summed.
 from __future__ import annotations
 
 from minigan import ops
-from minigan.nn.activations import LeakyReLU, ReLU
-from minigan.nn.layers import Conv2d, Linear
-from minigan.nn.module import Module
-from minigan.nn.norm import BatchNorm
-from minigan.nn.spectral import SpectralNorm
+from minigan.nn.layers import Conv2d, LeakyReLU, Linear, ReLU
+from minigan.nn.module import Module, ModuleList
+from minigan.nn.norm import BatchNorm, SpectralNorm
+
+
+class Sequential(ModuleList):
+    """Modules applied one after another; indexing and slicing as a list."""
+
+    def __init__(self, *modules: Module):
+        super().__init__(modules)
+
+    def forward(self, x):
+        modules = list(self)
+        while modules:
+            module = modules.pop(0)
+            if modules and fuses(module, modules[0]):
+                x = fused(module, modules.pop(0), x)
+            else:
+                x = module(x)
+        return x
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        return Sequential(*found) if isinstance(index, slice) else found
 
 
 def fuses(layer: Module, following: Module) -> bool:

@@ -3,13 +3,13 @@
 import numpy as np
 
 from minigan import ops
+from minigan.autograd.operands import constructor
 from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
-from minigan.nn.containers import Sequential
+from minigan.nn.fusion import Sequential
 from minigan.nn.layers import Conv2d, Linear
 from minigan.nn.module import Module
-from minigan.nn.spectral import SpectralNorm
-from minigan.ops.checks import constructor
+from minigan.nn.norm import SpectralNorm
 
 EPS = 1e-8
 

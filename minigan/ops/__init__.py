@@ -1,11 +1,11 @@
 """Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
 
+import sys as _sys
 from types import ModuleType as _Module
 
-from minigan.ops import methods
-from minigan.ops.activation import leaky_relu, relu, sigmoid, softplus
+from minigan.autograd import tensor as _tensor
+from minigan.ops.activation import dropout, leaky_relu, relu, sigmoid, softplus
 from minigan.ops.conv import activated_conv2d, col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
-from minigan.ops.device import to_device
 from minigan.ops.elementwise import (
     abs,
     add,
@@ -28,6 +28,7 @@ from minigan.ops.elementwise import (
     subtract,
     sum_to,
     tanh,
+    to_device,
     where,
 )
 from minigan.ops.linalg import activated_linear, einsum, linear, matmul
@@ -40,7 +41,6 @@ from minigan.ops.loss import (
 )
 from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
 from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_pool2d_with_indices, max_unpool2d
-from minigan.ops.random import dropout
 from minigan.ops.reduce import argmax, log_softmax, logsumexp, max, mean, min, softmax, sum, var
 from minigan.ops.resize import resize
 from minigan.ops.shape import (
@@ -59,3 +59,5 @@ from minigan.ops.shape import (
 
 # the operations, and not the files they are in
 __all__ = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, _Module)]
+
+_tensor.ops = _sys.modules[__name__]  # what Tensor's operators and methods call

@@ -1,15 +1,21 @@
-"""Activations that need more than one elementary function.
+"""Activations that need more than one elementary function, and dropout.
 
 The derivative of `relu` and `leaky_relu` at 0 is that of the negative side: 0 and the slope, as in PyTorch.
 """
+
+from numbers import Number
 
 import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
-from minigan.autograd.promotion import floating
-from minigan.ops.checks import FLOATS
-from minigan.ops.elementwise import broadcast_to
+from minigan.autograd.memory import once
+from minigan.autograd.operands import FLOATS, floating, operation
+from minigan.autograd.tensor import Tensor
+from minigan.devices import device_of, move
+from minigan.errors import DtypeError, ShapeError
+from minigan.ops.elementwise import broadcast_to, where
+from minigan.random import Philox
 
 
 @primitive(saves="x")
@@ -100,3 +106,31 @@ def softplus(x):
 @softplus.vjp(0)
 def _(g, y, x):
     return g * sigmoid(x)
+
+
+@operation
+def dropout(x, rate: float, rng: Philox | np.random.Generator):
+    """Each value 0 with probability `rate`, and the others divided by 1 - rate so that the mean stays.
+
+    rng: a Philox draws where x is; NumPy's generators draw on the CPU, which a captured step cannot do
+    source: Srivastava et al., Dropout, JMLR 15 (2014)
+    """
+    if not isinstance(rng, Philox | np.random.Generator):
+        raise DtypeError(
+            f"dropout: rng is a {type(rng).__name__}, but it is a generator: mg.random.Philox(seed) or one of NumPy's"
+        )
+    if not isinstance(rate, Number) or not 0 <= rate < 1:
+        raise ShapeError(f"dropout: rate is {rate}, but it is a probability from 0 to below 1")
+    if rate == 0:
+        return x
+    x = x.astype(np.float32) if x.dtype.kind in "biu" else x
+    device = x.device if isinstance(x, Tensor) else device_of(x)
+    kept = once(lambda: _uniform(x.shape, rng, device) >= rate)
+    one = x.dtype.type(1)
+    return where(kept, x, x.dtype.type(0)) * (one / x.dtype.type(1 - rate))
+
+
+def _uniform(shape, rng, device):
+    if isinstance(rng, Philox):
+        return rng.random(shape, np.float32, device)
+    return move(rng.random(shape, np.float32), device)

@@ -15,10 +15,10 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
+from minigan.autograd.operands import same_float
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry, Window, pair
 from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
-from minigan.ops.checks import same_float
 from minigan.ops.elementwise import broadcast_to
 
 

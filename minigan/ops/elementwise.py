@@ -7,11 +7,13 @@ from an infinite or NaN gradient: rules select with `where` and never multiply b
 
 import numpy as np
 
-from minigan import kernels
-from minigan.autograd import nondifferentiable, primitive
-from minigan.autograd.promotion import floating
-from minigan.errors import DtypeError
-from minigan.ops.checks import FLOATS, operation
+from minigan import devices, kernels
+from minigan.autograd import is_recording, nondifferentiable, primitive
+from minigan.autograd.memory import note_write
+from minigan.autograd.numpy_functions import unmasked
+from minigan.autograd.operands import FLOATS, floating, operation
+from minigan.autograd.tensor import Tensor
+from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.ops.sums import total
 
 ONE = {np.ndarray: np.ones((), np.float32)}  # NumPy subtracts from an array in half the time that a number takes
@@ -285,3 +287,51 @@ def _truncated(x, *, dtype):
 
 def _zero(g):
     return g.dtype.type(0)
+
+
+@primitive(saves="")
+def to_device(x, *, device):
+    """x on a device, "cpu", "cuda" or "sim": itself where it is there already."""
+    return devices.move(x, device)
+
+
+@to_device.vjp(0)
+def _(g, y, x, *, device):
+    return to_device(g, device=x.device if isinstance(x, Tensor) else devices.device_of(x))
+
+
+def in_place(ufunc: np.ufunc, x: Tensor, other) -> Tensor:
+    """ufunc(x, other) in x's own memory, which the graph cannot follow: refused where a gradient would be lost."""
+    if isinstance(other, Tensor) and other.requires_grad and is_recording():
+        raise GraphError(
+            f"{ufunc.__name__} in place would lose the gradient of its right side, of shape {other.shape}; "
+            "make a new tensor instead (x = x + y)"
+        )
+    array = written(other)
+    try:
+        return write(x, lambda memory: ufunc(memory, array, out=memory, casting="same_kind"))
+    except GraphError:
+        raise
+    except TypeError as error:
+        raise DtypeError(f"{ufunc.__name__} in place: {error}") from error
+    except ValueError as error:
+        raise ShapeError(f"{ufunc.__name__} in place: {error}") from error
+
+
+def write(x: Tensor, change) -> Tensor:
+    """x, after change(its array), which backward passes then know of."""
+    if x.requires_grad and is_recording():
+        raise GraphError(
+            f"a tensor of shape {x.shape} that requires gradients cannot be changed in place; "
+            "make a new one (x = x + y), or change it inside `with mg.no_grad():`"
+        )
+    change(x.data)
+    note_write(x.data)
+    return x
+
+
+def written(new):
+    """What is written: the array of a Tensor, and the values of a masked array that masks none."""
+    if isinstance(new, np.ma.MaskedArray):
+        return unmasked(new)
+    return new.data if isinstance(new, Tensor) else new

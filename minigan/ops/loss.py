@@ -7,12 +7,11 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
-from minigan.autograd.promotion import floating
+from minigan.autograd.operands import floating, integers, operation, outside
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
 from minigan.ops.activation import sigmoid
-from minigan.ops.checks import integers, operation, outside
 from minigan.ops.elementwise import abs, exp, square
 from minigan.ops.reduce import log_softmax, mean, sum
 

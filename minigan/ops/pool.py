@@ -8,14 +8,13 @@ is linear; `max_unpool2d` is its adjoint, so each one's gradient is the other.
 
 import numpy as np
 
-from minigan import kernels
+from minigan import devices, kernels
 from minigan.autograd import primitive
+from minigan.autograd.operands import integers, operation, same_float
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
-from minigan.kernels import capture
 from minigan.kernels.geometry import ConvGeometry, Window
-from minigan.ops.checks import integers, operation, same_float
 from minigan.ops.reduce import mean
 
 
@@ -151,7 +150,7 @@ def global_avg_pool2d(x):
 
 def _check_places(indices, g):
     """Raise ShapeError for a place that its window does not read: kernels go there without looking."""
-    if not indices.size or capture.capturing():
+    if not indices.size or devices.capturing():
         return
     inside = (indices >= 0) & (indices < g.H * g.W)
     axes = (indices // g.W, g.OH, g.SH, g.PT, g.DH, g.KH, 1), (indices % g.W, g.OW, g.SW, g.PL, g.DW, g.KW, 2)

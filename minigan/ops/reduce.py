@@ -7,7 +7,7 @@ axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and d
 import numpy as np
 
 from minigan.autograd import nondifferentiable, primitive
-from minigan.autograd.promotion import floating
+from minigan.autograd.operands import floating
 from minigan.errors import ShapeError
 from minigan.ops.elementwise import broadcast_to, equal, exp, isnan, logical_or, where
 from minigan.ops.shape import reshape

@@ -5,11 +5,11 @@ import functools
 
 import numpy as np
 
+from minigan.autograd.operands import operation, same_float
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels.geometry import pair
-from minigan.ops.checks import operation, same_float
 from minigan.ops.elementwise import broadcast_to
 from minigan.ops.shape import reshape, take
 

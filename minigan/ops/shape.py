@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 from minigan import kernels
-from minigan.autograd import primitive
-from minigan.autograd.promotion import promoted
+from minigan.autograd import is_recording, primitive
+from minigan.autograd.operands import integers, operation, outside, promoted
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
-from minigan.errors import DtypeError, ShapeError
-from minigan.ops.checks import integers, operation, outside
+from minigan.errors import DtypeError, GraphError, ShapeError
+from minigan.ops.elementwise import write, written
 from minigan.ops.sums import axes_of
 
 AT_ONCE = 8  # arrays that CuPy joins with no table of their addresses, which a captured step could not bring along
@@ -288,3 +288,23 @@ def embedding(weight, indices):
             f"embedding: indices go from {found[0]} to {found[1]}, but weight has rows 0 to {weight.shape[0] - 1}"
         )
     return take(weight, index=indices)
+
+
+def setitem(x: Tensor, index, new) -> None:
+    """x[index] = new, in x's own memory."""
+    if isinstance(new, Tensor) and new.requires_grad and is_recording():
+        raise GraphError(
+            "x[...] = y would lose the gradient of y; build the result from parts with concatenate, stack or where"
+        )
+    index = tuple(p.data if isinstance(p, Tensor) else p for p in (index if isinstance(index, tuple) else (index,)))
+
+    def change(memory):
+        try:
+            memory[index] = written(new)
+        except DtypeError:
+            raise
+        except (IndexError, ValueError, TypeError) as error:
+            kind = DtypeError if isinstance(error, TypeError) else ShapeError
+            raise kind(f"x[...] = y, x of shape {memory.shape} and y of {np.shape(new)}: {error}") from error
+
+    write(x, change)

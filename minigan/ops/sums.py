@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from minigan import kernels
+from minigan.autograd.operands import FLOATS
 from minigan.errors import ShapeError
-from minigan.ops.checks import FLOATS
 
 ndarray = np.ndarray
 SMALL = 1 << 12  # elements, for which a kernel's call would take longer than NumPy's

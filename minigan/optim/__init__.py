@@ -10,8 +10,7 @@ pass over all parameters. The state of an optimiser is kept in the order of its 
 """
 
 from minigan.optim.clipping import clip_gradient_norm, clip_gradient_value
-from minigan.optim.optimiser import Optimiser
-from minigan.optim.optimisers import SGD, Adam, AdamW, RMSprop
+from minigan.optim.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
 from minigan.optim.schedules import Schedule, cosine, exponential, linear, staircase, warmup
 
 __all__ = [

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from numbers import Number
 
+from minigan import devices
+from minigan.autograd.operands import constructor
 from minigan.errors import MiniganError
-from minigan.kernels import capture
-from minigan.ops.checks import constructor
-from minigan.optim.optimiser import Optimiser
+from minigan.optim.optimisers import Optimiser
 
 
 class Schedule:
@@ -22,7 +22,7 @@ class Schedule:
         self._apply()
 
     def step(self) -> None:
-        capture.each_time(self._advance)
+        devices.at_each_replay(self._advance)
 
     def _advance(self):
         self.count += 1

@@ -7,7 +7,8 @@ import pytest
 import minigan as mg
 from minigan import debug, kernels, nn
 from minigan.autograd import graph
-from minigan.autograd.recompute import _running, _state
+from minigan.autograd.memory import segments
+from minigan.autograd.recompute import _running
 
 CONTEXTS = {
     "using": lambda: kernels.using("reference"),
@@ -21,7 +22,7 @@ CONTEXTS = {
 
 
 def state():
-    now = kernels.of(None), kernels.precision_now(), _state.tapes, _state.replayed
+    now = kernels.of(None), kernels.precision_now(), segments.tapes, segments.replayed
     return *now, graph.watch, graph.is_recording(), graph._mode.keeping, nn.Linear(1, 1).training
 
 

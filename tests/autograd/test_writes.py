@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from minigan.autograd import writes
+from minigan.autograd import memory
 
 
 def leaf(*shape):
@@ -184,10 +184,10 @@ def test_shapes_that_do_not_fit_in_place_are_an_error():
 
 
 def test_what_was_written_is_forgotten_with_the_array():
-    before = len(writes._written)
+    before = len(memory._written)
     for _ in range(10):
         x = mg.tensor(np.ones(3))
         x += 1.0
     del x
     gc.collect()
-    assert len(writes._written) <= before
+    assert len(memory._written) <= before

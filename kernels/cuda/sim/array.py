@@ -6,8 +6,8 @@ again. As on a GPU, an array of the CPU among them is an error, and so is what C
 
 import numpy as np
 
+from minigan import devices
 from minigan.errors import DeviceError
-from minigan.kernels import capture
 from minigan.kernels.cuda.sim import recording
 
 IN_CUPY = {  # of NumPy's functions that are no ufuncs
@@ -38,7 +38,7 @@ class SimArray(np.ndarray):
             raise DeviceError(f"np.{ufunc.__name__}.at of an array on the device sim: on a GPU the order would vary")
         _same_device(ufunc.__name__, inputs)
         if ufunc is np.matmul:
-            capture.refuse(LIBRARY)
+            devices.refuse_in_capture(LIBRARY)
         call, inputs = getattr(ufunc, method), tuple(map(_plain, inputs))
         if out is None:
             return _on_device(_made(lambda: call(*inputs, **settings)))
@@ -51,7 +51,7 @@ class SimArray(np.ndarray):
         if function not in IN_CUPY:
             raise DeviceError(f"np.{function.__name__} of an array on the device sim: CuPy would not do that either")
         if function is np.einsum:
-            capture.refuse(LIBRARY)
+            devices.refuse_in_capture(LIBRARY)
         arrays = list(_arrays_in((*args, *settings.values())))
         _same_device(function.__name__, arrays)
         args, settings = _plain(args), {name: _plain(value) for name, value in settings.items()}
@@ -66,7 +66,7 @@ class SimArray(np.ndarray):
 
     def dot(self, other, out=None):
         _same_device("dot", (self, other))
-        capture.refuse(LIBRARY)
+        devices.refuse_in_capture(LIBRARY)
         a, b = _plain(self), _plain(other)
         return _on_device(_made(lambda: a.dot(b)))
 
@@ -103,15 +103,15 @@ class SimArray(np.ndarray):
         return _on_device(result)
 
     def __repr__(self):
-        capture.refuse("reads numbers of an array")
+        devices.refuse_in_capture("reads numbers of an array")
         return repr(self.view(_Shown))
 
     def __str__(self):
-        capture.refuse("reads numbers of an array")
+        devices.refuse_in_capture("reads numbers of an array")
         return str(_plain(self))
 
     def __bool__(self):
-        capture.refuse("asks whether an array is true")
+        devices.refuse_in_capture("asks whether an array is true")
         return bool(_plain(self))
 
 
@@ -123,7 +123,7 @@ def _read(name):
     """NumPy's method of that name, which gives what is on the CPU."""
 
     def method(self, *settings, **more):
-        capture.refuse("reads numbers of an array")
+        devices.refuse_in_capture("reads numbers of an array")
         return getattr(_plain(self), name)(*settings, **more)
 
     return method

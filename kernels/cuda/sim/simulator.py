@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigan.kernels import capture
+from minigan import devices
 from minigan.kernels.cuda.launch import FOLDER
 from minigan.kernels.cuda.sim import recording
 from minigan.kernels.cuda.sim.arguments import passed, shape_of, sizes_of
@@ -132,7 +132,7 @@ class Simulator:
         recording.written(launch)
 
     def matmul(self, a, b):
-        capture.refuse(LIBRARY)
+        devices.refuse_in_capture(LIBRARY)
         return np.matmul(a, b)  # in place of cuBLAS
 
     def empty(self, shape, dtype):
@@ -142,11 +142,11 @@ class Simulator:
         return array.view(SimArray)
 
     def put(self, array):
-        capture.refuse("copies an array of the CPU to the device")
+        devices.refuse_in_capture("copies an array of the CPU to the device")
         return np.array(array, order="C").view(SimArray)
 
     def get(self, array):
-        capture.refuse("copies an array to the CPU")
+        devices.refuse_in_capture("copies an array to the CPU")
         return np.array(array.view(np.ndarray))
 
     def address_of(self, array):
