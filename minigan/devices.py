@@ -1,4 +1,4 @@
-"""Where arrays are, how they get elsewhere, and steps that a device captures.
+"""Where arrays are, how they get elsewhere, which kernels compute with them, and steps that a device captures.
 
 cpu     NumPy's arrays, in the computer's memory
 cuda    CuPy's arrays, on the current NVIDIA GPU
@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from types import ModuleType
 
 import numpy as np
 
-from minigan import kernels
-from minigan.errors import DeviceError, UnknownNameError
+from minigan.errors import DeviceError, MiniganError, UnknownNameError
 
 DEVICES = ("cpu", "cuda", "sim")
 MODULES = {"cuda": "minigan.kernels.cuda.gpu", "sim": "minigan.kernels.cuda.sim"}
+_devices: dict[type, str] = {}  # a class of arrays -> the device that they are on; "cpu" for all others
 
 
 def device_of(array) -> str:
     """The device that an array is on."""
-    return kernels.device_of(array)
+    return _devices.get(array.__class__, "cpu")
 
 
 def on(device: str):
@@ -69,6 +71,96 @@ class _Cpu:
 
     put = get = staticmethod(lambda array: array)
     empty = staticmethod(np.empty)
+
+
+# ------------------------------------------------------------------------- implementations
+
+IMPLEMENTATIONS = {
+    "reference": "minigan.kernels.reference",
+    "numpy": "minigan.kernels.numpy",
+    "cpu": "minigan.kernels.cpu",
+    "cuda": "minigan.kernels.cuda",
+}
+
+CPU = "cpu" if importlib.util.find_spec("numba") else "numpy"  # the implementation for NumPy's arrays
+
+PRECISIONS = ("float32", "tf32", "bf16")
+
+_wanted: ContextVar[str] = ContextVar("minigan_kernels", default="")
+_owners: dict[type, str] = {}  # a class of arrays -> the implementation for it; CPU for all others
+_precision: ContextVar[str] = ContextVar("minigan_precision", default="float32")
+_loaded: dict[str, ModuleType] = {}  # `of` is asked by every kernel's caller: an import statement would take longer
+
+
+def named(name: str) -> ModuleType:
+    """The implementation of that name."""
+    if name not in _loaded:
+        if name not in IMPLEMENTATIONS:
+            raise UnknownNameError("implementation of the kernels", name, IMPLEMENTATIONS)
+        _loaded[name] = importlib.import_module(IMPLEMENTATIONS[name])
+    return _loaded[name]
+
+
+def of(array) -> ModuleType:
+    """The implementation for arrays like this one, or the one that `using` asks for."""
+    name = _wanted.get() or _owners.get(array.__class__, CPU)
+    return _loaded.get(name) or named(name)
+
+
+def own(arrays: type, name: str, device: str) -> None:
+    """Make the implementation of that name the one for a class of arrays, which are on this device."""
+    _owners[arrays], _devices[arrays] = name, device
+
+
+def register(name: str, functions: Mapping[str, Callable], base: str = CPU) -> None:
+    """Add kernels of your own as an implementation, which `using(name)` then asks for.
+
+    functions: kernels by name, each with the arguments and the result of its namesake in minigan.kernels.reference
+    base: the implementation that all other kernels are taken from
+    raises UnknownNameError for a kernel or a base that does not exist, and MiniganError for a name that minigan uses
+    """
+    if name in IMPLEMENTATIONS:
+        raise MiniganError(f"register: minigan's own kernels are called {name!r}; choose another name")
+    others = {kernel: value for kernel, value in vars(named(base)).items() if not kernel.startswith("_")}
+    for kernel in functions:
+        UnknownNameError.check("kernel", kernel, others)
+    _loaded[name] = ModuleType(name)
+    vars(_loaded[name]).update({**others, **functions, "__name__": name})
+
+
+@contextlib.contextmanager
+def using(name: str) -> Iterator[ModuleType]:
+    """Let `of` return the implementation of that name, in this thread or task, until the end of the block."""
+    module = named(name)
+    before = _wanted.get()
+    try:
+        _wanted.set(name)  # in here, as Ctrl-C may come right after it
+        yield module
+    finally:
+        _wanted.set(before)
+
+
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Let GPUs round the factors of float32 products so, in this thread or task, until the end of the block.
+
+    name: "float32" rounds nothing; "tf32" to 10 bits after the point and "bf16" to 7, for tensor cores: several times
+        as fast. Sums are float32 in any case, and so are all arrays. The CPU, which has no such cores, rounds nothing.
+    raises UnknownNameError for another name
+    """
+    if name not in PRECISIONS:
+        raise UnknownNameError("precision", name, PRECISIONS)
+    before = _precision.get()
+    try:
+        _precision.set(name)
+        yield
+    finally:
+        _precision.set(before)
+
+
+def precision_now() -> str:
+    """What `precision` asks for, "float32" unless it does."""
+    return _precision.get()
 
 
 # -------------------------------------------------------------------------- captured steps

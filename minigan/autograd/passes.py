@@ -11,7 +11,7 @@ from sys import getrefcount
 
 import numpy as np
 
-from minigan import kernels
+from minigan import devices
 from minigan.autograd import graph, memory
 from minigan.autograd.graph import recording, value
 from minigan.autograd.tensor import Tensor
@@ -236,7 +236,7 @@ def _array_at(place):
 
 def _is_array(value):
     """Whether it is an array, of any device."""
-    return value.__class__ is ndarray or kernels.device_of(value) != "cpu"
+    return value.__class__ is ndarray or devices.device_of(value) != "cpu"
 
 
 def _owns_memory(array):

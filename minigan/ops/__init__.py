@@ -4,7 +4,18 @@ import sys as _sys
 from types import ModuleType as _Module
 
 from minigan.autograd import tensor as _tensor
-from minigan.ops.activation import dropout, leaky_relu, relu, sigmoid, softplus
+from minigan.ops.activations_and_losses import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    dropout,
+    leaky_relu,
+    mean_absolute_error,
+    mean_squared_error,
+    relu,
+    sigmoid,
+    softplus,
+    standard_normal_divergence,
+)
 from minigan.ops.conv import activated_conv2d, col2im, conv2d, conv2d_transpose, conv2d_weight, im2col
 from minigan.ops.elementwise import (
     abs,
@@ -32,13 +43,6 @@ from minigan.ops.elementwise import (
     where,
 )
 from minigan.ops.linalg import activated_linear, einsum, linear, matmul
-from minigan.ops.loss import (
-    binary_cross_entropy_with_logits,
-    cross_entropy,
-    mean_absolute_error,
-    mean_squared_error,
-    standard_normal_divergence,
-)
 from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
 from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_pool2d_with_indices, max_unpool2d
 from minigan.ops.reduce import argmax, log_softmax, logsumexp, max, mean, min, softmax, sum, var

@@ -18,7 +18,7 @@ from minigan.autograd import primitive
 from minigan.autograd.operands import same_float
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry, Window, pair
-from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
+from minigan.ops.activations_and_losses import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.elementwise import broadcast_to
 
 

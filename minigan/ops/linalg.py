@@ -10,7 +10,7 @@ from minigan.autograd import primitive
 from minigan.autograd.operands import FLOATS, operation
 from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
-from minigan.ops.activation import leaky_relu_vjp, leaky_relu_vjp_sum
+from minigan.ops.activations_and_losses import leaky_relu_vjp, leaky_relu_vjp_sum
 from minigan.ops.elementwise import sum_to, unbroadcast
 from minigan.ops.reduce import sum
 from minigan.ops.shape import expand_dims, reshape, squeeze, swapaxes, take, transpose

@@ -10,7 +10,7 @@ from minigan import kernels
 from minigan.autograd import primitive, vjp_of
 from minigan.autograd.operands import operation, same_float
 from minigan.errors import ShapeError
-from minigan.ops.activation import leaky_relu_vjp
+from minigan.ops.activations_and_losses import leaky_relu_vjp
 from minigan.ops.elementwise import broadcast_to, sqrt
 from minigan.ops.reduce import mean, sum, var
 from minigan.ops.shape import reshape

@@ -1,4 +1,4 @@
-"""Binary cross-entropy in CUDA is that of minigan.ops.loss, for targets of any kind and logits of any size."""
+"""Binary cross-entropy in CUDA is that of minigan.ops, for targets of any kind and logits of any size."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from simulated import DTYPES, SEEDS, assert_close, on_device, ordered, plain
 
 from minigan.errors import DtypeError, ShapeError
 from minigan.kernels.cuda import loss as cuda
-from minigan.ops import loss
+from minigan.ops import activations_and_losses as loss
 
 SHAPES = st.one_of(st.lists(st.integers(0, 6), max_size=3), st.sampled_from([[300], [4097], [31, 67]]))
 KINDS = st.sampled_from(["soft", "hard", "integers", 0, 1, 0.9, True, np.float32(0.25)])
