@@ -1,12 +1,59 @@
-"""Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_PROFILE=explore` for many new ones."""
+"""Which tests run when, in how many processes, and on how many drawn examples.
+
+Markers: a test is `slow` where its file says so, and `fast` by the table below. Slow tests run only when `-m` or the
+name of their file asks for them; .ci/run does, with `pytest -m slow`.
+
+Processes: one per core (pytest-xdist), which takes seconds to start; a few files run in this one.
+
+Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_PROFILE=explore` for many new ones.
+"""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("default", derandomize=True, max_examples=40, database=None, **_common)
 settings.register_profile("explore", max_examples=200, **_common)
-_first = {"phases": (Phase.explicit, Phase.generate), "report_multiple_bugs": False}  # that fails is enough to know
+# "first": that a test fails is all that is asked, so nothing is shrunk
+_first = {"phases": (Phase.explicit, Phase.generate), "report_multiple_bugs": False}
 settings.register_profile("first", derandomize=True, max_examples=40, database=None, **_first, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+TESTS = Path(__file__).parent
+FAST = (
+    *("autograd", "classifier", "data", "docs", "gan", "models", "nn", "ops", "optim", "restoration", "vae"),
+    *("evaluation", "inside", "training", "examples", "test_entrances.py", "test_packages.py"),
+)
+FEW = 3  # files that are run without starting processes for them
+
+
+def pytest_collection_modifyitems(config, items):
+    folders = [TESTS / name for name in FAST]
+    for item in items:
+        if not item.get_closest_marker("slow") and any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.fast)
+    if not config.option.markexpr and not files_named(config):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the options in this hook
+def pytest_cmdline_main(config):
+    """One process per core, unless `-n` or `--pdb` says otherwise; one in all for a few files, and on a GPU."""
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
+        return
+    few = 0 < len(files_named(config)) == len(config.args) <= FEW
+    on_gpu = os.environ.get("MINIGAN_TEST_DEVICE", "sim") != "sim"
+    if config.option.numprocesses is None and not (few or on_gpu or config.option.usepdb or config.option.collectonly):
+        here = getattr(os, "sched_getaffinity", None)
+        config.option.numprocesses = len(here(0)) if here else os.cpu_count()
+        config.option.dist = "worksteal"
+
+
+def files_named(config) -> list[str]:
+    """Of what the command line names, the files and the tests in files."""
+    return [argument for argument in config.args if argument.partition("::")[0].endswith(".py")]

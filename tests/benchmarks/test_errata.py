@@ -213,6 +213,7 @@ def test_a_section_that_nothing_fills_is_named(tmp_path, capsys):
     assert "section for 'taste'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cnn", "deconvnet-denoising", "deconvnet-completion-adversarial"])
 def test_a_model_of_each_kind_is_trained_once_and_shown(folder, name, capfd):
     arguments = ["samples", "--only", name, "--data", "pictures", "--steps", "1", "--docs", "docs"]
@@ -284,6 +285,7 @@ def test_a_rehearsal_says_how_long_it_was(folder):
     assert figures["arguments"][-2:] == ["--steps", "1"]
 
 
+@pytest.mark.slow
 def test_a_model_of_coloured_images_learns_from_those(folder, capfd):
     (folder / "coloured").mkdir()
     for number in range(100):

@@ -21,6 +21,7 @@ def cnn(tmp_path_factory):
     return RunFolder(folder).path
 
 
+@pytest.mark.slow
 def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
     file = tmp_path / "distances.json"
     sizes = ["--first-steps", "1", "--lengths", "1", "2", "--batch", "2", "--count", "20", "--seeds", "2"]

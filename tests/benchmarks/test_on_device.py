@@ -41,7 +41,9 @@ def test_everything_of_a_rehearsal_says_that_it_is_one(suite, case, tmp_path, ca
 
 
 @needs_compiler
-@pytest.mark.parametrize("suite", ON_DEVICES)
+@pytest.mark.parametrize(
+    "suite", [pytest.param(suite, marks=pytest.mark.slow if suite == "step" else ()) for suite in ON_DEVICES]
+)
 def test_the_cases_of_a_rehearsal_are_on_the_device(suite):
     works = on_device.WORKS[suite](Request(suite, None, 1, 1, device="sim"))
     assert works

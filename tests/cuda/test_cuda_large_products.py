@@ -25,7 +25,10 @@ def rng():
 
 # Products: the last tile of the last one, of the last part of the depth
 
-of_shapes = pytest.mark.parametrize("shape", sorted(SHAPES))
+USUAL = "medium"  # the other shapes have the same indices in tiles of other sizes
+of_shapes = pytest.mark.parametrize(
+    "shape", [pytest.param(shape, marks=() if shape == USUAL else pytest.mark.slow) for shape in sorted(SHAPES)]
+)
 IN_THREE = 40  # a depth that is cut in three parts, of which the last one has more than a few numbers
 FEW = 5  # rows, columns and numbers along the depth that are not zero
 

@@ -156,6 +156,7 @@ def test_every_proof_is_of_a_mutant_and_says_why():
         assert len(proof.split()) > 5, key
 
 
+@pytest.mark.slow
 def test_a_fixed_sample_of_mutants_dies(tmp_path):
     known = proofs()
     some = sampled([m for m in all_mutants() if m.file in QUICK and m.key not in known], 6)
@@ -164,6 +165,7 @@ def test_a_fixed_sample_of_mutants_dies(tmp_path):
     assert [str(mutant) for mutant, verdict in verdicts.items() if not verdict.dead] == []
 
 
+@pytest.mark.slow
 def test_a_mutant_that_nothing_notices_is_told(tmp_path):
     """So a sample that dies has died of its mutations. A guard is written as it was: nothing can notice that."""
     (mutant,) = [m for m in all_mutants() if m.file == "window.cu" and m.guard == "h >= 0"]

@@ -23,6 +23,7 @@ def test_every_file_has_cases():
     assert sorted(CASES) == FILES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize(("sanitizer", "real"), [("address", "float"), ("address", "double"), ("thread", "float")])
 def test_nothing_is_reported_of_any_kernel(sanitizer, real, file):
