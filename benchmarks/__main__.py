@@ -1,50 +1,70 @@
-"""python -m benchmarks SUITE [--device cpu|cuda|sim] [--peer torch|cpu] [--threads N] [--samples N] [--case NAME]
-[--json FILE], or python -m benchmarks quality ..., which trains and has options of its own"""
+"""Times minigan, alone or beside another engine, in one run: python -m benchmarks SUITE [--peer torch] ..."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import sys
+from typing import NamedTuple
 
 from benchmarks import measure
-from benchmarks.request import Request, positive
+from benchmarks.request import ON_DEVICES, Request, positive
 from minigan.errors import MiniganError
 from minigan.kernels.cpu.threads import get_threads, set_threads
 
-# and how many samples each takes unless told otherwise
-SUITES = {"overhead": 31, "kernels": 15, "conv": 15, "step": 15, "memory": 3, "cold": 3, "scaling": 7, "profile": 9}
+
+class Suite(NamedTuple):
+    """samples: pairs of measurements for each case by default; about: one line of help."""
+
+    samples: int
+    about: str
 
 
-def main(arguments=None) -> int:
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if arguments[:1] == ["quality"]:
-        return importlib.import_module("benchmarks.quality").main(arguments[1:])
-    parser = argparse.ArgumentParser(
+SUITES = {
+    "overhead": Suite(31, "recording and differentiating one small operation"),
+    "kernels": Suite(15, "kernels other than convolutions: norms, activations, losses, optimisers, random numbers"),
+    "conv": Suite(15, "every convolution of the models: forward, input gradient, weight gradient"),
+    "step": Suite(15, "whole training steps of the GANs"),
+    "memory": Suite(3, "peak memory of three training steps, in fresh processes"),
+    "cold": Suite(3, "the import, and the time from process start to the end of the first step"),
+    "scaling": Suite(7, "a layer and a step as batch, channels, image size or threads grow"),
+    "profile": Suite(9, "the parts of a training step, minigan's alone"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    suites = "\n".join(f"  {name:<9} {suite.about} [{suite.samples}]" for name, suite in SUITES.items())
+    made = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="minigan beside other engines, in one run",
-        epilog="How good what the models generate is: python -m benchmarks quality --help",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Time minigan, alone or beside another engine in the same run.",
+        epilog=f"suites [default of --samples]:\n{suites}\n\n"
+        f"{', '.join(ON_DEVICES)} also run on other devices. Experiments that train are in benchmarks.experiments,\n"
+        "such as python -m benchmarks.experiments.quality --help.",
     )
-    parser.add_argument("suite", choices=SUITES)
-    parser.add_argument(
-        "--device", default="cpu", metavar="NAME", help="what to measure on: cpu, cuda, or sim for a rehearsal [cpu]"
+    made.add_argument("suite", choices=SUITES, metavar="SUITE", help="one of the suites below")
+    made.add_argument(
+        "--device", default="cpu", metavar="NAME", help="where to measure: cpu, cuda, or sim for a rehearsal [cpu]"
     )
-    parser.add_argument(
+    made.add_argument(
         "--peer",
         choices=["torch", "cpu"],
-        help="measure this engine too, or minigan on the CPU beside a device, and print the ratio ours / peer",
+        help="also measure PyTorch, or minigan on the CPU beside another device, and print the ratio ours / peer",
     )
-    parser.add_argument("--threads", type=positive, metavar="N", help="for both sides [all cores]")
-    parser.add_argument(
-        "--samples", type=positive, metavar="N", help=f"pairs of measurements for each case {list(SUITES.items())}"
-    )
-    parser.add_argument("--case", metavar="NAME", help="this case only, or those that a pattern names: 'dcgan-64/*'")
-    parser.add_argument("--json", metavar="FILE", help="write the records to FILE")
-    given = parser.parse_args(arguments)
+    made.add_argument("--threads", type=positive, metavar="N", help="threads of both sides [all cores]")
+    made.add_argument("--samples", type=positive, metavar="N", help="pairs of measurements for each case")
+    made.add_argument("--case", metavar="NAME", help="this case only, or all that match a pattern: 'dcgan-64/*'")
+    made.add_argument("--json", metavar="FILE", help="write the records to FILE")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
     before = get_threads()
     try:
-        set_threads(given.threads or before)
-        run(given)
+        set_threads(options.threads or before)
+        run(options)
     except MiniganError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
@@ -53,25 +73,27 @@ def main(arguments=None) -> int:
     return 0
 
 
-def run(given) -> None:
-    """Print a suite's records as they come, then what it says of them all, and keep them."""
-    samples = given.samples or SUITES[given.suite]
-    request = Request(given.suite, given.peer, get_threads(), samples, given.case, given.device)
-    suite = importlib.import_module(f"benchmarks.{given.suite}")
+def run(options: argparse.Namespace) -> None:
+    """Print a suite's records as they come, then its summary, and write them to the JSON file."""
+    samples = options.samples or SUITES[options.suite].samples
+    request = Request(options.suite, options.peer, get_threads(), samples, options.case, options.device)
+    if request.peer == "torch" and request.device == "cpu" and importlib.util.find_spec("torch") is None:
+        raise MiniganError("--peer torch needs PyTorch: pip install -e '.[parity]'")
+    suite = importlib.import_module(f"benchmarks.{options.suite}")
     runner = suite if request.device == "cpu" else importlib.import_module("benchmarks.on_device")
     records = []
-    print(f"{given.suite} on {measured_on(request)}")
+    print(f"{options.suite} on {measured_on(request)}")
     for one in runner.run(request):
         records.append(one)
         print(measure.show(one, suite.WIDTH), flush=True)
-        if given.json and request.device != "cpu":  # where time is short, what is there stays
-            measure.save(given.json, request, records)
+        if options.json and request.device != "cpu":  # a run on a GPU may be cut off: what is measured is kept
+            measure.save(options.json, request, records)
     for line in suite.summary(records) if hasattr(suite, "summary") else ():
         print(line)
     for found in request.ceilings.values():
         print(f"ceilings, {found}")
-    if given.json:
-        measure.save(given.json, request, records)
+    if options.json:
+        measure.save(options.json, request, records)
 
 
 def measured_on(request: Request) -> str:

@@ -1,5 +1,6 @@
 """What the benchmarks print and keep is what was measured."""
 
+import importlib.util
 import json
 
 import pytest
@@ -139,3 +140,18 @@ def test_samples_and_threads_are_positive(capsys):
     with pytest.raises(SystemExit):
         command.main(["step", "--samples", "0"])
     assert "0 is not at least 1" in capsys.readouterr().err
+
+
+def test_help_explains_every_suite(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    for name, suite in command.SUITES.items():
+        assert [line.split()[0] for line in lines if suite.about in line] == [name]
+
+
+def test_a_missing_peer_is_one_sentence(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    assert command.main(["step", "--peer", "torch"]) == 1
+    assert capsys.readouterr() == ("", "benchmarks: --peer torch needs PyTorch: pip install -e '.[parity]'\n")

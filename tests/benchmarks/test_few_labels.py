@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 import minigan as mg
-from benchmarks import few_labels
+from benchmarks.experiments import few_labels
 from minigan.data import Dataset
 
 

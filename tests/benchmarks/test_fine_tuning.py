@@ -8,8 +8,8 @@ import PIL.Image
 import pytest
 
 import minigan as mg
-from benchmarks import fine_tuning
-from benchmarks.errata import measured
+from benchmarks.experiments import fine_tuning
+from docs.build.errata import measured
 from minigan.training.folder import RunFolder
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from benchmarks import pruned
-from benchmarks.errata import measured
+from benchmarks.experiments import pruned
+from docs.build.errata import measured
 from minigan.gan import weights as gan_weights
 from minigan.metrics import frechet_distance
 from minigan.training import fitting, weights

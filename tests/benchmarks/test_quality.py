@@ -10,9 +10,8 @@ import PIL.Image
 import pytest
 
 import minigan as mg
-from benchmarks import quality
-from benchmarks.__main__ import main
-from benchmarks.errata import measured
+from benchmarks.experiments import quality
+from docs.build.errata import measured
 from minigan.tool.__main__ import main as minigan
 
 COUNT = 40
@@ -34,7 +33,7 @@ def measure(written, tmp_path):
 
     def run(*arguments, steps=2):
         where = "--runs", tmp_path / "runs", "--classifier", written / "cnn", "--data-dir", written / "mnist"
-        status = main(["quality", *map(str, (*where, "--steps", steps, "--count", COUNT, *arguments))])
+        status = quality.main([*map(str, (*where, "--steps", steps, "--count", COUNT, *arguments))])
         file = tmp_path / "runs" / "quality.json"
         return status, json.loads(file.read_text()) if file.exists() else None
 
@@ -118,7 +117,7 @@ def test_the_judge_is_trained_where_there_is_none(written, tmp_path, monkeypatch
     monkeypatch.setattr(quality, "trained", trained)
     runs, source = str(tmp_path / "runs"), ["--data", "mnist", "--data-dir", str(written / "mnist")]
     where = "--runs", runs, "--steps", "1", "--count", "20", *source[2:]
-    assert main(["quality", "--only", "vae", "--seeds", "1", *where]) == 0
+    assert quality.main(["--only", "vae", "--seeds", "1", *where]) == 0
     assert taught[0] == ["cnn", "cnn", *source]
     judge = json.loads((tmp_path / "runs" / "quality.json").read_text())["judge"]
     assert judge["digest"] == mg.classifier.load(tmp_path / "runs" / "cnn").digest()

@@ -5,8 +5,8 @@ import json
 import pytest
 
 import minigan as mg
-from benchmarks import sizes
-from benchmarks.errata import measured
+from benchmarks.experiments import sizes
+from docs.build.errata import measured
 
 
 def test_models_are_measured_and_kept(tmp_path, monkeypatch, capsys):

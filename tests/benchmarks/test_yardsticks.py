@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 import minigan as mg
-from benchmarks import yardsticks
+from benchmarks.experiments import yardsticks
 
 
 def test_all_sets_are_judged_kept_and_put_into_a_table(tmp_path, monkeypatch, capsys):

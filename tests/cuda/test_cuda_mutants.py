@@ -2,10 +2,11 @@
 
 import re
 
-import mutants
 import pytest
-from guards import mutants_of, operands, without_comments
-from mutants import KERNELS, Copy, Runner, all_mutants, proofs, reason, sampled, table
+
+from tools import mutants
+from tools.guards import mutants_of, operands, without_comments
+from tools.mutants import KERNELS, Copy, Runner, all_mutants, proofs, reason, sampled, table
 
 SOURCE = """
 #include <a < b>

@@ -1,4 +1,4 @@
-"""docs/kernels.md says what the kernels do now: its tables are those that benchmarks.lecture would write, its pictures
+"""docs/kernels.md says what the kernels do now: its tables are those that docs.build.lecture would write, its pictures
 can be drawn, its Python runs as it stands, and its links lead somewhere."""
 
 import contextlib
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.lecture import __main__ as lecture
-from benchmarks.lecture.draw_roofline import SHOWN
-from benchmarks.lecture.operations import BANDWIDTH, CEILINGS, OPERATIONS, of_the_dcgan
-from benchmarks.lecture.tables import TABLES
+from docs.build.lecture import __main__ as lecture
+from docs.build.lecture.draw_roofline import SHOWN
+from docs.build.lecture.operations import BANDWIDTH, CEILINGS, OPERATIONS, of_the_dcgan
+from docs.build.lecture.tables import TABLES
 from minigan.kernels.cuda import RaceWarning
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the dev
 @pytest.mark.parametrize("name", TABLES)
 def test_tables_are_as_they_would_be_written(name):
     found = {section[2]: section[3] for section in lecture.SECTION.finditer(TEXT)}
-    assert found[name].strip() == TABLES[name](), "write them again: python -m benchmarks.lecture"
+    assert found[name].strip() == TABLES[name](), "write them again: python -m docs.build.lecture"
 
 
 def test_every_table_is_in_the_page_and_every_section_has_one():

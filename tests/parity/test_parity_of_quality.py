@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import minigan as mg
-from benchmarks import quality
-from benchmarks.__main__ import main
+from benchmarks.experiments import quality
 from benchmarks.peers import torch_recipes
 
 
@@ -21,7 +20,7 @@ def measure(tmp_path):
 
     def run(*arguments, expect=0):
         where = "--runs", tmp_path / "runs", "--classifier", tmp_path / "cnn", "--data-dir", tmp_path / "mnist"
-        assert main(["quality", *map(str, (*where, "--steps", 3, "--count", 50, "--seeds", 1, *arguments))]) == expect
+        assert quality.main([*map(str, (*where, "--steps", 3, "--count", 50, "--seeds", 1, *arguments))]) == expect
         return json.loads((tmp_path / "runs" / "quality.json").read_text())["models"]
 
     return run

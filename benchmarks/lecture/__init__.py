@@ -1,1 +1,0 @@
-"""What docs/kernels.md says in numbers and pictures, from the kernels themselves: `python -m benchmarks.lecture`."""

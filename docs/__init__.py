@@ -1,0 +1,1 @@
+"""Documentation; docs.build writes the parts of it that are measured or drawn."""
