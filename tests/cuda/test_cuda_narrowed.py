@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from tools.guards import without_comments
 from tools.mutants import KERNELS, sampled
 from tools.narrowed import Narrowed, all_narrowings, narrowings_of, proven
@@ -93,6 +94,7 @@ def test_every_proof_is_of_a_narrowing_and_says_why():
         assert len(proof.split()) > 5, key
 
 
+@pytest.mark.slow
 def test_a_fixed_sample_of_narrowings_is_noticed(tmp_path):
     known = proven()
     some = sampled([one for one in all_narrowings() if one.file in QUICK and one.key not in known], 3)
@@ -101,6 +103,7 @@ def test_a_fixed_sample_of_narrowings_is_noticed(tmp_path):
     assert [str(one) for one, verdict in verdicts.items() if not verdict.dead] == []
 
 
+@pytest.mark.slow
 def test_an_integer_that_keeps_its_bits_is_not_noticed(tmp_path):
     """So a sample that is noticed is so for what was narrowed."""
     (one,) = [one for one in all_narrowings() if one.file == "activation.cu" and one.guard == "wide size"]
