@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tools.guards import without_comments
 from tools.mutants import KERNELS, sampled
 from tools.narrowed import Narrowed, all_narrowings, narrowings_of, proven
