@@ -27,6 +27,7 @@ def main(steps):
     )
     g_optimiser = mg.optim.Adam(generator.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimiser = mg.optim.Adam(discriminator.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    distance = float("nan")
     for step in range(1, steps + 1):
         fake = generator(rng.standard_normal((128, 2), dtype=np.float32))
 

@@ -9,6 +9,7 @@ x.grad  # array([2., 4., 6.], dtype=float32)
 
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
 from minigan import kernels
 from minigan.autograd import (
@@ -39,6 +40,27 @@ from minigan.ops import __all__ as _operations
 from minigan.random import seed
 from minigan.replay import captured
 from minigan.saving import load, save
+
+if TYPE_CHECKING:
+    from minigan import (
+        classifier,
+        data,
+        debug,
+        evaluation,
+        gan,
+        inside,
+        metrics,
+        models,
+        nn,
+        ops,
+        optim,
+        plain,
+        pruning,
+        restoration,
+        testing,
+        training,
+        vae,
+    )
 
 __version__ = "0.1.0"
 
@@ -74,25 +96,41 @@ __all__ = [
     "UnknownNameError",
     "backward",
     "captured",
+    "classifier",
+    "data",
+    "debug",
+    "evaluation",
+    "gan",
     "get_threads",
     "grad",
+    "inside",
     "is_recording",
     "kernels",
     "load",
+    "metrics",
+    "models",
+    "nn",
     "no_grad",
     "nondifferentiable",
+    "ops",
+    "optim",
+    "plain",
     "precision",
     "primitive",
+    "pruning",
     "recompute",
+    "restoration",
     "save",
     "seed",
     "set_threads",
     "tensor",
+    "testing",
+    "training",
+    "vae",
     "value_and_grad",
     "vjp_of",
-    *_operations,
-    *_SUBMODULES,
 ]
+__all__ += _operations
 
 
 def set_threads(count: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -32,7 +33,23 @@ __all__ = [
 ]
 
 
-def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_unused=False):
+@overload
+def grad(ys, xs: Tensor, grad_ys=None, *, create_graph: Literal[True], **how: Any) -> Tensor: ...
+
+
+@overload
+def grad(ys, xs: Tensor, grad_ys=None, **how: Any) -> np.ndarray: ...
+
+
+@overload
+def grad(ys, xs: Iterable[Tensor], grad_ys=None, *, create_graph: Literal[True], **how: Any) -> list[Tensor]: ...
+
+
+@overload
+def grad(ys, xs: Iterable[Tensor], grad_ys=None, **how: Any) -> list[np.ndarray]: ...
+
+
+def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_unused=False) -> Any:
     """Gradients of ys with respect to xs, which may be leaves or values in between.
 
     ys, xs: a Tensor or a list of them; a single x gives a single gradient, a list gives a list

@@ -11,12 +11,14 @@ import functools
 import inspect
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any, overload
 
 import numpy as np
 
 from minigan.autograd.memory import LARGE, drop_unsaved, tick, unsaved_positions
 from minigan.autograd.numpy_functions import unmasked
-from minigan.autograd.operands import FLOAT32, explain, settled
+from minigan.autograd.operands import FLOAT32, Arguments, F, Primitive, explain, settled
 from minigan.autograd.tensor import Tensor
 from minigan.errors import GraphError
 
@@ -56,7 +58,7 @@ class no_grad:
         _mode.recording = _mode.before[-1]  # before the call of pop, after which Ctrl-C may come
         _mode.before.pop()
 
-    def __call__(self, function):
+    def __call__(self, function: F) -> F:
         if not callable(function):
             raise GraphError(f"no_grad: it decorates functions, but got a {type(function).__name__}")
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
@@ -120,7 +122,27 @@ def value(tensor: Tensor):
     return tensor.node if tensor.index is None else (tensor.node, tensor.index)
 
 
-def primitive(forward=None, *, saves: str | None = None, operands: slice | None = None):
+@overload
+def primitive(forward: np.ufunc, *, saves: str | None = None) -> Primitive[...]: ...
+
+
+@overload
+def primitive(forward: Callable[Arguments, Any]) -> Primitive[Arguments]: ...
+
+
+@overload
+def primitive(
+    *, saves: str | None = None, operands: slice | None = None
+) -> Callable[[Callable[Arguments, Any]], Primitive[Arguments]]: ...
+
+
+@overload
+def primitive(
+    forward: Callable[Arguments, Any], *, saves: str | None = None, operands: slice | None = None
+) -> Primitive[Arguments]: ...
+
+
+def primitive(forward=None, *, saves: str | None = None, operands: slice | None = None) -> Any:
     """Make a function of arrays differentiable.
 
     forward(*arrays, **static) returns an array or a tuple of them. Its positional arguments may be Tensors; its
@@ -280,7 +302,7 @@ def _fixed(constant):
     return tuple(map(_fixed, constant)) if isinstance(constant, list | tuple) else constant
 
 
-def nondifferentiable(forward):
+def nondifferentiable(forward: Callable[Arguments, Any]) -> Callable[Arguments, Tensor]:
     """A function of arrays whose result never has a gradient (comparisons, rounding): Tensors in, Tensor out."""
 
     @functools.wraps(forward)

@@ -8,7 +8,9 @@ dtype, and float32 where there are no others. Integers among themselves give wha
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from numbers import Number
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,8 +18,27 @@ from minigan import devices
 from minigan.autograd.tensor import Tensor
 from minigan.errors import DtypeError, MiniganError, ShapeError
 
+Arguments = ParamSpec("Arguments")
+F = TypeVar("F", bound=Callable)
+Axis = int | tuple[int, ...] | None
+Pair = int | tuple[int, int]  # one number for height and width, or one for each
+Padding = int | str | tuple  # see docs/architecture.md
 FLOAT32 = np.dtype(np.float32)
 FLOATS = (np.float32, np.float64)  # what the kernels are written for
+
+
+class Primitive(Protocol, Generic[Arguments]):
+    """A differentiable function: what `primitive` makes of a function of arrays."""
+
+    forward: Callable
+    rules: dict[int, Callable]
+    joint: Any
+    unsaved: tuple[int, ...]
+    __name__: str
+
+    def __call__(self, *args: Arguments.args, **static: Arguments.kwargs) -> Tensor: ...
+
+    def vjp(self, *positions) -> Callable[[F], F]: ...
 
 
 def promoted(operands) -> np.dtype:
@@ -123,7 +144,7 @@ def integers(values):
     return np.array(values) if devices.device_of(values) == "cpu" else values.copy()
 
 
-def operation(function):
+def operation(function: Callable[Arguments, Any]) -> Callable[Arguments, Tensor]:
     """A function composed of primitives, whose errors about its arguments are explained as a primitive's are."""
 
     @functools.wraps(function)
@@ -138,7 +159,7 @@ def operation(function):
     return call
 
 
-def constructor(function):
+def constructor(function: F) -> F:
     """An `__init__` whose errors about what it was called with are minigan's own."""
 
     @functools.wraps(function)

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from minigan import ops, random
-from minigan.autograd.operands import constructor
+from minigan.autograd.operands import Padding, Pair, constructor
 from minigan.autograd.tensor import Tensor
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import pair
@@ -66,9 +66,9 @@ class Conv2d(Module):
         outputs: int,
         kernel_size,
         *,
-        stride=1,
-        padding=0,
-        dilation=1,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
         groups: int = 1,
         bias: bool = True,
         algorithm: str | None = None,
@@ -118,11 +118,11 @@ class ConvTranspose2d(Conv2d):
     transposed = True
 
     @constructor
-    def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding=None, **how):
+    def __init__(self, inputs: int, outputs: int, kernel_size, *, output_padding: Pair | None = None, **how):
         super().__init__(inputs, outputs, kernel_size, **how)
         self.how["output_padding"] = output_padding
 
-    def forward(self, y, output_size=None, weight=None):
+    def forward(self, y, output_size: tuple[int, int] | None = None, weight=None):
         how = self.how if output_size is None else {**self.how, "output_padding": None, "output_size": output_size}
         return ops.conv2d_transpose(y, self.weight if weight is None else weight, self.bias, **how)
 
@@ -165,7 +165,7 @@ class MaxPool2d(Module):
     """The largest pixel of each window; with_indices=True gives a pair, those and their places for a MaxUnpool2d."""
 
     @constructor
-    def __init__(self, kernel_size, *, stride=None, padding=0, with_indices: bool = False):
+    def __init__(self, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, with_indices: bool = False):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.with_indices = with_indices
@@ -185,10 +185,10 @@ class MaxUnpool2d(MaxPool2d):
     """
 
     @constructor
-    def __init__(self, kernel_size, *, stride=None, padding=0):
+    def __init__(self, kernel_size, *, stride: Pair | None = None, padding: Padding = 0):
         super().__init__(kernel_size, stride=stride, padding=padding)
 
-    def forward(self, y, indices, output_size=None):
+    def forward(self, y, indices, output_size: tuple[int, int] | None = None):
         how = {"stride": self.stride, "padding": self.padding, "output_size": output_size}
         return ops.max_unpool2d(y, indices, self.kernel_size, **how)
 
@@ -197,7 +197,7 @@ class AvgPool2d(MaxPool2d):
     """The mean of each window; padding counts as zeros unless count_padding=False."""
 
     @constructor
-    def __init__(self, kernel_size, *, stride=None, padding=0, count_padding=True):
+    def __init__(self, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, count_padding: bool = True):
         super().__init__(kernel_size, stride=stride, padding=padding)
         self.count_padding = count_padding
 
@@ -211,7 +211,7 @@ class Upsample(Module):
     """Images `scale` times as large (an int or a pair), "nearest" or "bilinear"."""
 
     @constructor
-    def __init__(self, scale=2, *, mode: str = "nearest"):
+    def __init__(self, scale: Pair = 2, *, mode: str = "nearest"):
         super().__init__()
         self.scale, self.mode = pair("Upsample", "scale", scale), mode
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Number
+from typing import Any
 
 import numpy as np
 
@@ -56,13 +57,15 @@ class Module:
     def training(self, mode: bool):
         object.__setattr__(self, "_training", mode)
 
-    def forward(self, *inputs):
+    def _no_forward(self, *inputs):
         raise NotImplementedError(f"{type(self).__name__} has no forward(); define what it computes")
 
-    def __call__(self, *inputs, **settings):
+    forward: Callable[..., Any] = _no_forward  # subclasses have a method with arguments of its own
+
+    def __call__(self, *inputs, **settings) -> Tensor:
         return self.run(self.forward, *inputs, **settings)
 
-    def run(self, function, *inputs, **settings):
+    def run(self, function: Callable[..., Any], *inputs, **settings) -> Any:
         """Call a function as `forward` is called: NaNs are traced to this module, and bad arguments explained."""
         if graph.watch is None:
             try:

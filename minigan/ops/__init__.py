@@ -1,9 +1,8 @@
 """Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
 
-import sys as _sys
-from types import ModuleType as _Module
+import sys
 
-from minigan.autograd import tensor as _tensor
+from minigan.autograd import tensor
 from minigan.ops.activations_and_losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -61,7 +60,81 @@ from minigan.ops.shape import (
     transpose,
 )
 
-# the operations, and not the files they are in
-__all__ = [name for name, value in globals().items() if not name.startswith("_") and not isinstance(value, _Module)]
+__all__ = [
+    "abs",
+    "activated_conv2d",
+    "activated_linear",
+    "add",
+    "argmax",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy_with_logits",
+    "broadcast_to",
+    "clip",
+    "col2im",
+    "concatenate",
+    "conv2d",
+    "conv2d_transpose",
+    "conv2d_weight",
+    "cos",
+    "cross_entropy",
+    "divide",
+    "dropout",
+    "einsum",
+    "embedding",
+    "exp",
+    "expand_dims",
+    "fixed_norm",
+    "flatten",
+    "flip",
+    "global_avg_pool2d",
+    "group_norm",
+    "im2col",
+    "instance_norm",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_unpool2d",
+    "maximum",
+    "mean",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "pad",
+    "power",
+    "relu",
+    "reshape",
+    "resize",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "standard_normal_divergence",
+    "subtract",
+    "sum",
+    "sum_to",
+    "swapaxes",
+    "tanh",
+    "to_device",
+    "transpose",
+    "var",
+    "where",
+]
 
-_tensor.ops = _sys.modules[__name__]  # what Tensor's operators and methods call
+tensor.ops = sys.modules[__name__]  # what Tensor's operators and methods call

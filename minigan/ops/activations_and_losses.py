@@ -24,7 +24,7 @@ from minigan.random import Philox
 
 
 @primitive(saves="x")
-def leaky_relu(x, *, slope=0.01):
+def leaky_relu(x, *, slope: float = 0.01):
     """x where it is positive, slope * x elsewhere."""
     x = x if x.dtype.type in FLOATS else floating(x)
     return kernels.of(x).leaky_relu(x, slope)

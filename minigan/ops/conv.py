@@ -15,7 +15,7 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import primitive
-from minigan.autograd.operands import same_float
+from minigan.autograd.operands import Padding, Pair, same_float
 from minigan.errors import ShapeError
 from minigan.kernels.geometry import ConvGeometry, Window, pair
 from minigan.ops.activations_and_losses import leaky_relu_vjp, leaky_relu_vjp_sum
@@ -23,7 +23,17 @@ from minigan.ops.elementwise import broadcast_to
 
 
 @primitive(saves="x w")
-def conv2d(x, w, bias=None, *, stride=1, padding=0, dilation=1, groups=1, algorithm=None):
+def conv2d(
+    x,
+    w,
+    bias=None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    algorithm: str | None = None,
+):
     """Cross-correlate images with a bank of kernels.
 
     x: images, (N, H, W, C)
@@ -57,7 +67,7 @@ def _(g, y, x, w, bias, **how):
 
 
 @primitive
-def activated_conv2d(x, w, bias=None, *, slope, algorithm=None, **how):
+def activated_conv2d(x, w, bias=None, *, slope, algorithm: str | None = None, **how):
     """leaky_relu(conv2d(x, w, bias, **how), slope) in fewer passes over memory, for a slope that is not negative."""
     same_float("conv2d", x=x, w=w)
     geometry = ConvGeometry.of_conv(x.shape, w.shape, **how)
@@ -86,13 +96,13 @@ def conv2d_transpose(
     w,
     bias=None,
     *,
-    stride=1,
-    padding=0,
-    dilation=1,
-    groups=1,
-    output_size=None,
-    output_padding=None,
-    algorithm=None,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    output_size: tuple[int, int] | None = None,
+    output_padding: Pair | None = None,
+    algorithm: str | None = None,
 ):
     """The adjoint of `conv2d` in its images, also called transposed convolution or (wrongly) deconvolution.
 
@@ -173,7 +183,17 @@ def _(g, x, y, w, bias, **how):
 
 
 @primitive(saves="x y")
-def conv2d_weight(x, y, *, kernel_size, stride=1, padding=0, dilation=1, groups=1, algorithm=None):
+def conv2d_weight(
+    x,
+    y,
+    *,
+    kernel_size,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    algorithm: str | None = None,
+):
     """How the kernels of `conv2d` meet images and features: <y, conv2d(x, w)> = <conv2d_weight(x, y), w>.
 
     x: images, (N, H, W, C)
@@ -226,7 +246,7 @@ def _check_bias(call, bias, channels, dtype):
 
 
 @primitive(saves="")
-def im2col(x, *, kernel_size, stride=1, padding=0, dilation=1):
+def im2col(x, *, kernel_size, stride: Pair = 1, padding: Padding = 0, dilation: Pair = 1):
     """The patches of images as rows of a matrix, so that a convolution is one matrix product.
 
     x: images, (N, H, W, C)
@@ -245,7 +265,7 @@ def _(g, columns, x, **how):
 
 
 @primitive(saves="")
-def col2im(columns, *, image_shape, kernel_size, stride=1, padding=0, dilation=1):
+def col2im(columns, *, image_shape, kernel_size, stride: Pair = 1, padding: Padding = 0, dilation: Pair = 1):
     """The adjoint of `im2col`: every element of a patch added to the pixel that it was read from.
 
     columns: (N * OH * OW, KH * KW * C)

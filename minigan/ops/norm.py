@@ -17,7 +17,7 @@ from minigan.ops.shape import reshape
 
 
 @primitive
-def batch_norm(x, scale, shift, *, eps=1e-5, slope=1.0):
+def batch_norm(x, scale, shift, *, eps: float = 1e-5, slope: float = 1.0):
     """Normalise each channel by its mean and variance over all other axes, and activate it in the same pass.
 
     x: (..., C); scale, shift: (C,)
@@ -78,14 +78,14 @@ def _(g, x, scale, shift, mean, inverse, *, slope):
 
 
 @operation
-def fixed_norm(x, scale, shift, mean, variance, *, eps=1e-5):
+def fixed_norm(x, scale, shift, mean, variance, *, eps: float = 1e-5):
     """Normalise by given statistics, as batch norm does when it is not training."""
     factor = scale / sqrt(variance + eps)
     return x * factor + (shift - mean * factor)
 
 
 @operation
-def layer_norm(x, scale, shift, *, eps=1e-5):
+def layer_norm(x, scale, shift, *, eps: float = 1e-5):
     """Normalise over the last axes, as many as `scale` and `shift` have: each sample by itself.
 
     source: Ba, Kiros & Hinton, arXiv:1607.06450
@@ -100,7 +100,7 @@ def layer_norm(x, scale, shift, *, eps=1e-5):
 
 
 @operation
-def group_norm(x, scale, shift, *, groups, eps=1e-5):
+def group_norm(x, scale, shift, *, groups, eps: float = 1e-5):
     """Normalise each sample over groups of C // groups channels and all places; x (N, ..., C), scale, shift (C,).
 
     source: Wu & He, arXiv:1803.08494
@@ -117,7 +117,7 @@ def group_norm(x, scale, shift, *, groups, eps=1e-5):
 
 
 @operation
-def instance_norm(x, scale, shift, *, eps=1e-5):
+def instance_norm(x, scale, shift, *, eps: float = 1e-5):
     """Normalise each sample and channel over its places; x (N, ..., C), scale, shift (C,).
 
     source: Ulyanov, Vedaldi & Lempitsky, arXiv:1607.08022

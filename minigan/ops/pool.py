@@ -10,7 +10,7 @@ import numpy as np
 
 from minigan import devices, kernels
 from minigan.autograd import primitive
-from minigan.autograd.operands import integers, operation, same_float
+from minigan.autograd.operands import Padding, Pair, integers, operation, same_float
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, ShapeError
@@ -19,7 +19,7 @@ from minigan.ops.reduce import mean
 
 
 @operation
-def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
+def max_pool2d(x, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, dilation: Pair = 1):
     """The largest pixel of each window and channel.
 
     kernel_size, stride: an int or a pair; stride defaults to kernel_size
@@ -29,7 +29,7 @@ def max_pool2d(x, kernel_size, *, stride=None, padding=0, dilation=1):
 
 
 @operation
-def max_pool2d_with_indices(x, kernel_size, *, stride=None, padding=0, dilation=1):
+def max_pool2d_with_indices(x, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, dilation: Pair = 1):
     """`max_pool2d`, and where in the image each largest pixel was.
 
     returns: (N, OH, OW, C) and its pixels' places h * W + w, the first in a window at ties, (N, OH, OW, C), int32
@@ -50,7 +50,16 @@ def _max_pool2d(call, x, kernel_size, stride, padding, dilation):
 
 
 @operation
-def max_unpool2d(y, indices, kernel_size, *, stride=None, padding=0, dilation=1, output_size=None):
+def max_unpool2d(
+    y,
+    indices,
+    kernel_size,
+    *,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    output_size: tuple[int, int] | None = None,
+):
     """Each value put back where its window's largest pixel was, in an image of zeros: the adjoint of max pooling.
 
     y: (N, OH, OW, C)
@@ -103,7 +112,7 @@ def _(g, x, y, *, indices, geometry):
 
 
 @operation
-def avg_pool2d(x, kernel_size, *, stride=None, padding=0, count_padding=True):
+def avg_pool2d(x, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, count_padding: bool = True):
     """The mean of each window and channel.
 
     count_padding: whether padding counts as pixels of value 0; if not, only pixels of the image are averaged

@@ -7,7 +7,7 @@ axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and d
 import numpy as np
 
 from minigan.autograd import nondifferentiable, primitive
-from minigan.autograd.operands import floating
+from minigan.autograd.operands import Axis, floating
 from minigan.errors import ShapeError
 from minigan.ops.elementwise import broadcast_to, equal, exp, isnan, logical_or, where
 from minigan.ops.shape import reshape
@@ -15,7 +15,7 @@ from minigan.ops.sums import average, axes_of, count_of, kept_shape, total, vari
 
 
 @primitive(saves="")
-def sum(x, *, axis=None, keepdims=False):
+def sum(x, *, axis: Axis = None, keepdims: bool = False):
     """The sum over `axis`."""
     return total(x, axis, keepdims)
 
@@ -31,7 +31,7 @@ def _restore(reduced, x, axis, keepdims):
 
 
 @primitive(saves="", operands=slice(None))
-def mean(x, *, axis=None, keepdims=False):
+def mean(x, *, axis: Axis = None, keepdims: bool = False):
     """The arithmetic mean over `axis`; NaN where there is nothing to average."""
     return average(x, axis, keepdims)
 
@@ -42,7 +42,7 @@ def _(g, y, x, *, axis=None, keepdims=False):
 
 
 @primitive(saves="x", operands=slice(None))
-def var(x, *, axis=None, ddof=0, keepdims=False):
+def var(x, *, axis: Axis = None, ddof: int = 0, keepdims: bool = False):
     """The variance over `axis`: the squared distances from the mean, summed and divided by n - ddof."""
     count = count_of(x.shape, axis)
     if count <= ddof:
@@ -57,13 +57,13 @@ def _(g, y, x, *, axis=None, ddof=0, keepdims=False):
 
 
 @primitive(saves="x y")
-def max(x, *, axis=None, keepdims=False):
+def max(x, *, axis: Axis = None, keepdims: bool = False):
     """The largest value over `axis`; NaN if any is."""
     return x.max(axis=axis, keepdims=keepdims)
 
 
 @primitive(saves="x y")
-def min(x, *, axis=None, keepdims=False):
+def min(x, *, axis: Axis = None, keepdims: bool = False):
     """The smallest value over `axis`; NaN if any is."""
     return x.min(axis=axis, keepdims=keepdims)
 
@@ -85,7 +85,7 @@ def _share(hit, dtype, *, axis):
 
 
 @primitive(saves="x y")
-def logsumexp(x, *, axis=None, keepdims=False):
+def logsumexp(x, *, axis: Axis = None, keepdims: bool = False):
     """log(sum(exp(x))) over `axis`, without overflow; -inf where all are, and where there is nothing to sum."""
     x = floating(x)
     top = _top(x, axis)
@@ -103,7 +103,7 @@ def _(g, y, x, *, axis=None, keepdims=False):
 
 
 @primitive(saves="y")
-def softmax(x, *, axis=-1):
+def softmax(x, *, axis: int = -1):
     """exp(x) / sum(exp(x)) along `axis`."""
     x = floating(x)
     if not x.size:
@@ -119,7 +119,7 @@ def _(g, y, x, *, axis=-1):
 
 
 @primitive(saves="y")
-def log_softmax(x, *, axis=-1):
+def log_softmax(x, *, axis: int = -1):
     """log(softmax(x)) along `axis`, without underflow."""
     x = floating(x)
     if not x.size:
@@ -142,6 +142,6 @@ def _top(x, axis):
 
 
 @nondifferentiable
-def argmax(x, *, axis=None):
+def argmax(x, *, axis: Axis = None):
     """Where the largest value is, the first of them."""
     return x.argmax(axis=axis)

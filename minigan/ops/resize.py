@@ -15,7 +15,7 @@ from minigan.ops.shape import reshape, take
 
 
 @operation
-def resize(x, size, *, mode="nearest"):
+def resize(x, size, *, mode: str = "nearest"):
     """Images in another size.
 
     size: (H, W) of the result, or an int for both

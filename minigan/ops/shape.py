@@ -6,7 +6,7 @@ import numpy as np
 
 from minigan import kernels
 from minigan.autograd import is_recording, primitive
-from minigan.autograd.operands import integers, operation, outside, promoted
+from minigan.autograd.operands import Axis, integers, operation, outside, promoted
 from minigan.autograd.tensor import Tensor
 from minigan.devices import device_of, move
 from minigan.errors import DtypeError, GraphError, ShapeError
@@ -62,7 +62,7 @@ def expand_dims(x, axis):
 
 
 @operation
-def squeeze(x, axis=None):
+def squeeze(x, axis: Axis = None):
     """x without its axes of length 1, or without those named."""
     drop = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(x.shape, axis)
     if any(x.shape[a] != 1 for a in drop):
@@ -99,7 +99,7 @@ _concatenate.__name__ = "concatenate"
 
 
 @operation
-def concatenate(xs, axis=0):
+def concatenate(xs, axis: int = 0):
     """Arrays or Tensors joined along an axis that they have."""
     xs = list(xs)
     if not xs:
@@ -111,7 +111,7 @@ def concatenate(xs, axis=0):
 
 
 @operation
-def stack(xs, axis=0):
+def stack(xs, axis: int = 0):
     """Arrays, Tensors or numbers of one shape joined along a new axis."""
     xs = list(xs)
     arrays = [x for x in xs if hasattr(x, "dtype")]
@@ -126,7 +126,7 @@ def stack(xs, axis=0):
 
 
 @primitive(saves="")
-def pad(x, *, widths, value=0):
+def pad(x, *, widths, value: float = 0):
     """x with a border of `value`; widths: ((before, after), ...), a pair for each axis."""
     if len(widths) != x.ndim or any(len(w) != 2 or min(w) < 0 for w in widths):
         raise ShapeError(
@@ -151,7 +151,7 @@ def _array_of(numbers, dtype):
 
 
 @operation
-def flip(x, axis=None):
+def flip(x, axis: Axis = None):
     """x read backwards along `axis` (an int, a tuple, or None for all)."""
     axes = axes_of(x.shape, axis)
     return x[tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(x.ndim))]

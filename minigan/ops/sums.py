@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from minigan import kernels
-from minigan.autograd.operands import FLOATS
+from minigan.autograd.operands import FLOATS, Axis
 from minigan.errors import ShapeError
 
 ndarray = np.ndarray
@@ -39,7 +39,7 @@ def count_of(shape, axis):
     return math.prod(shape[a] for a in axes_of(shape, axis))
 
 
-def total(x, axis=None, keepdims=False):
+def total(x, axis: Axis = None, keepdims: bool = False):
     """The sum over `axis`: of x's dtype, or NumPy's choice where x is not of floats."""
     if x.dtype.kind != "f":
         return x.sum(axis=axis, keepdims=keepdims)
@@ -48,7 +48,7 @@ def total(x, axis=None, keepdims=False):
     return _exact(x, axis, keepdims).astype(x.dtype)
 
 
-def average(x, axis=None, keepdims=False):
+def average(x, axis: Axis = None, keepdims: bool = False):
     """The mean over `axis`, NaN where there is nothing to average."""
     count = x.size if axis is None else count_of(x.shape, axis)
     exact = _exact(x, axis, keepdims) if x.dtype.kind == "f" else x.sum(axis=axis, keepdims=keepdims)
