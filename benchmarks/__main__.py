@@ -11,7 +11,7 @@ from typing import NamedTuple
 from benchmarks import measure
 from benchmarks.request import ON_DEVICES, Request, positive
 from minigan.errors import MiniganError
-from minigan.kernels.cpu.threads import get_threads, set_threads
+from minigan.kernels.cpu.runtime.threads import get_threads, set_threads
 
 
 class Suite(NamedTuple):

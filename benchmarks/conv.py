@@ -90,7 +90,7 @@ def ours(layer: Convolution, direction: str, device: str = "cpu", algorithm: str
 
 def on_a_cache_line(array):
     """A copy that begins where what kernels make begins. (PyTorch copies it too, to where its tensors begin.)"""
-    from minigan.kernels.cpu.arrays import aligned  # not in the peer's process, whose malloc it would change
+    from minigan.kernels.cpu.runtime.threads import aligned  # not in the peer's process, whose malloc it would change
 
     copy = aligned(array.shape, array.dtype)
     copy[...] = array

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan import kernels
-from minigan.kernels.cpu.threads import available_cores
+from minigan.kernels.cpu.runtime.threads import available_cores
 
 SIDE = 2048  # of the square matrices that are multiplied
 COPIED = 1 << 27  # bytes that are copied, beyond the caches

@@ -26,7 +26,7 @@ from benchmarks.rivals import Rival, Rivals, quickest
 from benchmarks.step import real_images
 from minigan import devices
 from minigan.gan import Trainer
-from minigan.kernels.cpu.threads import set_threads
+from minigan.kernels.cpu.runtime.threads import set_threads
 from minigan.kernels.cuda.conv import ALGORITHMS
 from minigan.kernels.geometry import ConvGeometry
 

@@ -15,7 +15,7 @@ from benchmarks.step import LAYOUTS, real_images, torch_step
 from minigan import kernels
 from minigan.data import Batches
 from minigan.gan import Trainer
-from minigan.kernels.cpu.threads import set_threads
+from minigan.kernels.cpu.runtime.threads import set_threads
 from minigan.kernels.geometry import ConvGeometry
 
 WIDTH = 20

@@ -167,7 +167,7 @@ def _in_torch(gan, dataset, seed, length, count):
     import torch
 
     from benchmarks.peers import torch_recipes
-    from minigan.kernels.cpu.threads import get_threads
+    from minigan.kernels.cpu.runtime.threads import get_threads
 
     torch.set_num_threads(get_threads())
     with Batches(dataset.images, batch_size=length["batch"], seed=seed) as batches:

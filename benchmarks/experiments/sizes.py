@@ -25,7 +25,7 @@ from benchmarks.measure import PAUSE
 from benchmarks.peers.process import seconds
 from benchmarks.request import positive
 from minigan import data, models, pruning, random, set_threads
-from minigan.kernels.cpu.threads import get_threads
+from minigan.kernels.cpu.runtime.threads import get_threads
 from minigan.models import Model
 
 SIDE, CLASSES = 28, 10  # MNIST's pixels and digits

@@ -10,12 +10,10 @@ import math
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, misfit, plain
-from minigan.kernels.cpu.compile import kernel
 from minigan.kernels.cpu.reduce import LINES, TASK, WIDTH, cut_of, fold, moments_of
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import clear_run
+from minigan.kernels.cpu.runtime.compile import kernel
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, misfit, plain, share
+from minigan.kernels.cpu.runtime.vectors import clear_run
 
 JOINED = 512  # channels of a task that joins what the others found
 
@@ -49,7 +47,7 @@ def sums_of(x, count):
     """(what each task has to say of each channel, (tasks, count, C) float64; lines to sum in)."""
     m, channels = x.shape
     tasks, width = -(-m // rows_of_task(channels)), line_of(channels)
-    return np.empty((tasks, count, channels)), Own("sums", width, x.dtype), Own("more sums", width, x.dtype)
+    return np.empty((tasks, count, channels)), PerThread("sums", width, x.dtype), PerThread("more sums", width, x.dtype)
 
 
 def batch_norm(x, scale, shift, eps, slope=1.0):

@@ -5,12 +5,10 @@ Pixels are runs of channels in flat arrays. A task owns rows of outputs, or what
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, misfit, plain
-from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import clear_run
-from minigan.kernels.cpu.window import add_pixels
+from minigan.kernels.cpu.conv.columns import add_pixels
+from minigan.kernels.cpu.runtime.compile import kernel
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, misfit, plain, share
+from minigan.kernels.cpu.runtime.vectors import clear_run
 
 BLOCK = 1 << 15  # elements of a task
 
@@ -45,7 +43,7 @@ def max_pool_indices(x, g):
     if x.shape != g.image:
         misfit("max_pool_indices", x)
     indices = np.empty((g.N, g.OH, g.OW, g.C), np.int32)
-    share_rows(find_maxima, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, indices, g, Own("best", g.C, x.dtype))
+    share_rows(find_maxima, g.N * g.OH, g.OW * g.KH * g.KW * g.C, x, indices, g, PerThread("best", g.C, x.dtype))
     return indices
 
 

@@ -11,9 +11,8 @@ import math
 import numpy as np
 
 from minigan.errors import DtypeError
-from minigan.kernels.cpu.compile import inlined
-from minigan.kernels.cpu.tasks import Tasks
-from minigan.kernels.cpu.threads import share
+from minigan.kernels.cpu.runtime.compile import inlined
+from minigan.kernels.cpu.runtime.threads import Tasks, share
 
 BLOCKS = 1 << 12  # of a task, each of four numbers
 

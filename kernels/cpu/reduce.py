@@ -12,11 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.kernels import reference
-from minigan.kernels.cpu.arrays import plain
-from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import clear_run, copy_run
+from minigan.kernels.cpu.runtime.compile import called_from_python, kernel, outlined
+from minigan.kernels.cpu.runtime.threads import DTYPES, PerThread, Tasks, misfit, plain, share
+from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 
 SMALL = 1 << 12  # elements: NumPy takes less time for as many than it takes to share them
 TASK = 1 << 15  # elements of a task, about
@@ -55,7 +53,7 @@ def sum_over(x, axes):
         return reference.sum_over(x, axes)
     (x,) = plain(x)
     found = np.empty((cut.images, parts, cut.channels))
-    share(sum_places, tasks, x.size * 0.2e-9, x, cut, found, Own("exact sums", cut.width, found.dtype))
+    share(sum_places, tasks, x.size * 0.2e-9, x, cut, found, PerThread("exact sums", cut.width, found.dtype))
     return found.sum(axis=1).reshape(between).sum(axis=left).reshape(kept(x.shape, axes))
 
 
@@ -74,8 +72,9 @@ def moments_over(x, axes):
 def moments_of(x, cut, parts, tasks):
     """Mean and sum of squared distances from it of each part of an image, (images, parts, 2, channels)."""
     found = np.empty((cut.images, parts, 2, cut.channels))
-    own = Own("exact sums", cut.width, found.dtype), Own("sums", cut.width, x.dtype), Own("means", cut.width, x.dtype)
-    share(moments_of_places, tasks, x.size * 0.3e-9, x, cut, found, *own)
+    exact = PerThread("exact sums", cut.width, found.dtype)
+    sums, means = PerThread("sums", cut.width, x.dtype), PerThread("means", cut.width, x.dtype)
+    share(moments_of_places, tasks, x.size * 0.3e-9, x, cut, found, exact, sums, means)
     return found
 
 
@@ -277,3 +276,28 @@ def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sum
     fold(sums, row)
     for c in range(row):
         squares[c] += sums[c]
+
+
+# ------------------------------------------------------------------------------------------ segments
+
+
+def segment_sum(rows: np.ndarray, segments: np.ndarray, count: int) -> np.ndarray:
+    """Sums of the rows of each segment, in float64. Threads would not help: memory is what limits it."""
+    if rows.dtype not in DTYPES:
+        return reference.segment_sum(rows, segments, count)
+    (rows,), segments = plain(rows), np.array(segments, np.int64)
+    if segments.shape != rows.shape[:1]:
+        misfit("segment_sum", rows, segments)
+    if segments.size and not 0 <= segments.min() <= segments.max() < count:
+        raise IndexError(f"segment_sum: segments go from {segments.min()} to {segments.max()}, but there are {count}")
+    sums = np.zeros((count, rows.shape[1]))
+    add_rows(rows, segments, sums)
+    return sums.astype(rows.dtype, copy=False)
+
+
+@called_from_python
+def add_rows(rows, segments, sums):
+    for i in range(segments.size):
+        row = segments[i]
+        for column in range(rows.shape[1]):
+            sums[row, column] += rows[i, column]

@@ -1,4 +1,4 @@
-"""The inner tile of every matrix product here, and what surrounds it.
+"""The inner tile of every matrix product here, written as LLVM vectors.
 
 A tile keeps ROWS rows of one or two vectors of sums in registers and walks down the shared dimension of its two
 operands. The left rows are read where they lie, with any strides; the right one is a panel that `pack` laid out.
@@ -8,8 +8,7 @@ It reaches the processor's peak, compiles in a tenth of a second and starts no t
 from numba import types
 from numba.extending import intrinsic
 
-from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.vectors import BITS, INDEX, ROWS, Vectors, clear_run, copy_run, transpose_square
+from minigan.kernels.cpu.runtime.vectors import BITS, INDEX, ROWS, Vectors
 
 
 def register_tile(vectors, bits):
@@ -210,118 +209,3 @@ wide_tile, single_tile, thin_tile = register_tile(2, BITS), register_tile(1, BIT
 wide_gathering, single_gathering, thin_gathering = (
     gathering_tile(2, BITS), gathering_tile(1, BITS), gathering_tile(1, BITS // 2)
 )  # fmt: skip
-PEAK = 1e11  # floating point operations a second of one thread, about
-SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half a vector, one, or two
-
-
-@kernel
-def panel_width(columns, item):
-    """Columns of the narrowest panel that holds `columns`, for items of `item` bytes; at most the wide tile's."""
-    if columns * item > SINGLE_BYTES:
-        return WIDE_BYTES // item
-    if columns * item * 2 > SINGLE_BYTES:
-        return SINGLE_BYTES // item
-    return SINGLE_BYTES // item // 2
-
-
-@kernel
-def packed_size(depth, columns, item):
-    """Elements of `columns` columns laid out as panels."""
-    wide = WIDE_BYTES // item
-    rest = columns % wide
-    return depth * (columns - rest + (panel_width(rest, item) if rest else 0))
-
-
-@outlined
-def pack(source, at, row_stride, column_stride, depth, first, last, panels):
-    """Lay columns first to last (first a multiple of the wide tile's width) of a matrix of `depth` rows out as panels.
-
-    A panel is (depth, width) in one piece, padded with zeros; panel j starts at depth * j * wide. All panels are
-    wide but the last, which is as narrow as its columns allow.
-    """
-    wide = WIDE_BYTES // panels.itemsize
-    for start in range(first, last, wide):
-        width = panel_width(last - start, panels.itemsize)
-        here = panels[depth * start : depth * (start + width)]
-        columns = min(width, last - start)
-        origin = at + start * column_stride
-        if column_stride == 1:
-            for k in range(depth):
-                copy_run(source, origin + k * row_stride, here, k * width, columns)
-                if columns < width:
-                    clear_run(here, k * width + columns, width - columns)
-        else:
-            pack_columns(source, origin, row_stride, column_stride, depth, columns, here, width)
-
-
-@kernel
-def pack_columns(source, origin, row_stride, column_stride, depth, columns, panel, width):
-    """Fill one panel from columns that do not lie side by side: by squares where each column is in one piece."""
-    side = SINGLE_BYTES // panel.itemsize
-    whole_rows = depth // side * side if row_stride == 1 else 0
-    whole_columns = columns // side * side
-    for j in range(0, whole_columns, side):
-        for k in range(0, whole_rows, side):
-            transpose_square(source, origin + k + j * column_stride, column_stride, panel, k * width + j, width)
-    for j in range(columns):
-        column = origin + j * column_stride
-        for k in range(whole_rows if j < whole_columns else 0, depth):
-            panel[k * width + j] = source[column + k * row_stride]
-    for j in range(columns, width):
-        for k in range(depth):
-            panel[k * width + j] = 0
-
-
-@outlined
-def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_depth, out, out_at, out_stride,
-             rows, columns, depth, accumulate):  # fmt: skip
-    """out[:rows, :columns] (+)= left @ right, right's rows from_depth to from_depth + depth of packed panels.
-
-    left, out: flat arrays; element (i, k) of left is at left_at + i * row_stride + k * depth_stride, element (i, j)
-    of out at out_at + i * out_stride + j. panel_depth: the depth the panels were packed with.
-    """
-    wide = WIDE_BYTES // panels.itemsize
-    for i in range(0, rows, ROWS):  # rows of left stay in the L1 cache, all panels in the L2 cache
-        here = left_at + i * row_stride
-        for start in range(0, columns, wide):
-            width, to = panel_width(columns - start, panels.itemsize), out_at + i * out_stride + start
-            panel_at = panel_depth * start + from_depth * width
-            if width == wide:
-                wide_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
-                          depth, rows - i, columns - start, accumulate)  # fmt: skip
-            elif width * 2 == wide:
-                single_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
-                            depth, rows - i, columns - start, accumulate)  # fmt: skip
-            else:
-                thin_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
-                          depth, rows - i, columns - start, accumulate)  # fmt: skip
-
-
-@outlined
-def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
-                      right, right_at, right_stride, out, out_at, out_stride, columns, accumulate, bias,
-                      slope):  # fmt: skip
-    """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.
-
-    right_stride: between rows of the right operand, which is read where it lies, whole panels wide; 0 for packed panels
-    bias, slope: of what does not accumulate, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
-    """
-    wide = WIDE_BYTES // right.itemsize
-    for i in range(0, rows, ROWS):
-        for start in range(0, columns, wide):
-            width = panel_width(columns - start, right.itemsize)
-            stride = right_stride if right_stride else width
-            panel_at = right_at + (start if right_stride else pieces * length * start)
-            to, down, across = out_at + i * out_stride + start, rows - i, columns - start
-            if width == wide:
-                wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
-                               bias, start, slope)  # fmt: skip
-            elif width * 2 == wide:
-                single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                                 right, panel_at, stride, out, to, out_stride, down, across, accumulate,
-                                 bias, start, slope)  # fmt: skip
-            else:
-                thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
-                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
-                               bias, start, slope)  # fmt: skip

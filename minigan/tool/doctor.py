@@ -68,9 +68,9 @@ def _caches():
 
 
 def _compiled():
-    from minigan.kernels.cpu import compile as compiled
+    from minigan.kernels.cpu.runtime.cached import cache_folder
 
-    return compiled.cache_folder()
+    return cache_folder()
 
 
 def _advice():

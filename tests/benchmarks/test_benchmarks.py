@@ -12,7 +12,7 @@ from benchmarks.peers.process import Peer, started
 from benchmarks.request import Request
 from minigan import devices
 from minigan.errors import DeviceError, MiniganError, UnknownNameError
-from minigan.kernels.cpu.threads import get_threads
+from minigan.kernels.cpu.runtime.threads import get_threads
 
 
 def request_of(suite="step", case=None, samples=1, peer=None):

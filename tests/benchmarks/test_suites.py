@@ -11,7 +11,7 @@ from benchmarks.machine import Ceilings
 from benchmarks.request import Request
 from minigan import models
 from minigan.kernels import reference
-from minigan.kernels.cpu.threads import get_threads
+from minigan.kernels.cpu.runtime.threads import get_threads
 
 
 @pytest.fixture(autouse=True)

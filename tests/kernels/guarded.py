@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from protected import make_read_only, protect_new_arrays
 
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import arrays, conv, matmul, reduce, tasks, threads, winograd
-from minigan.kernels.cpu.vectors import BITS
+from minigan.kernels.cpu import conv, products, reduce
+from minigan.kernels.cpu.conv import winograd
+from minigan.kernels.cpu.runtime import threads
+from minigan.kernels.cpu.runtime.vectors import BITS
 
 EXPLORE = os.environ.get("HYPOTHESIS_PROFILE") == "explore"
 FEW = st.sampled_from([1, 2, 3, 5, 8, 15, 16, 17, 33])
@@ -168,14 +170,17 @@ def make_exact(missing):
 
     missing: elements by which the scratch memory of a thread is too small
     """
-    arrays.aligned = np.empty
-    # what is written past the caches lies on whole vectors of 512 bits
-    threads.aligned = (
-        arrays.aligned if BITS < 512 else lambda shape, dtype: np.empty(arrays.round_up(*shape, 64), dtype)
-    )
-    tasks.round_up = lambda size, multiple: size - missing
-    threads._own.buffers = Forgetful()
-    matmul.SMALL, reduce.SMALL, winograd.SLAB = 0, 0, 1 << 16
+    round_up = threads.round_up
+
+    def exact(shape, dtype):
+        if dtype == np.uint8 and BITS == 512:  # scratch memory: what is written past the caches is whole vectors
+            shape = round_up(*shape, 64)
+        return np.empty(shape, dtype)
+
+    threads.aligned = exact
+    threads.round_up = lambda size, multiple: size - missing
+    threads._kept.buffers = Forgetful()
+    products.SMALL, reduce.SMALL, winograd.SLAB = 0, 0, 1 << 16
     threads.set_threads(1)
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan.errors import ShapeError, UnknownNameError
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import conv, threads, toom_cook, winograd
+from minigan.kernels.cpu import conv
+from minigan.kernels.cpu.conv import toom_cook, winograd
+from minigan.kernels.cpu.runtime import threads
 from minigan.testing import check_grads
 
 ALGORITHMS = pytest.mark.parametrize("algorithm", conv.ALGORITHMS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from minigan.errors import DtypeError
 from minigan.kernels import cpu, reference
 from minigan.kernels import numpy as plain
-from minigan.kernels.cpu import optim, segment
+from minigan.kernels.cpu import elementwise, reduce
 
 IMPLEMENTATIONS = pytest.mark.parametrize("kernels", [reference, plain, cpu], ids=["reference", "numpy", "cpu"])
 FAST = pytest.mark.parametrize("kernels", [plain, cpu], ids=["numpy", "cpu"])
@@ -149,7 +149,7 @@ def test_optimisers_change_parameters_and_states_in_place(name, shapes, make):
 
 def test_parameters_of_several_blocks_are_updated_once():
     rng = np.random.default_rng(0)
-    shapes = [(3,), (optim.BLOCK,), (0,), (2 * optim.BLOCK + 5,), (7, 9)]
+    shapes = [(3,), (elementwise.BLOCK,), (0,), (2 * elementwise.BLOCK + 5,), (7, 9)]
     ps, gs, ms, vs = ([rng.standard_normal(shape) ** power for shape in shapes] for power in (1, 1, 1, 2))
     expected = [[array.copy() for array in arrays] for arrays in (ps, ms, vs)]
     cpu.adam_update(ps, gs, ms, vs, 0.1, 0.5, 0.999, 1e-8, 0.01, False, 3)
@@ -205,4 +205,4 @@ def test_sums_by_segment_are_compiled_and_take_any_numbers():
         sums = cpu.segment_sum(rows, segments, 2)
         np.testing.assert_array_equal(sums, np.array([[2, 3], [4, 6]], dtype))
         assert sums.dtype == dtype
-    assert len(segment.add_rows.signatures) == 2
+    assert len(reduce.add_rows.signatures) == 2

@@ -11,19 +11,19 @@ from processes import run
 from minigan import kernels
 from minigan.errors import UnknownNameError
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import compile as compiling
-from minigan.kernels.cpu import tile
-from minigan.kernels.cpu.vectors import BITS
+from minigan.kernels.cpu import products
+from minigan.kernels.cpu.runtime import cached
+from minigan.kernels.cpu.runtime.vectors import BITS
 
 PRODUCT = """
 import numba, numpy as np
 from minigan.kernels import cpu
-from minigan.kernels.cpu import compile
-from minigan.kernels.cpu.matmul import product_block
+from minigan.kernels.cpu.runtime import cached
+from minigan.kernels.cpu.products import product_block
 a = np.arange(10_000.0).reshape(100, 100)
 assert (cpu.matmul(a, a.T) == a @ a.T).all()
 stats = product_block.dispatcher.stats
-print(compile.FOLDER, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), numba.config.CACHE_DIR)
+print(cached.FOLDER, sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), numba.config.CACHE_DIR)
 """
 
 
@@ -97,7 +97,7 @@ def test_what_others_compile_with_numba_is_compiled_as_they_say(tmp_path):
 import numba, numpy as np
 theirs = numba.config.OPT, numba.config.CACHE_DIR
 from minigan.kernels import cpu
-from minigan.kernels.cpu import compile
+from minigan.kernels.cpu.runtime import compile
 made = compile._new_code
 def watched(symbol, module):
     found.append(symbol)
@@ -110,18 +110,18 @@ print(len(found) > 0, (numba.config.OPT, numba.config.CACHE_DIR) == theirs)
 
 
 def test_python_calls_what_kernels_call_as_it_is_written():
-    assert tile.packed_size(5, 1, 4) == 5 * tile.panel_width(1, 4) == 5 * (BITS // 64)
+    assert products.packed_size(5, 1, 4) == 5 * products.panel_width(1, 4) == 5 * (BITS // 64)
 
 
 def test_changing_any_source_changes_the_folder(tmp_path):
     sources = tmp_path / "kernels"
-    shutil.copytree(compiling.SOURCES, sources)
-    before = compiling.fingerprint(sources)
-    assert before == compiling.fingerprint()
-    for file in ("geometry.py", "cpu/vectors.py"):
+    shutil.copytree(cached.SOURCES, sources)
+    before = cached.fingerprint(sources)
+    assert before == cached.fingerprint()
+    for file in ("geometry.py", "cpu/runtime/vectors.py"):
         with open(sources / file, "a") as source:
             source.write("\n")
-        after = compiling.fingerprint(sources)
+        after = cached.fingerprint(sources)
         assert after != before
         before = after
 

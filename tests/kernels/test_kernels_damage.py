@@ -135,7 +135,7 @@ def test_nothing_in_the_cache_is_unpickled_unless_it_is_what_was_written(filled,
     assert not (tmp_path / "trace").exists()
 
 
-SAFE = "from minigan.kernels.cpu import compile; print(compile.FOLDER)"
+SAFE = "from minigan.kernels.cpu.runtime import cached; print(cached.FOLDER)"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has other permissions")

@@ -15,8 +15,8 @@ from numba.core.compiler_lock import global_compiler_lock
 from test_kernels_threads import eager, tallies_of  # noqa: F401 - a fixture
 
 from minigan.kernels import cpu
-from minigan.kernels.cpu import threads
-from minigan.kernels.cpu.compile import called_from_python
+from minigan.kernels.cpu.runtime import threads
+from minigan.kernels.cpu.runtime.compile import called_from_python
 
 
 class Interrupted:

@@ -1,6 +1,5 @@
 """Memory that was freed is used again without page faults, where malloc can be told to; anyone can switch that off."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 PROGRAM = """
 import resource
 import numpy as np
-from minigan.kernels.cpu import memory
+from minigan.kernels.cpu import runtime
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -23,7 +22,7 @@ make()
 before = faults()
 for _ in range(20):
     make()
-print(memory.KEPT_NOW, (faults() - before) // 20)
+print(runtime.KEPT_NOW, (faults() - before) // 20)
 """
 
 
@@ -49,48 +48,3 @@ def test_large_arrays_come_back_without_page_faults():
 def test_the_environment_has_the_last_word(setting):
     kept, _ = run(**setting)
     assert not kept
-
-
-def test_kernels_from_the_cache_come_without_their_modules_and_can_still_be_inlined(tmp_path):
-    program = """
-import numba, numpy as np
-from minigan.kernels.cpu import reduce
-from minigan.kernels.cpu.loading import Bitcode
-x = np.array([5, 0, 0, 0], np.float32)
-reduce.repeat.compile((numba.typeof(x), numba.types.intp))
-(compiled,) = reduce.repeat.overloads.values()
-
-@numba.njit
-def repeated(x):
-    reduce.repeat(x, 1)
-    return x
-
-again = repeated(np.array([5, 0, 0, 0], np.float32))
-print(isinstance(compiled.library._shared_module, Bitcode), (again == 5).all())
-"""
-    environment = os.environ | {"MINIGAN_CACHE": str(tmp_path)}
-    found = [
-        subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        for _ in range(2)
-    ]
-    assert found == ["False True\n", "True True\n"]
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("scipy"), reason="SciPy is not there anyway")
-def test_kernels_do_not_import_scipy_and_other_compiled_code_finds_it():
-    program = """
-import sys, numba, numpy as np
-from minigan.kernels import cpu
-cpu.leaky_relu(np.ones((4, 4)), 0.1)
-print("scipy.linalg" in sys.modules)
-
-@numba.njit
-def products(a, b):
-    return np.dot(a, b).sum() + np.convolve(b, b).sum()
-
-print(products(np.ones((3, 3)), np.ones(3)))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout == "False\n18.0\n", done.stderr

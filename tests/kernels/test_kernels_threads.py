@@ -9,8 +9,8 @@ import pytest
 from geometries import geometry
 
 from minigan.kernels import cpu
-from minigan.kernels.cpu import threads
-from minigan.kernels.cpu.tasks import Own, Tasks
+from minigan.kernels.cpu.runtime import threads
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def tallies_of(tasks, rounds=200):
     """How often each task was done (rows), and by which thread (columns)."""
     tallies = np.zeros((tasks, 8), np.int64)
     threads.scratch("tally", 8 * 8 + 1, np.int64)[:64:8] = range(8)  # what each thread finds in its own array
-    threads.share(tally, tasks, 1.0, tallies, rounds, Own("tally", 8, np.int64))
+    threads.share(tally, tasks, 1.0, tallies, rounds, PerThread("tally", 8, np.int64))
     return tallies
 
 
@@ -180,14 +180,14 @@ def test_little_work_stays_on_the_calling_thread(monkeypatch):
     cpu.set_threads(3)
     tallies = np.zeros((50, 8), np.int64)
     threads.scratch("tally", 8 * 8 + 1, np.int64)[:64:8] = range(8)
-    threads.share(tally, 50, 1e-6, tallies, 100_000, Own("tally", 8, np.int64))
+    threads.share(tally, 50, 1e-6, tallies, 100_000, PerThread("tally", 8, np.int64))
     assert (tallies[:, 0] == 1).all()
 
 
 def test_an_error_before_the_work_begins_leaves_threads_fit_for_more(eager):
     cpu.set_threads(2)
     with pytest.raises(MemoryError):
-        threads.share(tally, 4, 1.0, np.zeros(32, np.int64), 1, Own("tally", 1 << 44, np.int64))
+        threads.share(tally, 4, 1.0, np.zeros(32, np.int64), 1, PerThread("tally", 1 << 44, np.int64))
     assert (tallies_of(20).sum(axis=1) == 1).all()
 
 
@@ -205,7 +205,7 @@ def test_arguments_of_every_kind_arrive(eager):
     g = geometry(2, (5, 3, 3, 2, 1, 1, 1), (5, 3, 3, 2, 1, 1, 1), 6, 7, 1)
     out = np.zeros((3, 8))
     words, singles = np.arange(4, dtype=np.int64).reshape(2, 2), np.array([1, 2.5], np.float32)
-    own = Own("own", 5, np.float64)
+    own = PerThread("own", 5, np.float64)
     threads.share(describe, 3, 1.0, words, np.empty(0, np.float32), singles, True, np.float32(0.5), g, own, out)
     np.testing.assert_array_equal(out, [[6, 0, 2.5, 1, 1, 7, number, 8] for number in range(3)])
 

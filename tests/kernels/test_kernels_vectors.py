@@ -7,7 +7,7 @@ import sys
 import llvmlite.binding as llvm
 import pytest
 
-from minigan.kernels.cpu import vectors
+from minigan.kernels.cpu.runtime import vectors
 
 REGISTERS = {"avx512": "zmm", "avx2": "ymm", "128": "xmm"}
 HERE = vectors.vectors_of_host()
@@ -22,7 +22,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from minigan import kernels
 from minigan.kernels import cpu
-from minigan.kernels.cpu import vectors
+from minigan.kernels.cpu.runtime import vectors
 from minigan.kernels.geometry import ConvGeometry
 
 random = np.random.default_rng(0)
@@ -43,7 +43,10 @@ compiled = [one for one in gc.get_objects() if isinstance(one, Dispatcher) and o
 code = "".join(text for one in compiled for text in one.inspect_asm().values())
 print(len(compiled), vectors.BITS, *(name for name in ("zmm", "ymm", "xmm", "fmaf") if name in code))
 """
-CHOICE = "from minigan.kernels.cpu import compile, vectors; print(vectors.BITS, vectors.ROWS, compile.fingerprint())"
+CHOICE = """
+from minigan.kernels.cpu.runtime import cached, vectors
+print(vectors.BITS, vectors.ROWS, cached.fingerprint())
+"""
 
 
 def run(code, **settings):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import minigan as mg
 from minigan.kernels import cpu, reference
-from minigan.kernels.cpu import reduce, threads
+from minigan.kernels.cpu import reduce
+from minigan.kernels.cpu.runtime import threads
 
 EPS = np.finfo(np.float32).eps
 OFFSETS = st.sampled_from([0.0, 1.0, -1e3, 1e5])

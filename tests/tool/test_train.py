@@ -7,7 +7,7 @@ from commands import SMALL, draw_folder
 
 import minigan as mg
 from minigan.gan import RunError
-from minigan.kernels.cpu import threads
+from minigan.kernels.cpu.runtime import threads
 from minigan.training.folder import RunFolder
 
 FEW = ("--data", "animals", "--size", "8", "--batch", "8")  # of draw_folder

@@ -13,8 +13,8 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from minigan.kernels.cpu.compile import machine_code, new_module
-from minigan.kernels.cpu.vectors import BITS, INDEX, Vectors, for_each_vector
+from minigan.kernels.cpu.runtime.compile import machine_code, new_module
+from minigan.kernels.cpu.runtime.vectors import BITS, INDEX, Vectors, for_each_vector
 
 LONGEST = 256  # elements of a run of which some input lies outside the bounds
 REALS = {"float32": types.float32, "float64": types.float64}

@@ -9,14 +9,11 @@ import functools
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import empty, plain, round_up
-from minigan.kernels.cpu.blocked import pack_weights
-from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.matmul import add_parts
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import scratch, share
-from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, multiply_gathered, pack, packed_size
-from minigan.kernels.cpu.vectors import clear_run, copy_run
+from minigan.kernels.cpu.conv.im2col import pack_weights
+from minigan.kernels.cpu.products import PEAK, WIDE_BYTES, add_parts, multiply, multiply_gathered, pack, packed_size
+from minigan.kernels.cpu.runtime.compile import kernel, outlined
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, plain, round_up, scratch, share
+from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
@@ -70,7 +67,7 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     if bias is not None:
         shifts[: g.K] = bias
     height, width = _padded(g)
-    each, padded = images_of_task(g), Own("padded", height * width * g.C, x.dtype)
+    each, padded = images_of_task(g), PerThread("padded", height * width * g.C, x.dtype)
     share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, x, pack_weights(w, g), shifts,
           x.dtype.type(slope), y, g, each, height, width, windows(g), padded)  # fmt: skip
     return y
@@ -101,7 +98,7 @@ def conv2d_weight(x, y, g):
     tasks = -(-g.N // each)
     partial = scratch("partial", tasks * w.size, w.dtype)
     share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, x, y, line, partial, g, each, height, width,
-          elements(g), Own("padded", height * width * g.C, x.dtype))  # fmt: skip
+          elements(g), PerThread("padded", height * width * g.C, x.dtype))  # fmt: skip
     add_parts(partial, w)
     return w
 
@@ -125,13 +122,13 @@ def conv2d_transpose(y, w, g, bias=None):
     height, width = _padded(g)
     taps, each = g.KH * g.KW, images_of_task(g)
     tasks, time = -(-g.N // each), 2 * y.size * taps * g.C / PEAK
-    padded = Own("padded", height * width * g.C, y.dtype)
+    padded = PerThread("padded", height * width * g.C, y.dtype)
     # the products of a thin image's pixel fill a tile together, those of a thick one tap by tap
     if g.C * y.itemsize < WIDE_BYTES:
         panels, stride = scratch("weights", packed_size(g.K, taps * g.C, w.itemsize), w.dtype), taps * g.C + LINE
         share(pack_taps, 1, 0, w, g, panels)
         share(spread_thin_images, tasks, time, y, panels, bias, x, g, each, height, width, stride, padded,
-              Own("columns", g.OH * g.OW * stride, y.dtype))  # fmt: skip
+              PerThread("columns", g.OH * g.OW * stride, y.dtype))  # fmt: skip
     else:
         panels = scratch("weights", taps * packed_size(g.K, g.C, w.itemsize), w.dtype)
         share(pack_tap, taps, w.size * 0.2e-9, w, g, panels)

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.combine import combination, combine, combine_activated
-from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.tile import WIDE_BYTES, pack, panel_width
-from minigan.kernels.cpu.toom_cook import matrices
-from minigan.kernels.cpu.vectors import BITS, add_run
+from minigan.kernels.cpu.conv.combine import combination, combine, combine_activated
+from minigan.kernels.cpu.conv.toom_cook import matrices
+from minigan.kernels.cpu.products import WIDE_BYTES, pack, panel_width
+from minigan.kernels.cpu.runtime.compile import kernel, outlined
+from minigan.kernels.cpu.runtime.vectors import BITS, add_run
 
 OUTPUTS, TAPS = 4, 3  # of a tile and of a phase, at most, along one axis
 RUN = 64  # channels that are transformed at once

@@ -7,11 +7,9 @@ columns holds one row per pixel, `stride` elements apart in a flat buffer, order
 
 from typing import NamedTuple
 
-from minigan.kernels.cpu.arrays import empty, misfit, plain, round_up
-from minigan.kernels.cpu.compile import kernel, outlined
-from minigan.kernels.cpu.tasks import Tasks
-from minigan.kernels.cpu.threads import share
-from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run, copy_run
+from minigan.kernels.cpu.runtime.compile import kernel, outlined
+from minigan.kernels.cpu.runtime.threads import Tasks, empty, misfit, plain, round_up, share
+from minigan.kernels.cpu.runtime.vectors import ROWS, add_run, clear_run, copy_run
 
 BLOCK = 1 << 15  # elements of a task of im2col
 FEW = 4  # channels, of which a masked vector is slower than each alone

@@ -16,13 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.arrays import blocks, empty, plain
-from minigan.kernels.cpu.blocked import begin
-from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import scratch, share
-from minigan.kernels.cpu.tile import PEAK, multiply, packed_size
-from minigan.kernels.cpu.transforms import (
+from minigan.kernels.cpu.conv.im2col import begin
+from minigan.kernels.cpu.conv.transforms import (
     ADD_POINTS_TO_IMAGE,
     DEPTH,
     FEATURES_TO_PLANES,
@@ -47,6 +42,9 @@ from minigan.kernels.cpu.transforms import (
     transform_images,
     transform_weights,
 )
+from minigan.kernels.cpu.products import PEAK, multiply, packed_size
+from minigan.kernels.cpu.runtime.compile import kernel
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, blocks, empty, plain, scratch, share
 
 SUITED = "kernels of up to three times the stride, without dilation and groups"
 SLAB = 16 << 20  # bytes of transforms, about
@@ -163,8 +161,8 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
         plane = slab.rows * pitch + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
         between, taps = work_space(g, tile, x.dtype)
-        U = Own("weights", slab.planes * packed_size(depth, columns, x.itemsize), x.dtype)
-        M = Own("products", slab.planes * (ROWS * columns + LINE), x.dtype)
+        U = PerThread("weights", slab.planes * packed_size(depth, columns, x.itemsize), x.dtype)
+        M = PerThread("products", slab.planes * (ROWS * columns + LINE), x.dtype)
         each = -(-slab.images // TASKS)
         share(all_images, -(-slab.images // each), time, x, g, slab.kinds, codes, slab.start, slab.images, each,
               V, plane, pitch, between)  # fmt: skip
@@ -205,8 +203,8 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
         plane = slab.rows * pitch + LINE
         Z = scratch("features", slab.planes * plane, x.dtype)
         between, taps = work_space(g, tile, x.dtype)
-        U = Own("weights", slab.planes * phases * packed_size(g.K, channels, x.itemsize), x.dtype)
-        M = Own("products", slab.planes * (ROWS * phases * channels + LINE), x.dtype)
+        U = PerThread("weights", slab.planes * phases * packed_size(g.K, channels, x.itemsize), x.dtype)
+        M = PerThread("products", slab.planes * (ROWS * phases * channels + LINE), x.dtype)
         each = -(-slab.images // TASKS)
         share(all_features, -(-slab.images // each), time, y, g, slab.kinds, codes, slab.start, slab.images, each,
               Z, plane, pitch, 0, between)  # fmt: skip
@@ -259,8 +257,11 @@ def conv2d_weight(x, y, g, *, tile):
         plane, panels = slab.rows * pitch + LINE, packed_size(slab.rows, g.K, x.itemsize) + LINE
         V = scratch("images", slab.planes * plane, x.dtype)
         Z = scratch("features", slab.planes * panels, x.dtype)
-        between, taps = Own("between", room(g, tile), x.dtype), Own("taps", g.KH * g.KW * channels * columns, x.dtype)
-        M = Own("products", slab.planes * (phases_in(g) * channels * columns + LINE), x.dtype)
+        between, taps = (
+            PerThread("between", room(g, tile), x.dtype),
+            PerThread("taps", g.KH * g.KW * channels * columns, x.dtype),
+        )
+        M = PerThread("products", slab.planes * (phases_in(g) * channels * columns + LINE), x.dtype)
         each = -(-slab.images // TASKS)
         some = slab.kinds, codes, slab.start, slab.images
         share(all_images, -(-slab.images // each), time, x, g, *some, each, V, plane, pitch, between)
@@ -297,6 +298,6 @@ def make_weights(number, images, plane, pitch, features, panels, rows, w, g, kin
 def work_space(g, tile, dtype):
     """Buffers of a task: between the axes of a transform, and for some rows of weights."""
     return (
-        Own("between", room(g, tile), dtype),
-        Own("taps", g.KH * g.KW * DEPTH * CHANNELS, dtype),
+        PerThread("between", room(g, tile), dtype),
+        PerThread("taps", g.KH * g.KW * DEPTH * CHANNELS, dtype),
     )

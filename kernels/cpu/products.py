@@ -5,13 +5,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigan.kernels.cpu.activation import leaky_relu
-from minigan.kernels.cpu.arrays import DTYPES, empty, misfit, ndarray, plain, round_up
-from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import scratch, share
-from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS, add_run, clear_run
+from minigan.kernels.cpu.elementwise import leaky_relu
+from minigan.kernels.cpu.runtime.compile import kernel, outlined
+from minigan.kernels.cpu.runtime.threads import (
+    DTYPES,
+    PerThread,
+    Tasks,
+    empty,
+    misfit,
+    ndarray,
+    plain,
+    round_up,
+    scratch,
+    share,
+)
+from minigan.kernels.cpu.runtime.vectors import BITS, ROWS, add_run, clear_run, copy_run, transpose_square
+from minigan.kernels.cpu.tile import single_gathering, single_tile, thin_gathering, thin_tile, wide_gathering, wide_tile
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
 MOST_ROWS = 512  # of a block of the result
@@ -20,6 +29,127 @@ COLUMNS, SHORT = 1024, 64  # of a task that adds rows up, and rows of a short su
 BLOCK = 1 << 14  # elements that a task reads
 WRITTEN = 0.2e-9  # seconds for an element of a result, at least
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
+PEAK = 1e11  # floating point operations a second of one thread, about
+SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half a vector, one, or two
+
+
+# ------------------------------------------------------------------------------------------ packed panels
+
+
+@kernel
+def panel_width(columns, item):
+    """Columns of the narrowest panel that holds `columns`, for items of `item` bytes; at most the wide tile's."""
+    if columns * item > SINGLE_BYTES:
+        return WIDE_BYTES // item
+    if columns * item * 2 > SINGLE_BYTES:
+        return SINGLE_BYTES // item
+    return SINGLE_BYTES // item // 2
+
+
+@kernel
+def packed_size(depth, columns, item):
+    """Elements of `columns` columns laid out as panels."""
+    wide = WIDE_BYTES // item
+    rest = columns % wide
+    return depth * (columns - rest + (panel_width(rest, item) if rest else 0))
+
+
+@outlined
+def pack(source, at, row_stride, column_stride, depth, first, last, panels):
+    """Lay columns first to last (first a multiple of the wide tile's width) of a matrix of `depth` rows out as panels.
+
+    A panel is (depth, width) in one piece, padded with zeros; panel j starts at depth * j * wide. All panels are
+    wide but the last, which is as narrow as its columns allow.
+    """
+    wide = WIDE_BYTES // panels.itemsize
+    for start in range(first, last, wide):
+        width = panel_width(last - start, panels.itemsize)
+        here = panels[depth * start : depth * (start + width)]
+        columns = min(width, last - start)
+        origin = at + start * column_stride
+        if column_stride == 1:
+            for k in range(depth):
+                copy_run(source, origin + k * row_stride, here, k * width, columns)
+                if columns < width:
+                    clear_run(here, k * width + columns, width - columns)
+        else:
+            pack_columns(source, origin, row_stride, column_stride, depth, columns, here, width)
+
+
+@kernel
+def pack_columns(source, origin, row_stride, column_stride, depth, columns, panel, width):
+    """Fill one panel from columns that do not lie side by side: by squares where each column is in one piece."""
+    side = SINGLE_BYTES // panel.itemsize
+    whole_rows = depth // side * side if row_stride == 1 else 0
+    whole_columns = columns // side * side
+    for j in range(0, whole_columns, side):
+        for k in range(0, whole_rows, side):
+            transpose_square(source, origin + k + j * column_stride, column_stride, panel, k * width + j, width)
+    for j in range(columns):
+        column = origin + j * column_stride
+        for k in range(whole_rows if j < whole_columns else 0, depth):
+            panel[k * width + j] = source[column + k * row_stride]
+    for j in range(columns, width):
+        for k in range(depth):
+            panel[k * width + j] = 0
+
+
+@outlined
+def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_depth, out, out_at, out_stride,
+             rows, columns, depth, accumulate):  # fmt: skip
+    """out[:rows, :columns] (+)= left @ right, right's rows from_depth to from_depth + depth of packed panels.
+
+    left, out: flat arrays; element (i, k) of left is at left_at + i * row_stride + k * depth_stride, element (i, j)
+    of out at out_at + i * out_stride + j. panel_depth: the depth the panels were packed with.
+    """
+    wide = WIDE_BYTES // panels.itemsize
+    for i in range(0, rows, ROWS):  # rows of left stay in the L1 cache, all panels in the L2 cache
+        here = left_at + i * row_stride
+        for start in range(0, columns, wide):
+            width, to = panel_width(columns - start, panels.itemsize), out_at + i * out_stride + start
+            panel_at = panel_depth * start + from_depth * width
+            if width == wide:
+                wide_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
+                          depth, rows - i, columns - start, accumulate)  # fmt: skip
+            elif width * 2 == wide:
+                single_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
+                            depth, rows - i, columns - start, accumulate)  # fmt: skip
+            else:
+                thin_tile(left, here, row_stride, depth_stride, panels, panel_at, out, to, out_stride,
+                          depth, rows - i, columns - start, accumulate)  # fmt: skip
+
+
+@outlined
+def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
+                      right, right_at, right_stride, out, out_at, out_stride, columns, accumulate, bias,
+                      slope):  # fmt: skip
+    """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.
+
+    right_stride: between rows of the right operand, which is read where it lies, whole panels wide; 0 for packed panels
+    bias, slope: of what does not accumulate, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
+    """
+    wide = WIDE_BYTES // right.itemsize
+    for i in range(0, rows, ROWS):
+        for start in range(0, columns, wide):
+            width = panel_width(columns - start, right.itemsize)
+            stride = right_stride if right_stride else width
+            panel_at = right_at + (start if right_stride else pieces * length * start)
+            to, down, across = out_at + i * out_stride + start, rows - i, columns - start
+            if width == wide:
+                wide_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                               bias, start, slope)  # fmt: skip
+            elif width * 2 == wide:
+                single_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                                 right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                                 bias, start, slope)  # fmt: skip
+            else:
+                thin_gathering(left, left_at, table, first_row + i, depth_stride, pieces, piece_stride, length,
+                               right, panel_at, stride, out, to, out_stride, down, across, accumulate,
+                               bias, start, slope)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------ products
 
 
 class Sizes(NamedTuple):
@@ -154,7 +284,7 @@ def by_vector(a, x):
         share(rows_by_vector, -(-y.size // rows_of_task(x.size)), a.size * 0.2e-9, a, x, y)
     else:
         y = np.empty(a.shape[1], a.dtype)
-        share(vector_by_rows, -(-y.size // COLUMNS), a.size * 0.2e-9, x, a, y, Own("sums", COLUMNS, y.dtype))
+        share(vector_by_rows, -(-y.size // COLUMNS), a.size * 0.2e-9, x, a, y, PerThread("sums", COLUMNS, y.dtype))
     return y
 
 
@@ -192,6 +322,6 @@ def plan(m, n, depth, dtype):
         columns = min(columns, max(1, n * down // (8 * wide)) * wide)
     across, rows, deep = -(-n // columns), round_up(-(-m // down), ROWS), round_up(-(-depth // parts), DEPTH)
     down, parts = -(-m // rows), -(-depth // deep)
-    panels = Own("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
+    panels = PerThread("panels", packed_size(min(DEPTH, depth), min(columns, n), dtype.itemsize), dtype)
     seconds = m * n * max(2 * depth / PEAK, WRITTEN)
     return Sizes(m, n, depth, rows, columns, deep), parts * down * across, parts, panels, seconds

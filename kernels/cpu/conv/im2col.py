@@ -9,15 +9,7 @@ import functools
 
 import numpy as np
 
-from minigan.kernels.cpu.activation import activate, leaky_relu
-from minigan.kernels.cpu.arrays import blocks, empty, plain, round_up
-from minigan.kernels.cpu.compile import kernel
-from minigan.kernels.cpu.matmul import add_parts
-from minigan.kernels.cpu.tasks import Own, Tasks
-from minigan.kernels.cpu.threads import scratch, share
-from minigan.kernels.cpu.tile import PEAK, WIDE_BYTES, multiply, pack, packed_size
-from minigan.kernels.cpu.vectors import ROWS, clear_run, copy_run
-from minigan.kernels.cpu.window import (
+from minigan.kernels.cpu.conv.columns import (
     Region,
     gather_columns,
     gather_pixels,
@@ -28,6 +20,11 @@ from minigan.kernels.cpu.window import (
     scatter_columns,
     whole,
 )
+from minigan.kernels.cpu.elementwise import activate, leaky_relu
+from minigan.kernels.cpu.products import PEAK, WIDE_BYTES, add_parts, multiply, pack, packed_size
+from minigan.kernels.cpu.runtime.compile import kernel
+from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, blocks, empty, plain, round_up, scratch, share
+from minigan.kernels.cpu.runtime.vectors import ROWS, clear_run, copy_run
 
 BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
@@ -90,7 +87,7 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     tasks, table = shares(g, TASKS, 1 if w.size < 2 * BLOCK else 4)
     share(convolve_share, len(tasks), 2 * y.size * depth / PEAK, x, pack_weights(w, g), bias, x.dtype.type(slope), y, g,
           tasks, table, kernel_rows, block, stride,
-          Own("columns", block * stride, x.dtype), Own("results", block * filters, x.dtype))  # fmt: skip
+          PerThread("columns", block * stride, x.dtype), PerThread("results", block * filters, x.dtype))  # fmt: skip
     return y
 
 
@@ -204,9 +201,9 @@ def conv2d_weight(x, y, g):
     w = np.empty(g.weight, x.dtype)
     partial = scratch("partial", len(spans) * w.size, w.dtype) if len(spans) > 1 else w
     share(contract_share, len(spans) * g.G * len(parts), 2 * pixels * w.size / PEAK, x, y, partial, g,
-          np.array(parts, np.int64), spans, table, rows_at_once, block, stride, Own("columns", block * stride, x.dtype),
-          Own("results", block * filters, x.dtype),
-          Own("panels", packed_size(block, filters, x.itemsize), x.dtype))  # fmt: skip
+          np.array(parts, np.int64), spans, table, rows_at_once, block, stride,
+          PerThread("columns", block * stride, x.dtype), PerThread("results", block * filters, x.dtype),
+          PerThread("panels", packed_size(block, filters, x.itemsize), x.dtype))  # fmt: skip
     if len(spans) > 1:
         add_parts(partial, w)
     return w
@@ -266,8 +263,8 @@ def conv2d_transpose(y, w, g, bias=None):
     panels = scratch("weights", parts * room, y.dtype)
     share(pack_transposed, parts * (1 if thin else taps), w.size * 0.2e-9, w, g, thin, panels, room)
     share(spread_share, parts * len(tasks), 2 * y.size * channels * taps / PEAK, y, panels, room, bias, x, g,
-          tasks, table, thin, block, stride, Own("columns", block * stride, y.dtype),
-          Own("results", block * (filters + LINE), y.dtype))  # fmt: skip
+          tasks, table, thin, block, stride, PerThread("columns", block * stride, y.dtype),
+          PerThread("results", block * (filters + LINE), y.dtype))  # fmt: skip
     return x
 
 
