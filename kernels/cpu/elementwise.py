@@ -18,14 +18,14 @@ BLOCK = 1 << 14  # elements of a task
 # ------------------------------------------------------------------------------------------ activations
 
 
-def leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
+def leaky_relu(x, slope):
     (x,) = plain(x)
     y = empty(x.shape, x.dtype)
     share(activate_block, -(-x.size // BLOCK), x.size * 0.6e-9, x, y, x.dtype.type(slope))
     return y
 
 
-def leaky_relu_vjp(g: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
+def leaky_relu_vjp(g, x, slope):
     g, x = plain(g, x)
     if g.shape != x.shape:
         misfit("leaky_relu_vjp", g, x)
@@ -34,7 +34,7 @@ def leaky_relu_vjp(g: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
     return gx
 
 
-def tanh_vjp(g: np.ndarray, y: np.ndarray) -> np.ndarray:
+def tanh_vjp(g, y):
     g, y = plain(g, y)
     if g.shape != y.shape:
         misfit("tanh_vjp", g, y)
@@ -86,14 +86,14 @@ def tanh_vjp_block(number, g, y, gx):
 # NumPy computes these: there is one logit for each image, and little to do.
 
 
-def binary_cross_entropy_sum(logits: np.ndarray, targets: np.ndarray) -> np.floating:
+def binary_cross_entropy_sum(logits, targets):
     """The sum of binary cross-entropies with logits."""
     losses = np.log1p(np.exp(-np.abs(logits)))
     losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first where logits are positive
     return losses.dtype.type(losses.sum(dtype=np.float64))
 
 
-def binary_cross_entropy_excess(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def binary_cross_entropy_excess(logits, targets):
     """Its gradient: by how much the probability sigmoid(logits) exceeds the targets."""
     e = np.exp(-np.abs(logits))
     return np.where(logits > 0, 1 - targets - targets * e, e * (1 - targets) - targets) / (1 + e)

@@ -281,7 +281,7 @@ def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sum
 # ------------------------------------------------------------------------------------------ segments
 
 
-def segment_sum(rows: np.ndarray, segments: np.ndarray, count: int) -> np.ndarray:
+def segment_sum(rows, segments, count):
     """Sums of the rows of each segment, in float64. Threads would not help: memory is what limits it."""
     if rows.dtype not in DTYPES:
         return reference.segment_sum(rows, segments, count)

@@ -27,26 +27,17 @@ CHANNELS = 32  # from here on transforms cost little compared with the products 
 WORK = 1 << 26  # multiplications from which it pays to transform
 
 
-def conv2d(
-    x: np.ndarray,
-    w: np.ndarray,
-    g: ConvGeometry,
-    bias: np.ndarray | None = None,
-    slope: float = 1.0,
-    algorithm: str | None = None,
-) -> np.ndarray:
+def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
     check("conv2d", x, g.image, w, g.weight, bias, g.K)
     return chosen(g, x.dtype, algorithm).conv2d(x, w, g, bias, slope)
 
 
-def conv2d_transpose(
-    y: np.ndarray, w: np.ndarray, g: ConvGeometry, bias: np.ndarray | None = None, algorithm: str | None = None
-) -> np.ndarray:
+def conv2d_transpose(y, w, g, bias=None, algorithm=None):
     check("conv2d_transpose", y, g.features, w, g.weight, bias, g.C)
     return chosen(g, y.dtype, algorithm).conv2d_transpose(y, w, g, bias)
 
 
-def conv2d_weight(x: np.ndarray, y: np.ndarray, g: ConvGeometry, algorithm: str | None = None) -> np.ndarray:
+def conv2d_weight(x, y, g, algorithm=None):
     check("conv2d_weight", x, g.image, y, g.features)
     return chosen(g, x.dtype, algorithm).conv2d_weight(x, y, g)
 
