@@ -6,11 +6,13 @@ proves the gradients of order k, of every argument and of the upstream gradient 
 The differences are of exact derivatives, so an order is as sharp as the one before.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from minigan.autograd import grad
+from minigan.autograd.graph import keeping
 from minigan.autograd.tensor import Tensor
 
 # A central difference over a step h is off by h^2 / 6 of the third derivative, and by rounding, eps / h of the value.
@@ -19,6 +21,7 @@ from minigan.autograd.tensor import Tensor
 STEP = np.finfo(np.float64).eps ** (1 / 3)
 RELATIVE = 1e-7
 ROUNDING = 256 * np.finfo(np.float64).eps / STEP
+ELEMENTS = 1000  # up to as many are compared one by one, to say which is wrong
 
 
 def check_grads(
@@ -121,8 +124,48 @@ class _Point:
                 raise AssertionError(
                     f"order {k} gradient with respect to {name}, of shape {self.arrays[i].shape}: "
                     f"exact {exact:.12g}, numeric {numeric:.12g}, apart by {abs(exact - numeric):.3g} "
-                    f"where {allowed:.3g} is allowed (seed {self.seed})"
+                    f"where {allowed:.3g} is allowed (seed {self.seed}){self.worst_element(i, k, gradients[i])}"
+                    f"{self.wrong_operation(k, tolerance)}"
                 )
+
+    def worst_element(self, i, k, gradient):
+        """The end of a sentence: which element of array i has the worst gradient, and the ratio there."""
+        if not 0 < gradient.size <= ELEMENTS:
+            return ""
+        numeric = np.empty(gradient.shape)
+        for index in np.ndindex(gradient.shape):
+            step = np.zeros(gradient.shape)
+            step[index] = STEP
+            numeric[index] = (self.moved(i, step, k - 1) - self.moved(i, -step, k - 1)) / (2 * STEP)
+        apart = np.abs(gradient - numeric)
+        worst = np.unravel_index(np.where(np.isnan(apart), np.inf, apart).argmax(), gradient.shape)
+        ratio = f", a ratio of {gradient[worst] / numeric[worst]:.6g}" if numeric[worst] else ""
+        element = f"element {tuple(map(int, worst))}" if worst else "its only element"
+        return f"; worst at {element}: {gradient[worst]:.6g} instead of {numeric[worst]:.6g}{ratio}"
+
+    def wrong_operation(self, k, tolerance):
+        """The end of a sentence: the first operation that f called whose own rules are wrong at what it was given."""
+        with keeping():
+            ys = self.call([Tensor(a, True) for a in self.arrays[: self.count]])
+        nodes, waiting = {}, [y.node for y in ys if y.node is not None]
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in nodes:
+                nodes[id(node)] = node
+                waiting += [arg.node for arg in node.args if isinstance(arg, Tensor) and arg.node is not None]
+        if len(nodes) == 1:
+            return f"; the rule is one of {next(iter(nodes.values())).op.__name__}"
+        for node in sorted(nodes.values(), key=lambda node: node.tick):
+            try:
+                alone = _Point(functools.partial(node.op, **node.static), node.arrays, self.seed)
+            except AssertionError:  # nothing of it can be checked
+                continue
+            alone.wrong_operation = alone.worst_element = lambda *_: ""
+            try:
+                alone.check_order(k, tolerance)
+            except AssertionError:
+                return f"; the rules of {node.op.__name__} are wrong there"
+        return ""
 
     def moved(self, i, step, k):
         """S(k) with array i moved by a step."""

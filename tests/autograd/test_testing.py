@@ -41,6 +41,26 @@ def test_a_single_wrong_element_is_found(x):
     fails(operation(lambda x: x.copy(), rule), [x], "order 1 gradient")
 
 
+@pytest.mark.parametrize("element", [(0, 0), (1, 2)])
+@pytest.mark.parametrize(
+    "around", [lambda f: f, lambda f: lambda x: mg.tanh(f(mg.sin(x))), lambda f: lambda x: f(x * 1) + f(x)]
+)
+def test_the_operation_and_its_worst_element_are_named(x, element, around):
+    def rule(g, y, x):
+        factor = np.ones(x.shape)
+        factor[element] = 0.5
+        return g * 2 * factor
+
+    def doubled(x):
+        return x * 2
+
+    wrong = operation(doubled, rule)
+    row, column = element
+    fails(
+        around(wrong), [x], rf"worst at element \({row}, {column}\): .* a ratio of .*; the rules? .* doubled", order=1
+    )
+
+
 def test_the_argument_is_named(x):
     wrong = operation(lambda a, b: a * b, lambda g, y, a, b: g * b, lambda g, y, a, b: g * b)
     fails(wrong, [x, x + 1], "order 1 gradient with respect to argument 1,")
