@@ -1,6 +1,9 @@
-"""What NumPy's own functions may do with Tensors: see their values, but neither lose a gradient nor write unseen."""
+"""NumPy's own functions on Tensors: minigan's operations where there are any; no gradient is lost, no write unseen."""
 
+import functools
 import importlib
+import inspect
+from collections.abc import Callable
 
 import numpy as np
 
@@ -27,8 +30,42 @@ WITHOUT_GRADIENT = OF_SHAPES | {  # of NumPy's functions, those whose results ha
 WRITING = {np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask}  # to their first argument
 
 
-def of_values(function, args, settings):
-    """A function of NumPy, of the values of the Tensors among its arguments: an array, as all constants give."""
+@functools.cache
+def operations() -> dict[Callable, Callable]:
+    """Functions of NumPy -> minigan's operations, with those of NumPy's arguments that they have."""
+    ops = importlib.import_module("minigan.ops")
+    return {
+        np.broadcast_to: lambda array, shape: ops.broadcast_to(array, shape=shape),
+        np.clip: lambda a, a_min=None, a_max=None: ops.clip(a, low=a_min, high=a_max),
+        np.concatenate: lambda arrays, axis=0: ops.concatenate(_arrays(arrays), axis=axis),
+        np.einsum: lambda subscripts, *operands: ops.einsum(subscripts, *operands),
+        np.expand_dims: lambda a, axis: ops.expand_dims(a, axis),
+        np.flip: lambda m, axis=None: ops.flip(m, axis=axis),
+        np.max: lambda a, axis=None, keepdims=False: ops.max(a, axis=axis, keepdims=keepdims),
+        np.mean: lambda a, axis=None, keepdims=False: ops.mean(a, axis=axis, keepdims=keepdims),
+        np.min: lambda a, axis=None, keepdims=False: ops.min(a, axis=axis, keepdims=keepdims),
+        np.ravel: lambda a: ops.reshape(a, shape=(-1,)),
+        np.reshape: lambda a, shape: ops.reshape(a, shape=shape),
+        np.squeeze: lambda a, axis=None: ops.squeeze(a, axis),
+        np.stack: lambda arrays, axis=0: ops.stack(_arrays(arrays), axis=axis),
+        np.sum: lambda a, axis=None, keepdims=False: ops.sum(a, axis=axis, keepdims=keepdims),
+        np.swapaxes: lambda a, axis1, axis2: ops.swapaxes(a, axis1, axis2),
+        np.transpose: lambda a, axes=None: ops.transpose(a, axes=axes),
+        np.var: lambda a, axis=None, ddof=0, keepdims=False: ops.var(a, axis=axis, ddof=ddof, keepdims=keepdims),
+        np.where: lambda condition, x, y: ops.where(*_arrays((condition, x, y))),
+    }
+
+
+def called(function, args, settings):
+    """What a function of NumPy is on Tensors: minigan's operation, or else an array made of their values."""
+    ours = operations().get({np.amax: np.max, np.amin: np.min}.get(function, function))
+    if ours is not None and "out" not in settings:
+        try:
+            inspect.signature(ours).bind(*args, **settings)
+        except TypeError:  # an argument that only NumPy's has
+            pass
+        else:
+            return ours(*args, **settings)
     written = args[:1] if function in WRITING else (settings.get("out"),)
     if any(hasattr(tensor, "requires_grad") for tensor in written):
         raise NumpyFunctionError(
@@ -39,6 +76,11 @@ def of_values(function, args, settings):
         refuse_gradients(function.__name__, (*args, *settings.values()))
     read = (lambda tensor: tensor.data) if function in OF_SHAPES else (lambda tensor: tensor.numpy())
     return function(*_with_values(args, read), **{name: _with_values(value, read) for name, value in settings.items()})
+
+
+def _arrays(values):
+    """Values with arrays for the lists among them."""
+    return [np.asarray(value) if isinstance(value, list | tuple) else value for value in values]
 
 
 def refuse_gradients(name, args) -> None:

@@ -91,7 +91,7 @@ class Tensor:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_function__(self, function, types, args, settings):
-        return numpy_functions.of_values(function, args, settings)
+        return numpy_functions.called(function, args, settings)
 
     def __getstate__(self):
         """What is pickled: the value without its graph, a leaf that requires gradients only if it was one."""
