@@ -52,6 +52,7 @@ def pytest_cmdline_main(config):
         here = getattr(os, "sched_getaffinity", None)
         config.option.numprocesses = len(here(0)) if here else os.cpu_count()
         config.option.dist = "worksteal"
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads of one process wait for cores that the others have
 
 
 def files_named(config) -> list[str]:

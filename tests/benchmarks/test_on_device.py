@@ -21,7 +21,12 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the dev
 @needs_compiler
 @pytest.mark.parametrize(
     ("suite", "case"),
-    [("kernels", "im2col"), ("conv", "tiny 1*"), ("step", "mlp-gan"), ("scaling", "layer, batch 2")],
+    [
+        ("kernels", "im2col"),
+        ("conv", "tiny 1*"),
+        pytest.param("step", "mlp-gan", marks=pytest.mark.slow),
+        ("scaling", "layer, batch 2"),
+    ],
 )
 def test_everything_of_a_rehearsal_says_that_it_is_one(suite, case, tmp_path, capsys):
     file = tmp_path / "rehearsal.json"

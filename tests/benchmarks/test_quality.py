@@ -40,6 +40,7 @@ def measure(written, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_models_of_each_kind_are_trained_judged_and_drawn(measure, tmp_path, capfd):
     names = ("vae", "cgan", "mlp-gan")
     status, kept = measure("--only", *names, "--engine", "minigan", "--seeds", 1)
@@ -88,6 +89,7 @@ def test_what_is_there_is_neither_trained_nor_judged_again(measure, tmp_path, mo
     assert "run folder" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_scores_by_another_judge_are_not_mixed_in(measure, written, tmp_path, capsys):
     arguments = "--only", "vae", "--engine", "minigan", "--seeds", 1
     measure(*arguments)
@@ -106,6 +108,7 @@ def test_scores_by_another_judge_are_not_mixed_in(measure, written, tmp_path, ca
     assert "there is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_judge_is_trained_where_there_is_none(written, tmp_path, monkeypatch):
     taught = []
 

@@ -354,6 +354,7 @@ IN_32_BITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "wide", "narrow", "error", "check", "case"),
     IN_32_BITS,

@@ -44,7 +44,7 @@ def test_products_within_the_block_are_rounded(numbers, run):
 def gradients(device):
     """Of both players in a first step, each as one vector."""
     images = np.random.default_rng(0).uniform(-1, 1, (4, 28, 28, 1)).astype(np.float32)
-    gan = dcgan((28, 28, 1), random.derived(0, "init"), maps=64).to(device)
+    gan = dcgan((28, 28, 1), random.derived(0, "init"), maps=32).to(device)
     fake = gan.generator(gan.noise(4, random.Philox(0, "noise")))
     objective, d = Trainer(gan, None, steps=1).objective, gan.discriminator
     losses = (

@@ -393,6 +393,7 @@ NOT_ORDERED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sanitizer", "cases"), [("address", OUTSIDE), ("thread", NOT_ORDERED)])
 def test_a_sanitizer_sees_what_is_outside_a_buffer_or_what_nothing_orders(source, sanitizer, cases):
     done = run_under(sanitizer, PROGRAM, source, sanitizer, json.dumps([case[:-1] for case in cases]))

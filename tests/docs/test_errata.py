@@ -63,6 +63,7 @@ def gan():
 # ----------------------------------------------------------------------------------------- what the experiments do
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", page.EXPERIMENTS)
 def test_an_experiment_leaves_its_picture_and_words_on_its_figures(images, tmp_path, name):
     one = page.EXPERIMENTS[name]

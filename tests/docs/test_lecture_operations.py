@@ -74,6 +74,7 @@ def test_operations_of_convolutions(g, direction):
     assert counter.operations == definition if g is WHOLE else counter.operations > definition
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRACED)
 def test_bytes(name):
     with launching(Tracer()) as tracer:

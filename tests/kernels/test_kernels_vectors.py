@@ -62,6 +62,7 @@ def chosen(**settings):
     return int(bits), int(rows), fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NARROWER)
 def test_kernels_are_right_with_narrower_vectors_and_use_no_wider_ones(kind, tmp_path):
     done = run(WORK, MINIGAN_VECTORS=kind, MINIGAN_CACHE=str(tmp_path))  # compiled anew: only that shows its code

@@ -8,11 +8,12 @@ import minigan as mg
 from minigan.errors import DataError
 from minigan.evaluation import tell_apart
 
-REAL = mg.data.glyphs(800).images
+SIZE = 16  # pixels, which a discriminator learns in a quarter of the time of 28
+REAL = mg.data.glyphs(800, size=SIZE).images
 
 
 def test_real_images_cannot_be_told_from_real_ones():
-    found = tell_apart(mg.data.glyphs(800, seed=3).images, REAL, steps=60)
+    found = tell_apart(mg.data.glyphs(800, size=SIZE, seed=3).images, REAL, steps=60)
     assert found.held_out == 400
     of_scipy = stats.binomtest(round(800 * found.accuracy), 800).proportion_ci(method="wilson")
     assert found.interval == pytest.approx((of_scipy.low, of_scipy.high))
@@ -20,7 +21,7 @@ def test_real_images_cannot_be_told_from_real_ones():
 
 
 def test_worse_images_are_told_with_more_ease():
-    noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (300, SIZE, SIZE, 1), np.uint8)
     found = tell_apart(noise, REAL, steps=60)
     assert (found.accuracy, found.on_real, found.on_made) == (1, 1, 1)
     assert found.held_out == 150
@@ -44,21 +45,21 @@ def test_the_same_seed_tells_the_same():
 
 def test_either_kinds_share_is_its_own():
     """Half of the generated images are real ones, and nearly half of all; the discriminator says "real" of those."""
-    noise = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 1), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (300, SIZE, SIZE, 1), np.uint8)
     found = tell_apart(np.concatenate([REAL[:300], noise]), REAL[200:], steps=120)
     assert found.on_made < 0.8 < found.on_real
 
 
 def test_halves_are_drawn_at_random():
     """Generated images in an order, noise first: half of either half is noise."""
-    noise = np.random.default_rng(0).integers(0, 256, (100, 28, 28, 1), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (100, SIZE, SIZE, 1), np.uint8)
     found = tell_apart(np.concatenate([noise, np.zeros_like(noise)]), REAL[:200], steps=60)
     assert found.accuracy > 0.95  # of what comes last only, nothing would have been learned
 
 
 @pytest.mark.parametrize(
     ("made", "message"),
-    [(REAL[:19], "must be 20 of either"), (REAL[:, :20], "of one shape"), (REAL / 255, "uint8")],
+    [(REAL[:19], "must be 20 of either"), (REAL[:, :12], "of one shape"), (REAL / 255, "uint8")],
 )
 def test_what_cannot_be_told_apart_is_refused(made, message):
     with pytest.raises(DataError, match=message):

@@ -1,23 +1,42 @@
 """`minigan evaluate`, as called."""
 
+import contextlib
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
-from commands import SMALL, draw_folder
+from commands import SMALL, Tool, draw_folder
+
+from minigan.tool.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with pictures, a GAN and a classifier of them, and a copy of what was in it at first."""
+    folder, kept = (tmp_path_factory.mktemp("evaluate") / name for name in ("folder", "kept"))
+    draw_folder(folder / "pictures", count=60)
+    with contextlib.chdir(folder):
+        for model in ("mlp-gan", "cnn"):
+            assert main(["train", model, "--data", "pictures", *SMALL, "--steps", "2"]) == 0
+    shutil.copytree(folder, kept)
+    return folder, kept
 
 
 @pytest.fixture
-def runs(tool, tmp_path):
-    """The tool in a folder with pictures, a GAN and a classifier of them."""
-    draw_folder(tmp_path / "pictures", count=60)
-    for model in ("mlp-gan", "cnn"):
-        assert tool("train", model, "--data", "pictures", *SMALL, "--steps", 2).code == 0
-    return tool
+def runs(trained, capsys, monkeypatch):
+    """The tool in that folder, as it was at first."""
+    folder, kept = trained
+    shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+    monkeypatch.chdir(folder)
+    capsys.readouterr()
+    return Tool(capsys)
 
 
-def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
+def test_a_run_is_judged_by_the_classifier_beside_it(runs):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--json", "found.json")
     assert outcome.code == 0, outcome.err
     *notes, lines = *outcome.out.splitlines()[:2], outcome.out.splitlines()[2:]
@@ -27,7 +46,7 @@ def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     ]
     assert lines[0].startswith("30 images of runs/mlp-gan-pictures, by 128 features of a cnn (")
     assert "108 training images of pictures" in lines[1]
-    found = json.loads((tmp_path / "found.json").read_text())
+    found = json.loads(Path("found.json").read_text())
     assert (found["run"], found["seed"], found["classifier"]) == ("runs/mlp-gan-pictures", 0, "runs/cnn-pictures")
     for name, column in (("made", 1), ("floor", 2)):
         row = next(line.split("  ") for line in lines if line.startswith("Frechet"))
@@ -35,29 +54,29 @@ def test_a_run_is_judged_by_the_classifier_beside_it(runs, tmp_path):
     assert found["count"] == 12  # as many as there are test images
 
 
-def test_a_fresh_discriminator_is_asked_too(runs, tmp_path):
+def test_a_fresh_discriminator_is_asked_too(runs):
     outcome = runs(
         *("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"),
         *("--adversarial", "--json", "found.json"),
     )
     assert outcome.code == 1
     assert "30 generated and 12 real images; there must be 20" in outcome.err
-    draw_folder(tmp_path / "more", count=150)
+    draw_folder("more", count=150)
     outcome = runs(
         *("evaluate", "runs/mlp-gan-pictures", "--count", 40, "--data", "more"),
         *("--adversarial", "--json", "found.json"),
     )
     assert outcome.code == 0, outcome.err
-    found = json.loads((tmp_path / "found.json").read_text())["adversarial"]
+    found = json.loads(Path("found.json").read_text())["adversarial"]
     assert found["held_out"] == 15
     low, high = found["interval"]
     assert f"about {found['accuracy']:.1%} of images held out (95% interval {low:.1%} to {high:.1%})" in outcome.out
 
 
-def test_the_nearest_are_drawn(runs, tmp_path):
+def test_the_nearest_are_drawn(runs):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures", "--picture", "nearest.png")
     assert outcome.code == 0, outcome.err
-    picture = np.asarray(PIL.Image.open(tmp_path / "nearest.png"))
+    picture = np.asarray(PIL.Image.open("nearest.png"))
     assert picture.shape[0] * 6 == pytest.approx(picture.shape[1], rel=0.2)  # two rows of twelve
 
 
@@ -80,18 +99,18 @@ def test_what_cannot_be_judged_is_said(runs, arguments, message):
     assert "Traceback" not in outcome.err
 
 
-def test_other_data_are_said_to_be_others(runs, tmp_path):
-    draw_folder(tmp_path / "others", count=60, seed=1)
+def test_other_data_are_said_to_be_others(runs):
+    draw_folder("others", count=60, seed=1)
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "others")
     assert outcome.code == 0, outcome.err
-    pictures, others = (f"{tmp_path / name} (folder)" for name in ("pictures", "others"))
+    pictures, others = (f"{Path.cwd() / name} (folder)" for name in ("pictures", "others"))
     assert f"note: the run learned from {pictures}, the classifier from {pictures}; here both meet {others}\n" in (
         outcome.out
     )
 
 
-def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs, tmp_path):
-    config = tmp_path / "runs" / "cnn-pictures" / "config.json"
+def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs):
+    config = Path("runs") / "cnn-pictures" / "config.json"
     arguments = "evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"
     kept = json.loads(config.read_text())["results"]["digest"]
     assert f"cnn ({kept}) with" in runs(*arguments).out
@@ -101,10 +120,10 @@ def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs, tmp_p
     assert f"the weights are {kept}, but config.json is of 01234567; train" in outcome.err
 
 
-def test_what_the_judge_is_and_how_images_came_to_it_is_said(runs, tmp_path):
+def test_what_the_judge_is_and_how_images_came_to_it_is_said(runs):
     arguments = "evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"
     assert "note: the classifier" not in runs(*arguments).out
-    config = tmp_path / "runs" / "cnn-pictures" / "config.json"
+    config = Path("runs") / "cnn-pictures" / "config.json"
     kept = config.read_text()
     config.write_text(kept.replace('"outcome": "finished"', '"outcome": "interrupted"'))
     assert "note: the training of the classifier in runs/cnn-pictures has not come to its end" in runs(*arguments).out
