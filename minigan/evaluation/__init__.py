@@ -13,12 +13,12 @@
     [reference.evaluate(images).made.frechet for images in sets]
 
     weights = mg.evaluation.inception_weights.load("pt_inception-2015-12-05-6726825d.pth")  # published, a user's file
-    mg.evaluation.inception.evaluate(images, weights, mnist, test).made.frechet  # FID
+    mg.evaluation.fid.evaluate(images, weights, mnist, test).made.frechet  # FID
 
 Scores are on the classifier's features, and comparable with scores on the same features only.
 """
 
-from minigan.evaluation import inception, inception_weights
+from minigan.evaluation import fid, inception_weights
 from minigan.evaluation.adversarial import ToldApart, tell_apart
 from minigan.evaluation.answers import Answered, Person, Share, answered
 from minigan.evaluation.intervals import Interval, wilson
@@ -39,7 +39,7 @@ __all__ = [
     "ToldApart",
     "answered",
     "evaluate",
-    "inception",
+    "fid",
     "inception_weights",
     "page",
     "swapped",

@@ -1,8 +1,9 @@
-"""Intervals of shares: one for answers that are independent, one for people who answered about the same images."""
+"""Confidence intervals of shares, for independent answers and for people who judged the same images; aligned text."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from statistics import NormalDist
 from typing import NamedTuple
@@ -87,3 +88,12 @@ def pigeonhole(
 def _shares(rng, count, draws):
     """How much of each draw every one of `count` makes up: (draws, count), rows that sum to 1."""
     return rng.multinomial(count, np.full(count, 1 / count), draws) / count
+
+
+def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """A line for each row; sides: of each column, "<" words to the left or ">" figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -11,7 +11,7 @@ from minigan.data import Dataset
 from minigan.data.arrays import images_from
 from minigan.data.pixels import resized
 from minigan.errors import DataError
-from minigan.evaluation.lines import aligned
+from minigan.evaluation.intervals import aligned
 from minigan.metrics import Estimate
 from minigan.models import Classifier
 from minigan.training.inputs import check_model

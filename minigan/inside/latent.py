@@ -1,15 +1,24 @@
-"""Ways through the noise that a GAN or a VAE makes images of, and the images along them."""
+"""The latent space of a GAN or a VAE: paths through its noise, and directions in it that have a meaning.
+
+There are two kinds of direction. `directions` finds the steps in noise that change the image most. `class_means` finds
+the mean noise of each class, as a classifier sees the images, and so the steps from one class to another.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 
-from minigan import random
+from minigan import autograd, devices, ops, random
 from minigan.autograd.tensor import Tensor
 from minigan.data.dataset import clipped
-from minigan.errors import ShapeError, UnknownNameError
-from minigan.inside.running import labels_of
-from minigan.models import GAN, VAE
+from minigan.errors import DataError, ShapeError, UnknownNameError
+from minigan.evaluation.judging import fitted
+from minigan.inside.inputs import labels_of, tensor_for
+from minigan.models import GAN, VAE, Classifier
+from minigan.nn import Module, as_in_use
 from minigan.training.errors import TrainingError
 from minigan.training.inputs import check_model, check_seed, check_whole, real
 
@@ -165,3 +174,153 @@ def check_noise(call: str, model: GAN | VAE, noise: np.ndarray) -> None:
 def _check_numbers(call, *noises):
     if not all(noise.dtype.kind in "fiu" and np.isfinite(noise).all() for noise in noises):
         raise ShapeError(f"{call}: some of the noise is not a number")
+
+
+# ----------------------------------------------------------------------------------------------------------- classes
+#
+# The mean noise of images of one class, less that of another, is a step from the second class to the first.
+#
+# source: Radford, Metz & Chintala, arXiv:1511.06434, section 6.3.2: the mean noise of women who smile, less that of
+# women who do not, added to that of men. They chose three images of each kind by hand; here a classifier chooses many.
+
+
+class ClassMeans(NamedTuple):
+    """means: the mean noise of images of each class, (classes, latent_size), float32; NaN where there are none
+    examples: the noise of the first image of each class, like means
+    counts: how many there are, (classes,)
+    """
+
+    means: np.ndarray
+    examples: np.ndarray
+    counts: np.ndarray
+
+    def step(self, start: int, end: int) -> np.ndarray:
+        """The direction from one class to another, of length 1, (latent_size,).
+
+        raises DataError where there is no image of one
+        """
+        for label in (start, end):
+            if not 0 <= label < len(self.counts) or not self.counts[label]:
+                raise DataError(f"step: no image is of class {label}; there are {self.counts.tolist()} of each")
+        step = self.means[end] - self.means[start]
+        return step / np.linalg.norm(step)
+
+
+def class_means(model: GAN | VAE, judge: Classifier, count: int = 2000, seed: int = 0) -> ClassMeans:
+    """The mean noise of each class of images, as a classifier tells them.
+
+    model: not a conditional one, whose noise says nothing about the class
+    judge: images of another size than its own are resized
+    count: how many images are made
+    raises ShapeError for a conditional model, DataError for images that cannot be made as large as the classifier's
+    """
+    check_model("class_means", model, GAN, VAE)
+    check_model("class_means", judge, Classifier)
+    check_whole(count=count)
+    check_seed(seed)
+    if model_classes(model):
+        raise ShapeError(
+            f"class_means: {model.name} is told the class beside the noise, which therefore says nothing of it"
+        )
+    noise = model.noise(count, random.Philox(seed, "classes")).numpy()
+    told = judge.predict(fitted(generated(model, noise, None), judge.image_shape))
+    counts = np.bincount(told, minlength=judge.classes)
+    means, examples = np.full((2, judge.classes, noise.shape[1]), np.nan, np.float32)
+    for label in np.flatnonzero(counts):
+        of_class = noise[told == label]
+        means[label], examples[label] = of_class.mean(0, dtype=np.float64), of_class[0]
+    return ClassMeans(means, examples, counts)
+
+
+# -------------------------------------------------------------------------------------------------------- directions
+#
+# The steps in noise that change a generator's image most are the leading right singular vectors of its Jacobian. A
+# small step v changes the image by J v, where J is the generator's Jacobian at a noise z. On average over noise, the
+# square of |J v| is v' E[J' J] v, so the unit vectors that change most are the leading eigenvectors of E[J' J]; at a
+# single z they are the right singular vectors of J there. Noise has some hundred numbers and the matrix is no larger,
+# so it is computed exactly, one column of J for each number, without a power iteration that would have to converge.
+#
+# GANSpace (arXiv:2004.02546) takes a PCA of the first dense layer's outputs, which gives the singular vectors of that
+# layer's weight alone. In a small generator without a mapping network, these say little about the image, because the
+# other layers decide what reaches it. For a linear generator the two methods agree.
+#
+# source: Ramesh, Choi & LeCun, A spectral regularizer for unsupervised disentanglement, arXiv:1812.01161
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The unit steps in noise that change the image most, at right angles to one another.
+
+    vectors: (count, latent_size), float32, the first one changes most; of each the largest number is above 0
+    gains: by how much: the root mean square over noise of |J v|, all pixels together, in [-1, 1], (count,)
+    share: which part of all change they make up: the sum of gains^2 over that of all directions
+    """
+
+    vectors: np.ndarray
+    gains: np.ndarray
+    share: float
+
+
+def directions(
+    model: GAN | VAE,
+    count: int = 5,
+    points: int | np.ndarray = 8,
+    seed: int = 0,
+    labels: int | np.ndarray | None = None,
+) -> Directions:
+    """The directions in noise that change a model's images most, on average over noise.
+
+    model: a GAN (its averaged generator where there is one) or a VAE (its decoder), with running statistics
+    count: how many
+    points: how many draws of noise to average over, or the noise itself, (N, latent_size): a single one gives the
+        directions there. Each costs as much as making 3 latent_size images
+    seed: of the draws
+    labels: for a conditional GAN, the class of each point, or one for all; by default all classes in turn
+    raises ShapeError for more directions than noise has numbers, or noise or labels that do not fit the model
+    """
+    check_model("directions", model, GAN, VAE)
+    check_whole(count=count)
+    check_seed(seed)
+    if count > model.latent_size:
+        raise ShapeError(f"directions: {count} of them, but the noise of {model.name} has {model.latent_size} numbers")
+    if np.ndim(points) == 0:
+        check_whole(points=points)
+        points = model.noise(points, random.Philox(seed, "directions")).numpy()
+    check_noise("directions", model, points)
+    labels = classes_of("directions", model, labels, len(points))
+    generator = generator_of(model)
+    gram = np.zeros((model.latent_size, model.latent_size))
+    with as_in_use():
+        for number, noise in enumerate(points):
+            columns = _columns(generator, noise, () if labels is None else (labels[number],))
+            gram += columns @ columns.T / len(points)
+    values, vectors = np.linalg.eigh(gram)
+    values, vectors = np.maximum(values[::-1], 0), vectors.T[::-1][:count]
+    largest = np.abs(vectors).argmax(1)
+    vectors = vectors * np.sign(vectors[np.arange(count), largest])[:, None]
+    share = float(values[:count].sum() / values.sum()) if values.sum() else 0.0
+    return Directions(vectors.astype(np.float32), np.sqrt(values[:count]), share)
+
+
+def generator_of(model: GAN | VAE) -> Module:
+    """The network that a model makes images with."""
+    if isinstance(model, VAE):
+        return model.decoder
+    return model.generator if model.average is None else model.average
+
+
+def _columns(generator, noise, told):
+    """The columns of the generator's Jacobian at a noise (L,), (L, pixels), in float64.
+
+    With g(u) = J' u, which the backward pass computes for any u, and which is linear, the gradient of <g(u), v> by u is
+    J v, whatever u is.
+    """
+    size = len(noise)
+    z = tensor_for(generator, np.tile(noise, (size, 1)), requires_grad=True)
+    with autograd.recording(True):
+        images = generator(z, *(np.full(size, label) for label in told))
+        anything = Tensor(np.zeros_like(images.data), True)
+        back = autograd.grad(images, z, anything, create_graph=True)
+        steps = devices.move(np.eye(size, dtype=z.dtype), z.device)
+        pushed = autograd.grad(ops.sum(back * steps), anything)
+    return devices.to_cpu(pushed).reshape(size, -1).astype(np.float64)

@@ -1,11 +1,9 @@
-"""Measures of what was generated or restored. A score on features is named after them."""
+"""Measures of generated and restored images, as functions of features, logits or pixels."""
 
 from minigan.metrics.classes import classes_covered, classifier_score
-from minigan.metrics.estimate import Estimate
-from minigan.metrics.frechet import Moments, RunningMoments, frechet_distance, moments
-from minigan.metrics.kernel import kernel_distance
-from minigan.metrics.likeness import psnr, ssim
+from minigan.metrics.distances import Estimate, Moments, RunningMoments, frechet_distance, kernel_distance, moments
 from minigan.metrics.neighbours import PrecisionRecall, nearest, precision_recall
+from minigan.metrics.similarity import psnr, ssim
 
 __all__ = [
     "Estimate",

@@ -3,8 +3,7 @@
 import numpy as np
 
 from minigan.errors import ShapeError
-from minigan.metrics.checks import numbers
-from minigan.metrics.estimate import Estimate
+from minigan.metrics.distances import Estimate, numbers
 
 IMPOSSIBLE = -1e4  # of a logit below the largest: e to this power is 0
 SEEN = 0.1  # of its share among real images: what a class needs to count as covered

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigan.errors import ShapeError
-from minigan.metrics.checks import pair
+from minigan.metrics.distances import pair
 
 BLOCK = 1 << 21  # distances at a time: 16 MiB, and as much for what they are compared with
 ROUNDING = 1e-13  # what of two squared lengths may be left as that of a difference which is nothing

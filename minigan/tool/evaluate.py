@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,16 +13,19 @@ from pathlib import Path
 import click
 import numpy as np
 
-from minigan import classifier, evaluation
+from minigan import classifier, devices, evaluation
+from minigan.data import Dataset
+from minigan.evaluation import fid, inception_weights
 from minigan.evaluation.adversarial import check_enough
-from minigan.evaluation.inception import words as inception_words
+from minigan.evaluation.fid import InceptionEvaluation, cache_folder
+from minigan.evaluation.inception_weights import Weights
 from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
-from minigan.tool.inception import loaded, measured
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes, usual_judge
 from minigan.tool.options import check_new_file
 from minigan.tool.sample import kind_of, samples
 from minigan.training import files
+from minigan.training.callbacks import clock
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
@@ -72,7 +77,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
             train, test = real_images(source, data_dir, images.shape[1:])
         found = measured(images, weights, train, test, most)
         plain["inception"] = {"file": inception, **found.plain()}
-        with then_said(f"\n{inception_words(found)}"):
+        with then_said(f"\n{fid.words(found)}"):
             keep(file, plain)
 
 
@@ -147,3 +152,54 @@ def loaded_judge(folder):
     if kept not in (None, found):
         raise RunError(f"{folder}: the weights are {found}, but config.json is of {kept}; train the classifier again")
     return model, config
+
+
+# --------------------------------------------------------------------------------------------------------------- FID
+
+
+def loaded(file: str, device: str) -> Weights:
+    """The network with the weights of a file, on a device. Raises the errors of `inception_weights.load`."""
+    devices.on(device)
+    weights = inception_weights.load(file)
+    weights.network.to(device)
+    return weights
+
+
+def measured(
+    images: np.ndarray, weights: Weights, train: Dataset, test: Dataset, most: int | None
+) -> InceptionEvaluation:
+    """The scores of generated images, with progress shown; the features of real images are kept on disk."""
+    with Forwarding() as forwarding:
+        return fid.evaluate(images, weights, train, test, most=most, folder=cache_folder(), report=forwarding.report)
+
+
+class Forwarding:
+    """Tells how many images the network has seen, how quickly, and the time left: a line that is rewritten on a
+    terminal, one every ten seconds elsewhere; the first batches, in which kernels are compiled, do not count."""
+
+    def __init__(self, stream=None):
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.told, self.open = 0.0, False
+        self.begun = None  # (seconds, images seen) where the rate is counted from
+
+    def report(self, name: str, done: int, total: int) -> None:
+        """`done` of `total` images have been seen; name: of which kind the last were."""
+        now = time.perf_counter()
+        if self.begun is None:
+            self.begun = now, done
+        if done < total and now - self.told < (0.2 if self.live else 10):
+            return
+        self.told = now
+        rate = (done - self.begun[1]) / (now - self.begun[0]) if now > self.begun[0] else 0.0
+        pace = f"{rate:.1f} images/s, {clock((total - done) / rate)} left" if rate else "compiling"
+        line = f"Inception network: {done:,} of {total:,} images ({name}), {pace}"
+        print(f"\r\x1b[K{line}" if self.live else line, end="" if self.live else "\n", file=self.stream, flush=True)
+        self.open = self.live
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.open:
+            print(file=self.stream)

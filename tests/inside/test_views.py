@@ -6,7 +6,7 @@ import pytest
 import minigan as mg
 from minigan import inside, nn
 from minigan.errors import DataError, ShapeError
-from minigan.inside.receptive_field import receptive_field
+from minigan.inside.feature_views import receptive_field
 from minigan.models import Classifier
 from minigan.models.deconvnet import hidden_layers
 from minigan.training import TrainingError

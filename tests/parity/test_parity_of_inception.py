@@ -18,7 +18,7 @@ from weights_in_torch import assert_close, channels_first, channels_last
 
 from minigan.data import Dataset
 from minigan.errors import DataError
-from minigan.evaluation import inception, inception_weights
+from minigan.evaluation import fid, inception_weights
 from minigan.models import inception as network_file
 from minigan.models.inception import prepared
 
@@ -124,7 +124,7 @@ def test_the_distance_is_torchmetrics_fid_and_the_score_torch_fidelitys(publishe
         for count, bright in ((30, 1), (10, 2), (20, 3))
     )
     weights = inception_weights.load(published_file)
-    found = inception.evaluate(made, weights, Dataset(real), Dataset(held_out))
+    found = fid.evaluate(made, weights, Dataset(real), Dataset(held_out))
 
     path = str(published_file)
     theirs = FeatureExtractorInceptionV3("inception", ["logits_unbiased"], feature_extractor_weights_path=path)
@@ -135,10 +135,10 @@ def test_the_distance_is_torchmetrics_fid_and_the_score_torch_fidelitys(publishe
         expected = score["inception_score_mean"], score["inception_score_std"]
         assert measured.score == pytest.approx(expected, rel=1e-4)
 
-    fid = FrechetInceptionDistance(feature_extractor_weights_path=path, antialias=False).set_dtype(torch.float64)
-    fid.update(channels_first(real), real=True)
-    fid.update(channels_first(made), real=False)
-    assert found.made.frechet == pytest.approx(fid.compute().item(), rel=1e-5)
+    theirs = FrechetInceptionDistance(feature_extractor_weights_path=path, antialias=False).set_dtype(torch.float64)
+    theirs.update(channels_first(real), real=True)
+    theirs.update(channels_first(made), real=False)
+    assert found.made.frechet == pytest.approx(theirs.compute().item(), rel=1e-5)
 
 
 def test_a_file_of_pytorch_is_read_and_converted(published_file, tmp_path):

@@ -38,7 +38,7 @@ def runs(tool, trained, tmp_path, monkeypatch):
     """The tool in that folder, with a place of its own for what is kept and for figures."""
     monkeypatch.chdir(trained)
     monkeypatch.setattr(inception, "SIZE", 75)
-    monkeypatch.setattr("minigan.tool.inception.kept_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr("minigan.tool.evaluate.cache_folder", lambda: tmp_path / "kept")
     return tool
 
 
@@ -106,7 +106,7 @@ class Terminal:
 
 
 def test_it_is_told_how_long_the_network_takes(monkeypatch):
-    from minigan.tool import inception as told
+    from minigan.tool import evaluate as told
 
     now = iter([100.0, 102.0, 102.1, 110.0])
     monkeypatch.setattr(told.time, "perf_counter", lambda: next(now))

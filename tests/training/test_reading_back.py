@@ -13,7 +13,7 @@ from safetensors.numpy import save
 import minigan as mg
 from minigan.errors import DataError, MiniganError
 from minigan.evaluation.answers import answered
-from minigan.evaluation.seen import FEATURES, FORMAT, OUTPUTS, Seen
+from minigan.evaluation.fid import FEATURES, FORMAT, OUTPUTS, InceptionFeatures
 from minigan.models import Classifier
 from minigan.tool.__main__ import main
 from minigan.training import environment, reading, weights
@@ -358,12 +358,12 @@ def test_kept_features_are_used_where_they_are_whole_and_fit(tmp_path):
         arrays = "0"
 
     images = np.zeros((6, 4, 4, 3), np.uint8)
-    path = Seen(images, Network(), tmp_path).path
+    path = InceptionFeatures(images, Network(), tmp_path).path
     arrays = {"features": np.ones((4, FEATURES), np.float32), "logits": np.ones((4, OUTPUTS), np.float32)}
 
     def done(header, arrays):
         weights.save(path, header, arrays)
-        return Seen(images, Network(), tmp_path).done
+        return InceptionFeatures(images, Network(), tmp_path).done
 
     good = {"format": FORMAT, "done": "4"}
     assert done(good, arrays) == 4
@@ -376,7 +376,7 @@ def test_kept_features_are_used_where_they_are_whole_and_fit(tmp_path):
     whole = path.read_bytes()
     assert done(good, arrays) == 4
     path.write_bytes(path.read_bytes()[:-1] + b"\1")
-    assert Seen(images, Network(), tmp_path).done == 0
+    assert InceptionFeatures(images, Network(), tmp_path).done == 0
     assert isinstance(whole, bytes)
 
 

@@ -8,7 +8,7 @@ import pytest
 import minigan as mg
 from minigan.data import Dataset
 from minigan.errors import DataError, MiniganError
-from minigan.evaluation import inception, inception_weights, seen
+from minigan.evaluation import fid, inception_weights
 from minigan.evaluation.inception_weights import SHA256, Weights
 from minigan.models.inception import Inception
 from minigan.training import weights as weights_file
@@ -20,9 +20,9 @@ FEATURES = 6  # here
 class Product(mg.nn.Module):
     """Stands for the network: its features are a product with the pixels, and their first four are its logits."""
 
-    def __init__(self, pixels):
+    def __init__(self, pixels, features):
         super().__init__()
-        self.weight = mg.tensor(np.eye(pixels, FEATURES, dtype=np.float32), requires_grad=True)
+        self.weight = mg.tensor(np.eye(pixels, features, dtype=np.float32), requires_grad=True)
         self.calls = 0
 
     def forward(self, images):
@@ -36,12 +36,12 @@ class Product(mg.nn.Module):
 
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch):
-    monkeypatch.setattr(seen, "FEATURES", FEATURES)
-    monkeypatch.setattr(seen, "OUTPUTS", 4)
+    monkeypatch.setattr(fid, "FEATURES", FEATURES)
+    monkeypatch.setattr(fid, "OUTPUTS", 4)
 
 
-def by(pixels=4, published=False):
-    return Weights(Product(pixels), f"{pixels:064}", published)
+def by(pixels=4, published=False, features=FEATURES):
+    return Weights(Product(pixels, features), f"{pixels:064}", published)
 
 
 def pictures(count, seed=0):
@@ -50,7 +50,7 @@ def pictures(count, seed=0):
 
 def test_a_set_is_at_no_distance_from_itself_and_a_shift_costs_its_squared_length():
     images = pictures(50)
-    found = inception.evaluate(images + np.uint8(3), by(), Dataset(images), Dataset(images))
+    found = fid.evaluate(images + np.uint8(3), by(), Dataset(images), Dataset(images))
     assert found.floor.frechet == pytest.approx(0, abs=1e-9)
     assert found.made.frechet == pytest.approx(4 * 3**2)
     assert (found.made.count, found.floor.count, found.training, found.images) == (50, 50, 50, 50)
@@ -63,50 +63,48 @@ def test_the_score_is_of_ten_parts_in_order_and_of_test_images_in_none():
     in_turn = np.stack([apart[:100], apart[100:]], 1).reshape(apart.shape)
     data = Dataset(pictures(20))
     for images, score in ((apart, 1), (in_turn, 2)):
-        parts = inception.evaluate(images, by(), data, Dataset(apart))
+        parts = fid.evaluate(images, by(), data, Dataset(apart))
         assert parts.made.score == pytest.approx((score, 0), abs=1e-9)
         assert parts.floor.score.mean > 1.9  # whose classes come one after the other, as a folder's
 
 
 def test_figures_are_named_after_the_published_weights_only():
     data = Dataset(pictures(30), name="pictures")
-    own, published = (inception.evaluate(data.images, by(4, published), data, data) for published in (False, True))
+    own, published = (fid.evaluate(data.images, by(4, published), data, data) for published in (False, True))
     assert own.names == {"frechet": "as FID", "score": "as IS"}
     assert published.names == {"frechet": "FID", "score": "IS"}
     assert published.digest == SHA256[:8]
     assert own.digest == "00000000"
-    assert "\nFID " in inception.words(published)
-    assert "by the 2015 Inception network (6726825d), beside\n30 training images of pictures" in inception.words(
-        published
-    )
-    assert "\nas FID " in inception.words(own)
-    assert "weights 00000000, which are not those of FID and IS" in inception.words(own)
+    assert "\nFID " in fid.words(published)
+    assert "by the 2015 Inception network (6726825d), beside\n30 training images of pictures" in fid.words(published)
+    assert "\nas FID " in fid.words(own)
+    assert "weights 00000000, which are not those of FID and IS" in fid.words(own)
     plain = published.plain()
     assert (plain["made"]["score"]["mean"], plain["names"]["score"]) == (published.made.score.mean, "IS")
 
 
 @pytest.mark.parametrize("few", ["training", "made", "test", None])
 def test_of_no_more_images_than_features_it_is_said_what_a_distance_means(few, monkeypatch):
-    monkeypatch.setattr(inception, "FEATURES", 30)
+    monkeypatch.setattr(fid, "FEATURES", 30)
     sets = {name: pictures(30 if name == few else 31) for name in ("training", "made", "test")}
-    found = inception.evaluate(sets["made"], by(), Dataset(sets["training"]), Dataset(sets["test"]))
+    found = fid.evaluate(sets["made"], by(features=30), Dataset(sets["training"]), Dataset(sets["test"]))
     note = "(of no more than 30 images the distance is mostly how few they are)"
-    assert (inception.words(found).splitlines()[-1] == note) == (few is not None)
+    assert (fid.words(found).splitlines()[-1] == note) == (few is not None)
 
 
 def test_fewer_training_images_may_do_and_are_the_same_every_time():
     data = Dataset(pictures(60))
-    first, second = (inception.evaluate(pictures(20, 1), by(), data, data, most=15) for _ in range(2))
+    first, second = (fid.evaluate(pictures(20, 1), by(), data, data, most=15) for _ in range(2))
     assert first == second
     assert (first.training, first.images, first.floor.count) == (15, 60, 20)
-    assert "15 of the 60 training images" in inception.words(first)
+    assert "15 of the 60 training images" in fid.words(first)
 
 
 def test_what_real_images_get_is_kept_and_what_was_not_finished_is_gone_on_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(seen, "SECONDS", 0.0)
-    monkeypatch.setattr(seen, "PART", 64)
+    monkeypatch.setattr(fid, "SECONDS", 0.0)
+    monkeypatch.setattr(fid, "PART", 64)
     data, test, told = Dataset(pictures(200)), Dataset(pictures(40, 1)), []
-    whole = inception.evaluate(pictures(20, 2), by(), data, test)
+    whole = fid.evaluate(pictures(20, 2), by(), data, test)
 
     class Stop(Exception):
         pass
@@ -118,11 +116,11 @@ def test_what_real_images_get_is_kept_and_what_was_not_finished_is_gone_on_with(
 
     network = by()
     with pytest.raises(Stop):
-        inception.evaluate(pictures(20, 2), network, data, test, folder=tmp_path, report=stop)
+        fid.evaluate(pictures(20, 2), network, data, test, folder=tmp_path, report=stop)
     assert told[-1] == ("training", 160, 220 + 20)
     network.network.calls = 0
     told.clear()
-    resumed = inception.evaluate(
+    resumed = fid.evaluate(
         pictures(20, 2), network, data, test, folder=tmp_path, report=lambda *how_far: told.append(how_far)
     )
     assert told[0] == ("training", 32, 112)
@@ -130,12 +128,12 @@ def test_what_real_images_get_is_kept_and_what_was_not_finished_is_gone_on_with(
     assert network.network.calls == 200 - 128 + 20 + 20
     assert resumed == whole
     network.network.calls = 0
-    assert inception.evaluate(pictures(20, 2), network, data, test, folder=tmp_path) == whole
+    assert fid.evaluate(pictures(20, 2), network, data, test, folder=tmp_path) == whole
     assert network.network.calls == 20  # generated images alone
     for other in (Weights(network.network, "f" * 64, False), network):
         images = pictures(200) if other is not network else pictures(200, 9)
         network.network.calls = 0
-        inception.evaluate(pictures(20, 2), other, Dataset(images), test, folder=tmp_path)
+        fid.evaluate(pictures(20, 2), other, Dataset(images), test, folder=tmp_path)
         assert network.network.calls >= 200 + 20  # other weights and other images are seen anew
 
 
@@ -145,29 +143,29 @@ def test_figures_need_no_room_to_keep_anything(tmp_path, monkeypatch, error):
         raise error
 
     data, test = Dataset(pictures(50)), Dataset(pictures(40, 1))
-    whole = inception.evaluate(pictures(20, 2), by(), data, test)
-    monkeypatch.setattr(seen.weights, "save", fail)
-    assert inception.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path) == whole
+    whole = fid.evaluate(pictures(20, 2), by(), data, test)
+    monkeypatch.setattr(fid.weights, "save", fail)
+    assert fid.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path) == whole
     (tmp_path / "file").touch()
-    assert inception.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path / "file" / "folder") == whole
+    assert fid.evaluate(pictures(20, 2), by(), data, test, folder=tmp_path / "file" / "folder") == whole
 
 
 def test_a_damaged_file_is_made_anew(tmp_path):
     data = Dataset(pictures(30))
-    first = inception.evaluate(pictures(20, 2), by(), data, data, folder=tmp_path)
+    first = fid.evaluate(pictures(20, 2), by(), data, data, folder=tmp_path)
     files = sorted(tmp_path.iterdir())
     assert len(files) == 2  # training and test images
     for file in files:
         file.write_bytes(file.read_bytes()[:100])
-    assert inception.evaluate(pictures(20, 2), by(), data, data, folder=tmp_path) == first
+    assert fid.evaluate(pictures(20, 2), by(), data, data, folder=tmp_path) == first
     assert all(file.stat().st_size > 100 for file in files)
 
 
 def test_of_more_images_than_features_only_moments_are_held(tmp_path):
     images = pictures(1100)
-    whole = seen.Seen(images, by(), tmp_path, logits=False)
-    whole.see()
-    for sample in (whole, seen.Seen(images, by(), tmp_path, logits=False)):
+    whole = fid.InceptionFeatures(images, by(), tmp_path, logits=False)
+    whole.compute()
+    for sample in (whole, fid.InceptionFeatures(images, by(), tmp_path, logits=False)):
         assert sample.done == 1100
         assert not sample.arrays["features"].size
         found = sample.features()
@@ -175,8 +173,8 @@ def test_of_more_images_than_features_only_moments_are_held(tmp_path):
         np.testing.assert_allclose(found.mean[:4], flat.mean(0), rtol=1e-6)
         np.testing.assert_allclose(found.covariance[:4, :4], np.cov(flat, rowvar=False), rtol=1e-6, atol=1e-9)
         assert not found.covariance[4:].any()
-    few = seen.Seen(images[:FEATURES], by())
-    few.see()
+    few = fid.InceptionFeatures(images[:FEATURES], by())
+    few.compute()
     assert np.array_equal(few.features()[:, :4], flat[:FEATURES])
 
 
@@ -192,7 +190,7 @@ def test_of_more_images_than_features_only_moments_are_held(tmp_path):
 )
 def test_images_that_do_not_fit_are_refused(images, train, test, message):
     with pytest.raises(DataError, match=message):
-        inception.evaluate(images, by(), Dataset(train), Dataset(test))
+        fid.evaluate(images, by(), Dataset(train), Dataset(test))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Which pixels a verdict hangs on: its gradient by the image.
+"""Saliency: which pixels a network's output depends on, by its gradient with respect to the image.
 
 source: Simonyan, Vedaldi & Zisserman, Deep inside convolutional networks, arXiv:1312.6034, section 3
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from minigan import autograd, devices, ops, random
 from minigan.errors import ShapeError
-from minigan.inside.running import floats_of, labels_of, tensor_for
+from minigan.inside.inputs import floats_of, labels_of, tensor_for
 from minigan.models import GAN, Classifier
 from minigan.nn import as_in_use
 from minigan.training.inputs import check_model, check_seed, real, whole
