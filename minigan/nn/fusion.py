@@ -7,6 +7,8 @@ gradients but for the order in which a bias's is summed.
 
 from __future__ import annotations
 
+from functools import partial
+
 from minigan import ops
 from minigan.nn.layers import Conv2d, LeakyReLU, Linear, ReLU
 from minigan.nn.module import Module, ModuleList
@@ -45,8 +47,7 @@ def fuses(layer: Module, following: Module) -> bool:
 
 def fused(layer: Module, following: Module, x):
     """following(layer(x)), for a pair that `fuses`; NaNs are traced to the layer."""
-    together, slope = FUSED[type(layer)], following.slope
-    return layer.run(lambda x: together(layer, x, slope), x)
+    return layer.run(partial(FUSED[type(layer)], layer, slope=following.slope), x)
 
 
 def linear(layer, x, slope, weight=None):
@@ -64,7 +65,7 @@ def batch_norm(layer, x, slope):
 
 def spectral_norm(layer, x, slope):
     inner, weight = layer.layer, layer.next_weight()
-    return inner.run(lambda x: FUSED[type(inner)](inner, x, slope, weight), x)
+    return inner.run(partial(FUSED[type(inner)], inner, slope=slope, weight=weight), x)
 
 
 FUSED = {Linear: linear, Conv2d: conv2d, BatchNorm: batch_norm, SpectralNorm: spectral_norm}
