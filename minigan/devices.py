@@ -45,7 +45,7 @@ def on(device: str):
 
 
 def move(array, device: str):
-    """The same values on a device: the array itself where it is there already, else a copy."""
+    """The same values on a device: the array itself if it is there already, else a copy."""
     there = on(device)
     if device_of(array) == device:
         return array
@@ -53,13 +53,13 @@ def move(array, device: str):
 
 
 def to_cpu(array) -> np.ndarray:
-    """An array's values as NumPy's; the array itself where it is one."""
+    """The values as a NumPy array: the array itself if it is one, else a copy."""
     device = device_of(array)
     return array if device == "cpu" else on(device).get(array)
 
 
 def same_device(call: str, arrays) -> None:
-    """Raise DeviceError, which says what is where, unless all arrays (numbers do not count) are on one device."""
+    """Raise a DeviceError that says which array is where, unless all arrays are on one device (numbers are ignored)."""
     places = [(array.shape, device_of(array)) for array in arrays if getattr(array, "ndim", 0)]
     if len({device for _, device in places}) > 1:
         words = " and ".join(f"one, of shape {shape}, is on the device {device}" for shape, device in places)
@@ -142,10 +142,10 @@ def using(name: str) -> Iterator[ModuleType]:
 
 @contextlib.contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Let GPUs round the factors of float32 products so, in this thread or task, until the end of the block.
+    """Let GPUs round the factors of float32 products to this precision, in this thread or task, within the block.
 
     name: "float32" rounds nothing; "tf32" to 10 bits after the point and "bf16" to 7, for tensor cores: several times
-        as fast. Sums are float32 in any case, and so are all arrays. The CPU, which has no such cores, rounds nothing.
+        as fast. Sums and arrays are always float32. The CPU, which has no such cores, rounds nothing.
     raises UnknownNameError for another name
     """
     if name not in PRECISIONS:
@@ -159,7 +159,7 @@ def precision(name: str) -> Iterator[None]:
 
 
 def precision_now() -> str:
-    """What `precision` asks for, "float32" unless it does."""
+    """The precision that is set, "float32" by default."""
     return _precision.get()
 
 
@@ -169,12 +169,12 @@ _work: ContextVar[list[Callable[[], object]] | None] = ContextVar("minigan_captu
 
 
 def capturing() -> bool:
-    """Whether what this thread launches is being recorded, and nothing done."""
+    """Whether this thread is capturing: kernels are recorded, not run."""
     return _work.get() is not None
 
 
 def refuse_in_capture(what: str) -> None:
-    """Raise DeviceError where a step is captured that does what no replay could do again.
+    """Raise DeviceError if a step is being captured, for something that a replay cannot repeat.
 
     what: the end of a sentence on the step, such as "copies an array to the CPU"
     """
@@ -183,7 +183,7 @@ def refuse_in_capture(what: str) -> None:
 
 
 def at_each_replay(work: Callable[[], object]) -> None:
-    """Do some of the host's work now, or before each replay of the step that is being captured."""
+    """Call a function now, or before each replay of the step that is being captured."""
     waiting = _work.get()
     if waiting is None:
         work()
@@ -192,7 +192,7 @@ def at_each_replay(work: Callable[[], object]) -> None:
 
 
 def replayed_number(function: Callable[[], float]):
-    """function() now; in a captured step a `Late` number, which is what it gave before the latest replay."""
+    """function(); in a captured step a `Late` number, which function() sets before each replay."""
     if not capturing():
         return function()
     late = Late()
@@ -201,9 +201,9 @@ def replayed_number(function: Callable[[], float]):
 
 
 def replayed_factors(function: Callable[[], tuple[float, ...]], count: int, like) -> tuple:
-    """`count` numbers to multiply arrays such as `like` by: those of function() now.
+    """function(), `count` numbers that arrays such as `like` are multiplied by.
 
-    In a captured step arrays without dimensions beside `like`, of what function() gave before the latest replay.
+    In a captured step, arrays without dimensions on like's device, which function() fills before each replay.
     """
     if not capturing():
         return function()
@@ -214,7 +214,7 @@ def replayed_factors(function: Callable[[], tuple[float, ...]], count: int, like
 
 
 class Late:
-    """A number that is known before each replay. Ask for it by int() or float(), and not earlier."""
+    """A number that is known only before each replay; read it then, by int() or float()."""
 
     __slots__ = ("value",)
 
@@ -230,7 +230,7 @@ class Late:
 
 @contextlib.contextmanager
 def collecting_work() -> Iterator[list[Callable[[], object]]]:
-    """Capture: what `at_each_replay` is handed within the block is in this list, and not done."""
+    """Collect the functions passed to `at_each_replay` within the block, instead of calling them."""
     before = _work.set([])
     try:
         yield _work.get()

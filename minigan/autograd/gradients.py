@@ -1,7 +1,7 @@
 """Gradients of any order, in reverse mode.
 
-The rules of primitives are written in primitives themselves, so fed with arrays they give gradients, and fed with
-Tensors they give gradients that can be differentiated again: one formula serves every order.
+The rules of primitives are themselves written in primitives. Given arrays they return gradients; given Tensors they
+return gradients that can be differentiated again. So one formula serves every order.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_u
     """Gradients of ys with respect to xs, which may be leaves or values in between.
 
     ys, xs: a Tensor or a list of them; a single x gives a single gradient, a list gives a list
-    grad_ys: what the gradients of ys are, arrays or Tensors; not needed for scalars (it is 1)
+    grad_ys: the gradients of ys, arrays or Tensors; for scalars the default is 1
     create_graph: return Tensors that can be differentiated again, instead of plain arrays
-    retain_graph: keep what was saved for another pass; defaults to create_graph
-    allow_unused: None for an x that ys does not depend on, instead of a GraphError
-    Only the rules of what lies between ys and xs are run.
+    retain_graph: keep the saved values for another pass; defaults to create_graph
+    allow_unused: return None for an x that ys does not depend on, instead of raising GraphError
+    Only the rules on paths between ys and xs are run.
     """
     single = isinstance(xs, Tensor)
     xs = _several("grad", "xs", xs)
@@ -82,7 +82,7 @@ def grad(ys, xs, grad_ys=None, *, create_graph=False, retain_graph=None, allow_u
 def backward(ys, grad_ys=None, *, retain_graph=False) -> None:
     """Add the gradients of ys to `.grad` of every leaf they depend on.
 
-    raises DeviceError in a captured step, as `.grad` is Python's: `grad` gives gradients there
+    raises DeviceError in a captured step, where `.grad` would not be set at each replay; use `grad` there
     """
     devices.refuse_in_capture("adds to .grad by backward() (grad() returns gradients)")
     run = Pass(_seeds("backward", ys, grad_ys), None, False, retain_graph)
@@ -150,7 +150,7 @@ def vjp_of(function):
 
 
 def partial_grad(ys, gs, xs):
-    """Partial derivatives: gradients with respect to xs, each x an end, whatever the xs depend on among themselves.
+    """Partial derivatives: gradients with respect to xs, each x held independent of the others.
 
     For rules. ys and gs: one or a tuple; a g may be None; Tensors in gs ask for Tensors back.
     """

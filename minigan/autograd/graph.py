@@ -46,7 +46,7 @@ class Node:
 
 
 class no_grad:
-    """Nothing is recorded inside; a context manager and a decorator, of generators too."""
+    """Record nothing inside. A context manager, and a decorator of functions and generators."""
 
     _wanted = False
 
@@ -80,7 +80,7 @@ class no_grad:
 
 
 class recording(no_grad):
-    """Record inside, or with False do not."""
+    """Record inside; with False, do not."""
 
     def __init__(self, recording: bool):
         self._wanted = recording
@@ -102,7 +102,7 @@ def _resumed_in(context, generator):
 
 
 class keeping:
-    """Inside, what no rule reads is kept all the same."""
+    """Inside, keep even the values that no rule reads."""
 
     def __enter__(self):
         self._before, _mode.keeping = _mode.keeping, True
@@ -146,11 +146,11 @@ def primitive(forward=None, *, saves: str | None = None, operands: slice | None 
     """Make a function of arrays differentiable.
 
     forward(*arrays, **static) returns an array or a tuple of them. Its positional arguments may be Tensors; its
-    keyword-only ones are constants, which a caller may also give by position, after the others. Called with arrays
+    keyword-only arguments are constants, which a caller may also pass by position, after the arrays. Called with arrays
     alone, the primitive is the plain function.
     saves: the names of the arguments whose values its rules read, and "y" for the result; the others may be dropped
         or overwritten before the backward pass. All by default.
-    operands: which positional arguments meet in one dtype, by the rule of promotion.py, where NumPy's promotion would
+    operands: which positional arguments meet in one dtype, by the rule of operands.py, where NumPy's promotion would
         widen the result; all arguments of a ufunc, none by default
     The rules are registered with `.vjp`; None from a rule is a gradient of zero:
 
@@ -268,9 +268,9 @@ _INDICES = {"index", "indices"}  # the callers of primitives have copied these a
 
 
 def _register(call, *positions):
-    """`@f.vjp(0)`: the rule for argument 0. `@f.vjp(0, 1)`: one rule for both, told with `wanted=` (a bool for each
-    argument of the call) which gradients are asked for, returning a tuple with None for the others. `@f.vjp(...)`:
-    such a rule for all arguments, however many."""
+    """`@f.vjp(0)`: the rule for argument 0. `@f.vjp(0, 1)`: one rule for both. It is called with `wanted=`, a bool
+    for each argument of the call, and returns a tuple of gradients with None where none is wanted. `@f.vjp(...)`: such
+    a rule for all arguments, for functions of any number of arrays."""
 
     def register(rule):
         if len(positions) == 1 and positions[0] is not ...:
@@ -296,7 +296,7 @@ def _no_tensor_in(call, constant, keyword=None):
 
 
 def _fixed(constant):
-    """A constant whose owner cannot change it before the rules read it: lists as tuples, arrays as copies."""
+    """A copy of a constant that its owner cannot change before the rules read it: of a list, a tuple."""
     if isinstance(constant, ndarray):
         return constant.copy()
     return tuple(map(_fixed, constant)) if isinstance(constant, list | tuple) else constant
@@ -320,7 +320,7 @@ def nondifferentiable(forward: Callable[Arguments, Any]) -> Callable[Arguments, 
 
 
 def as_array(out):
-    """What a function returned, as an array: NumPy's scalars are none, other devices' arrays are."""
+    """What a function returned, as an array: NumPy's scalars are converted, arrays of other devices stay."""
     if isinstance(out, np.ma.MaskedArray):
         return unmasked(out)
     return np.asarray(out) if isinstance(out, np.generic) or not hasattr(out, "dtype") else out

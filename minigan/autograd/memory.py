@@ -39,7 +39,7 @@ def owner(array):
 
 
 def note_write(array) -> None:
-    """Remember that this array's memory is written now, and in a captured step at each replay."""
+    """Note that this array's memory is being written, and in a captured step again at each replay."""
     if devices.capturing():
         devices.at_each_replay(lambda: _noted(array))
     _noted(array)
@@ -94,7 +94,7 @@ def drop_unsaved(node):
 
 
 def drop_result(node):
-    """Let go of what a node returned, where it is large, once nobody needs more of it than its shape."""
+    """Let go of a node's result, if it is large, once only its shape is still needed."""
     out = node.out
     if out.__class__ is not tuple:
         if out.nbytes >= LARGE:
@@ -104,7 +104,7 @@ def drop_result(node):
 
 
 def _shell(array):
-    """An array of the same shape and dtype, all NaN from one element: a rule that reads it by mistake shows."""
+    """An array of the same shape and dtype that repeats one NaN: a rule that reads it by mistake is noticed."""
     if array.dtype.kind != "f":
         return array
     kind = array.__class__, array.dtype

@@ -1,8 +1,8 @@
 """What operations ask of their operands: one rule for different dtypes, checks, and errors that name the argument.
 
-A floating point result is float64 only where an array or Tensor among the operands is, and else float32. Numbers, of
-Python and of NumPy, and arrays without dimensions never widen the others; integers and truth values take the others'
-dtype, and float32 where there are no others. Integers among themselves give what NumPy gives.
+A floating point result is float64 only if an array or Tensor among the operands is, otherwise float32. Numbers, of
+Python and of NumPy, and arrays without dimensions never widen the others. Integers and booleans take the dtype of the
+other operands, or float32 if there are none. Operations on integers alone follow NumPy.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def promoted(operands) -> np.dtype:
 def settled(call, operands, args, arrays, static, out):
     """The arguments of a call, their arrays and its result, in the dtype that the rule asks for.
 
-    operands: which of the arguments it is about, a slice
-    A Tensor among them is converted by an operation that is recorded, and so its gradient is converted back.
+    operands: the slice of the arguments that the rule applies to
+    Tensors are converted by a recorded operation, so their gradients are converted back.
     """
     kind = out.dtype.kind
     if kind == "u" and call.forward is np.negative:
@@ -90,7 +90,7 @@ def _converted(x, dtype):
 
 
 def floating(x):
-    """The array itself if it holds floating point numbers; integers and truth values as float32."""
+    """The array itself if it holds floating point numbers; integers and booleans as float32."""
     if x.dtype.kind in "biu":
         return x.astype(FLOAT32)
     if x.dtype.kind != "f":
@@ -99,7 +99,7 @@ def floating(x):
 
 
 def explain(call, arrays, error) -> None:
-    """Raise what an operation's own error means to its caller; return where the arguments are not to blame."""
+    """Raise the error that tells the caller what was wrong with the arguments; return if they are not to blame."""
     if isinstance(error, MiniganError):
         return
     name = call.__name__
@@ -123,7 +123,7 @@ def explain(call, arrays, error) -> None:
 
 
 def entered(error) -> bool:
-    """Whether the error came from within the function that was called, whose signature was met."""
+    """Whether the error was raised inside the function that was called, rather than by its signature."""
     return error.__traceback__.tb_next is not None
 
 
@@ -139,13 +139,13 @@ def same_float(call: str, **arrays) -> None:
 
 
 def integers(values):
-    """A copy of integers, an array where they are: what they are now counts in the backward pass."""
+    """A copy of integers, as an array on their device: the backward pass uses their present values."""
     values = values.data if isinstance(values, Tensor) else values
     return np.array(values) if devices.device_of(values) == "cpu" else values.copy()
 
 
 def operation(function: Callable[Arguments, Any]) -> Callable[Arguments, Tensor]:
-    """A function composed of primitives, whose errors about its arguments are explained as a primitive's are."""
+    """Make a function of primitives explain errors in its arguments as primitives do."""
 
     @functools.wraps(function)
     def call(*args, **settings):
@@ -160,7 +160,7 @@ def operation(function: Callable[Arguments, Any]) -> Callable[Arguments, Tensor]
 
 
 def constructor(function: F) -> F:
-    """An `__init__` whose errors about what it was called with are minigan's own."""
+    """Make an `__init__` raise errors of minigan's for bad arguments."""
 
     @functools.wraps(function)
     def call(self, *args, **settings):
@@ -179,9 +179,9 @@ def constructor(function: F) -> F:
 
 
 def outside(numbers, count: int) -> tuple[int, int] | None:
-    """The least and the largest of these integers, if not all are from 0 to below `count`.
+    """The smallest and the largest of these integers, unless all are in [0, count).
 
-    A captured step reads nothing: it takes them for as good as those of its first call, which was no captured one.
+    A captured step cannot read values, so it relies on its first call, which was not captured, to have checked them.
     """
     if not numbers.size or devices.capturing():
         return None

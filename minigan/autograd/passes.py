@@ -114,12 +114,12 @@ class Pass:
         return node.out.__class__ is tuple and any((node, i) in self.wanted for i in range(len(node.out)))
 
     def _of_outputs(self, node):
-        """What the outputs of a node have as gradients, a tuple; None if none has any."""
+        """The gradients of a node's outputs, a tuple; None if no output has one."""
         parts = tuple(self.pending.pop((node, i), None) for i in range(len(node.out)))
         return None if all(part is None for part in parts) else parts
 
     def _visit(self, node, g, links, found):
-        """Hand a node's gradient on to its arguments, by its operation's rules."""
+        """Pass a node's gradient on to its arguments by the rules of its operation."""
         out, op, pending = node.out, node.op, self.pending
         if self.wanted is not None:
             self._keep_wanted(node, g, found)
@@ -155,7 +155,7 @@ class Pass:
                 memory.drop_result(node)
 
     def _keep_wanted(self, node, g, found):
-        """Keep the gradients of a node's outputs that the caller asked for: copies, as they are handed on too."""
+        """Keep the gradients of outputs that the caller asked for, as copies, since they are also passed on."""
         if node.out.__class__ is not tuple:
             if node in self.wanted:
                 found[node] = self._finished(node, g, False)
@@ -165,7 +165,7 @@ class Pass:
                     found[node, i] = self._finished((node, i), part, False)
 
     def _joint(self, op, g, y, args, static, links):
-        """Pairs of a place and its gradient, from a rule for several arguments and, for the others, their own."""
+        """Pairs of a place and its gradient, from the joint rule if it applies, else from each argument's rule."""
         rule, covered = op.joint or (None, ())
         rules = op.rules
         if self.watch is not None:
@@ -186,10 +186,10 @@ class Pass:
         return pairs
 
     def _add(self, place, g):
-        """Add a gradient to what a place has: in place where that is an array that nobody else holds.
+        """Add a gradient to what a place has, in place if nothing else holds that array.
 
-        Nobody else: rules may return what they were given or keep what they return, and then two places, or a place
-        and a caller, share an array.
+        Something else may: rules can return their arguments or keep their results, and then two places, or a place and
+        a caller, share an array.
         """
         pending = self.pending
         before = pending.get(place)
@@ -208,9 +208,9 @@ class Pass:
             pending[place] = before + g
 
     def _finished(self, place, g, alone):
-        """A gradient as the caller gets it: of the value's dtype, and memory of its own.
+        """A gradient as the caller gets it: of the value's dtype, in memory of its own.
 
-        alone: whether nobody else holds it
+        alone: whether nothing else holds it
         """
         array = _array_at(place)
         dtype = array.dtype
@@ -235,14 +235,14 @@ def _array_at(place):
 
 
 def _is_array(value):
-    """Whether it is an array, of any device."""
+    """Whether this is an array, on any device."""
     return value.__class__ is ndarray or devices.device_of(value) != "cpu"
 
 
 def _owns_memory(array):
-    """Whether nobody else can see its memory: it is its own, or that of an array which only this view holds.
+    """Whether nothing else can see this array's memory: it owns it, or is the only view of the array that does.
 
-    The view has each of its elements once, and at most LITTLE of that memory is kept without being looked at.
+    Such a view has no repeated elements and leaves at most LITTLE of that memory unused.
     """
     base = array.base
     return base is None or (

@@ -10,12 +10,12 @@ from minigan.errors import GraphError
 
 
 def recompute(function, *args):
-    """function(*args), keeping only what goes in and what comes out; what lies between is computed again.
+    """function(*args), keeping only its inputs and outputs; values in between are computed again in the backward pass.
 
-    function: takes and returns Tensors (one, or a tuple); a Module or any function. Gradients also reach the
-        parameters and other Tensors that it uses without being handed them.
-    Constants that it reads without being handed them must not change before the backward pass.
-    What it draws at random or changes on the way (dropout's masks, batch norm's running statistics) happens once.
+    function: takes and returns Tensors (one, or a tuple); a Module or any function. Gradients also reach
+        parameters and other Tensors that it uses without taking them as arguments.
+    Constants that it uses in this way must not change before the backward pass. Random draws and updates inside it
+    (dropout's masks, batch norm's running statistics) happen once.
     source: Chen et al., Training Deep Nets with Sublinear Memory Cost, arXiv:1604.06174
     """
     if not callable(function):

@@ -21,9 +21,9 @@ class Tensor:
     """An n-dimensional array that gradients can flow through.
 
     data: the array itself, an ndarray, or that of another device
-    requires_grad: whether gradients with respect to this value are kept track of
+    requires_grad: whether gradients with respect to this value are tracked
     node, index: where the value was computed, None for a leaf; index counts the outputs of a node with several
-    grad: what `backward()` has added up for a leaf, a plain array or None
+    grad: the gradient that `backward()` has accumulated for a leaf, a plain array or None
     """
 
     __slots__ = ("__weakref__", "data", "grad", "index", "node", "requires_grad")
@@ -320,7 +320,7 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
 
     dtype: kept where `data` has one; Python floats become float32
     device: "cpu", "cuda" or "sim"; by default that of `data`
-    raises DtypeError where gradients are asked of anything but floating point numbers
+    raises DtypeError if gradients are required of anything but floating point numbers
     """
     source = data.data if isinstance(data, Tensor) else data
     has_dtype = hasattr(source, "dtype")

@@ -1,4 +1,4 @@
-"""Layers: functions with parameters, and the modules that are made of them."""
+"""Layers and the modules made of them."""
 
 from minigan.nn import init
 from minigan.nn.fusion import Sequential

@@ -1,8 +1,8 @@
 """Which layers are computed together with the activation after them, in fewer passes over memory: one table.
 
-`Sequential` looks here; the layers know nothing of it. A pair that is not in the table is computed one after the other,
-and so are subclasses, whose `forward` may be another. Either way the result is the same to the bit, and so are
-gradients but for the order in which a bias's is summed.
+`Sequential` looks here; the layers know nothing of it. Pairs that are not in the table are computed in turn, and so are
+subclasses, which may override `forward`. Either way the result is the same to the bit, and so are gradients, except
+that a bias's gradient may be summed in another order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How weights begin. Each initialiser is called with (rng, shape, fan_in, fan_out) and returns float64 values.
+"""Initial weights. Each initialiser is called with (rng, shape, fan_in, fan_out) and returns float64 values.
 
 fan_in and fan_out: how many numbers are summed into one output, and how many outputs one input goes into.
 """
@@ -29,8 +29,8 @@ def uniform(low=-0.05, high=0.05):
 def lecun_uniform():
     """Even within 1 / sqrt(fan_in): the layers' default, and PyTorch's for all but transposed convolutions.
 
-    A ConvTranspose2d counts what one of its outputs sums, inputs // groups times every stride-th tap along each axis.
-    PyTorch counts outputs // groups times all taps there, so that its weights differ in size from these.
+    For a ConvTranspose2d, fan_in is the number of terms in one output: inputs // groups times every stride-th tap along
+    each axis. PyTorch takes outputs // groups times all taps, so its initial weights differ in scale.
     """
     return lambda rng, shape, fan_in, fan_out: _even(rng, shape, 1 / math.sqrt(fan_in))
 

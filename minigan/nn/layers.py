@@ -1,6 +1,6 @@
-"""Layers. Images are (N, H, W, C), vectors (N, C); weights begin from the stream "init" unless `rng` is given.
+"""Layers. Images are (N, H, W, C), vectors (N, C). Initial weights are drawn from `rng`, by default the stream "init".
 
-Where `forward` takes a `weight`, it computes with that one in place of its own, as `SpectralNorm` asks it to.
+A `forward` that takes a `weight` computes with it in place of the layer's own, which `SpectralNorm` uses.
 """
 
 import math
@@ -109,10 +109,10 @@ class Conv2d(Module):
 
 
 class ConvTranspose2d(Conv2d):
-    """`ops.conv2d_transpose` with weight (KH, KW, outputs // groups, inputs), that of the convolution it is adjoint to.
+    """`ops.conv2d_transpose` with weight (KH, KW, outputs // groups, inputs), as the convolution it is the adjoint of.
 
-    output_padding: how much larger than the smallest possible size the result is; with padding "same" it is
-        in * stride. `layer(y, output_size)` asks for a size by name.
+    output_padding: the excess of the result over the smallest possible size. With padding "same" the size is the
+        input's times the stride. `layer(y, output_size)` asks for a size by name.
     """
 
     transposed = True
@@ -162,7 +162,7 @@ class Dropout(Module):
 
 
 class MaxPool2d(Module):
-    """The largest pixel of each window; with_indices=True gives a pair, those and their places for a MaxUnpool2d."""
+    """The largest pixel of each window; with_indices=True also returns their places, for a MaxUnpool2d."""
 
     @constructor
     def __init__(self, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, with_indices: bool = False):
@@ -179,9 +179,9 @@ class MaxPool2d(Module):
 
 
 class MaxUnpool2d(MaxPool2d):
-    """What the MaxPool2d of the same arguments took, put back: `layer(y, indices, output_size)`, `ops.max_unpool2d`.
+    """Put back the pixels that a MaxPool2d of the same arguments took: `layer(y, indices, output_size)`.
 
-    output_size: the (H, W) that was pooled, where it is not the smallest that gives y's
+    output_size: the (H, W) that was pooled, if it is not the smallest that gives y's size
     """
 
     @constructor
@@ -194,7 +194,7 @@ class MaxUnpool2d(MaxPool2d):
 
 
 class AvgPool2d(MaxPool2d):
-    """The mean of each window; padding counts as zeros unless count_padding=False."""
+    """The mean of each window; padding counts as zeros, or with count_padding=False not at all."""
 
     @constructor
     def __init__(self, kernel_size, *, stride: Pair | None = None, padding: Padding = 0, count_padding: bool = True):
@@ -208,7 +208,7 @@ class AvgPool2d(MaxPool2d):
 
 
 class Upsample(Module):
-    """Images `scale` times as large (an int or a pair), "nearest" or "bilinear"."""
+    """Enlarge images by `scale`, an int or a pair, with mode "nearest" or "bilinear"."""
 
     @constructor
     def __init__(self, scale: Pair = 2, *, mode: str = "nearest"):
@@ -230,7 +230,7 @@ class Flatten(Module):
 
 
 class Reshape(Module):
-    """Each sample in another shape: (N, ...) to (N, *shape)."""
+    """Reshape each sample: (N, ...) to (N, *shape)."""
 
     @constructor
     def __init__(self, *shape: int):

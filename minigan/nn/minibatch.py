@@ -1,4 +1,4 @@
-"""What a layer can tell from a whole batch: how much its samples differ."""
+"""Minibatch standard deviation: a layer that shows a discriminator how much the samples of a batch differ."""
 
 import numpy as np
 
@@ -15,11 +15,12 @@ EPS = 1e-8
 
 
 class MinibatchStd(Module):
-    """One channel more: how far apart the samples of a group lie, (N, ..., C) to (N, ..., C + 1).
+    """Append a channel that holds the standard deviation within a group of samples: (N, ..., C) to (N, ..., C + 1).
 
-    Each value's standard deviation over the group, averaged over channels and places: one number a group, everywhere
-    the same. A generator whose images are all alike betrays itself by it.
-    group: samples in a group, those N / group apart; the largest divisor of N up to it where it does not divide N
+    The standard deviation of each value over the group is averaged over channels and places, so the new channel is one
+    number per group. It gives away a generator whose images are all alike.
+    group: the number of samples in a group, which lie N / group apart; if it does not divide N, the largest divisor
+        of N below it
     source: Karras et al., arXiv:1710.10196, section 3; groups as in arXiv:1912.04958
     """
 
@@ -46,8 +47,8 @@ class MinibatchStd(Module):
 def minibatch_std(network: Module, group: int = 4) -> Module:
     """Put a MinibatchStd before the last dense or convolutional layer of a network, in place. Returns the network.
 
-    The layer gets one input more, whose weights begin at zero: at first the network computes what it did.
-    raises ShapeError where there is no such layer within another
+    The layer gets one more input, with weights of zero, so that the network computes the same as before at first.
+    raises ShapeError if the network contains no such layer
     """
     found = list(_layers_of(network))
     if not found:
@@ -71,7 +72,7 @@ def _layers_of(module):
 
 
 def _widened(layer):
-    """The layer with one input more, whose weights are zero."""
+    """The layer with one more input, whose weights are zero."""
     if getattr(layer, "transposed", False) or getattr(layer, "how", {}).get("groups", 1) != 1:
         raise ShapeError("minibatch_std: the last layer is transposed or has groups; it must be plain to get an input")
     weight = layer.weight

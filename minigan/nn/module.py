@@ -1,4 +1,4 @@
-"""Module: parameters, buffers and other modules under names, and what is done to all of them at once."""
+"""Module: named parameters, buffers and other modules, and operations on all of them at once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _mode = _Mode()
 
 
 class as_in_use:
-    """Inside, every module behaves as after `eval()`, whatever its own mode: in this thread alone.
+    """Inside, and in this thread alone, every module behaves as after `eval()`, whatever its own mode.
 
-    Another one may train the same modules meanwhile. An error or Ctrl-C leaves no module in another mode than before.
+    Another thread may train the same modules meanwhile, and an error or Ctrl-C changes the mode of no module.
     """
 
     def __enter__(self):
@@ -40,8 +40,8 @@ class Module:
 
     An attribute that is a Tensor is state: a parameter if it requires gradients when it is assigned, else a buffer
     (kept and saved, never trained). An attribute that is a Module is a part; several are kept in a ModuleList or a
-    ModuleDict, and a plain list, tuple or dict of them is refused. A subclass calls `super().__init__()` before it
-    assigns anything.
+    ModuleDict, and a plain list, tuple or dict of them is refused. A subclass must call `super().__init__()`
+    before it assigns anything.
     """
 
     def __init__(self):
@@ -50,7 +50,7 @@ class Module:
 
     @property
     def training(self) -> bool:
-        """Whether it behaves as in training; `train()` and `eval()` say which."""
+        """Whether the module behaves as in training, as set by `train()` and `eval()`."""
         return self._training and not _mode.in_use
 
     @training.setter
@@ -66,7 +66,7 @@ class Module:
         return self.run(self.forward, *inputs, **settings)
 
     def run(self, function: Callable[..., Any], *inputs, **settings) -> Any:
-        """Call a function as `forward` is called: NaNs are traced to this module, and bad arguments explained."""
+        """Call a function in place of `forward`: NaNs are traced to this module, and bad arguments are explained."""
         if graph.watch is None:
             try:
                 return function(*inputs, **settings)
@@ -77,7 +77,7 @@ class Module:
             return function(*inputs, **settings)
 
     def _refuse_numbers(self, inputs, error):
-        """Raise DtypeError where a module of minigan's was called with what has no shape."""
+        """Raise DtypeError if one of minigan's modules was called with something that has no shape."""
         for x in inputs:
             if type(self).__module__.startswith("minigan.") and isinstance(x, Number | str | list | tuple | dict):
                 raise DtypeError(
@@ -145,9 +145,9 @@ class Module:
         return {name: np.array(t.numpy()) for name, t in (*self.named_parameters(), *self.named_buffers())}
 
     def load_state_dict(self, state: dict[str, np.ndarray], strict: bool = True) -> None:
-        """Take over the arrays of `state`. Either all fit, or nothing is changed.
+        """Copy the arrays of `state` into the parameters and buffers. If one does not fit, nothing is changed.
 
-        strict: every name here must be in `state` and the other way round; otherwise only the common ones are taken
+        strict: require the same names on both sides; with False, names that only one side has are ignored
         raises ShapeError for missing, unexpected or differently shaped entries
         """
         if not isinstance(state, Mapping):
@@ -180,7 +180,7 @@ class Module:
     def to(self, device: str) -> Module:
         """Move all parameters and buffers to a device, "cpu", "cuda" or "sim", in place. Returns the module.
 
-        An optimiser that has done a step keeps its state where it was: move the module first.
+        Move a module before its optimiser's first step: the optimiser's state stays on the old device.
         """
         for _, tensor in (*self.named_parameters(), *self.named_buffers()):
             tensor.data = devices.move(tensor.data, device)
@@ -196,7 +196,7 @@ class Module:
         return self
 
     def eval(self) -> Module:
-        """Behave as in use: batch norm uses its running statistics, dropout does nothing. Returns the module."""
+        """Behave as in inference: batch norm uses its running statistics, dropout does nothing. Returns the module."""
         return self.train(False)
 
     def freeze(self, frozen: bool = True) -> Module:
@@ -220,7 +220,7 @@ class Module:
     # ------------------------------------------------------------------------------------------- repr
 
     def describe(self) -> str:
-        """The arguments that say what this module is, for its repr."""
+        """The module's arguments, for its repr."""
         return ""
 
     def __repr__(self) -> str:
@@ -239,7 +239,7 @@ class Module:
 
 
 class ModuleList(Module):
-    """Modules in a list, for a `forward` that says itself how they are applied.
+    """A list of modules, for a `forward` that applies them in its own way.
 
     modules: the modules, in order; their parameters are named "0.weight", "1.weight", ...
     raises MiniganError for anything but Modules
@@ -270,7 +270,7 @@ class ModuleList(Module):
 
 
 class ModuleDict(Module):
-    """Modules by name, for a `forward` that says itself which are applied.
+    """Modules by name, for a `forward` that chooses among them.
 
     modules: names and modules; their parameters are named "encoder.weight", ...
     raises MiniganError for anything but Modules, and for names that are not identifiers

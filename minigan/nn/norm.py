@@ -1,4 +1,4 @@
-"""Layers that normalise: what they are given, over its last axis's channels or all of it, or another layer's weight."""
+"""Layers that normalise their input, channels last, and SpectralNorm, which normalises the weight of another layer."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _check_eps(name, eps):
 class BatchNorm(Module):
     """Normalise each channel over the batch and all places: (N, C) or (N, H, W, C).
 
-    In training by the batch's mean and biased variance; otherwise by running ones, which training updates to
-    (1 - momentum) * running + momentum * batch's, with the unbiased variance. Both as PyTorch.
+    In training, by the mean and the biased variance of the batch. Otherwise by running statistics, which training
+    updates to (1 - momentum) * running + momentum * batch, with the unbiased variance; as in PyTorch.
     """
 
     @constructor
@@ -50,7 +50,7 @@ class BatchNorm(Module):
         return self.normalised(x, self.scale, self.shift)
 
     def normalised(self, x, scale, shift, slope=1.0):
-        """leaky_relu(x normalised * scale + shift, slope); the slope has to be 1 where running statistics are used."""
+        """leaky_relu(normalised x * scale + shift, slope); with running statistics the slope must be 1."""
         if x.shape[-1:] != (self.channels,):
             raise ShapeError(
                 f"{type(self).__name__}: x has shape {x.shape}, but the last axis must be {self.channels} channels"
@@ -81,7 +81,7 @@ class BatchNorm(Module):
 class ConditionalBatchNorm(BatchNorm):
     """Batch norm whose scale and shift depend on each sample's class: (x, labels (N,)) to x's shape.
 
-    scale, shift: (classes, channels), rows of which are looked up by label; they begin as a batch norm's
+    scale, shift: (classes, channels), one row for each label; initialised as in BatchNorm
     source: de Vries et al., arXiv:1707.00683; in a generator: Miyato & Koyama, arXiv:1802.05637
     """
 
@@ -108,7 +108,7 @@ class ConditionalBatchNorm(BatchNorm):
 
 
 class LayerNorm(Module):
-    """Normalise each sample over its last axes, of the given shape (an int for one)."""
+    """Normalise each sample over its last axes, which have this shape (an int for one axis)."""
 
     @constructor
     def __init__(self, shape, *, eps: float = 1e-5):
@@ -157,11 +157,11 @@ class InstanceNorm(GroupNorm):
 
 
 class SpectralNorm(Module):
-    """A Linear, Conv2d, ConvTranspose2d or Embedding that computes with weight / sigma, bias as it is.
+    """A Linear, Conv2d, ConvTranspose2d or Embedding that computes with weight / sigma and its bias.
 
-    sigma: an estimate of the largest singular value of the weight as a matrix, outputs by everything else, u W v. Each
-        call in training improves u and v by a power iteration; in use they stay. Gradients flow through W in sigma and
-        take u and v for constants.
+    sigma: u W v, an estimate of the largest singular value of the weight as a matrix, outputs by everything else. Each
+        call in training improves u and v by a power iteration; in inference they stay. Gradients flow through W in
+        sigma and treat u and v as constants.
     left, right: u (outputs,) and v (the other side,), buffers
     raises ShapeError for a layer of another kind
     source: Miyato et al., arXiv:1802.05957, algorithm 1
@@ -182,7 +182,7 @@ class SpectralNorm(Module):
             self._iterate()
 
     def _drawn(self, rng, size):
-        """A random direction, where the weight is."""
+        """A random unit vector, on the weight's device."""
         weight = self.layer.weight
         return Tensor(devices.move(_unit(rng.standard_normal(size)).astype(weight.dtype), weight.device))
 
@@ -208,7 +208,7 @@ class SpectralNorm(Module):
         return weight / sigma
 
     def next_weight(self) -> Tensor:
-        """`normal_weight`, in training after a power iteration."""
+        """`normal_weight`, preceded in training by a power iteration."""
         if self.training:
             once(self._iterate)
         return self.normal_weight()
@@ -224,7 +224,7 @@ def _unit(vector):
 def spectral_norm(network: Module, rng=None) -> Module:
     """Put every dense or convolutional layer and embedding of a network into a SpectralNorm, in place.
 
-    A layer that is one already stays. Returns the network; a single layer comes back in its SpectralNorm.
+    Layers that are in one already stay. Returns the network, or for a single layer its SpectralNorm.
     """
     if isinstance(network, SpectralNorm):
         return network

@@ -1,4 +1,4 @@
-"""Differentiable operations, a file per family. Each works on Tensors and, without a graph, on plain arrays."""
+"""Differentiable operations, one file per family. They work on Tensors, and without a graph on plain arrays."""
 
 import sys
 

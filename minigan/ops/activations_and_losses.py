@@ -53,7 +53,7 @@ def _(gg, y, g, x, *, slope):
 
 @primitive(saves="x")
 def leaky_relu_vjp_sum(g, x, *, slope):
-    """leaky_relu_vjp, and its sums over all axes but the last, in one pass: the gradient of a bias before it."""
+    """leaky_relu_vjp, and its sums over all axes but the last, in one pass: the gradient of the bias before it."""
     rows = -1, x.shape[-1]
     gx, sums = kernels.of(x).leaky_relu_vjp_sum(g.reshape(rows), x.reshape(rows), slope)
     return gx.reshape(x.shape), sums
@@ -93,7 +93,7 @@ def _(g, y, x):
 
 @primitive
 def sigmoid_vjp(g, y):
-    """g * y * (1 - y). Its own rules add nothing up, where an infinite gradient would meet its opposite."""
+    """g * y * (1 - y). Its rules sum no terms, so that an infinite gradient cannot meet its opposite."""
     return g * (y * (1 - y))
 
 
@@ -117,7 +117,7 @@ def _(g, y, x):
 def dropout(x, rate: float, rng: Philox | np.random.Generator):
     """Each value 0 with probability `rate`, and the others divided by 1 - rate so that the mean stays.
 
-    rng: a Philox draws where x is; NumPy's generators draw on the CPU, which a captured step cannot do
+    rng: a Philox draws on x's device; NumPy's generators draw on the CPU, which a captured step cannot do
     source: Srivastava et al., Dropout, JMLR 15 (2014)
     """
     if not isinstance(rng, Philox | np.random.Generator):
@@ -146,10 +146,10 @@ def _uniform(shape, rng, device):
 
 @primitive(saves="logits targets")
 def binary_cross_entropy_with_logits(logits, targets):
-    """-log of the probability given to the targets, sigmoid(logits) being that of 1.
+    """-log of the probability that the logits give the targets; sigmoid(logits) is the probability of 1.
 
     targets: probabilities in [0, 1], a number or of the logits' shape
-    log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), so that no finite logit is too large and no loss too small.
+    log sigmoid(x) is min(x, 0) - log(1 + exp(-|x|)), which neither overflows for large logits nor loses small losses.
     """
     _same_shape("binary_cross_entropy_with_logits", logits, targets)
     logits = floating(logits)
@@ -185,7 +185,7 @@ def _(g, y, logits, targets):
 
 @operation
 def cross_entropy(logits, labels):
-    """-log of the probability given to the right class: logits (N, K), integer labels (N,)."""
+    """-log of the probability of the right class: logits (N, K), integer labels (N,)."""
     labels = integers(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or labels.dtype.kind not in "iu":
         raise ShapeError(
@@ -202,7 +202,7 @@ def cross_entropy(logits, labels):
 
 @functools.lru_cache(64)
 def _first(count, device):
-    """0 to below count, on a device. It is kept: do not write to it."""
+    """np.arange(count) on a device. It is cached: do not write to it."""
     return move(np.arange(count), device)
 
 
@@ -238,13 +238,13 @@ def standard_normal_divergence(mean, log_variance):
 
 
 def _like(targets, logits):
-    """Targets of any dtype as numbers of the logits': an array or one for all."""
+    """Targets of any dtype as the logits' dtype: an array, or one number for all."""
     dtype = logits.dtype if logits.dtype.kind == "f" else np.dtype(float)
     return targets.astype(dtype, copy=False) if getattr(targets, "ndim", 0) else dtype.type(targets)
 
 
 def _count(logits):
-    """How many they are, to divide by; NaN for none, which have no mean."""
+    """The number of logits, to divide by; NaN if there are none, which have no mean."""
     return logits.size or math.nan
 
 

@@ -1,7 +1,7 @@
 """The three convolutions, and the matrix that explains them.
 
-<y, conv2d(x, w)> is linear in x, in w and in y. Leaving one of them out gives the three operations below, each one's
-gradients are the other two, and so derivatives of any order exist:
+<y, conv2d(x, w)> is linear in x, in w and in y. Leaving one of them out gives the three operations below. The gradients
+of each are the other two, and so derivatives of any order exist:
 
     conv2d(x, w)            images and kernels to features
     conv2d_transpose(y, w)  features and kernels to images; the adjoint: <conv2d(x, w), y> = <x, conv2d_transpose(y, w)>
@@ -39,8 +39,8 @@ def conv2d(
     x: images, (N, H, W, C)
     w: kernels, (KH, KW, C // groups, K)
     bias: (K,), added to every pixel, or None
-    algorithm: the CPU kernels' way to compute it and its gradients ("im2col", "direct", "product", "winograd2",
-        "winograd3" or "winograd4"); None leaves that to the geometry
+    algorithm: how the CPU computes it and its gradients ("im2col", "direct", "product", "winograd2",
+        "winograd3" or "winograd4"); by default the geometry decides
     returns: (N, OH, OW, K), OH = (H + pad - dilation * (KH - 1) - 1) // stride + 1; "same" gives ceil(H / stride)
     raises ShapeError where the channels do not match or the kernel does not fit
     source: Dumoulin & Visin, arXiv:1603.07285, relationship 15
@@ -109,10 +109,10 @@ def conv2d_transpose(
     y: features, (N, OH, OW, K)
     w: kernels, (KH, KW, C // groups, K), the array that conv2d takes
     bias: (C,), added to every pixel, or None
-    output_size: (H, W) of the result. Several sizes have features of one size: the default is the smallest,
+    output_size: (H, W) of the result. Several sizes have features of the same size; the default is the smallest,
         (OH - 1) * stride + dilation * (KH - 1) + 1 - pad, and OH * stride with padding "same"
-    output_padding: how much more than the smallest, below the stride or the dilation; instead of output_size. What lies
-        past the reach of every window is the bias alone
+    output_padding: instead of output_size, the excess over the smallest size, less than the stride or the dilation.
+        Pixels that no window reaches hold the bias alone
     algorithm: as for conv2d
     returns: images, (N, H, W, C)
     raises ShapeError where no image of that size has features of this size
@@ -172,7 +172,7 @@ def _reached(output_padding, how):
 
 
 def _within(g, output_padding, how):
-    """The part of an image that windows reach, and how they do."""
+    """The part of an image that windows reach, and the geometry of those windows."""
     _, how, beyond = _reached(output_padding, how)
     return (g[:, : g.shape[1] - beyond[0], : g.shape[2] - beyond[1]] if any(beyond) else g), how
 
@@ -194,7 +194,7 @@ def conv2d_weight(
     groups: int = 1,
     algorithm: str | None = None,
 ):
-    """How the kernels of `conv2d` meet images and features: <y, conv2d(x, w)> = <conv2d_weight(x, y), w>.
+    """The gradient of `conv2d` with respect to its kernels: <y, conv2d(x, w)> = <conv2d_weight(x, y), w>.
 
     x: images, (N, H, W, C)
     y: features, (N, OH, OW, K)

@@ -1,8 +1,8 @@
 """Arithmetic and functions of single elements, with NumPy's broadcasting.
 
-Subgradients, where a function has a kink: `abs` has 0 at 0; `maximum` and `minimum` give each side half at a tie;
-`clip` passes the gradient on at its bounds, as inside. What a function does not depend on gets a gradient of 0, even
-from an infinite or NaN gradient: rules select with `where` and never multiply by a mask.
+Subgradients at kinks: that of `abs` is 0 at 0; `maximum` and `minimum` give each side half at a tie; `clip` passes the
+gradient on at its bounds. A value that the result does not depend on gets a gradient of 0, even from an infinite or NaN
+gradient, because rules select with `where` and never multiply by a mask.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def _(g, y, x, *, shape):
 
 
 def unbroadcast(g, like):
-    """The gradient of an argument of this shape, from the gradient of a result that it was broadcast to."""
+    """The gradient of an argument, from the gradient of a result that the argument was broadcast to."""
     return g if g.shape == like.shape else sum_to(g, shape=like.shape)
 
 
@@ -215,7 +215,7 @@ def minimum(a, b):
 
 
 def _share(g, a, b):
-    """What the side a of maximum(a, b) gets of g: nothing where a is smaller, half at a tie, all next to a NaN."""
+    """The share of g that a gets in maximum(a, b): none where a is smaller, half at a tie, all beside a NaN."""
     return where(less(a, b), _zero(g), where(equal(a, b), g * 0.5, g))
 
 
@@ -227,7 +227,7 @@ minimum.vjp(1)(lambda g, y, a, b: unbroadcast(_share(g, a, b), b))
 
 @primitive(saves="x")
 def clip(x, *, low=None, high=None):
-    """x with what is below `low` or above `high` moved to the bound; either may be None."""
+    """x with values below `low` or above `high` set to that bound; either may be None."""
     low, high = (np.array(bound) if isinstance(bound, tuple) else bound for bound in (low, high))
     if any(isinstance(bound, float) or getattr(bound, "dtype", x.dtype).kind == "f" for bound in (low, high)):
         x = floating(x)
@@ -257,8 +257,8 @@ def within(x, *, low=None, high=None):
 
 @operation
 def astype(x, dtype):
-    """x as another dtype. Among floating point dtypes the gradient comes back as x's; integers and truth values have
-    none, so that it ends there."""
+    """x as another dtype. A gradient is converted back between floating point dtypes; it ends at integers and booleans,
+    which have none."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return _as_float(x, dtype=dtype)
@@ -291,7 +291,7 @@ def _zero(g):
 
 @primitive(saves="")
 def to_device(x, *, device):
-    """x on a device, "cpu", "cuda" or "sim": itself where it is there already."""
+    """x on a device, "cpu", "cuda" or "sim"; x itself if it is there already."""
     return devices.move(x, device)
 
 
@@ -319,7 +319,7 @@ def in_place(ufunc: np.ufunc, x: Tensor, other) -> Tensor:
 
 
 def write(x: Tensor, change) -> Tensor:
-    """x, after change(its array), which backward passes then know of."""
+    """x, after change(its array), which is noted so that backward passes can tell."""
     if x.requires_grad and is_recording():
         raise GraphError(
             f"a tensor of shape {x.shape} that requires gradients cannot be changed in place; "

@@ -46,7 +46,7 @@ def matmul(a, b):
 
 
 def _with_a_vector(a, b):
-    """The product of a vector with a matrix or a vector by the kernels of a device, for which a matrix is the rule."""
+    """The product of a vector with a matrix or a vector, by kernels that take matrices."""
     if a.shape[-1] != b.shape[0] or not (a.ndim and b.ndim):
         return np.matmul(a, b)  # which says what is wrong
     matrices = a.reshape(-1, a.shape[-1]), b.reshape(b.shape[0], -1)
@@ -79,10 +79,10 @@ def _(g, y, a, b):
 
 
 def _turned(matrix):
-    """Whether a matrix lies in memory column by column, as one that was transposed.
+    """Whether a matrix is stored column by column, as the transpose of another is.
 
-    Its gradient is to lie likewise: it will be transposed too, and added to others that lie as the matrix before that.
-    Adding large matrices that lie differently takes ten times as long.
+    Its gradient is stored in the same order: it will be transposed in turn and added to gradients in that order, and
+    adding large matrices in different orders takes ten times as long.
     """
     if matrix.__class__ is ndarray:
         return matrix.flags.fnc  # the same in one look
@@ -152,7 +152,7 @@ def _as_rows(x):
 
 @operation
 def einsum(subscripts: str, *operands):
-    """Einstein's summation, as `numpy.einsum` with a string: products of operands summed over what the result lacks.
+    """Einstein's summation, as `numpy.einsum`: products of operands, summed over indices that the result lacks.
 
     An index may repeat within an operand (its diagonal is taken); `...` stands for any leading axes,
     of one size in all operands.
@@ -190,7 +190,7 @@ _einsum.__name__ = "einsum"
 
 
 def _einsum_rule(g, xs, inputs, output, position):
-    """The contraction of g with the other operands; what no other and no result has of this one was summed before."""
+    """The contraction of g with the other operands; indices that only this operand has were summed before."""
     others = [(other, indices) for i, (other, indices) in enumerate(zip(xs, inputs, strict=True)) if i != position]
     return _einsum(g, *[o for o, _ in others], inputs=(output, *[i for _, i in others]), output=inputs[position])
 
@@ -223,7 +223,7 @@ def _parse(subscripts, ranks):
 
 
 def _diagonal(x, indices):
-    """x with each index only once, and the indices it then has."""
+    """x with repeated indices replaced by diagonals, and the indices that remain."""
     for letter in sorted(set(indices)):
         while indices.count(letter) > 1:
             first = indices.index(letter)

@@ -1,7 +1,7 @@
 """Normalisation. The last axis is the channels, as everywhere.
 
 `batch_norm` uses the biased variance of the batch; a layer that keeps running statistics keeps the unbiased one, as
-PyTorch does. Its statistics are outputs of their own and depend on x, so derivatives of every order are right.
+PyTorch does. Its statistics are outputs too and depend on x, so that derivatives of every order are right.
 """
 
 import math
@@ -18,10 +18,10 @@ from minigan.ops.shape import reshape
 
 @primitive
 def batch_norm(x, scale, shift, *, eps: float = 1e-5, slope: float = 1.0):
-    """Normalise each channel by its mean and variance over all other axes, and activate it in the same pass.
+    """Normalise each channel by its mean and variance over all other axes, and apply an activation in the same pass.
 
     x: (..., C); scale, shift: (C,)
-    slope: of a leaky ReLU that follows, 0 for a ReLU, 1 for none
+    slope: of the leaky ReLU that follows; 0 is a ReLU, 1 is none
     returns: (y, mean, inverse deviation); y = leaky_relu((x - mean) / sqrt(var + eps) * scale + shift), the others (C,)
     raises ShapeError where scale or shift do not match, there is nothing to average, or the slope is negative
     source: Ioffe & Szegedy, arXiv:1502.03167, algorithm 1
@@ -86,7 +86,7 @@ def fixed_norm(x, scale, shift, mean, variance, *, eps: float = 1e-5):
 
 @operation
 def layer_norm(x, scale, shift, *, eps: float = 1e-5):
-    """Normalise over the last axes, as many as `scale` and `shift` have: each sample by itself.
+    """Normalise each sample over its last axes, the axes that `scale` and `shift` have.
 
     source: Ba, Kiros & Hinton, arXiv:1607.06450
     """

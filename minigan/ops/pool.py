@@ -1,4 +1,4 @@
-"""Pooling windows of images, (N, H, W, C), and putting back what a window's largest pixel was.
+"""Pooling over windows of images, (N, H, W, C), and its adjoint, which puts the largest pixels back.
 
 `max_pool2d` sends its gradient to the first largest pixel of a window, and padding is never the largest.
 

@@ -1,4 +1,4 @@
-"""Reductions over axes, and what is normalised by one.
+"""Reductions over axes, and functions that are normalised by a reduction.
 
 axis: an int, a tuple of them, or None for all. `var` divides by n - ddof, and ddof is 0 as in NumPy (PyTorch: 1).
 `max` and `min` share the gradient equally among ties, as PyTorch's amax.
@@ -26,7 +26,7 @@ def _(g, y, x, *, axis=None, keepdims=False):
 
 
 def _restore(reduced, x, axis, keepdims):
-    """A reduced array with the axes it lost back as 1."""
+    """A reduced array with its lost axes restored as length 1."""
     return reduced if keepdims else reshape(reduced, shape=kept_shape(x.shape, axis))
 
 
@@ -79,14 +79,14 @@ def _(g, y, x, *, axis=None, keepdims=False):
 
 @nondifferentiable
 def _share(hit, dtype, *, axis):
-    """What each value that is the extreme one gets of its gradient; NaN where a NaN is the extreme, which hits none."""
+    """The share of the gradient that each extreme value gets; NaN if the extreme is NaN, which equals no value."""
     ties = hit.sum(axis=axis, keepdims=True).astype(dtype)
     return 1 / np.where(ties == 0, dtype.type(np.nan), ties)
 
 
 @primitive(saves="x y")
 def logsumexp(x, *, axis: Axis = None, keepdims: bool = False):
-    """log(sum(exp(x))) over `axis`, without overflow; -inf where all are, and where there is nothing to sum."""
+    """log(sum(exp(x))) over `axis`, without overflow; -inf if all values are -inf or there are none."""
     x = floating(x)
     top = _top(x, axis)
     top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
@@ -135,7 +135,7 @@ def _(g, y, x, *, axis=-1):
 
 
 def _top(x, axis):
-    """The largest values over `axis`, kept as 1; 0 where there are none, which then nothing is compared with."""
+    """The largest values over `axis`, kept as length 1; 0 if there are no values."""
     if x.size or count_of(x.shape, axis):
         return x.max(axis=axis, keepdims=True)
     return np.zeros_like(x, shape=kept_shape(x.shape, axis))
@@ -143,5 +143,5 @@ def _top(x, axis):
 
 @nondifferentiable
 def argmax(x, *, axis: Axis = None):
-    """Where the largest value is, the first of them."""
+    """The index of the largest value, the first if there are several."""
     return x.argmax(axis=axis)

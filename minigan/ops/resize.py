@@ -20,7 +20,7 @@ def resize(x, size, *, mode: str = "nearest"):
 
     size: (H, W) of the result, or an int for both
     mode: "nearest" repeats pixels, "bilinear" mixes the two nearest along each axis, "bilinear-tf1" does so with
-        pixels as points, so that the first stays where it is: for what was trained with TensorFlow 1
+        pixels as points, so that the first pixel stays in place: for networks trained with TensorFlow 1
     """
     if x.ndim != 4:
         raise ShapeError(f"resize: x has shape {x.shape}, but images are (N, H, W, C)")
@@ -52,12 +52,12 @@ def _bilinear(x, size, places):
 
 
 def _as_areas(old, new):
-    """Where the middles of new pixels lie among the middles of old ones."""
+    """The positions of the new pixels' centres among the centres of the old ones."""
     return np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
 
 
 def _as_points(old, new):
-    """Where new pixels lie among old ones, in float32 as TensorFlow's resize_bilinear has it."""
+    """The positions of new pixels among old ones, in float32 as in TensorFlow's resize_bilinear."""
     return np.clip(np.arange(new, dtype=np.float32) * (np.float32(old) / np.float32(new)), 0, old - 1)
 
 
@@ -74,15 +74,15 @@ def _device_of(x):
 
 @functools.lru_cache(64)
 def _nearest_places(old, new, device):
-    """The pixel that each new one repeats. It is kept: do not write to it."""
+    """The old pixel that each new one repeats. Cached: do not write to it."""
     return move(np.arange(new) * old // new, device)
 
 
 @functools.lru_cache(64)
 def _neighbours(old, new, places, dtype, device):
-    """The two old pixels that each new one lies between, and the share of the second. Kept: do not write to them.
+    """The two old pixels that each new one lies between, and the weight of the second. Cached: do not write to them.
 
-    A new pixel in the middle of an old one takes that one twice: of an infinity beside it, a share of 0 would be NaN.
+    A new pixel at the centre of an old one takes that pixel twice: an infinite neighbour times 0 would be NaN.
     """
     centre = places(old, new)
     below = np.floor(centre).astype(int)

@@ -54,7 +54,7 @@ def swapaxes(x, first, second):
 
 @operation
 def expand_dims(x, axis):
-    """x with new axes of length 1, so that they are number `axis` (an int or several) of the result."""
+    """x with new axes of length 1 at the positions `axis` (an int or several) of the result."""
     count = len(axis) if isinstance(axis, tuple | list) else 1
     new = axes_of((*x.shape, *[1] * count), axis)
     old = iter(x.shape)
@@ -100,7 +100,7 @@ _concatenate.__name__ = "concatenate"
 
 @operation
 def concatenate(xs, axis: int = 0):
-    """Arrays or Tensors joined along an axis that they have."""
+    """Arrays or Tensors joined along an existing axis."""
     xs = list(xs)
     if not xs:
         raise ShapeError("concatenate: needs at least one tensor, got an empty list")
@@ -173,7 +173,7 @@ def _(g, y, x, *, index):
 
 @primitive(saves="")
 def put(g, *, index, shape):
-    """Zeros of `shape` with g added at index, repeated places summed: the adjoint of `take`."""
+    """Zeros of `shape` with g added at `index`, where repeated places sum: the adjoint of `take`."""
     index = _beside(g, index)
     if _may_repeat(index):
         return _sum_at(g, index, shape)
@@ -188,9 +188,9 @@ def _(g, y, x, *, index, shape):
 
 
 def _sum_at(g, index, shape):
-    """The `put` of an index with arrays in it: each number of an array says which row of x one of g is added to.
+    """`put` for an index with arrays: their numbers say which row of x each row of g is added to.
 
-    x[index] is x[slices][arrays], and so this is the adjoint of the one after that of the other.
+    x[index] is x[slices][arrays], so this applies the adjoints of the two in reverse order.
     """
     x = np.zeros_like(g, shape=shape)
     if not g.size:
@@ -211,7 +211,7 @@ def _sum_at(g, index, shape):
 
 
 def _apart(index, ndim):
-    """An index with arrays as two, one after the other, and whether there is nothing between its arrays.
+    """An index with arrays, split into two that are applied in turn, and whether its arrays are adjacent.
 
     returns: (slices and new axes, a slice or an array for each axis, bool)
     """
@@ -233,7 +233,7 @@ def _apart(index, ndim):
 
 
 def _places(like, shape):
-    """Numbers from 0 on in this shape, beside `like`. They are counted there: a captured step may bring none along."""
+    """0, 1, 2, ... in this shape, on the device of `like`. They are made there: a captured step cannot copy them."""
     numbers = np.ones_like(like, shape=tuple(shape), dtype=np.int64).cumsum()
     numbers -= 1
     return numbers.reshape(shape)
@@ -256,7 +256,7 @@ def _may_repeat(index):
 
 
 def getitem(x, index):
-    """x[index]; arrays, Tensors and lists may be part of the index, and be written to afterwards."""
+    """x[index]. Arrays, Tensors and lists in the index are copied, so that they may be written to afterwards."""
     return take(x, index=tuple(map(_own, index)) if isinstance(index, tuple) else _own(index))
 
 
@@ -264,7 +264,7 @@ _FIXED = {int, type(None)}
 
 
 def _own(part):
-    """A part of an index that nobody else can change: `x[i]` and `x[:i]` may be followed by `i += 1`."""
+    """A copy of a part of an index: `x[i]` and `x[:i]` may be followed by `i += 1`."""
     if isinstance(part, slice):
         ends = part.start, part.stop, part.step
         return part if _FIXED.issuperset(map(type, ends)) else slice(*map(_own, ends))

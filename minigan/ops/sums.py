@@ -13,9 +13,9 @@ SMALL = 1 << 12  # elements, for which a kernel's call would take longer than Nu
 
 
 def axes_of(shape, axis) -> tuple[int, ...]:
-    """The axes that `axis` names (an int, a tuple of them, or None for all), in order and from 0 on.
+    """The axes that `axis` names (an int, a tuple of ints, or None for all), sorted and not negative.
 
-    raises ShapeError for one that is not there, or is there twice
+    raises ShapeError for an axis that does not exist or is named twice
     """
     if axis is None:
         return tuple(range(len(shape)))
@@ -29,18 +29,18 @@ def axes_of(shape, axis) -> tuple[int, ...]:
 
 
 def kept_shape(shape, axis):
-    """The shape with 1 for each of the axes."""
+    """The shape with these axes reduced to 1."""
     axes = axes_of(shape, axis)
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def count_of(shape, axis):
-    """How many numbers each sum over `axis` has."""
+    """The number of elements in each sum over `axis`."""
     return math.prod(shape[a] for a in axes_of(shape, axis))
 
 
 def total(x, axis: Axis = None, keepdims: bool = False):
-    """The sum over `axis`: of x's dtype, or NumPy's choice where x is not of floats."""
+    """The sum over `axis`, in x's dtype if that is floating point, otherwise in the dtype that NumPy chooses."""
     if x.dtype.kind != "f":
         return x.sum(axis=axis, keepdims=keepdims)
     if axis is None and x.__class__ is ndarray and x.size <= SMALL and x.flags.forc:
@@ -68,7 +68,7 @@ def variance(x, axis, ddof, keepdims):
 
 
 def _exact(x, axis, keepdims):
-    """The sum in float64 (or what is wider)."""
+    """The sum in float64, or in x's dtype if that is wider."""
     if (x.__class__ is ndarray and x.size <= SMALL) or x.dtype.type not in FLOATS:
         return np.add.reduce(x, axis, np.promote_types(x.dtype, np.float64), None, keepdims)
     found = kernels.of(x).sum_over(x, axes_of(x.shape, axis))

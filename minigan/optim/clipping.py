@@ -1,4 +1,4 @@
-"""Gradients made smaller where they are too large."""
+"""Gradient clipping."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from minigan.errors import GraphError, MiniganError
 def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
     """Scale all gradients together, in place, so that their common Euclidean norm is at most `largest`.
 
-    gradients: arrays, Tensors that were computed (of grad(create_graph=True), which get new arrays), or parameters
-        whose `.grad` is meant; None is passed over
+    gradients: arrays, Tensors computed by grad(create_graph=True), which get new arrays, or parameters, for their
+        `.grad`; None is skipped
     raises GraphError for a Tensor that is neither a parameter nor computed
-    returns: the norm before
+    returns: the norm before clipping
     """
     arrays = _gradient_arrays("clip_gradient_norm", gradients, largest)
     norm = math.sqrt(sum(float(np.square(a, dtype=np.float64).sum()) for a in arrays))
@@ -29,13 +29,13 @@ def clip_gradient_norm(gradients: Sequence, largest: float) -> float:
 
 
 def clip_gradient_value(gradients: Sequence, largest: float) -> None:
-    """Move every element of the gradients, in place, into [-largest, largest]."""
+    """Clip every element of the gradients, in place, to [-largest, largest]."""
     for array in _gradient_arrays("clip_gradient_value", gradients, largest):
         np.clip(array, -largest, largest, out=array)
 
 
 def _gradient_arrays(call, gradients, largest):
-    """The arrays to be changed in place, so that none is larger than `largest`."""
+    """The arrays to clip in place, after checking the arguments."""
     if not isinstance(largest, Number) or not largest >= 0:
         raise MiniganError(f"{call}: largest is {largest!r}, but it is a number that is not negative")
     if isinstance(gradients, Tensor | np.ndarray) or not isinstance(gradients, Iterable):

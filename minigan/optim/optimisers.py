@@ -17,7 +17,7 @@ from minigan.errors import DtypeError, GraphError, MiniganError, ShapeError
 
 
 class Optimiser:
-    """What all optimisers share: groups of parameters with settings, and one state of arrays for each parameter."""
+    """The base of all optimisers: groups of parameters with settings, and the state of each parameter."""
 
     moments: tuple[str, ...] = ()  # the names of the arrays kept for each parameter
 
@@ -67,7 +67,7 @@ class Optimiser:
     def step(self, gradients: Sequence | None = None) -> None:
         """Update every parameter that has a gradient.
 
-        gradients: one for each parameter in order (None leaves it as it is), or None to use `.grad`
+        gradients: one for each parameter, in order (None skips it); by default each parameter's `.grad`
         """
         if gradients is None:
             gradients = [p.grad for p in self.parameters]
@@ -137,7 +137,7 @@ class Optimiser:
         }
 
     def load_state_dict(self, saved: dict) -> None:
-        """Take over what `state_dict` returned for the same parameters; changes nothing if it does not fit."""
+        """Restore what `state_dict` returned for the same parameters; changes nothing if it does not fit."""
         if not _is_saved(saved):
             raise ShapeError(f"{type(self).__name__}.load_state_dict: it takes what state_dict() returned")
         if len(saved["state"]) != len(self.state) or len(saved["groups"]) != len(self.groups):
@@ -158,7 +158,7 @@ class Optimiser:
 
 
 def _is_saved(saved) -> bool:
-    """Whether something is built as what `state_dict` returns."""
+    """Whether this has the structure of what `state_dict` returns."""
     if not isinstance(saved, dict) or not isinstance(saved.get("steps"), Integral):
         return False
     lists = saved.get("state"), saved.get("groups")
@@ -179,9 +179,9 @@ def _advance(states) -> None:
 
 
 def _overwrite(mine: dict, saved: dict, like) -> None:
-    """Make a parameter's state what was saved, in the arrays that it has: a captured step knows no others.
+    """Copy a saved state into the arrays of a parameter's state, because captured steps use those arrays.
 
-    like: the parameter; where there are no arrays, they are made of its dtype, on its device
+    like: the parameter; missing arrays get its dtype and device
     """
     if mine.keys() != saved.keys():
         mine.clear()
