@@ -41,7 +41,13 @@ def run(engine: str, case: str, steps: int, threads: int, environment: dict[str,
     """
     command = [sys.executable, "-m", "benchmarks.fresh", engine, case, str(steps), str(threads)]
     # PyTorch reads the variable before it makes its threads, which its users would otherwise have on all cores
-    given = {**os.environ, "OMP_NUM_THREADS": str(threads), "MINIGAN_THREADS": str(threads), **(environment or {})}
+    given = {"OMP_NUM_THREADS": str(threads), "MINIGAN_THREADS": str(threads), **(environment or {})}
+    return measured(command, given)
+
+
+def measured(command: list[str], environment: dict[str, str]) -> Fresh:
+    """Measure a process that calls `main`; environment: variables that it has beside this process's own."""
+    given = {**os.environ, **environment}
     start = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, text=True) as process:
         line = process.stdout.readline()

@@ -1,8 +1,8 @@
-"""The folder in which compiled code is kept between processes, and the files there that may be believed.
+"""The folder in which compiled code is kept between processes, and which of its files can be trusted.
 
-Loading such a file runs what is in it. So a file is read only if nobody else can have written it, and its content is
-used only if its length and SHA-256 are those that it was written with. The hash covers the file's place too: a file
-under another's name does not match. Whatever does not match is as good as absent, and is written anew.
+Loading such a file runs the code in it. So a file is read only if no other user can have written it, and its content is
+used only if it has the length and the SHA-256 with which it was written. The hash covers the file's path too, so that a
+file under another one's name does not match. A file that does not match counts as absent and is replaced.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) 
 
 
 class CacheWarning(UserWarning):
-    """A cache that cannot be used; what it would hold is made anew, so results are the same."""
+    """The cache cannot be used. Its content is compiled again in each process, so results are the same."""
 
 
 def safe_folder(name: str) -> Path | None:
-    """The folder of this name in `$MINIGAN_CACHE` or ~/.cache/minigan, made where it is not there.
+    """The folder of this name in `$MINIGAN_CACHE` or ~/.cache/minigan, created if it does not exist.
 
-    None where there can be none; with a CacheWarning where there is one that others could put files into
+    returns: None if it cannot be created, or, with a CacheWarning, if other users could put files into it
     """
     base = os.environ.get("MINIGAN_CACHE") or (os.environ.get("XDG_CACHE_HOME") or "~/.cache") + "/minigan"
     try:
@@ -34,7 +34,7 @@ def safe_folder(name: str) -> Path | None:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.mkdir(exist_ok=True, mode=0o700)
         shared = [place for place in (folder.parent, folder) if not only_ours(place.stat())]
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
+    except (OSError, RuntimeError):  # RuntimeError: there is no home folder
         return None
     if not shared:
         return folder
@@ -49,15 +49,17 @@ def safe_folder(name: str) -> Path | None:
 
 def only_ours(status: os.stat_result) -> bool:
     """Whether nobody but this user and root could have written a file or folder, by its status."""
-    if not hasattr(os, "geteuid"):  # such permissions are not of this system
+    if not hasattr(os, "geteuid"):  # this system has other permissions
         return True
     others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX  # there, each can change their own only
+    sticky = (
+        stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    )  # there, users can change only their own files
     return status.st_uid in (os.geteuid(), 0) and (not others or bool(sticky))
 
 
 def read(path: Path) -> bytes | None:
-    """The content that `write` put there; None where there is none that can be believed."""
+    """The content that `write` put there; None if there is none that can be trusted."""
     try:
         with open(os.open(path, FLAGS), "rb") as file:
             status = os.fstat(file.fileno())
@@ -73,7 +75,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put a file in place, whole, for `read`. Where that is not possible (no room, not allowed) nothing happens."""
+    """Write a file for `read`, all at once. If that is impossible (a full disk, no permission), nothing happens."""
     with contextlib.suppress(OSError):
         descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:
@@ -88,7 +90,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def _digest(path, content):
-    """Of a file's place, within the folder of all caches, and its content."""
+    """A hash of a file's path within the folder of all caches, and of its content."""
     state = hashlib.sha256(f"{path.parent.name}/{path.name}\0".encode())
     state.update(content)
     return state.digest()

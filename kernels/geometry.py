@@ -17,14 +17,14 @@ Size = int | tuple[int, int]
 
 
 def remembered(function):
-    """The function, which works out the same thing once: a training step asks for the same geometry again and again."""
+    """The function with a cache: a training step asks for the same geometries again and again."""
     known = functools.lru_cache(maxsize=1024, typed=True)(function)
 
     @functools.wraps(function)
     def call(*args, **settings):
         try:
             return known(*args, **settings)
-        except TypeError:  # a list, which cannot be looked up
+        except TypeError:  # an argument is a list, which cannot be hashed
             return function(*args, **settings)
 
     return call
@@ -110,7 +110,7 @@ class ConvGeometry(NamedTuple):
         if y[3] != w[3]:
             raise ShapeError(
                 f"{call}: y has {y[3]} channels (shape {y}), but w expects {w[3]} (shape {w}); "
-                "w is (KH, KW, C // groups, K) and K are the channels that go in"
+                "w is (KH, KW, C // groups, K) and K is the number of input channels"
             )
         window = Window(call, w[:2], stride, dilation)
         size = window.image_size(y[1:3], padding, output_size, output_padding)
@@ -134,7 +134,7 @@ class ConvGeometry(NamedTuple):
     @classmethod
     @remembered
     def of_window(cls, x, *, kernel_size, stride=1, padding=0, dilation=1, call="im2col"):
-        """The geometry of a window that slides over each channel of x (N, H, W, C) by itself: K = C = G."""
+        """The geometry of a window that slides over each channel of x (N, H, W, C) separately: K = C = G."""
         _rank(call, "x", x, "(N, H, W, C)")
         window = Window(call, pair(call, "kernel_size", kernel_size), stride, dilation)
         pads = window.pads(padding, x[1:3])
@@ -179,7 +179,9 @@ class Window:
         if padding != "same":
             raise ShapeError(f"{self.call}: padding is {padding!r}; the names are 'same' and 'valid'")
         totals = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(size, self.stride, self.extent, strict=True)]
-        return tuple((t // 2, t - t // 2) for t in totals)  # the odd one at the bottom and the right, as TensorFlow
+        return tuple(
+            (t // 2, t - t // 2) for t in totals
+        )  # the odd one goes to the bottom and the right, as in TensorFlow
 
     def slide(self, size, pads):
         """(OH, OW) of a window over an image side of this size."""
@@ -201,7 +203,7 @@ class Window:
             if output_padding is not None:
                 raise ShapeError(f"{self.call}: with padding 'same' give output_size, not output_padding")
         else:
-            pads = self.pads(padding, features)  # numbers, whatever the size
+            pads = self.pads(padding, features)  # given as numbers, so the size does not matter
             default = smallest = [
                 (n - 1) * s + e - sum(p) for n, s, e, p in zip(features, self.stride, self.extent, pads, strict=True)
             ]
@@ -222,7 +224,7 @@ class Window:
             size = tuple(default)
         if min(size) < 1:
             raise ShapeError(
-                f"{self.call}: the result would be {size}; padding {padding!r} is more than the kernel reaches"
+                f"{self.call}: the result would be {size}; padding {padding!r} is larger than the kernel's reach"
             )
         return size
 

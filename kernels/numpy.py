@@ -1,8 +1,8 @@
 """The kernels in NumPy alone: convolution as images to columns, one matrix product, columns to images.
 
-This is the form that textbooks show. It gives up memory for speed: a column holds every pixel once for each window
-that reads it, and in return the product is the BLAS library's. It trains small networks wherever NumPy runs, and is
-what minigan computes with where Numba is not installed. Whatever is not a convolution or a product is the reference's.
+This is the form that textbooks show. It trades memory for speed: the columns hold each pixel once for each window
+that reads it, and in return the BLAS library computes the product. It trains small networks wherever NumPy runs, and
+minigan uses it where Numba is not installed. Everything but convolutions and products is the reference's.
 
 g is a ConvGeometry; see minigan.kernels.geometry for its letters. M = N * OH * OW windows, T = KH * KW taps.
 """
@@ -50,7 +50,7 @@ def features_of(y, g):
 
 
 def matmul(a, b, bias=None, slope=1.0):
-    """a (M, D) @ b (D, N) with a bias (N,) added, and what is then not positive multiplied by the slope: (M, N)."""
+    """leaky_relu(a @ b + bias, slope), for a (M, D), b (D, N) and a bias (N,): (M, N)."""
     y = a @ b
     return leaky_relu(y if bias is None else y + bias, slope)
 
@@ -62,6 +62,6 @@ def get_threads():
 def set_threads(count):
     if count != 1:
         raise MiniganError(
-            "set_threads: without Numba only the BLAS library's products use several threads; "
+            "set_threads: without Numba only the BLAS library uses several threads; "
             "set OMP_NUM_THREADS before Python starts"
         )

@@ -1,4 +1,4 @@
-"""Every kernel in its obvious form: what a lecture shows and what every other implementation is compared with.
+"""Every kernel in its obvious form: as a lecture shows it, and as every other implementation is tested against.
 
 Sliding windows are loops over the taps (kh, kw) of the kernel. Tap (kh, kw) of all windows at once is one strided
 view of the padded image, which `taps` yields; reading from that view gathers, adding to it scatters.
@@ -50,7 +50,7 @@ def col2im(cols, g):
     return crop(padded, g)
 
 
-# Convolution: three contractions of T(x, w, y) = <y, conv2d(x, w)>, by one algorithm whichever is asked for
+# Convolution: three contractions of T(x, w, y) = <y, conv2d(x, w)>. There is one algorithm; `algorithm` is ignored
 
 
 def by_group(array, g):
@@ -59,8 +59,8 @@ def by_group(array, g):
 
 
 def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
-    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K), add a bias (K,), and multiply what is then not
-    positive by `slope`: (N, OH, OW, K)."""
+    """Cross-correlate x (N, H, W, C) with w (KH, KW, C // G, K), add a bias (K,), and apply a leaky ReLU with this
+    slope: (N, OH, OW, K)."""
     y = by_group(np.zeros(g.features, x.dtype), g)
     for tap, view in taps(pad(x, g), g):
         # (N, OH, OW, G, C // G) and (C // G, G, K // G) give (N, OH, OW, G, K // G)
@@ -89,7 +89,7 @@ def conv2d_weight(x, y, g, algorithm=None):
 
 
 def matmul(a, b, bias=None, slope=1.0):
-    """a (M, D) @ b (D, N) with a bias (N,) added, and what is then not positive multiplied by the slope: (M, N)."""
+    """leaky_relu(a @ b + bias, slope), for a (M, D), b (D, N) and a bias (N,): (M, N)."""
     y = np.einsum("md,dn->mn", a, b)
     if bias is not None:
         y = y + bias
@@ -100,9 +100,9 @@ def matmul(a, b, bias=None, slope=1.0):
 
 
 def max_pool_indices(x, g):
-    """Where each window has its first maximum, as h * W + w: int32 (N, OH, OW, C).
+    """The position h * W + w of the first maximum in each window: int32 (N, OH, OW, C).
 
-    NaN counts as greater than any number. -1 marks a window of nothing but padding.
+    NaN counts as greater than any number. -1 marks a window that contains only padding.
     """
     positions = np.arange(g.H * g.W, dtype=np.int32).reshape(1, g.H, g.W, 1)
     positions = np.broadcast_to(positions, g.image)
@@ -125,7 +125,7 @@ def pool_gather(x, indices, g):
 
 
 def segment_sum(rows, segments, count):
-    """Row i of rows (n, C) added to row segments[i] of (count, C) zeros, first to last; segments are 0 to count - 1."""
+    """Sums of the rows (n, C) of each segment, (count, C): row i is in segment segments[i], from 0 to count - 1."""
     sums = np.zeros((count, rows.shape[1]), np.result_type(rows, np.float64) if rows.dtype.kind == "f" else rows.dtype)
     np.add.at(sums, segments, rows)
     return sums.astype(rows.dtype, copy=False)
@@ -159,8 +159,8 @@ def window_spread(y, g):
 
 
 def batch_norm(x, scale, shift, eps, slope=1.0):
-    """Normalise the columns of x (M, C) by their own mean and biased variance, scale and shift them, and multiply
-    what is then not positive by `slope`.
+    """Normalise the columns of x (M, C) by their own mean and biased variance, scale and shift them, and apply a leaky
+    ReLU with this slope.
 
     returns: y (M, C), mean (C,), inverse deviation 1 / sqrt(variance + eps) (C,)
     source: Ioffe & Szegedy, arXiv:1502.03167, algorithm 1
@@ -185,13 +185,13 @@ def batch_norm_vjp(g, x, scale, shift, mean, inverse_deviation, slope=1.0):
 
 
 def leaky_relu(x, slope):
-    """x where it is positive, slope * x elsewhere, but 0 for a slope of 0 even at -inf. NaN stays NaN."""
+    """x where it is positive, slope * x elsewhere; with a slope of 0 the result at -inf is 0. NaN stays NaN."""
     below = np.where(np.isnan(x), x, x.dtype.type(0)) if slope == 0 else x.dtype.type(slope) * x
     return np.where(x > 0, x, below)
 
 
 def leaky_relu_vjp(g, x, slope):
-    """The gradient of leaky_relu: g where x is positive, elsewhere slope * g, which for a slope of 0 is always 0."""
+    """The gradient of leaky_relu: g where x is positive, slope * g elsewhere; with a slope of 0 that is always 0."""
     below = x.dtype.type(0) if slope == 0 else x.dtype.type(slope) * g
     return np.where(np.isnan(x), x, np.where(x > 0, g, below))
 
@@ -208,9 +208,9 @@ def tanh_vjp(g, y):
 
 
 def binary_cross_entropy_sum(logits, targets):
-    """The sum of -log of the probability given to the targets, sigmoid(logits) being that of 1: a number.
+    """The sum of the binary cross-entropies between the targets and sigmoid(logits): a number.
 
-    targets: probabilities in [0, 1], of the logits' shape or one for all
+    targets: probabilities in [0, 1], in the logits' shape, or one number for all
     """
     likely, unlikely = np.logaddexp(0, -logits), np.logaddexp(0, logits)  # -log sigmoid(x), -log sigmoid(-x)
     return (targets * likely + (1 - targets) * unlikely).sum()
@@ -228,21 +228,21 @@ def bias_sum(g):
 
 
 def sum_over(x, axes):
-    """The sum over these axes, different ones from 0 to below x.ndim, in float64: an array of the others."""
+    """The sum over these distinct axes, each from 0 to x.ndim - 1, in float64: an array over the other axes."""
     return x.sum(axis=axes, dtype=np.float64)
 
 
 def moments_over(x, axes):
-    """The mean over these axes, and the sum of squared distances from it, in float64: two arrays of the others."""
+    """The mean over these axes, and the sum of squared distances from it, in float64: two arrays over the others."""
     mean = x.sum(axis=axes, dtype=np.float64, keepdims=True) / math.prod(x.shape[axis] for axis in axes)
     return mean.reshape([n for axis, n in enumerate(x.shape) if axis not in axes]), sum_over(np.square(x - mean), axes)
 
 
-# Optimisers: each changes parameters and their states, lists of arrays of one dtype, in place
+# Optimisers: each updates lists of parameters and of their states in place; all arrays have one dtype
 
 
 def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
-    """Gradient descent; velocities are not looked at where momentum is 0.
+    """Gradient descent. With a momentum of 0 the velocities are not used.
 
     source: Sutskever et al. 2013, with the learning rate outside the velocity, as in PyTorch
     """
@@ -282,7 +282,7 @@ def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, dec
 
 
 def philox(counter, key):
-    """What Philox-4x32-10 makes of a counter, four words of 32 bits, and a key, two: four words.
+    """Philox-4x32-10: four random words of 32 bits, from a counter of four words and a key of two.
 
     source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011)
     """
@@ -296,11 +296,11 @@ def philox(counter, key):
 
 
 def standard_normal(out, key, block):
-    """Fill `out`, float32, with the normal numbers of the stream with this key, from a block of four on.
+    """Fill `out`, float32, with normal random numbers of the stream with this key, starting at a block of four.
 
-    key, block: from 0 to below 2^64 and 2^63
-    Words a and b are a point: u = (a + 1/2) / 2^32, as float32, is how probable it is to be further out, and b the
-    direction. source: Box & Muller, A note on the generation of random normal deviates (1958)
+    key: below 2^64; block: below 2^63; neither is negative
+    Words a and b give a point: u = (a + 1/2) / 2^32, in float32, is the probability of a greater distance from the
+    origin, and b is the direction. source: Box & Muller, A note on the generation of random normal deviates (1958)
     """
     words = blocks_of(out.size, key, block).reshape(-1, 2, 2)
     a, b = words[..., 0].astype(np.float32), words[..., 1]
@@ -310,16 +310,16 @@ def standard_normal(out, key, block):
 
 
 def uniform(out, key, block):
-    """Fill `out`, float32, with numbers from 0 to below 1 of the stream with this key, from a block of four on.
+    """Fill `out`, float32, with uniform random numbers in [0, 1) of the stream with this key, starting at a block.
 
-    A number is the upper 24 bits of a word, all that float32 can hold.
+    A number is the upper 24 bits of a word, as many as float32 can hold.
     """
     words = blocks_of(out.size, key, block).reshape(-1)[: out.size]
     out[...] = ((words >> np.uint64(8)) * 2.0**-24).reshape(out.shape)
 
 
 def blocks_of(count, key, block):
-    """Blocks of four words, as uint64, enough for that many words: (blocks, 4)."""
+    """Enough blocks of four words for `count` words, uint64: (blocks, 4)."""
     places = np.arange(-(-count // 4), dtype=np.uint64) + np.uint64(block)
     low, zeros = np.uint64(0xFFFFFFFF), np.zeros_like(places)
     words = philox((places & low, places >> np.uint64(32), zeros, zeros), (key & 0xFFFFFFFF, key >> 32))

@@ -1,9 +1,9 @@
-"""Batch normalisation, and the sums of a bias's gradient on the way through a leaky ReLU.
+"""Batch normalisation, and the gradient of a bias behind a leaky ReLU.
 
-A task is a range of rows, taken in blocks small enough for the L1 cache and summed in the arrays' own dtype; the
-blocks' and the tasks' sums are joined in float64, in order. So the error does not grow with the number of rows, nor
-the result change with the threads. Short rows are taken several at a time, as lines: what belongs to a column is
-repeated along a line, and loops are long whatever the number of channels.
+A task is a range of rows, processed in blocks that fit the L1 cache and summed in the arrays' own dtype; the sums of
+blocks and of tasks are joined in float64, in order. So the error does not grow with the number of rows, and the result
+does not depend on the number of threads. Several short rows form one line: values that belong to a column are repeated
+along it, so that loops are long even with few channels.
 """
 
 import math
@@ -15,7 +15,7 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, misfit, plain, share
 from minigan.kernels.cpu.runtime.vectors import clear_run
 
-JOINED = 512  # channels of a task that joins what the others found
+JOINED = 512  # channels of a task that joins the results of others
 
 
 @kernel
@@ -25,7 +25,7 @@ def rows_of_task(channels):
 
 @kernel
 def line_of(channels):
-    """Elements of a line: 1, 2, 4, ... whole rows, as many as fit."""
+    """The number of elements in a line: 1, 2, 4, ... whole rows, as many as fit."""
     size = channels
     while 2 * size <= WIDTH:
         size *= 2
@@ -33,18 +33,18 @@ def line_of(channels):
 
 
 def share_rows(kernel, x, arrays, *arguments):
-    """Do a kernel's tasks, ranges of the rows of x. `arrays` is how many arrays of that size it reads and writes."""
+    """Run a kernel's tasks, ranges of the rows of x. arrays: how many arrays of that size it reads and writes"""
     tasks = -(-len(x) // rows_of_task(x.shape[1]))
     share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
 
 
 def share_channels(kernel, partial, *arguments):
-    """Do a kernel's tasks, ranges of the channels of `partial`, (tasks, count, C)."""
+    """Run a kernel's tasks, ranges of the channels of `partial`, (tasks, count, C)."""
     share(kernel, -(-partial.shape[2] // JOINED), partial.size * 1e-9, partial, *arguments)
 
 
 def sums_of(x, count):
-    """(what each task has to say of each channel, (tasks, count, C) float64; lines to sum in)."""
+    """(an array for `count` results of each task for each channel, (tasks, count, C) float64; two lines to sum in)."""
     m, channels = x.shape
     tasks, width = -(-m // rows_of_task(channels)), line_of(channels)
     return np.empty((tasks, count, channels)), PerThread("sums", width, x.dtype), PerThread("more sums", width, x.dtype)
@@ -95,13 +95,13 @@ def leaky_relu_vjp_sum(g, x, slope):
 
 
 def total(partial, dtype):
-    """The sum of what the tasks found, (tasks, 1, C): (C,)."""
+    """The sum of the tasks' results, (tasks, 1, C): (C,)."""
     sums = partial[0] if len(partial) == 1 else partial.sum(axis=0)
     return sums[0].astype(dtype)
 
 
 def lines(*columns):
-    """Arrays (C,), of what belongs to the columns, each repeated along a line."""
+    """Arrays (C,) of values for each column, each repeated along a line."""
     channels = len(columns[0])
     repeated = np.empty((len(columns), line_of(channels) // channels, channels), columns[0].dtype)
     for line, column in zip(repeated, columns, strict=True):
@@ -121,7 +121,7 @@ def range_of(number, x, channels):
 
 @kernel
 def place_of(number, partial, count, channels):
-    """What a task has to say: zeros, to begin with."""
+    """The place for a task's results, filled with zeros."""
     here = partial[number * count * channels : (number + 1) * count * channels]
     clear_run(here, 0, here.size)
     return here
@@ -151,7 +151,7 @@ def activate_vjp_sums(number, g, x, channels, slope, gx, partial, sums):
 
 @Tasks
 def join_moments(number, partial, rows, size, eps, mean, inverse):
-    """The moments of all rows, for some channels, from those of parts of `size`: the mean and the inverse deviation."""
+    """The mean and inverse deviation of all rows, for some channels, from the moments of parts of `size` rows."""
     channels = mean.size
     tasks = partial.size // (2 * channels)
     for c in range(number * JOINED, min((number + 1) * JOINED, channels)):
@@ -168,7 +168,7 @@ def join_moments(number, partial, rows, size, eps, mean, inverse):
 
 @Tasks
 def gradient_sums(number, g, x, lines, channels, slope, partial, sums, products):
-    """Of each channel: the sums of h and of h * (x - mean), h being g before the activation."""
+    """The sums of h and of h * (x - mean) for each channel, where h is the gradient before the activation."""
     out, width = place_of(number, partial, 2, channels), line_of(channels)
     mean, factor, shift = lines[:width], lines[width : 2 * width], lines[2 * width :]
     sums, products = sums[:width], products[:width]
@@ -193,7 +193,7 @@ def gradient_sums(number, g, x, lines, channels, slope, partial, sums, products)
 
 @Tasks
 def join_gradients(number, partial, rows, scale, inverse, gscale, gshift, incline, constant):
-    """The gradients of scale and shift, and what those of x subtract: incline * (x - mean) + constant.
+    """The gradients of scale and shift, and what is subtracted from those of x: incline * (x - mean) + constant.
 
     gx = scale * inverse * (h - gshift / M - normal * gscale / M), normal = (x - mean) * inverse
     """

@@ -1,6 +1,6 @@
-"""Pooling: windows that slide over each channel by itself.
+"""Pooling: windows that slide over each channel separately.
 
-Pixels are runs of channels in flat arrays. A task owns rows of outputs, or what it adds to: images, or their rows.
+Pixels are runs of channels in flat arrays. A task owns what it writes: rows of outputs, images, or rows of images.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ BLOCK = 1 << 15  # elements of a task
 
 
 def share_rows(tasks, rows, length, *arguments):
-    """Do a kernel's tasks, `size` rows each. length: elements that one row reads, about"""
+    """Run a kernel's tasks, some rows each. length: the elements that one row reads, about"""
     size = max(BLOCK // max(length, 1), 1)
     share(tasks, -(-rows // size), rows * length * 1e-9, rows, size, *arguments)
 
@@ -154,7 +154,7 @@ def sum_windows(number, rows, size, x, y, g):
 
 @Tasks
 def spread_windows(number, rows, size, y, x, g):
-    """As a gather: each pixel of the task's rows of the image sums the windows that cover it."""
+    """A gather: each pixel in the task's rows of the image sums the windows that cover it."""
     for row in rows_of(number, rows, size):
         n, h = row // g.H, row % g.H
         clear_run(x, row * g.W * g.C, g.W * g.C)

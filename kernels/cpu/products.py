@@ -1,4 +1,7 @@
-"""The matrix product: small ones by NumPy, larger ones block by block on the register tile."""
+"""Matrix products: small ones by NumPy, larger ones block by block on the register tile (`tile.py`).
+
+The right operand is packed: laid out as panels as wide as the tile, through which `multiply` walks.
+"""
 
 import functools
 from typing import NamedTuple
@@ -22,10 +25,10 @@ from minigan.kernels.cpu.runtime.threads import (
 from minigan.kernels.cpu.runtime.vectors import BITS, ROWS, add_run, clear_run, copy_run, transpose_square
 from minigan.kernels.cpu.tile import single_gathering, single_tile, thin_gathering, thin_tile, wide_gathering, wide_tile
 
-SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would spin for the cores with ours
+SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would compete with ours for the cores
 MOST_ROWS = 512  # of a block of the result
 TASKS = 16  # the least number of tasks, where there is enough work
-COLUMNS, SHORT = 1024, 64  # of a task that adds rows up, and rows of a short sum
+COLUMNS, SHORT = 1024, 64  # columns of a task that adds up rows, and rows of a short sum
 BLOCK = 1 << 14  # elements that a task reads
 WRITTEN = 0.2e-9  # seconds for an element of a result, at least
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
@@ -38,7 +41,7 @@ SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half
 
 @kernel
 def panel_width(columns, item):
-    """Columns of the narrowest panel that holds `columns`, for items of `item` bytes; at most the wide tile's."""
+    """The width of the narrowest panel for `columns` columns of `item` bytes each; at most the wide tile's."""
     if columns * item > SINGLE_BYTES:
         return WIDE_BYTES // item
     if columns * item * 2 > SINGLE_BYTES:
@@ -48,7 +51,7 @@ def panel_width(columns, item):
 
 @kernel
 def packed_size(depth, columns, item):
-    """Elements of `columns` columns laid out as panels."""
+    """The number of elements of `columns` columns laid out as panels."""
     wide = WIDE_BYTES // item
     rest = columns % wide
     return depth * (columns - rest + (panel_width(rest, item) if rest else 0))
@@ -56,10 +59,10 @@ def packed_size(depth, columns, item):
 
 @outlined
 def pack(source, at, row_stride, column_stride, depth, first, last, panels):
-    """Lay columns first to last (first a multiple of the wide tile's width) of a matrix of `depth` rows out as panels.
+    """Lay out columns first to last of a matrix of `depth` rows as panels; first is a multiple of the tile's width.
 
-    A panel is (depth, width) in one piece, padded with zeros; panel j starts at depth * j * wide. All panels are
-    wide but the last, which is as narrow as its columns allow.
+    A panel is a contiguous (depth, width) array, padded with zeros; panel j starts at depth * j * wide. All panels but
+    the last are wide; the last is as narrow as its columns allow.
     """
     wide = WIDE_BYTES // panels.itemsize
     for start in range(first, last, wide):
@@ -78,7 +81,7 @@ def pack(source, at, row_stride, column_stride, depth, first, last, panels):
 
 @kernel
 def pack_columns(source, origin, row_stride, column_stride, depth, columns, panel, width):
-    """Fill one panel from columns that do not lie side by side: by squares where each column is in one piece."""
+    """Fill one panel from columns that are not adjacent: in squares where each column is contiguous."""
     side = SINGLE_BYTES // panel.itemsize
     whole_rows = depth // side * side if row_stride == 1 else 0
     whole_columns = columns // side * side
@@ -123,10 +126,10 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
 def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
                       right, right_at, right_stride, out, out_at, out_stride, columns, accumulate, bias,
                       slope):  # fmt: skip
-    """The same for left rows that begin at left_at + table[first_row + i] and have `pieces` pieces of `length`.
+    """The same, where left row i begins at left_at + table[first_row + i] and has `pieces` pieces of `length`.
 
-    right_stride: between rows of the right operand, which is read where it lies, whole panels wide; 0 for packed panels
-    bias, slope: of what does not accumulate, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
+    right_stride: between rows of the right operand if it is read where it lies, whole panels wide; 0 for packed panels
+    bias, slope: unless it accumulates, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
     """
     wide = WIDE_BYTES // right.itemsize
     for i in range(0, rows, ROWS):
@@ -153,7 +156,7 @@ def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, piece
 
 
 class Sizes(NamedTuple):
-    """Of a product, and of a task's block of it."""
+    """The sizes of a product, and of the block that a task computes."""
 
     rows: int
     columns: int
@@ -165,7 +168,7 @@ class Sizes(NamedTuple):
 
 @kernel
 def finish_block(out, out_stride, rows, columns, bias, slope):
-    """Add the bias, if there is one, to a block and activate it, while it lies in the cache."""
+    """Add the bias, if there is one, to a block and activate it, while it is in the cache."""
     (first, last), (left, right) = rows, columns
     for i in range(first, last):
         row = out[i * out_stride + left : i * out_stride + right]
@@ -180,7 +183,7 @@ def finish_block(out, out_stride, rows, columns, bias, slope):
 
 @Tasks
 def finish_rows(number, out, columns, bias, slope):
-    """A bias and an activation of all rows."""
+    """Add the bias to all rows and activate them."""
     finish_block(out, columns, (0, out.size // columns), (0, columns), bias, slope)
 
 
@@ -188,7 +191,7 @@ def finish_rows(number, out, columns, bias, slope):
 def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, bias, slope, panels, sizes):
     """One block of out, (parts of the depth, m, n), with bias (n or 0) and activation."""
     m, n = sizes.rows, sizes.columns
-    number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns in a row
+    number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns come one after another
     part, across = divmod(number, -(-n // sizes.block_columns))
     first, left, start = down * sizes.block_rows, across * sizes.block_columns, part * sizes.block_depth
     last, right = min(first + sizes.block_rows, m), min(left + sizes.block_columns, n)
@@ -204,7 +207,7 @@ def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, bias, sl
 
 @Tasks
 def rows_by_vector(number, a, x, y):
-    """Some of y = a @ x, for a (M, K)."""
+    """Some rows of y = a @ x, for a (M, K)."""
     depth, each = x.size, rows_of_task(x.size)
     for i in range(number * each, min((number + 1) * each, y.size)):
         row, total = a[i * depth : (i + 1) * depth], y.dtype.type(0)
@@ -215,7 +218,7 @@ def rows_by_vector(number, a, x, y):
 
 @Tasks
 def vector_by_rows(number, x, a, y, sums):
-    """Some of y = x @ a, for a (K, N): sums of short sums, which round less."""
+    """Some columns of y = x @ a, for a (K, N): sums of short sums, which round less."""
     n, left = y.size, number * COLUMNS
     right = min(left + COLUMNS, n)
     out, sums = y[left:right], sums[: right - left]
@@ -236,7 +239,7 @@ def rows_of_task(depth):
 
 
 def add_parts(parts, out):
-    """out = the sum of the parts, each as large as it, in order."""
+    """out = the sum of the parts, each of the size of `out`, in order."""
     share(add_block, -(-out.size // BLOCK), parts.size * 0.2e-9, parts, out)
 
 
@@ -249,7 +252,7 @@ def add_block(number, parts, out):
 
 
 def flat_with_strides(array):
-    """(array as it lies, row stride, column stride) of a matrix in C or Fortran order; of a copy of any other."""
+    """(flat array, row stride, column stride) of a matrix in C or Fortran order, or of a copy of any other matrix."""
     if array.__class__ is not ndarray or not array.flags.carray:
         turned = array.T
         if turned.__class__ is ndarray and turned.flags.carray:
@@ -265,7 +268,7 @@ def matmul(a, b, bias=None, slope=1.0):
         if rows != depth or (bias is not None and bias.shape != (n,)):
             misfit("matmul", *(array for array in (a, b, bias) if array is not None))
         if a.dtype != b.dtype or a.dtype not in NOTHING:
-            plain(a, b)  # says what kernels take
+            plain(a, b)  # raises DtypeError
         if min(m, n) > 1:
             return product(a, b, bias, slope)
         y = (by_vector(a, b) if n == 1 else by_vector(b.T, a.T)).reshape(m, n)
@@ -277,7 +280,7 @@ def matmul(a, b, bias=None, slope=1.0):
 
 
 def by_vector(a, x):
-    """a @ x for a vector, which fills no tile: a is read once, as it lies."""
+    """a @ x for a vector x, which would not fill a tile: a is read once, in its own order."""
     (a, _, column), (x,) = flat_with_strides(a), plain(x)
     if column == 1:
         y = np.empty(len(a), a.dtype)
@@ -313,10 +316,10 @@ NOTHING = {dtype: np.empty(0, dtype) for dtype in DTYPES}
 def plan(m, n, depth, dtype):
     """(Sizes, tasks, parts of the depth, a task's own panels, seconds) of a product."""
     wide, down = WIDE_BYTES // dtype.itemsize, -(-m // MOST_ROWS)
-    columns = 4 * wide * max(DEPTH // max(depth, 1), 1)  # as many as the L2 cache has room for
-    if depth <= DEPTH:  # each block of rows packs all of its columns again
+    columns = 4 * wide * max(DEPTH // max(depth, 1), 1)  # as many as fit the L2 cache
+    if depth <= DEPTH:  # each block of rows packs all columns again
         down = min(down, max(-(-TASKS // -(-n // columns)), -(-m // (8 * MOST_ROWS))))
-    # long sums are in parts where there are few blocks, else fewer columns give several threads work
+    # if blocks are few, long sums are cut into parts; else blocks get fewer columns, so that all threads have work
     parts = min(-(-TASKS // (down * -(-n // columns))), max(depth // (4 * DEPTH), 1))
     if parts == 1:
         columns = min(columns, max(1, n * down // (8 * wide)) * wide)

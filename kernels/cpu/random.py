@@ -1,7 +1,7 @@
-"""Random numbers, each a function of a key and its place in the stream: any thread can make any of them.
+"""Random numbers, each a function of a key and its position in the stream, so that any thread can compute any of them.
 
-Philox-4x32-10 makes four words of a block's number, and the polar form of Box and Muller two normal numbers of two
-words. NumPy takes ten times as long: it draws one number after the other.
+Philox-4x32-10 turns a block's number into four words, and the transform of Box and Muller turns two words into two
+normal numbers. NumPy takes ten times as long, because it draws one number after the other.
 
 source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011); Box & Muller (1958)
 """
@@ -14,7 +14,7 @@ from minigan.errors import DtypeError
 from minigan.kernels.cpu.runtime.compile import inlined
 from minigan.kernels.cpu.runtime.threads import Tasks, share
 
-BLOCKS = 1 << 12  # of a task, each of four numbers
+BLOCKS = 1 << 12  # blocks of a task; each has four numbers
 
 word, bits, real = np.uint64, np.int32, np.float32  # words have 32 bits; their products have 64
 LOW, HALF = word(0xFFFFFFFF), word(32)
@@ -24,7 +24,7 @@ ROUNDS = 10
 ROOT_HALF = bits(np.float32(math.sqrt(0.5)).view(np.int32))
 MANTISSA = bits(23)
 EIGHTH, QUARTER = word(1 << 29), word(30)  # of a turn: a number, and a shift
-FRACTION, OF_FRACTION = word(8), real(2**-24)  # the bits of a word that float32 has no room for, and what is left
+FRACTION, OF_FRACTION = word(8), real(2**-24)  # a word's bits beyond float32's 24, and the scale of the others
 LOG_2, OF_WORD, RADIANS = real(math.log(2)), real(2**-32), real(math.pi * 2**-31)
 LOG = tuple(real(2 / n) for n in (1, 3, 5, 7, 9))  # log((1 + s) / (1 - s)) = s * (2 + 2/3 s^2 + 2/5 s^4 ...)
 SINE = tuple(real((-1) ** k / math.factorial(2 * k + 1)) for k in range(5))
@@ -32,14 +32,14 @@ COSINE = tuple(real((-1) ** k / math.factorial(2 * k)) for k in range(5))
 
 
 def standard_normal(out, key, block):
-    """Fill `out`, float32, with the numbers of a stream from a block on: (block, key) in 64 bits each."""
+    """Fill `out`, float32, with normal numbers of the stream with this key, starting at a block; both have 64 bits."""
     check(out)
     tasks = -(-out.size // (4 * BLOCKS))
     share(normal_blocks, tasks, out.size * 0.7e-9, out, key & 0xFFFFFFFF, key >> 32, block)
 
 
 def uniform(out, key, block):
-    """Fill `out`, float32, with numbers from 0 to below 1: the same stream, a word for each."""
+    """Fill `out`, float32, with uniform numbers in [0, 1), each from one word of the same stream."""
     check(out)
     tasks = -(-out.size // (4 * BLOCKS))
     share(uniform_blocks, tasks, out.size * 0.4e-9, out, key & 0xFFFFFFFF, key >> 32, block)
@@ -47,7 +47,7 @@ def uniform(out, key, block):
 
 def check(out):
     if out.__class__ is not np.ndarray or out.dtype != np.float32 or not out.flags.carray:
-        raise DtypeError("random numbers fill an array of float32 that is contiguous, aligned and writable")
+        raise DtypeError("out must be a contiguous, aligned and writable array of float32")
 
 
 @inlined
@@ -77,8 +77,8 @@ def radius(a):
 @inlined
 def direction(b):
     """The cosine and the sine of 2 pi b / 2^32."""
-    turns = (b + EIGHTH) >> QUARTER  # the number of right angles,
-    r = real(bits(np.int64(b) - np.int64(turns << QUARTER))) * RADIANS  # and this, from -pi / 4 to pi / 4
+    turns = (b + EIGHTH) >> QUARTER  # the nearest number of right angles,
+    r = real(bits(np.int64(b) - np.int64(turns << QUARTER))) * RADIANS  # and the rest, from -pi / 4 to pi / 4
     z = r * r
     sine = r * (SINE[0] + z * (SINE[1] + z * (SINE[2] + z * (SINE[3] + z * SINE[4]))))
     cosine = COSINE[0] + z * (COSINE[1] + z * (COSINE[2] + z * (COSINE[3] + z * COSINE[4])))
@@ -111,7 +111,7 @@ def normal_blocks(number, out, low, high, block):
 
 @inlined
 def fraction(a):
-    """A word as a number from 0 to below 1."""
+    """A word as a number in [0, 1)."""
     return real(np.int64(a >> FRACTION)) * OF_FRACTION
 
 

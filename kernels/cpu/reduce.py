@@ -1,9 +1,9 @@
 """Sums and moments over any axes of an array, viewed as (images, rows, channels): the rows are reduced.
 
-Sums are kept in float64, so equal numbers have their exact mean, and it does not matter how many there are. A task is
-a part of the rows, or several images that are small; what the tasks found is joined in order, so that the result does
-not change with the threads. Short rows are taken several at a time, as lines, and long ones in pieces: loops are then
-long, and lines short enough for the L1 cache, whatever the number of channels.
+Sums are kept in float64, so equal numbers have their exact mean, however many there are. A task is a part of the rows,
+or several small images; the tasks' results are joined in order, so that the result does not depend on the number of
+threads. Several short rows form one line, and long rows are cut into pieces: loops are long, and lines fit the L1
+cache, for any number of channels.
 """
 
 import functools
@@ -16,14 +16,14 @@ from minigan.kernels.cpu.runtime.compile import called_from_python, kernel, outl
 from minigan.kernels.cpu.runtime.threads import DTYPES, PerThread, Tasks, misfit, plain, share
 from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 
-SMALL = 1 << 12  # elements: NumPy takes less time for as many than it takes to share them
+SMALL = 1 << 12  # elements: up to here NumPy takes less time than sharing the work would
 TASK = 1 << 15  # elements of a task, about
 WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
-LONGEST = 1024  # channels of a line that is a piece of a row
+LONGEST = 1024  # channels of a piece of a row, at most
 
 
 class Cut(NamedTuple):
-    """How (images, rows, channels) are cut into places: each a part of an image's rows, and a piece of these."""
+    """How (images, rows, channels) are cut into places: each is a piece of some rows of an image."""
 
     images: int
     rows: int
@@ -70,7 +70,7 @@ def moments_over(x, axes):
 
 
 def moments_of(x, cut, parts, tasks):
-    """Mean and sum of squared distances from it of each part of an image, (images, parts, 2, channels)."""
+    """The mean of each part of an image, and the sum of squared distances from it: (images, parts, 2, channels)."""
     found = np.empty((cut.images, parts, 2, cut.channels))
     exact = PerThread("exact sums", cut.width, found.dtype)
     sums, means = PerThread("sums", cut.width, x.dtype), PerThread("means", cut.width, x.dtype)
@@ -81,9 +81,9 @@ def moments_of(x, cut, parts, tasks):
 def join(means, squares, counts, axes):
     """Combine the moments of parts along some axes.
 
-    means, squares: of each part, its mean and the sum of squared distances from it
-    counts: how many numbers each part has
-    returns: the same two of the whole
+    means, squares: each part's mean, and its sum of squared distances from that mean
+    counts: the number of elements of each part
+    returns: the two of the whole
 
     source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
     """
@@ -100,10 +100,10 @@ def bias_sum(g):
 
 @functools.lru_cache(maxsize=1024)
 def plan(shape, axes):
-    """How an array is reduced over axes that need not be next to each other.
+    """How an array is reduced over axes that need not be adjacent.
 
-    returns: how `cut_of` cuts it over the longest run of axes; what shape is left then, and which of its axes are
-        still to be reduced
+    returns: how `cut_of` cuts it to reduce the longest run of axes; the shape that this leaves, and which of its axes
+        are still to be reduced
     """
     runs = []  # [size, whether it is reduced]
     for axis, size in enumerate(shape):
@@ -161,7 +161,7 @@ def places_of(number, cut):
 
 @outlined
 def fold(sums, channels):
-    """Add the rows of a line up, into its first: in pairs, which rounds less than one after the other."""
+    """Add up the rows of a line, into its first: in pairs, which rounds less than one after the other."""
     size = sums.size // 2
     while size >= channels:
         left, right = sums[:size], sums[size : 2 * size]
@@ -180,7 +180,7 @@ def repeat(line, channels):
 
 @outlined
 def add_lines(x, first, last, step, line, sums):
-    """Add the lines of x from `first` to `last`, `step` apart, to sums, eight at a time while eight are left."""
+    """Add the lines of x from `first` to `last`, `step` apart, to sums; eight at a time as long as there are eight."""
     sums, at = sums[:line], first
     while at + 7 * step + line <= last:
         a, b, c, d = x[at:], x[at + step :], x[at + 2 * step :], x[at + 3 * step :]
@@ -221,7 +221,7 @@ def sum_places(number, x, cut, found, sums):
 
 @Tasks
 def moments_of_places(number, x, cut, found, exact, sums, means):
-    """Of each channel of a place: the mean, and the sum of squared distances from it."""
+    """The mean of each channel of a place, and the sum of squared distances from it."""
     for place in places_of(number, cut):
         first, last, step, line, row = place_at(place, cut)
         to = finding_of(place, 2, cut)
@@ -251,9 +251,9 @@ def moments_of_row(some):
 
 @outlined
 def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sums, means):
-    """Update the moments of the `before` rows so far to include the rows of this block.
+    """Update the moments of `before` rows to include the rows of this block.
 
-    Distances are from what float32 keeps of the block's mean; the rest of it counts in all squares alike.
+    Distances are measured from the block's mean rounded to the arrays' dtype, and corrected for that at the end.
     source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983
     """
     count = ((stop - start - 1) // step * line + (stop - start - 1) % step + 1) // row

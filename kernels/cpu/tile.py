@@ -1,8 +1,8 @@
 """The inner tile of every matrix product here, written as LLVM vectors.
 
-A tile keeps ROWS rows of one or two vectors of sums in registers and walks down the shared dimension of its two
-operands. The left rows are read where they lie, with any strides; the right one is a panel that `pack` laid out.
-It reaches the processor's peak, compiles in a tenth of a second and starts no thread.
+A tile keeps ROWS rows of one or two vectors of sums in registers and walks along the shared dimension of its two
+operands. The left rows are read where they lie, with any strides; the right operand is a panel packed by `pack`.
+It reaches the processor's peak, compiles in a tenth of a second, and starts no threads.
 """
 
 from numba import types
@@ -20,7 +20,7 @@ def register_tile(vectors, bits):
         """out[:rows, :columns] (+)= left @ panel; places and strides in elements of flat arrays, depth >= 1.
 
         The panel's rows are as wide as the tile and lie one after the other; 1 to ROWS rows of out, and as many of
-        their columns as there are, are written.
+        their columns as exist are written.
         """
 
         def emit(context, builder, signature, arguments):
@@ -34,7 +34,7 @@ def register_tile(vectors, bits):
             lie_side_by_side = builder.icmp_signed("==", row_stride, INDEX(1))
 
             def ahead(k, left_at):
-                # rows that lie side by side share lines, and only the last of the next tile is surely on a new one
+                # adjacent rows share cache lines, and only the last row of the next tile is certain to be on a new one
                 in_turn = builder.add(builder.and_(k, INDEX(15)), INDEX(ROWS))
                 row = builder.select(lie_side_by_side, INDEX(2 * ROWS - 1), in_turn)
                 return builder.gep(here, [builder.add(left_at, builder.mul(row, row_stride))])
@@ -51,7 +51,7 @@ def register_tile(vectors, bits):
 
 
 def gathering_tile(vectors, bits):
-    """Make a tile whose left rows begin wherever a table says, and are in pieces: a convolution reads its image so."""
+    """Make a tile whose left rows come in pieces and begin where a table says: so a convolution reads its image."""
 
     @intrinsic
     def tile(typing, left, left_at, table, table_at, depth_stride, pieces, piece_stride, length, panel, panel_at,
@@ -95,8 +95,8 @@ def gathering_tile(vectors, bits):
 
 
 def clamped(builder, rows):
-    """The numbers of ROWS rows. Those past the last are the last one again, which then is computed and written
-    several times, with equal values: no branches and no stray access."""
+    """The numbers of ROWS rows. Those past the last are the last one again, which is then computed and written several
+    times, with equal values: there are no branches, and no access is out of bounds."""
     last = builder.sub(rows, INDEX(1))
     return [builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last) for i in range(ROWS)]
 
@@ -110,8 +110,8 @@ def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=
     """The loop over depth: ROWS lists of `vectors` vectors of sums.
 
     depth: (pieces, from one piece of the left rows to the next, elements of a piece)
-    ahead: a function of the step, the address in the rows of the next tile that is to be fetched then, so that they
-        lie in the L2 cache when they are needed
+    ahead: a function of the step that gives an address in the rows of the next tile to prefetch, so that they are in
+        the L2 cache when they are needed
     """
     builder = v.builder
     pieces, piece_stride, length = depth
@@ -164,9 +164,9 @@ def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=
 def store(v, vectors, sums, out_rows, columns, accumulate):
     """Write the sums or add them to what is there: whole vectors, or masked ones at the right edge.
 
-    accumulate: a flag of the code that is written, or True or False if that is known already
+    accumulate: a flag in the generated code, or True or False if it is known already
 
-    All loads of a vector's column come before its stores: a row that is there several times is not added twice.
+    All loads of a vector's column come before its stores, so that a row that appears several times is added once.
     """
     builder = v.builder
     whole = builder.icmp_signed(">=", columns, INDEX(vectors * v.width))

@@ -7,7 +7,7 @@
 // was captured once is replayed with others.
 #include "runs.h"
 
-constexpr int BLOCK = 4096;  // elements of a block of threads, as in optim.py; whole runs
+constexpr int BLOCK = 4096;  // elements of a block of threads, as in elementwise.py; whole runs
 constexpr int BEFORE = 2;    // columns of the table before the addresses
 
 // The row of this block: the last one that does not begin after it. Halving takes log2(rows) steps.

@@ -1,4 +1,4 @@
-"""im2col and its adjoint: whole, as functions of arrays, and block by block, for the convolutions.
+"""im2col and its adjoint: of whole arrays, and block by block, for the convolutions.
 
 The feature side is cut into regions: rectangles of output pixels whose windows meet the image in the same taps. Inside
 a region no product with padding is computed. A region's pixels are numbered image by image, row by row; a block of
@@ -12,12 +12,12 @@ from minigan.kernels.cpu.runtime.threads import Tasks, empty, misfit, plain, rou
 from minigan.kernels.cpu.runtime.vectors import ROWS, add_run, clear_run, copy_run
 
 BLOCK = 1 << 15  # elements of a task of im2col
-FEW = 4  # channels, of which a masked vector is slower than each alone
+FEW = 4  # channels: for fewer, a masked vector is slower than one at a time
 SHORT = 64  # elements of a kernel row
 
 
 class Region(NamedTuple):
-    """Output rows top to bottom, columns left to right, and the taps that these use."""
+    """Output rows top to bottom and columns left to right, and the taps that they use."""
 
     top: int
     bottom: int
@@ -32,14 +32,14 @@ class Region(NamedTuple):
 def regions(g, images, top, bottom):
     """Output rows top to bottom of several images as a list of regions.
 
-    One region for all, padding included, where cutting would save little: tiles take ROWS pixels at a time, and a
-    walk down a few elements costs less than its beginning and end.
+    Where cutting would save little there is one region, padding included: tiles take ROWS pixels at a time, and
+    starting and ending a tile costs more than a few elements of depth.
     """
     everything = whole(g)._replace(top=top, bottom=bottom)
     rows = stretches(top, bottom, g.KH, g.SH, g.DH, g.PT, g.H)
     columns = stretches(0, g.OW, g.KW, g.SW, g.DW, g.PL, g.W)
     cut = [Region(*r[:2], *c[:2], *r[2:], *c[2:]) for r in rows for c in columns]
-    nothing = dict.fromkeys(Region._fields[4:], 0)  # of the taps, where one axis meets none
+    nothing = dict.fromkeys(Region._fields[4:], 0)  # these taps, if one axis meets none
     cut = [r if r.first_kh < r.last_kh and r.first_kw < r.last_kw else r._replace(**nothing) for r in cut]
 
     def cost(region):
@@ -67,7 +67,7 @@ def stretches(first, last, kernel_size, stride, dilation, padding, size):
 
 @kernel
 def region_at(table, number):
-    """A region of an int64 table of them, as flat as kernels take it."""
+    """A region of an int64 table, which kernels take as a flat array."""
     r = table[8 * number : 8 * number + 8]
     return Region(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
 
@@ -82,14 +82,14 @@ def locate(pixel, region):
 
 @kernel
 def in_one_piece(region, g):
-    """Whether a region's pixels follow each other in memory."""
+    """Whether a region's pixels are contiguous in memory."""
     return region.right - region.left == g.OW and region.bottom - region.top == g.OH
 
 
 @outlined
 def gather_columns(x, g, channel, channels, image, region, first, last, columns, stride):
-    """Fill the rows of a region's pixels first to last, from x (flat), image `image` on: `channels` channels of each
-    tap. Where they are all of the image's, and taps lie side by side, a kernel row is copied in one run.
+    """Fill the rows of a region's pixels first to last from x (flat), starting at image `image`: `channels` channels of
+    each tap. If these are all channels of the image, and taps are adjacent, a kernel row is copied in one run.
     """
     taps = region.last_kw - region.first_kw if channels == g.C and g.DW == 1 else 1
     n, oh, ow = locate(first, region)
@@ -99,7 +99,7 @@ def gather_columns(x, g, channel, channels, image, region, first, last, columns,
             h = oh * g.SH - g.PT + kh * g.DH
             row = ((image + n) * g.H + h) * g.W
             kw = region.first_kw
-            while kw < region.last_kw:  # a range would divide by `taps`, as costly as a short run
+            while kw < region.last_kw:  # a range would divide by `taps`, which costs as much as a short run
                 w = ow * g.SW - g.PL + kw * g.DW
                 source = (row + w) * g.C + channel
                 if not 0 <= h < g.H:
@@ -121,9 +121,9 @@ def gather_columns(x, g, channel, channels, image, region, first, last, columns,
 
 @outlined
 def scatter_columns(columns, stride, g, channel, channels, image, region, first, last, x):
-    """Add the columns of a region's pixels first to last to the pixels of x (flat) that they are read from.
+    """Add the columns of a region's pixels first to last to the pixels of x (flat) from which they are read.
 
-    Whoever calls owns these images and channels: each pixel sums in one fixed order, without atomics.
+    The caller owns these images and channels, so each pixel is summed in one fixed order, without atomics.
     """
     start = first
     while start < last:  # a run of pixels of one row at a time
@@ -147,8 +147,8 @@ def scatter_columns(columns, stride, g, channel, channels, image, region, first,
 
 @outlined
 def add_pixels(source, at, stride, to, to_at, to_stride, channels, count):
-    """Add `count` runs of channels, their strides apart, to others."""
-    if channels < FEW:  # channel by channel: a masked vector would wait for the one before it to be stored
+    """Add `count` runs of channels to `count` others; `stride` and `to_stride` are between runs."""
+    if channels < FEW:  # one channel at a time: a masked vector would wait for the previous store
         for c in range(channels):
             for i in range(count):
                 to[to_at + c + i * to_stride] += source[at + c + i * stride]
@@ -197,7 +197,7 @@ def im2col(x, g):
 
 @Tasks
 def gather_rows(number, x, g, everything, cols, rows):
-    """im2col's rows, `rows` of them."""
+    """`rows` rows of im2col."""
     first, width = number * rows, g.KH * g.KW * g.C
     last = min(first + rows, g.N * g.OH * g.OW)
     gather_columns(x, g, 0, g.C, 0, everything, first, last, cols[first * width :], width)

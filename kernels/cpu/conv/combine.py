@@ -1,7 +1,8 @@
 """Linear combinations of a few runs of numbers with constant coefficients: the transforms of minimal filtering.
 
-Each is a small matrix known when it is compiled, so its zeros cost nothing and its ones no multiplication. Written as
-LLVM vectors and compiled without Numba, within 20 ms when first asked for; kernels call them by address.
+Each is a small matrix that is known when its code is compiled, so zeros cost nothing and ones no multiplication. The
+code is written as LLVM vectors and compiled without Numba, within 20 ms when it is first needed; kernels call it by its
+address.
 """
 
 import hashlib
@@ -16,15 +17,15 @@ from numba.extending import intrinsic
 from minigan.kernels.cpu.runtime.compile import machine_code, new_module
 from minigan.kernels.cpu.runtime.vectors import BITS, INDEX, Vectors, for_each_vector
 
-LONGEST = 256  # elements of a run of which some input lies outside the bounds
+LONGEST = 256  # elements of a run, at most, if some inputs are out of bounds
 REALS = {"float32": types.float32, "float64": types.float64}
 
 
 def combination(matrix: np.ndarray, ending: str, dtype) -> int:
-    """The address of compiled code for a matrix (outputs, inputs); `combine` calls it.
+    """The address of compiled code for a matrix (outputs, inputs), which `combine` calls.
 
-    ending: "store" the combinations, "add" them to what is there, or "activate": a bias and a leaky ReLU come first;
-        "stream" stores whole vectors at multiples of their size past the caches
+    ending: "store" the combinations; "add" them to what is there; "activate": store them after a bias and a leaky ReLU;
+        "stream": store them past the caches, as whole vectors at multiples of their size
     """
     dtype = np.dtype(dtype).name
     key = f"{ending} {dtype} {BITS} {matrix.shape} {matrix.tolist()}"
@@ -45,9 +46,9 @@ def _function_type(real):
 def combine(typing, code, source, at, stride, step, low, high, to, to_at, to_stride, to_step, count, times):
     """to[i] = sum over j of matrix[i, j] * source[j], for runs of `count` elements of flat arrays.
 
-    code: the combination's address; run j of source is at + j * stride, run i of to at to_at + i * to_stride. All of
-    it is done `times` times, each time step further in source and to_step in to.
-    low, high: runs outside low <= j < high are zeros; of "add", those that are written
+    code: the combination's address; run j of source is at + j * stride, run i of to at to_at + i * to_stride. This is
+    repeated `times` times, each time `step` further in source and `to_step` further in to.
+    low, high: runs outside low <= j < high count as zeros; for "add", runs of to outside are not written
     """
 
     def emit(context, builder, signature, arguments):
@@ -111,7 +112,7 @@ def _module(symbol, matrix, ending, dtype):
 
 
 class _Endings:
-    """What is done with a vector of an output, and where inputs out of bounds are read."""
+    """What happens to a vector of an output, and what is read in place of inputs that are out of bounds."""
 
     def __init__(self, v, low, high, bias, slope, bounded_inputs):
         self.v, self.low, self.high, self.bias = v, low, high, bias
@@ -125,7 +126,7 @@ class _Endings:
         _save(self.v, value, run, offset, mask)
 
     def stream(self, number, run, value, offset, mask):
-        if mask is None:  # else it is code that is never reached
+        if mask is None:  # there are whole vectors only: the code for others is never reached
             self.v.save(value, run, offset, streamed=True)
 
     def add(self, number, run, value, offset, mask):
@@ -141,7 +142,7 @@ class _Endings:
         return builder.and_(builder.icmp_signed("<=", self.low, number), builder.icmp_signed("<", number, self.high))
 
     def _zeros(self):
-        """The address of as many zeros as the longest run has."""
+        """The address of as many zeros as the longest run has elements."""
         kind = ir.ArrayType(self.v.vector.element, LONGEST)
         zeros = cgutils.global_constant(self.v.builder, "zeros", ir.Constant(kind, None))
         return self.v.builder.gep(zeros, [INDEX(0), INDEX(0)])

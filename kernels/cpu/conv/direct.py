@@ -1,11 +1,12 @@
-"""Convolution, its adjoint and its weight gradient read from the image where it lies: no columns.
+"""Convolution, its adjoint and its weight gradient without columns: the image is read where it lies.
 
-A task pads some images in a buffer of its thread. There every window is whole, and the register tile finds its rows by
-a table of where they begin: output pixels of a convolution, elements of the kernel for its weight gradient. It pays
-where channels are few, so that im2col would copy for longer than the product takes.
+A task pads some images in its thread's buffer. There every window is whole, and the register tile finds its rows by a
+table of offsets: of output pixels for a convolution, of elements of the kernel for its weight gradient. This pays when
+there are so few channels that im2col would spend more time copying than multiplying.
 """
 
 import functools
+from collections import namedtuple
 
 import numpy as np
 
@@ -18,8 +19,8 @@ from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 TASKS = 64  # the least number of tasks, where there are enough images
-SUMS = 16  # but of a weight gradient, as each has a sum as large as the weights
-ROWS = 256  # output pixels, about, whose features stay in the L2 cache
+SUMS = 16  # tasks of a weight gradient: each needs a sum as large as the weights
+ROWS = 256  # output pixels whose features stay in the L2 cache, about
 
 
 def suits(g) -> bool:
@@ -33,19 +34,19 @@ def _padded(g):
 
 @functools.lru_cache(maxsize=32)
 def places(rows, row_step, columns, column_step, channels):
-    """Where rows x columns x channels begin in a flat image, in order, int64."""
+    """The offsets of rows x columns x channels in a flat image, in order, int64."""
     pixels = np.arange(rows)[:, None] * row_step + np.arange(columns) * column_step
     return (pixels[:, :, None] + np.arange(channels)).reshape(-1)
 
 
 def windows(g):
-    """Where the window of each output pixel begins in a padded image, (OH * OW,)."""
+    """The offset of each output pixel's window in a padded image, (OH * OW,)."""
     _, width = _padded(g)
     return places(g.OH, g.SH * width * g.C, g.OW, g.SW * g.C, 1)
 
 
 def elements(g):
-    """Where each element of the kernel begins in a padded image, (KH * KW * C,)."""
+    """The offset of each element of the kernel in a padded image, (KH * KW * C,)."""
     _, width = _padded(g)
     return places(g.KH, g.DH * width * g.C, g.KW, g.C, g.C)
 
@@ -68,14 +69,19 @@ def conv2d(x, w, g, bias=None, slope=1.0):
         shifts[: g.K] = bias
     height, width = _padded(g)
     each, padded = images_of_task(g), PerThread("padded", height * width * g.C, x.dtype)
-    share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, x, pack_weights(w, g), shifts,
-          x.dtype.type(slope), y, g, each, height, width, windows(g), padded)  # fmt: skip
+    share(convolve_images, -(-g.N // each), 2 * y.size * g.KH * g.KW * g.C / PEAK, Convolution(
+          x=x, panels=pack_weights(w, g), bias=shifts, slope=x.dtype.type(slope), y=y, g=g, each=each,
+          height=height, width=width, table=windows(g), padded=padded))  # fmt: skip
     return y
 
 
+Convolution = namedtuple("Convolution", "x panels bias slope y g each height width table padded")
+
+
 @Tasks
-def convolve_images(number, x, panels, bias, slope, y, g, each, height, width, table, padded):
+def convolve_images(number, job):
     """All features of `each` images, some of their pixels at a time."""
+    x, panels, bias, slope, y, g, each, height, width, table, padded = job
     clear_run(padded, 0, height * width * g.C)
     pixels = g.OH * g.OW
     for image in range(number * each, min((number + 1) * each, g.N)):
@@ -97,15 +103,20 @@ def conv2d_weight(x, y, g):
     each = max(-(-g.N // SUMS), 1)
     tasks = -(-g.N // each)
     partial = scratch("partial", tasks * w.size, w.dtype)
-    share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, x, y, line, partial, g, each, height, width,
-          elements(g), PerThread("padded", height * width * g.C, x.dtype))  # fmt: skip
+    share(contract_images, tasks, 2 * g.N * g.OH * g.OW * w.size / PEAK, WeightGradient(
+          x=x, y=y, line=line, partial=partial, g=g, each=each, height=height, width=width,
+          table=elements(g), padded=PerThread("padded", height * width * g.C, x.dtype)))  # fmt: skip
     add_parts(partial, w)
     return w
 
 
+WeightGradient = namedtuple("WeightGradient", "x y line partial g each height width table padded")
+
+
 @Tasks
-def contract_images(number, x, y, line, partial, g, each, height, width, table, padded):
+def contract_images(number, job):
     """The sum over the pixels of `each` images."""
+    x, y, line, partial, g, each, height, width, table, padded = job
     w = partial[number * len(table) * g.K : (number + 1) * len(table) * g.K]
     clear_run(w, 0, len(w))
     clear_run(padded, 0, height * width * g.C)
@@ -123,16 +134,19 @@ def conv2d_transpose(y, w, g, bias=None):
     taps, each = g.KH * g.KW, images_of_task(g)
     tasks, time = -(-g.N // each), 2 * y.size * taps * g.C / PEAK
     padded = PerThread("padded", height * width * g.C, y.dtype)
-    # the products of a thin image's pixel fill a tile together, those of a thick one tap by tap
+    # if channels are few, the products of all taps fill a tile together; else those of each tap do
     if g.C * y.itemsize < WIDE_BYTES:
         panels, stride = scratch("weights", packed_size(g.K, taps * g.C, w.itemsize), w.dtype), taps * g.C + LINE
         share(pack_taps, 1, 0, w, g, panels)
-        share(spread_thin_images, tasks, time, y, panels, bias, x, g, each, height, width, stride, padded,
-              PerThread("columns", g.OH * g.OW * stride, y.dtype))  # fmt: skip
+        share(spread_thin_images, tasks, time, ThinAdjoint(
+              y=y, panels=panels, bias=bias, x=x, g=g, each=each, height=height, width=width,
+              stride=stride, padded=padded, columns=PerThread("columns", g.OH * g.OW * stride, y.dtype)))  # fmt: skip
     else:
         panels = scratch("weights", taps * packed_size(g.K, g.C, w.itemsize), w.dtype)
         share(pack_tap, taps, w.size * 0.2e-9, w, g, panels)
-        share(spread_images, tasks, time, y, panels, bias, x, g, each, height, width, padded)
+        share(spread_images, tasks, time, Adjoint(
+              y=y, panels=panels, bias=bias, x=x, g=g, each=each, height=height, width=width,
+              padded=padded))  # fmt: skip
     return x
 
 
@@ -159,9 +173,13 @@ def begin_image(padded, pixels, bias, channels):
         clear_run(padded, 0, pixels * channels)
 
 
+Adjoint = namedtuple("Adjoint", "y panels bias x g each height width padded")
+
+
 @Tasks
-def spread_images(number, y, panels, bias, x, g, each, height, width, padded):
-    """`each` images: each tap's products with a row of features, added to the pixels that the tap meets."""
+def spread_images(number, job):
+    """`each` images: the products of each tap with a row of features are added to the pixels that the tap meets."""
+    y, panels, bias, x, g, each, height, width, padded = job
     size = packed_size(g.K, g.C, y.itemsize)
     for image in range(number * each, min((number + 1) * each, g.N)):
         begin_image(padded, height * width, bias, g.C)
@@ -173,9 +191,13 @@ def spread_images(number, y, panels, bias, x, g, each, height, width, padded):
         place_image(x, g, image, height, width, padded, False)
 
 
+ThinAdjoint = namedtuple("ThinAdjoint", "y panels bias x g each height width stride padded columns")
+
+
 @Tasks
-def spread_thin_images(number, y, panels, bias, x, g, each, height, width, stride, padded, columns):
-    """`each` images: the products of all taps with all features at once, then each to the pixel that its tap meets."""
+def spread_thin_images(number, job):
+    """`each` images: all taps times all features at once, then each product is added to its tap's pixel."""
+    y, panels, bias, x, g, each, height, width, stride, padded, columns = job
     for image in range(number * each, min((number + 1) * each, g.N)):
         begin_image(padded, height * width, bias, g.C)
         multiply(y, image * g.OH * g.OW * g.K, g.K, 1, panels, g.K, 0,

@@ -1,11 +1,12 @@
 """Convolution, its adjoint and its weight gradient by blocked im2col, for every geometry.
 
-Each task fills a buffer of its thread with a block of columns that fits the L2 cache and multiplies it at once, so
-the whole column matrix never exists. Tasks are shares of the images; what they do follows from shapes alone. Groups
-are runs of channels, done one after another.
+Each task fills its thread's buffer with a block of columns that fits the L2 cache and multiplies it at once, so the
+whole matrix of columns never exists. Tasks are shares of the images, cut by shapes alone. Groups are runs of channels,
+processed one after another.
 """
 
 import functools
+from collections import namedtuple
 
 import numpy as np
 
@@ -28,13 +29,13 @@ from minigan.kernels.cpu.runtime.vectors import ROWS, clear_run, copy_run
 
 BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
-PIXELS = 48 * 5  # at most, in a block, whatever ROWS is
-DEPTH = 1024  # elements of a row of columns, about: whole rows of the kernel
+PIXELS = 48 * 5  # of a block, at most; a multiple of any ROWS
+DEPTH = 1024  # elements of a row of columns, about; whole rows of the kernel
 TASKS = 32  # the least number of tasks, where there is enough work
 
 
 def images_that_suit(g):
-    """Tasks have a multiple of it: regions of small images have few pixels of each, and tiles take ROWS at a time."""
+    """Tasks have a multiple of it: small regions have few pixels in each image, and tiles take ROWS at a time."""
     return min(-(-2 * PIXELS // (g.OH * g.OW)), ROWS)
 
 
@@ -45,7 +46,7 @@ def images_of_tasks(g, count):
 
 @functools.lru_cache(maxsize=256)
 def shares(g, count, least=1):
-    """About `count` tasks: images, `least` times as many as suit or more, and strips of rows where images are few.
+    """About `count` tasks: ranges of images, `least` times those that suit or more, and strips of rows of few images.
 
     returns: the tasks, int64 (tasks, 4): first and last image, and where their regions begin and end in the other
         table; the regions, int64 (regions, 8)
@@ -57,7 +58,7 @@ def shares(g, count, least=1):
 
 def tables(g, tasks):
     """What `shares` returns, for tasks ((first image, last image), (top row, bottom row))."""
-    rows, cut, places = [], [], {}  # as many images have the same regions
+    rows, cut, places = [], [], {}  # equal numbers of images share their regions
     for (first, last), strip in tasks:
         images = last - first
         if (images, strip) not in places:
@@ -69,7 +70,7 @@ def tables(g, tasks):
 
 
 def block_of(stride):
-    """How many rows of columns, one for each pixel, a block has."""
+    """The number of rows of columns in a block; each pixel has one."""
     return min(max(BLOCK // stride // ROWS, 1) * ROWS, PIXELS)
 
 
@@ -83,16 +84,18 @@ def conv2d(x, w, g, bias=None, slope=1.0):
     kernel_rows = min(max(DEPTH * g.KH // depth, 1), g.KH)
     stride = depth // g.KH * kernel_rows + LINE
     block = block_of(stride)
-    # weights beyond the L2 cache come from the next one for each block: more images make blocks of few pixels longer
+    # weights that exceed the L2 cache are read again for each block: more images make blocks with few pixels longer
     tasks, table = shares(g, TASKS, 1 if w.size < 2 * BLOCK else 4)
-    share(convolve_share, len(tasks), 2 * y.size * depth / PEAK, x, pack_weights(w, g), bias, x.dtype.type(slope), y, g,
-          tasks, table, kernel_rows, block, stride,
-          PerThread("columns", block * stride, x.dtype), PerThread("results", block * filters, x.dtype))  # fmt: skip
+    share(convolve_share, len(tasks), 2 * y.size * depth / PEAK, Convolution(
+          x=x, panels=pack_weights(w, g), bias=bias, slope=x.dtype.type(slope), y=y, g=g, tasks=tasks,
+          table=table, kernel_rows=kernel_rows, block=block, stride=stride,
+          columns=PerThread("columns", block * stride, x.dtype),
+          results=PerThread("results", block * filters, x.dtype)))  # fmt: skip
     return y
 
 
 def pack_weights(w, g):
-    """Each group's weights, (depth, K // G), as panels, one group after the other."""
+    """Each group's weights, (depth, K // G), as panels, one group after another."""
     filters = g.K // g.G
     panels = scratch("weights", g.G * packed_size(w.size // g.K, filters, w.itemsize), w.dtype)
     share(pack_panel, g.G * -(-filters // (WIDE_BYTES // w.itemsize)), w.size * 0.2e-9, w, g, panels)
@@ -131,7 +134,7 @@ def counts(region, first_image, last_image):
 
 @kernel
 def begin(sums, at, bias, bias_at, count):
-    """Let a run of sums begin from its part of the bias, or from zero where there is none."""
+    """Initialise a run of sums with its part of the bias, or with zeros if there is no bias."""
     if len(bias):
         copy_run(bias, bias_at, sums, at, count)
     else:
@@ -140,7 +143,7 @@ def begin(sums, at, bias, bias_at, count):
 
 @kernel
 def bend(out, at, line, rows, columns, slope):
-    """A leaky ReLU of `rows` rows, `line` elements apart, where they lie."""
+    """Apply a leaky ReLU to `rows` rows, `line` elements apart, in place."""
     if line == columns:
         rows, columns = 1, rows * columns
     for row in range(rows):
@@ -148,9 +151,13 @@ def bend(out, at, line, rows, columns, slope):
         activate(run, run, slope)
 
 
+Convolution = namedtuple("Convolution", "x panels bias slope y g tasks table kernel_rows block stride columns results")
+
+
 @Tasks
-def convolve_share(number, x, panels, bias, slope, y, g, tasks, table, kernel_rows, block, stride, columns, results):
+def convolve_share(number, job):
     """All K channels of a share's pixels, `block` of them and `kernel_rows` rows of the kernel at a time."""
+    x, panels, bias, slope, y, g, tasks, table, kernel_rows, block, stride, columns, results = job
     first_image, last_image, first_region, last_region = share_at(tasks, number)
     channels, filters = g.C // g.G, g.K // g.G
     depth = g.KH * g.KW * channels
@@ -166,13 +173,13 @@ def convolve_share(number, x, panels, bias, slope, y, g, tasks, table, kernel_ro
                 last = min(first + block, pixels)
                 if direct:
                     to = (first_image * g.OH * g.OW + first) * g.K + group * filters
-                if biased or not height:  # or nothing but padding
+                if biased or not height:  # or the region reads only padding
                     for pixel in range(last - first):
                         begin(out, to + pixel * line, bias, group * filters, filters)
                 for kh in range(region.first_kh, region.last_kh, kernel_rows):
                     part = part_of(region, kh, kh + kernel_rows, 0, g.KW)
                     gather_columns(x, g, group * channels, channels, first_image, part, first, last, columns, stride)
-                    # kernel rows that are used whole follow each other in the panels too
+                    # kernel rows that are used whole are adjacent in the panels too
                     step = part.last_kh - part.first_kh if width == g.KW else 1
                     for row in range(0, part.last_kh - part.first_kh, step):
                         from_depth = ((kh + row) * g.KW + part.first_kw) * channels
@@ -190,31 +197,39 @@ def conv2d_weight(x, y, g):
     pixels, channels, filters = g.N * g.OH * g.OW, g.C // g.G, g.K // g.G
     if not x.size or not y.size:
         return np.zeros(g.weight, x.dtype)
-    # a task's part of w stays in the L2 cache; where it is all of w, the sum over pixels is cut too, into partial sums
+    # a task's part of w stays in the L2 cache; if it is all of w, the sum over pixels is cut into partial sums too
     kernel_rows = min(max(2 * BLOCK // (g.KW * channels * filters), 1), g.KH)
     kernel_columns = min(max(2 * BLOCK // (channels * filters), 1), g.KW)
     parts = [(*a, *b) for a in blocks(g.KH, kernel_rows) for b in blocks(g.KW, kernel_columns)]
     spans, table = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 512), 1))
-    rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # of the kernel, if used whole
+    rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # of the kernel, if they are used whole
     stride = rows_at_once * kernel_columns * channels + LINE
     block = max(block_of(stride), 64)
     w = np.empty(g.weight, x.dtype)
     partial = scratch("partial", len(spans) * w.size, w.dtype) if len(spans) > 1 else w
-    share(contract_share, len(spans) * g.G * len(parts), 2 * pixels * w.size / PEAK, x, y, partial, g,
-          np.array(parts, np.int64), spans, table, rows_at_once, block, stride,
-          PerThread("columns", block * stride, x.dtype), PerThread("results", block * filters, x.dtype),
-          PerThread("panels", packed_size(block, filters, x.itemsize), x.dtype))  # fmt: skip
+    share(contract_share, len(spans) * g.G * len(parts), 2 * pixels * w.size / PEAK, WeightGradient(
+          x=x, y=y, partial=partial, g=g, parts=np.array(parts, np.int64), spans=spans, table=table,
+          rows_at_once=rows_at_once, block=block, stride=stride,
+          columns=PerThread("columns", block * stride, x.dtype),
+          rows=PerThread("results", block * filters, x.dtype),
+          panels=PerThread("panels", packed_size(block, filters, x.itemsize), x.dtype)))  # fmt: skip
     if len(spans) > 1:
         add_parts(partial, w)
     return w
 
 
+WeightGradient = namedtuple("WeightGradient", (
+    "x y partial g parts spans table rows_at_once block stride columns rows panels"
+))  # fmt: skip
+
+
 @Tasks
-def contract_share(number, x, y, partial, g, parts, spans, table, rows_at_once, block, stride, columns, rows, panels):
+def contract_share(number, job):
     """One group's part of the kernel: the sum over a share's pixels, a block and some kernel rows at a time."""
+    x, y, partial, g, parts, spans, table, rows_at_once, block, stride, columns, rows, panels = job
     span, part = divmod(number, g.G * (parts.size // 4))
     group, part = divmod(part, parts.size // 4)
-    first_kh, last_kh, first_kw, last_kw = share_at(parts, part)  # a table of the same form
+    first_kh, last_kh, first_kw, last_kw = share_at(parts, part)  # a table of the same layout
     first_image, last_image, first_region, last_region = share_at(spans, span)
     size = g.KH * g.KW * (g.C // g.G) * g.K
     w = partial[span * size : (span + 1) * size]
@@ -252,7 +267,7 @@ def conv2d_transpose(y, w, g, bias=None):
         x[...] = bias if bias.size else 0
         return x
     channels, filters, taps = g.C // g.G, g.K // g.G, g.KH * g.KW
-    # a task owns a run of channels in some images: all of a thin group's, whose taps share panels, or one panel's
+    # a task owns a run of channels in some images: those of a thin group, whose taps share panels, or those of a panel
     wide = WIDE_BYTES // y.itemsize
     thin = int(channels < wide)
     parts = g.G * -(-channels // wide)
@@ -262,15 +277,16 @@ def conv2d_transpose(y, w, g, bias=None):
     room = packed_size(filters, taps * min(channels, wide), y.itemsize)
     panels = scratch("weights", parts * room, y.dtype)
     share(pack_transposed, parts * (1 if thin else taps), w.size * 0.2e-9, w, g, thin, panels, room)
-    share(spread_share, parts * len(tasks), 2 * y.size * channels * taps / PEAK, y, panels, room, bias, x, g,
-          tasks, table, thin, block, stride, PerThread("columns", block * stride, y.dtype),
-          PerThread("results", block * (filters + LINE), y.dtype))  # fmt: skip
+    share(spread_share, parts * len(tasks), 2 * y.size * channels * taps / PEAK, Adjoint(
+          y=y, weights=panels, room=room, bias=bias, x=x, g=g, tasks=tasks, table=table, thin=thin,
+          block=block, stride=stride, columns=PerThread("columns", block * stride, y.dtype),
+          rows=PerThread("results", block * (filters + LINE), y.dtype)))  # fmt: skip
     return x
 
 
 @functools.lru_cache(maxsize=256)
 def image_shares(g, parts, thin):
-    """Like `shares`, but of whole images, for `parts` parts of the channels; thin: uncut, as all taps share panels."""
+    """Like `shares`, for `parts` parts of whole images' channels; thin: not cut, because all taps share panels."""
     images = images_of_tasks(g, -(-g.N * parts // TASKS))
     if thin:
         return np.array([(*some, 0, 1) for some in images], np.int64), np.array([whole(g)], np.int64)
@@ -287,7 +303,7 @@ def part_at(number, g, wide):
 
 @Tasks
 def pack_transposed(number, w, g, thin, panels, room):
-    """A part of the channels, as panels of depth K // G: all taps in shared ones, or one tap in its own."""
+    """A part of the channels as panels of depth K // G: shared by all taps if it is thin, else one tap in its own."""
     filters, taps = g.K // g.G, g.KH * g.KW
     part, tap = (number, 0) if thin else divmod(number, taps)
     group, first, last = part_at(part, g, WIDE_BYTES // w.itemsize)
@@ -296,10 +312,14 @@ def pack_transposed(number, w, g, thin, panels, room):
     pack(w, at, 1, g.K, filters, 0, (taps if thin else 1) * (last - first), panels[to:])
 
 
+Adjoint = namedtuple("Adjoint", "y weights room bias x g tasks table thin block stride columns rows")
+
+
 @Tasks
-def spread_share(number, y, weights, room, bias, x, g, tasks, table, thin, block, stride, columns, rows):
+def spread_share(number, job):
     """Some channels of one group in some images: `block` pixels of features at a time, columns = y @ weights for a
     kernel row (for all of a thin group's), and each column to the pixel that it would be read from."""
+    y, weights, room, bias, x, g, tasks, table, thin, block, stride, columns, rows = job
     part, images = divmod(number, tasks.size // 4)
     group, first_channel, last_channel = part_at(part, g, WIDE_BYTES // y.itemsize)
     first_image, last_image, first_region, last_region = share_at(tasks, images)

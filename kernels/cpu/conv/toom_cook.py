@@ -1,8 +1,8 @@
 """The matrices of short convolutions with few products, by Toom and Cook, in exact fractions.
 
 A correlation of r taps w with n = m + r - 1 values x, y[i] = sum over a of x[i + a] w[a], is y = A ((G w) * (B x)): n
-products for m outputs, instead of m * r. It evaluates two polynomials at n points and interpolates their product; its
-transpositions give x from y and w, and w from x and y, with the same three matrices.
+products for m outputs, instead of m * r. It evaluates two polynomials at n points and interpolates their product. Its
+transposes give x from y and w, and w from x and y, with the same three matrices.
 
 source: Winograd, Arithmetic complexity of computations (1980); Lavin & Gray, arXiv:1509.09308; the choice of points:
 Barabasz, Anderson, Soodhalter & Gregg, arXiv:1803.10986
@@ -12,10 +12,10 @@ from fractions import Fraction
 
 import numpy as np
 
-# Finite points, for tiles of m outputs and phases of which the longest has r taps: those of the shorter phases are the
-# first of them, so that phases share points. Infinity is one of each. They minimise, over fractions with denominator 8,
-# the root of the sum over points of |A's column|^2 |G's row|^2 |B's row|^2, which tells how much rounding is amplified:
-# 0, 1, -1, 2, -2 amplify it by two to three times as much. Pairs p, -p come together.
+# The finite points for tiles of m outputs and phases whose longest has r taps; infinity is always a point too. Shorter
+# phases use the first of them, so that phases share points. Among fractions with denominator 8, these minimise the root
+# of the sum over points of |A's column|^2 |G's row|^2 |B's row|^2, which measures how much rounding is amplified: 0, 1,
+# -1, 2, -2 amplify it two to three times as much. Pairs p, -p come together.
 ODD = (1, -1, 0)
 POINTS = {
     (1, 1): (),
@@ -36,11 +36,13 @@ POINTS = {
 def matrices(outputs: int, taps: int, longest: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A (m, n), G (n, r) and B (n, n) of F(m, r) in float64, n = m + r - 1; the first point is infinity.
 
-    longest: taps of the longest phase, with which this one shares its points; its own if not given
+    longest: taps of the longest phase, with which this one shares its points; `taps` by default
     """
     points = POINTS.get((outputs, longest or taps))
     if points is None or taps > (longest or taps):
-        raise ValueError(f"F({outputs}, {taps}) is not among the algorithms whose points are known to round well")
+        raise ValueError(
+            f"F({outputs}, {taps}) is not available: no points with small rounding errors are known for it"
+        )
     finite = [Fraction(p) for p in points[: outputs + taps - 2]]
     A = [[Fraction(i == outputs - 1)] + [p**i for p in finite] for i in range(outputs)]
     G = [[Fraction(k == taps - 1) for k in range(taps)]]

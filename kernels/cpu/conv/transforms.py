@@ -1,9 +1,10 @@
 """Minimal filtering's transforms: images, features and weights to points, and points back to them.
 
 Along each axis a convolution of stride s is min(s, k) phases, convolutions of stride 1 with every s-th tap. For tiles
-of m outputs `toom_cook` gives a phase n = m + taps - 1 points. Transforms lie in planes, one for each pair of points
-q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, phase along W, channel) of the phases
-that have the point. Each transform goes along one axis after the other, by way of `between`, a buffer in the L1 cache.
+of m outputs `toom_cook` gives a phase n = m + taps - 1 points. Transforms are stored in planes, one for each pair of
+points q = qh * NW + qw; a row of a plane belongs to a tile and holds (phase along H, phase along W, channel) of the
+phases that have the point. Each transform is applied along one axis after the other; `between`, a buffer in the L1
+cache, holds the result of the first.
 """
 
 import functools
@@ -17,15 +18,15 @@ from minigan.kernels.cpu.products import WIDE_BYTES, pack, panel_width
 from minigan.kernels.cpu.runtime.compile import kernel, outlined
 from minigan.kernels.cpu.runtime.vectors import BITS, add_run
 
-OUTPUTS, TAPS = 4, 3  # of a tile and of a phase, at most, along one axis
+OUTPUTS, TAPS = 4, 3  # of a tile and of a phase along one axis, at most
 RUN = 64  # channels that are transformed at once
 LINE_BITS = 512  # of a cache line
-DEPTH, PIECE = 16, 128  # rows of a panel of weights that are, and elements of it
+DEPTH, PIECE = 16, 128  # rows of weights, and elements of them, that are transformed at once
 
 NUMBERS = (OUTPUTS + 1) * 16  # of a family's matrices: 16 * outputs + 4 * longest taps + taps
 
 # Families of combinations: which of the matrices A, G and B, transposed or not, and what is done with the results.
-# Their names say where their addresses begin in the table of all.
+# The constants are the positions in the table of all addresses where each family's begin.
 FAMILIES = (
     ("B", "store"),
     ("B", "stream"),
@@ -45,7 +46,7 @@ FAMILIES = (
 
 @functools.lru_cache(maxsize=256)
 def combinations(families, sizes, g, dtype):
-    """The addresses of what transforms of these families call, int64, for tiles of these sizes."""
+    """The addresses of the combinations of these families, int64, for tiles of these sizes."""
     codes = np.zeros(len(FAMILIES) * NUMBERS, np.int64)
     for outputs in {size for size in sizes if size}:
         for kernel_size, stride in ((g.KH, g.SH), (g.KW, g.SW)):
@@ -62,10 +63,10 @@ def combinations(families, sizes, g, dtype):
 
 
 def streams(channels, dtype):
-    """Whether a transform is written past the caches, as whole lines of them.
+    """Whether a transform bypasses the caches when it is written, in whole cache lines.
 
-    All threads read what one has written, and the next transform is written there. Where cores have caches apart, to
-    write what others hold in theirs takes far longer than to write it to memory.
+    All threads read what one has written, and the next transform is written to the same place. If cores have separate
+    caches, writing lines that others hold takes far longer than writing to memory.
     """
     return BITS == LINE_BITS and channels * np.dtype(dtype).itemsize * 8 % LINE_BITS == 0
 
@@ -108,7 +109,7 @@ def points_of(outputs, kernel_size, stride):
 
 @kernel
 def phases_at(point, outputs, kernel_size, stride):
-    """How many phases have a point of an axis: those before the first that has too few taps."""
+    """The number of phases that have a point of an axis: those before the first with too few taps."""
     phases = 0
     while phases < min(stride, kernel_size) and point < outputs + taps_of(kernel_size, stride, phases) - 1:
         phases += 1
@@ -117,7 +118,7 @@ def phases_at(point, outputs, kernel_size, stride):
 
 @kernel
 def points_alike(first, points, outputs, kernel_size, stride):
-    """(phases that have point `first`, the next point, up to `points`, that another number of them has)."""
+    """(the number of phases that have point `first`, the next point, up to `points`, with another number)."""
     phases, last = phases_at(first, outputs, kernel_size, stride), first + 1
     while last < points and phases_at(last, outputs, kernel_size, stride) == phases:
         last += 1
@@ -126,7 +127,7 @@ def points_alike(first, points, outputs, kernel_size, stride):
 
 @kernel
 def phases_of(q, g, t):
-    """How many pairs of phases have a pair of points."""
+    """The number of pairs of phases that have a pair of points."""
     return phases_at(q // t.NW, t.MH, g.KH, g.SH) * phases_at(q % t.NW, t.MW, g.KW, g.SW)
 
 
@@ -146,7 +147,7 @@ def bounds(start, stride, count, size):
 
 @functools.lru_cache(maxsize=256)
 def room(g, size):
-    """Elements that any transform needs between its two axes, for tiles of `size` outputs along each."""
+    """The elements that a transform needs between its two axes, at most, for tiles of `size` outputs along each."""
     height, phases, points = (size - 1) * g.SH + g.KH, min(g.SW, g.KW), points_of(size, g.KW, g.SW)
     return max(height * phases * points * RUN, g.KH * phases * points * PIECE, (size + TAPS) ** 2 * max(RUN, PIECE))
 

@@ -12,6 +12,7 @@ then each makes some channels of the result, and for that its own part of the we
 """
 
 import functools
+from collections import namedtuple
 from typing import NamedTuple
 
 import numpy as np
@@ -47,17 +48,17 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, blocks, empty, plain, scratch, share
 
 SUITED = "kernels of up to three times the stride, without dilation and groups"
-SLAB = 16 << 20  # bytes of transforms, about
-CHANNELS = 32  # of the result that a task makes: at least a panel's
-CHAIN = 256  # products that are summed one after the other; a sum of such sums rounds less
+SLAB = 16 << 20  # bytes of transforms at a time, about
+CHANNELS = 32  # channels of the result that a task computes: at least a panel's
+CHAIN = 256  # products that are summed one after another; a sum of such sums rounds less
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
 TASKS = 16  # the least number of tasks, where there is enough work
-PARTS = 4  # parts of the images times channels, in which the adjoint's result is made
+PARTS = 4  # parts of images and channels into which the adjoint's result is divided
 
 
 class Slab(NamedTuple):
-    """Some images, or strips of them, whose transforms are made together."""
+    """Some images, or strips of them, that are transformed together."""
 
     start: int  # the first image
     images: int
@@ -73,7 +74,7 @@ def suits(g) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def products(g, size: int) -> float:
-    """The products of F(size x size) as a share of the convolution's own, those with padding included."""
+    """The number of products of F(size x size), relative to the definition's, padding included."""
 
     def of_axis(outputs, kernel_size, stride):
         taps = [-(-(kernel_size - phase) // stride) for phase in range(min(stride, kernel_size))]
@@ -83,14 +84,14 @@ def products(g, size: int) -> float:
 
 
 def stretches(first, last, size):
-    """Outputs first to last of an axis in tiles, (start, how many, outputs of each): of `size`, and one of the rest."""
+    """Outputs first to last of an axis as tiles (start, count, outputs of each): of `size`, and one for the rest."""
     count, rest = divmod(last - first, size)
     return [s for s in ((first, count, size), (last - rest, 1, rest)) if s[1] and s[2]]
 
 
 @functools.lru_cache(maxsize=256)
 def slabs(g, size, bytes_of_tile):
-    """All of the work, in pieces with about SLAB bytes of transforms."""
+    """The whole convolution, in pieces with about SLAB bytes of transforms."""
     points_h, points_w = points_of(size, g.KH, g.SH), points_of(size, g.KW, g.SW)
     affordable = max(SLAB // (points_h * points_w * bytes_of_tile), 1)  # tiles
     down, across = -(-g.OH // size), -(-g.OW // size)
@@ -113,23 +114,31 @@ def slab(g, size, first_image, last_image, top, bottom):
 
 @kernel
 def kind(table, number, first_image, last_image):
-    """(tiles of a kind, the first and last that some images have)."""
+    """(the Tiles of a kind, the first and the last tile of some images)."""
     r = table[number * 9 : (number + 1) * 9]
     t = Tiles(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8])
     return t, first_image * t.rows * t.columns, last_image * t.rows * t.columns
 
 
+ImagesToPoints = namedtuple("ImagesToPoints", "x g kinds codes start images each planes plane pitch between")
+
+
 @Tasks
-def all_images(number, x, g, kinds, codes, start, images, each, planes, plane, pitch, between):
-    """Transform `each` images, which are counted from `start` on."""
+def all_images(number, job):
+    """Transform `each` images; their numbers count from image `start`."""
+    x, g, kinds, codes, start, images, each, planes, plane, pitch, between = job
     first_image, last_image = number * each, min((number + 1) * each, images)
     for number in range(len(kinds) // 9):
         t, first, last = kind(kinds, number, first_image, last_image)
         transform_images(x, g, t, codes, start, first, last, planes, plane, pitch, between)
 
 
+FeaturesToPoints = namedtuple("FeaturesToPoints", "y g kinds codes start images each planes plane pitch panels between")
+
+
 @Tasks
-def all_features(number, y, g, kinds, codes, start, images, each, planes, plane, pitch, panels, between):
+def all_features(number, job):
+    y, g, kinds, codes, start, images, each, planes, plane, pitch, panels, between = job
     first_image, last_image = number * each, min((number + 1) * each, images)
     for number in range(len(kinds) // 9):
         t, first, last = kind(kinds, number, first_image, last_image)
@@ -137,7 +146,7 @@ def all_features(number, y, g, kinds, codes, start, images, each, planes, plane,
 
 
 def codes_for(g, tile, dtype, *families):
-    """What the transforms of these families call: for whole tiles, and for the rest of each axis."""
+    """The combinations of these families, for whole tiles and for the rest of each axis."""
     return combinations(families, (tile, g.OH % tile, g.OW % tile), g, dtype)
 
 
@@ -150,7 +159,7 @@ def seconds(g, size):
 
 
 def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
-    """y = A (V U), bias and activation added in the last pass."""
+    """y = A (V U); the last pass adds the bias and the activation."""
     x, w, bias = plain(x, w, np.zeros(g.K, x.dtype) if bias is None else bias)
     y = empty(g.features, x.dtype)
     depth, columns = phases_in(g) * g.C, min(CHANNELS, g.K)
@@ -164,17 +173,26 @@ def conv2d(x, w, g, bias=None, slope=1.0, *, tile):
         U = PerThread("weights", slab.planes * packed_size(depth, columns, x.itemsize), x.dtype)
         M = PerThread("products", slab.planes * (ROWS * columns + LINE), x.dtype)
         each = -(-slab.images // TASKS)
-        share(all_images, -(-slab.images // each), time, x, g, slab.kinds, codes, slab.start, slab.images, each,
-              V, plane, pitch, between)  # fmt: skip
-        share(make_features, -(-g.K // columns) * len(slab.kinds), time, V, plane, pitch, w, y, g, slab.kinds, codes,
-              slab.start, slab.images, columns, bias, x.dtype.type(slope), U, M, taps, between)  # fmt: skip
+        share(all_images, -(-slab.images // each), time, ImagesToPoints(
+              x=x, g=g, kinds=slab.kinds, codes=codes, start=slab.start, images=slab.images, each=each,
+              planes=V, plane=plane, pitch=pitch, between=between))  # fmt: skip
+        share(make_features, -(-g.K // columns) * len(slab.kinds), time, PointsToFeatures(
+              images=V, plane=plane, pitch=pitch, w=w, y=y, g=g, kinds=slab.kinds, codes=codes,
+              start=slab.start, count=slab.images, columns=columns, bias=bias, slope=x.dtype.type(slope),
+              weights=U, products=M, taps=taps, between=between))  # fmt: skip
     return y
 
 
+PointsToFeatures = namedtuple("PointsToFeatures", (
+    "images plane pitch w y g kinds codes start count columns bias slope weights products taps between"
+))  # fmt: skip
+
+
 @Tasks
-def make_features(number, images, plane, pitch, w, y, g, kinds, codes, start, count, columns, bias, slope,
-                  weights, products, taps, between):  # fmt: skip
-    """Some columns of the features of `count` images, which are counted from `start` on, in tiles of one kind."""
+def make_features(number, job):
+    """Some channels of the features of `count` images from image `start` on, in tiles of one kind."""
+    (images, plane, pitch, w, y, g, kinds, codes, start, count, columns, bias, slope, weights, products, taps,
+     between) = job  # fmt: skip
     part, of_kind = divmod(number, len(kinds) // 9)
     t, _, tiles = kind(kinds, of_kind, 0, count)
     first_k, last_k = part * columns, min((part + 1) * columns, g.K)
@@ -206,19 +224,28 @@ def conv2d_transpose(y, w, g, bias=None, *, tile):
         U = PerThread("weights", slab.planes * phases * packed_size(g.K, channels, x.itemsize), x.dtype)
         M = PerThread("products", slab.planes * (ROWS * phases * channels + LINE), x.dtype)
         each = -(-slab.images // TASKS)
-        share(all_features, -(-slab.images // each), time, y, g, slab.kinds, codes, slab.start, slab.images, each,
-              Z, plane, pitch, 0, between)  # fmt: skip
+        share(all_features, -(-slab.images // each), time, FeaturesToPoints(
+              y=y, g=g, kinds=slab.kinds, codes=codes, start=slab.start, images=slab.images, each=each,
+              planes=Z, plane=plane, pitch=pitch, panels=0, between=between))  # fmt: skip
         ranges = -(-g.C // channels)
         each = -(-slab.images // -(-PARTS // ranges))
-        share(make_images, ranges * -(-slab.images // each), time, Z, plane, pitch, w, x, g, slab.kinds, codes,
-              slab.start, slab.images, each, channels, bias, U, M, taps, between)  # fmt: skip
+        share(make_images, ranges * -(-slab.images // each), time, PointsToImages(
+              features=Z, plane=plane, pitch=pitch, w=w, x=x, g=g, kinds=slab.kinds, codes=codes,
+              start=slab.start, count=slab.images, each=each, channels=channels, bias=bias, weights=U,
+              products=M, taps=taps, between=between))  # fmt: skip
     return x
 
 
+PointsToImages = namedtuple("PointsToImages", (
+    "features plane pitch w x g kinds codes start count each channels bias weights products taps between"
+))  # fmt: skip
+
+
 @Tasks
-def make_images(number, features, plane, pitch, w, x, g, kinds, codes, start, count, each, channels, bias,
-                weights, products, taps, between):  # fmt: skip
-    """Some channels of `each` of `count` images, which are counted from `start` on."""
+def make_images(number, job):
+    """Some channels of `each` of the `count` images from image `start` on."""
+    (features, plane, pitch, w, x, g, kinds, codes, start, count, each, channels, bias, weights, products, taps,
+     between) = job  # fmt: skip
     part, number = divmod(number, -(-g.C // channels))
     first_c, last_c = number * channels, min((number + 1) * channels, g.C)
     first_image, last_image = part * each, min((part + 1) * each, count)
@@ -263,21 +290,32 @@ def conv2d_weight(x, y, g, *, tile):
         )
         M = PerThread("products", slab.planes * (phases_in(g) * channels * columns + LINE), x.dtype)
         each = -(-slab.images // TASKS)
-        some = slab.kinds, codes, slab.start, slab.images
-        share(all_images, -(-slab.images // each), time, x, g, *some, each, V, plane, pitch, between)
-        share(all_features, -(-slab.images // each), time, y, g, *some, each, Z, panels, 0, slab.rows, between)
-        share(make_weights, -(-g.C // channels) * -(-g.K // columns), time, V, plane, pitch, Z, panels, slab.rows, w, g,
-              slab.kinds, codes, slab.images, channels, columns, 32 * tile, M, taps, between)  # fmt: skip
+        share(all_images, -(-slab.images // each), time, ImagesToPoints(
+              x=x, g=g, kinds=slab.kinds, codes=codes, start=slab.start, images=slab.images, each=each,
+              planes=V, plane=plane, pitch=pitch, between=between))  # fmt: skip
+        share(all_features, -(-slab.images // each), time, FeaturesToPoints(
+              y=y, g=g, kinds=slab.kinds, codes=codes, start=slab.start, images=slab.images, each=each,
+              planes=Z, plane=panels, pitch=0, panels=slab.rows, between=between))  # fmt: skip
+        share(make_weights, -(-g.C // channels) * -(-g.K // columns), time, PointsToWeights(
+              images=V, plane=plane, pitch=pitch, features=Z, panels=panels, rows=slab.rows, w=w, g=g,
+              kinds=slab.kinds, codes=codes, count=slab.images, channels=channels, columns=columns,
+              chain=32 * tile, products=M, taps=taps, between=between))  # fmt: skip
     return w
 
 
+PointsToWeights = namedtuple("PointsToWeights", (
+    "images plane pitch features panels rows w g kinds codes count channels columns chain products taps between"
+))  # fmt: skip
+
+
 @Tasks
-def make_weights(number, images, plane, pitch, features, panels, rows, w, g, kinds, codes, count, channels, columns,
-                 chain, products, taps, between):  # fmt: skip
+def make_weights(number, job):
     """Some rows and columns of w: the sum over the tiles of `count` images.
 
-    chain: how many tiles are summed one after the other; a sum of such sums rounds less
+    chain: the number of tiles that are summed one after another; a sum of such sums rounds less
     """
+    (images, plane, pitch, features, panels, rows, w, g, kinds, codes, count, channels, columns, chain, products,
+     taps, between) = job  # fmt: skip
     parts = -(-g.K // columns)
     first_c, last_c = number // parts * channels, min((number // parts + 1) * channels, g.C)
     first_k, last_k = number % parts * columns, min((number % parts + 1) * columns, g.K)
@@ -296,7 +334,7 @@ def make_weights(number, images, plane, pitch, features, panels, rows, w, g, kin
 
 
 def work_space(g, tile, dtype):
-    """Buffers of a task: between the axes of a transform, and for some rows of weights."""
+    """A task's buffers: between the axes of a transform, and for some rows of weights."""
     return (
         PerThread("between", room(g, tile), dtype),
         PerThread("taps", g.KH * g.KW * DEPTH * CHANNELS, dtype),

@@ -187,9 +187,9 @@ class Tasks(Outlined):
 # ------------------------------------------------------------------------------------------ threads
 
 WORTH_SHARING = 25e-6  # seconds of work
-LOST = 500e-6  # seconds a helper is late if others use its core
-ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds they are left it then, twice as many each time that they still use it,
-LONG = 2e-3  # but for work that takes longer than waiting for a core does
+LOST = 500e-6  # seconds by which a helper is late if other programs use its core
+ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds for which it is then left to them, doubled each time they still use it
+LONG = 2e-3  # seconds of work that is shared nevertheless: it takes longer than waiting for a core
 PATIENCE = 5e-3  # seconds for which a helper without work looks out for more before it sleeps
 
 
@@ -206,20 +206,20 @@ def _from_environment() -> int:
 
 
 _count = _from_environment()
-_helpers: list[int] = []  # Python's numbers of these threads
+_helpers: list[int] = []  # Python's identifiers of these threads
 _starting = threading.Lock()
 _board = crew.new_board()
-_asleep: dict[int, SimpleQueue] = {}  # helpers that sleep, by the system's numbers -> the bells that wake them
+_asleep: dict[int, SimpleQueue] = {}  # sleeping helpers: the system's thread id -> the bell that wakes it
 _cores = available_cores()
 try:
     _sched_getcpu = ctypes.CDLL(None).sched_getcpu
 except (AttributeError, OSError, TypeError):  # not on this system
     _sched_getcpu = None
-_alone_until, _alone_for = 0.0, 0.0  # until then only long work is shared, and for how long in all
+_alone_until, _alone_for = 0.0, 0.0  # until when only long work is shared, and for how long in all
 
 
 def get_threads() -> int:
-    """Threads that kernels use, the calling one included."""
+    """The number of threads that kernels use, including the calling thread."""
     return _count
 
 
@@ -232,10 +232,10 @@ def set_threads(count: int) -> None:
 
 
 def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
-    """Do tasks 0, 1, ... of a kernel, in any order, on up to get_threads() threads.
+    """Run tasks 0, 1, ... of a kernel, in any order, on up to get_threads() threads.
 
-    seconds: what all of it should take on one thread; little work stays on the calling thread
-    arguments: those that follow the task's number; or the one record that holds them
+    seconds: the time that all tasks should take on one thread; little work stays on the calling thread
+    arguments: the kernel's arguments after the task's number, or one record (a NamedTuple) that holds them
     """
     slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # a thread without a core would hold up the others
     together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds)
@@ -256,7 +256,7 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
 
 
 def _wake_helpers():
-    """Wake all helpers that sleep. One leaves the list itself: if this is interrupted, the next caller wakes it."""
+    """Wake all sleeping helpers. Each leaves the list by itself: if this is interrupted, the next caller wakes it."""
     core = _this_core()
     for helper, bell in list(_asleep.items()):
         _keep_off(helper, core)  # before it wakes
@@ -264,8 +264,8 @@ def _wake_helpers():
 
 
 def _keep_off(helper, core):
-    """Let a helper have all cores but one, the caller's: where others are busy, the system might wake it just there,
-    to take turns with the thread that it should help."""
+    """Keep a helper off the caller's core: if the others are busy, the system might wake it there, where it would take
+    turns with the thread that it should help."""
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: not on this system
         others = os.sched_getaffinity(0) - {core}
         if others:
@@ -273,12 +273,12 @@ def _keep_off(helper, core):
 
 
 def _this_core():
-    """The number of the core that this thread is on; -1 where the system does not say."""
+    """The number of the core that runs this thread; -1 if the system does not say."""
     return _sched_getcpu() if _sched_getcpu else -1
 
 
 def _leave_alone(late):
-    """A helper that was waited for had lost its core to other programs: let them have it for a while."""
+    """A helper had lost its core to other programs, and was waited for: leave the core to them for a while."""
     global _alone_until, _alone_for
     now = time.perf_counter()
     soon = now - late < _alone_until + 2 * _alone_for
@@ -287,20 +287,20 @@ def _leave_alone(late):
 
 
 def _alone(seconds):
-    """Whether work that takes `seconds` stays on this thread, because a helper has just lost its core to others."""
+    """Whether work of this many seconds stays on this thread, because a helper has just lost its core."""
     return _alone_until and seconds < LONG and time.perf_counter() < _alone_until
 
 
 def _start(helpers):
-    """Have that many helpers. Starting and listing them is one call of C code, which nothing interrupts: none is
-    forgotten, and no two are given the same slot."""
-    with _starting, contextlib.suppress(RuntimeError):  # no more threads are allowed: those that there are will do
+    """Start helpers until there are this many. Starting and listing them is one call of C code, which cannot be
+    interrupted: none is forgotten, and no two get the same slot."""
+    with _starting, contextlib.suppress(RuntimeError):  # the system allows no more threads: those that exist suffice
         slots = range(len(_helpers) + 1, helpers + 1)
         _helpers.extend(map(start_new_thread, repeat(_serve), zip(slots, repeat(_asleep), repeat(_board))))
 
 
 def _serve(slot, asleep, board):
-    """A helper's life: it sleeps until it is woken, and then watches the board for a while."""
+    """The loop of a helper: it sleeps until it is woken, then watches the board for a while."""
     me, looks = threading.get_native_id(), _looks(PATIENCE)
     while True:
         asleep[me] = bell = SimpleQueue()
@@ -310,7 +310,7 @@ def _serve(slot, asleep, board):
 
 
 def _looks(seconds):
-    """How often a helper looks at the board within `seconds`."""
+    """The number of looks at the board that a helper takes in `seconds`."""
     board, times = crew.new_board(), []
     for _ in range(4):
         start = time.perf_counter()
@@ -320,7 +320,7 @@ def _looks(seconds):
 
 
 def _forget():
-    """A forked child has none of its parent's threads."""
+    """Start afresh in a forked child, which has none of its parent's threads."""
     global _asleep, _starting, _board
     _asleep, _starting, _board = {}, threading.Lock(), crew.new_board()
     _helpers.clear()

@@ -1,7 +1,7 @@
-"""LLVM vectors for compiled kernels: what a tile is made of, and runs of elements copied, added to or cleared.
+"""LLVM vectors for compiled kernels: instructions for tiles, and runs of elements that are copied, added or cleared.
 
-Numba's own loops over runs like these are not vectorised: it cannot see that indices stay positive and that arrays
-do not overlap. Here both are promised by the caller, and the last, incomplete vector of a run is masked.
+Loops over such runs in Numba are not vectorised: it cannot know that indices stay positive and that arrays do not
+overlap. Here the caller guarantees both, and the last, incomplete vector of a run is masked.
 """
 
 import os
@@ -29,9 +29,9 @@ WITHOUT_WIDER = {"avx2": "haswell", "128": "nehalem"}  # x86 processors, as LLVM
 def vector_registers():
     """(bits of a vector, rows of a tile) that suit this processor, or as MINIGAN_VECTORS narrows them.
 
-    Narrowed, all that Numba compiles in this process is for a processor without the wider vectors; but where the user
-    has told Numba which processor to compile for (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES), that stays.
-    raises MiniganError where MINIGAN_VECTORS is no name in KINDS, or one that the processor lacks
+    When narrowed, all that Numba compiles in this process is for a processor without the wider vectors, unless the user
+    has set the processor to compile for (NUMBA_CPU_NAME, NUMBA_CPU_FEATURES).
+    raises MiniganError if MINIGAN_VECTORS is not in KINDS, or the processor lacks these vectors
     """
     theirs = numba.config.CPU_NAME or numba.config.CPU_FEATURES is not None or not numba.config.ENABLE_AVX
     widest = vectors_of_target() if theirs else vectors_of_host()
@@ -48,7 +48,7 @@ def vector_registers():
 
 
 def vectors_of_host():
-    """The widest kind that this processor has."""
+    """The widest vectors that this processor has."""
     features = llvm.get_host_cpu_features()
     if features.get("avx512f"):
         return "avx512"
@@ -58,12 +58,12 @@ def vectors_of_host():
 
 
 def vectors_of_target():
-    """The widest kind of the processor that Numba's settings name: what LLVM makes of one long vector."""
+    """The widest vectors of the processor in Numba's settings: those that LLVM uses for one long vector."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name = numba.config.CPU_NAME or llvm.get_host_cpu_name()
     features = numba.config.CPU_FEATURES
-    features = get_host_cpu_features() if features is None else features  # Numba's, which heeds NUMBA_ENABLE_AVX
+    features = get_host_cpu_features() if features is None else features  # Numba's own, which respects NUMBA_ENABLE_AVX
     machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features)
     code = """
         declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x float>)
@@ -117,8 +117,8 @@ class Vectors:
         return self.builder.load(self._address(pointer, offset), align=self.bytes)
 
     def save(self, value, pointer, offset, streamed=False):
-        """Write a vector. streamed: past the caches, to a multiple of the vector's size; others see it after the next
-        atomic instruction of this thread."""
+        """Write a vector. streamed: past the caches, to a multiple of the vector's size; others see it after this
+        thread's next atomic instruction."""
         store = self.builder.store(value, self._address(pointer, offset), align=self.bytes)
         if streamed:
             store.align = self.width * self.bytes
@@ -137,7 +137,7 @@ class Vectors:
         self.builder.call(self._intrinsic("masked.store", kind, ".p0"), arguments)
 
     def mask(self, count):
-        """True in the first `count` lanes, none or all of them if there are fewer or more."""
+        """True in the first `count` lanes; in none if it is negative, in all if it is larger than their number."""
         lanes = ir.VectorType(LANE, self.width)
         numbers = ir.Constant(lanes, list(range(self.width)))
         return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, LANE), lanes))
@@ -156,7 +156,7 @@ class Vectors:
         return self.builder.shuffle_vector(one, undefined, first_lane)
 
     def leaky_relu(self, slope):
-        """A function that writes leaky_relu(value) for a slope; 0 * -inf would be NaN, but a NaN itself must pass."""
+        """A function that emits leaky_relu(value) for a slope; 0 * -inf would be NaN, but a NaN itself must pass."""
         builder, slopes = self.builder, self.spread(slope)
         flat = self.spread(builder.fcmp_ordered("==", slope, slope.type(0.0)), self.flags)
 
@@ -168,7 +168,7 @@ class Vectors:
         return bend
 
     def transpose(self, rows):
-        """The columns of a square of `width` vectors: at each distance, halves of the rows change places."""
+        """The columns of a square of `width` vectors: at each distance, halves of the rows are swapped."""
         numbers = ir.VectorType(LANE, self.width)
         rows, distance, lanes = list(rows), 1, range(self.width)
         while distance < self.width:
@@ -191,7 +191,7 @@ class Vectors:
 
 
 def for_each_vector(vectors, count, whole, some):
-    """Call whole(offset) for each full vector of a run, then some(offset, mask) for what is left, if anything is."""
+    """Emit whole(offset) for each full vector of a run, then some(offset, mask) for the rest, if there is any."""
     builder = vectors.builder
     full = builder.and_(count, INDEX(-vectors.width))
     with cgutils.for_range_slice(builder, INDEX(0), full, INDEX(vectors.width), INDEX) as (offset, _):
@@ -259,7 +259,7 @@ def clear_run(typing, to, to_at, count):
 
 @intrinsic
 def transpose_square(typing, source, at, stride, to, to_at, to_stride):
-    """Write a square of BITS wide vectors as its transpose; rows of source and of to are their strides apart."""
+    """Write the transpose of a square of vectors; `stride` and `to_stride` are between rows of source and to."""
 
     def emit(context, builder, signature, arguments):
         v = Vectors(context, builder, source.dtype, BITS)

@@ -1,0 +1,295 @@
+"""What each part of the runtime for the CPU's kernels saves: python -m benchmarks.runtime [--samples N]
+
+Each part is taken out in a process of its own, which takes turns with one that has it. It prints the table of
+docs/runtime.md and writes it there; the machine is named above it. The ratios are medians of pairs that were measured
+one right after the other, so that what else the machine does counts in both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks import fresh, machine, measure
+from benchmarks.cases import GANS
+from benchmarks.peers.process import Peer
+from benchmarks.request import positive
+from benchmarks.step import real_images
+from minigan.kernels.cpu.runtime.threads import available_cores
+
+STEPS = ("mlp-gan", "dcgan-28")
+PAGE = Path(__file__).parents[1] / "docs" / "runtime.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+# ------------------------------------------------------------------------------------------ a step without a part
+
+
+def on_one_thread():
+    from minigan.kernels.cpu.runtime import threads
+
+    threads.set_threads(1)
+
+
+def with_a_pool_of_python():
+    """Tasks are handed to a ThreadPoolExecutor, in equal ranges."""
+    from minigan.kernels.cpu.runtime import crew, threads
+    from minigan.kernels.cpu.runtime.compile import called_from_python
+
+    @called_from_python
+    def do_range(own, function, first, last, slot):
+        for task in range(first, last):
+            crew.call(function, own.ctypes.data, task, slot)
+
+    pool = ThreadPoolExecutor(threads.available_cores())
+
+    def share(board, own, function, tasks, slots):
+        bounds = [slot * tasks // slots for slot in range(slots + 1)]
+        others = [
+            pool.submit(do_range, own, function, bounds[slot], bounds[slot + 1], slot) for slot in range(1, slots)
+        ]
+        do_range(own, function, 0, bounds[1], 0)
+        for other in others:
+            other.result()
+        return 0.0
+
+    crew.share = share
+    threads._start = lambda helpers: threads._helpers.extend(range(helpers - len(threads._helpers)))
+
+
+def with_helpers_that_sleep():
+    """Helpers go to sleep as soon as they have no work."""
+    from minigan.kernels.cpu.runtime import threads
+
+    threads.PATIENCE = 0
+
+
+def with_helpers_that_are_waited_for():
+    """Work is shared also right after a helper has lost its core to another program."""
+    from minigan.kernels.cpu.runtime import threads
+
+    threads._leave_alone = lambda late: None
+
+
+def with_results_anywhere():
+    """Results begin where NumPy's own arrays do."""
+    from minigan.kernels.cpu.runtime import threads
+
+    aligned = threads.aligned
+    threads.aligned = lambda shape, dtype: (aligned if dtype == np.uint8 else np.empty)(shape, dtype)
+
+
+def with_new_scratch():
+    """Scratch memory is allocated for each call."""
+    from minigan.kernels.cpu.runtime import threads
+
+    class Forgetful(dict):
+        def get(self, name):
+            return None
+
+    threads._kept.buffers = Forgetful()
+
+
+def with_malloc_as_it_is():
+    """Nothing is changed here: MINIGAN_KEEP_MEMORY=0 is set when the process starts."""
+
+
+IN_A_STEP: dict[str, Callable[[], None]] = {
+    "several threads": on_one_thread,
+    "the board, instead of a ThreadPoolExecutor": with_a_pool_of_python,
+    "helpers watch before they sleep": with_helpers_that_sleep,
+    "helpers that lost their core are left alone": with_helpers_that_are_waited_for,
+    "freed memory stays with the process": with_malloc_as_it_is,
+    "scratch memory is kept": with_new_scratch,
+    "results begin on a cache line": with_results_anywhere,
+}
+
+
+def step_without(part: str | None, name: str):
+    """A training step, in the process that calls this, after a part has been taken out."""
+    from minigan.data import Batches
+    from minigan.gan import Trainer
+
+    if part:
+        IN_A_STEP[part]()
+    case = GANS[name]
+    real = real_images(case)
+    trainer = Trainer(case.build(), Batches(real, batch_size=case.batch), steps=1)
+    return lambda: trainer.train_step(real)
+
+
+# ------------------------------------------------------------------------------------------ a start without a part
+
+
+def inlined_everywhere():
+    """Each kernel contains all that it calls."""
+    from minigan.kernels.cpu.runtime import compile
+
+    compile.outlined = compile.kernel
+
+
+def with_entry_points():
+    """Each kernel has entry points for Python."""
+    from minigan.kernels.cpu.runtime import compile
+
+    compile.Kernel.__init__ = compile.Compiled.__init__
+
+
+def with_numbas_runtime_compiled():
+    """Numba compiles its runtime in each process."""
+    from numba.core.runtime import nrtdynmod
+
+    theirs = nrtdynmod.compile_nrt_functions
+    import minigan.kernels.cpu  # noqa: F401
+
+    nrtdynmod.compile_nrt_functions = theirs
+
+
+def with_numbas_context_refreshed():
+    """Whenever a kernel is loaded, everything that Numba can compile is prepared."""
+    from minigan.kernels.cpu.runtime import cached
+
+    load = cached.Cache.load_overload
+
+    def refreshed(self, sig, target_context):
+        target_context.refresh()
+        return load(self, sig, target_context)
+
+    cached.Cache.load_overload = refreshed
+
+
+class Start(NamedTuple):
+    """A part of the runtime that matters when a process starts. cache: "empty" or "warm" """
+
+    change: Callable[[], None] | None
+    cache: str
+
+
+AT_THE_START = {
+    "compiled kernels are cached": Start(None, "warm"),  # the other side has an empty cache
+    "long kernels are outlined": Start(inlined_everywhere, "empty"),
+    "kernels have no entry points for Python": Start(with_entry_points, "empty"),
+    "Numba's runtime is cached": Start(with_numbas_runtime_compiled, "warm"),
+    "loading prepares no compiler": Start(with_numbas_context_refreshed, "warm"),
+}
+
+
+def start(part: str | None, cache: str) -> fresh.Fresh:
+    """A new process that makes three steps, with a part taken out, and with compiled kernels in a folder."""
+    code = "from benchmarks import fresh, runtime\n"
+    code += f"runtime.AT_THE_START[{part!r}].change()\n" if part else ""
+    code += f"fresh.main('minigan', {STEPS[1]!r}, '3', '{available_cores()}')"
+    return fresh.measured([sys.executable, "-c", code], {"MINIGAN_CACHE": cache})
+
+
+# ------------------------------------------------------------------------------------------ measuring
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set variables of the environment until the end of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+class Row(NamedTuple):
+    """A part's figures, of what it is in and of what is without it: lists of equal length, sample by sample."""
+
+    part: str
+    of: str
+    unit: str
+    own: list[float]
+    other: list[float]
+
+    def __str__(self):
+        ratios = sorted(other / own for own, other in zip(self.own, self.other, strict=True))
+        low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
+        own, other = statistics.median(self.own), statistics.median(self.other)
+        ratio = statistics.median(ratios)
+        return (
+            f"| {self.part} | {self.of} | {own:.4g} {self.unit} | {other:.4g} {self.unit} | {ratio:.2f} "
+            f"| {low:.2f} to {high:.2f} |"
+        )
+
+
+def rows_of_steps(samples: int) -> Iterator[Row]:
+    for part in IN_A_STEP:
+        for name in STEPS:
+            with contextlib.ExitStack() as stack:
+                own = stack.enter_context(contextlib.closing(Peer(step_without, None, name)))
+                changed = {"MINIGAN_KEEP_MEMORY": "0"} if IN_A_STEP[part] is with_malloc_as_it_is else {}
+                with environment(**changed):
+                    other = stack.enter_context(contextlib.closing(Peer(step_without, part, name)))
+                yield Row(part, f"a step of {name}", "ms", *paired(own, other, samples))
+
+
+def paired(own: Peer, other: Peer, samples: int) -> tuple[list[float], list[float]]:
+    """Milliseconds of both, in turns."""
+    for peer in (own, other):
+        peer.seconds(3)
+    times = max(1, round(measure.SAMPLE / own.seconds(1)))
+    found = [], []
+    for sample in range(samples):
+        for which in (0, 1) if sample % 2 else (1, 0):
+            time.sleep(measure.PAUSE)
+            found[which].append((own, other)[which].seconds(times) * 1e3)
+    return found
+
+
+def rows_of_starts(samples: int) -> Iterator[Row]:
+    for part, (change, cache) in AT_THE_START.items():
+        found = [], []
+        with tempfile.TemporaryDirectory() as folder:
+            sides = (None, cache), (part if change else None, cache if change else "empty")
+            for side, (without, kept) in enumerate(sides):
+                if kept == "warm":
+                    start(without, f"{folder}/{side}")
+            for sample in range(samples):
+                for side in (0, 1) if sample % 2 else (1, 0):
+                    without, kept = sides[side]
+                    place = f"{folder}/{side}" if kept == "warm" else f"{folder}/{side}-{sample}"
+                    found[side].append(start(without, place))
+        seconds = [[one.first_step_seconds for one in some] for some in found]
+        memory = [[one.peak / 1e6 for one in some] for some in found]
+        yield Row(part, f"first step of {STEPS[1]}, {cache} cache", "s", *seconds)
+        yield Row(part, f"memory of {STEPS[1]}, {cache} cache", "MB", *memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.runtime", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--samples", type=positive, default=9, metavar="N", help="pairs of steps [9]")
+    parser.add_argument("--starts", type=positive, default=3, metavar="N", help="pairs of processes [3]")
+    options = parser.parse_args()
+    lines = [
+        f"{machine.machine()['processor']}, {available_cores()} threads.",
+        "",
+        "| part | measured | with it | without it | without / with | half of the ratios |",
+        "| --- | --- | --: | --: | --: | --: |",
+    ]
+    print(*lines, sep="\n")
+    for row in itertools.chain(rows_of_steps(options.samples), rows_of_starts(options.starts)):
+        lines.append(str(row))
+        print(row, flush=True)
+    before, rest = PAGE.read_text().split(BEGIN)
+    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END + rest.split(END)[1]]))
+
+
+if __name__ == "__main__":
+    main()
