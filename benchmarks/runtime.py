@@ -133,63 +133,43 @@ def step_without(part: str | None, name: str):
 # ------------------------------------------------------------------------------------------ a start without a part
 
 
-def inlined_everywhere():
-    """Each kernel contains all that it calls."""
-    from minigan.kernels.cpu.runtime import compile
-
-    compile.outlined = compile.kernel
-
-
-def with_entry_points():
-    """Each kernel has entry points for Python."""
-    from minigan.kernels.cpu.runtime import compile
-
-    compile.Kernel.__init__ = compile.Compiled.__init__
-
-
-def with_numbas_runtime_compiled():
-    """Numba compiles its runtime in each process."""
-    from numba.core.runtime import nrtdynmod
-
-    theirs = nrtdynmod.compile_nrt_functions
-    import minigan.kernels.cpu  # noqa: F401
-
-    nrtdynmod.compile_nrt_functions = theirs
-
-
-def with_numbas_context_refreshed():
-    """Whenever a kernel is loaded, everything that Numba can compile is prepared."""
-    from minigan.kernels.cpu.runtime import cached
-
-    load = cached.Cache.load_overload
-
-    def refreshed(self, sig, target_context):
-        target_context.refresh()
-        return load(self, sig, target_context)
-
-    cached.Cache.load_overload = refreshed
-
-
 class Start(NamedTuple):
-    """A part of the runtime that matters when a process starts. cache: "empty" or "warm" """
+    """A part that matters when a process starts: statements that take it out, and whether the cache is "empty" or
+    "warm"."""
 
-    change: Callable[[], None] | None
+    change: str
     cache: str
 
 
 AT_THE_START = {
-    "compiled kernels are cached": Start(None, "warm"),  # the other side has an empty cache
-    "long kernels are outlined": Start(inlined_everywhere, "empty"),
-    "kernels have no entry points for Python": Start(with_entry_points, "empty"),
-    "Numba's runtime is cached": Start(with_numbas_runtime_compiled, "warm"),
-    "loading prepares no compiler": Start(with_numbas_context_refreshed, "warm"),
+    "compiled kernels are cached": Start("", "warm"),  # the process without it has an empty cache
+    "long kernels are outlined": Start("compile.outlined = compile.kernel", "empty"),
+    "kernels have no entry points for Python": Start("compile.Kernel.__init__ = compile.Compiled.__init__", "empty"),
+    "Numba's runtime is cached": Start("compile.nrtdynmod.compile_nrt_functions = theirs", "warm"),
+    "loading prepares no compiler": Start("cached.Cache.load_overload = refreshed", "warm"),
 }
+# the runtime is imported, and changed, before the kernels are, whose package would import them first
+BEFORE_THE_KERNELS = """
+import sys, types
+import minigan.kernels
+from benchmarks import fresh
+from numba.core.runtime import nrtdynmod
+theirs = nrtdynmod.compile_nrt_functions
+package = sys.modules["minigan.kernels.cpu"] = types.ModuleType("minigan.kernels.cpu")
+package.__path__ = [minigan.kernels.__path__[0] + "/cpu"]
+from minigan.kernels.cpu.runtime import cached, compile
+load = cached.Cache.load_overload
+def refreshed(self, sig, target_context):
+    target_context.refresh()
+    return load(self, sig, target_context)
+{change}
+del sys.modules["minigan.kernels.cpu"]
+"""
 
 
-def start(part: str | None, cache: str) -> fresh.Fresh:
-    """A new process that makes three steps, with a part taken out, and with compiled kernels in a folder."""
-    code = "from benchmarks import fresh, runtime\n"
-    code += f"runtime.AT_THE_START[{part!r}].change()\n" if part else ""
+def start(change: str, cache: str) -> fresh.Fresh:
+    """A new process that makes three steps, after these statements, with compiled kernels in a folder."""
+    code = BEFORE_THE_KERNELS.format(change=change)
     code += f"fresh.main('minigan', {STEPS[1]!r}, '3', '{available_cores()}')"
     return fresh.measured([sys.executable, "-c", code], {"MINIGAN_CACHE": cache})
 
@@ -257,15 +237,15 @@ def rows_of_starts(samples: int) -> Iterator[Row]:
     for part, (change, cache) in AT_THE_START.items():
         found = [], []
         with tempfile.TemporaryDirectory() as folder:
-            sides = (None, cache), (part if change else None, cache if change else "empty")
-            for side, (without, kept) in enumerate(sides):
+            sides = ("", cache), (change, cache if change else "empty")
+            for side, (changed, kept) in enumerate(sides):
                 if kept == "warm":
-                    start(without, f"{folder}/{side}")
+                    start(changed, f"{folder}/{side}")
             for sample in range(samples):
                 for side in (0, 1) if sample % 2 else (1, 0):
-                    without, kept = sides[side]
+                    changed, kept = sides[side]
                     place = f"{folder}/{side}" if kept == "warm" else f"{folder}/{side}-{sample}"
-                    found[side].append(start(without, place))
+                    found[side].append(start(changed, place))
         seconds = [[one.first_step_seconds for one in some] for some in found]
         memory = [[one.peak / 1e6 for one in some] for some in found]
         yield Row(part, f"first step of {STEPS[1]}, {cache} cache", "s", *seconds)

@@ -41,7 +41,7 @@ def matrices(outputs: int, taps: int, longest: int | None = None) -> tuple[np.nd
     points = POINTS.get((outputs, longest or taps))
     if points is None or taps > (longest or taps):
         raise ValueError(
-            f"F({outputs}, {taps}) is not available: no points with small rounding errors are known for it"
+            f"F({outputs}, {taps}) is not among the sizes for which points with small rounding errors are known"
         )
     finite = [Fraction(p) for p in points[: outputs + taps - 2]]
     A = [[Fraction(i == outputs - 1)] + [p**i for p in finite] for i in range(outputs)]
