@@ -12,17 +12,17 @@ stand the bytes of the pruned network's numbers, deflated as in a .zip.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from minigan import classifier, metrics, pruning
+from minigan import classifier, kinds, metrics, pruning
 from minigan.data import Dataset, load_splits
 from minigan.errors import MiniganError
 from minigan.models import Classifier, Model
+from minigan.training import fitting
 from minigan.training.folder import RunFolder
 
 RUNS = "dcgan-seed-0", "mlp-gan-seed-0", "cgan-seed-0", "vae-seed-0", "cnn"
@@ -37,7 +37,7 @@ def judged_by(judge: Classifier, train: Dataset, test: Dataset, count: int, seed
     def found(model):
         if model.kind == "classifier":
             return {"accuracy": float(np.mean(model.predict(test.images) == test.labels))}
-        images = importlib.import_module(f"minigan.{model.kind}").sample(model, count, seed)
+        images = kinds.kind(model.kind).sample(model, count, seed)
         return {"frechet": metrics.frechet_distance(real, judge.features(images))}
 
     return found
@@ -48,7 +48,7 @@ def prune(run: Path, shares: list[float], scope: str, judged: Callable[[Model], 
     kind = RunFolder(run).config().get("kind", "gan")
     at = {}
     for share in shares:
-        model = importlib.import_module(f"minigan.{kind}").load(run)
+        model = fitting.load(run)
         player = pruning.player_of(model)
         network = model.networks()[player]
         pruned = pruning.prune(network, share, scope)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import importlib.util
 import json
 import sys
@@ -26,11 +25,11 @@ from benchmarks.experiments.common import trained
 from benchmarks.request import positive
 from docs.build.errata import measured, page, pictures
 from docs.build.errata.measured import GENERATING
-from minigan import classifier, models
+from minigan import classifier, kinds, models
 from minigan.data import Batches, load, load_splits
 from minigan.errors import DataError, MiniganError
 from minigan.evaluation import Reference
-from minigan.training import files
+from minigan.training import files, fitting
 from minigan.training.grids import enlarged, grid, png
 
 DATA = "mnist"
@@ -116,14 +115,14 @@ class Ours:
         run = trained(given.runs / f"{name}-seed-{seed}", arguments, given.steps or steps)
         config = run.config()
         self.name, self.seed = name, seed
-        self.package = importlib.import_module(f"minigan.{models.kind_of(name)}")
-        self.model = self.package.load(run.path)
+        self.kind = kinds.kind_of_model(name)
+        self.model = fitting.load(run.path)
         self.length = {"steps": config["steps"], "batch": config["batch"]}
         self.digest = self.model.digest()
 
     def images(self, count: int) -> np.ndarray:
         """(count, H, W, C), uint8: those of `minigan sample` and `minigan evaluate` with the network's seed."""
-        return self.package.sample(self.model, count, self.seed)
+        return self.kind.sample(self.model, count, self.seed)
 
 
 class Theirs:

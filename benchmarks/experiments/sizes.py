@@ -11,7 +11,6 @@ speed depends on what the images show, so these are noise.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import statistics
 import time
@@ -24,7 +23,7 @@ from benchmarks import machine
 from benchmarks.measure import PAUSE
 from benchmarks.peers.process import seconds
 from benchmarks.request import positive
-from minigan import data, models, pruning, random, set_threads
+from minigan import data, kinds, models, pruning, random, set_threads
 from minigan.kernels.cpu.runtime.threads import get_threads
 from minigan.models import Model
 
@@ -48,7 +47,7 @@ class Case:
         labels = rng.integers(0, CLASSES, len(images))
         self.use = in_use(self.model, images[:MADE])
         self.batches = data.Batches(images, labels, batch_size=self.batch)
-        trainer = importlib.import_module(f"minigan.{self.model.kind}").Trainer
+        trainer = kinds.kind(self.model.kind).trainer
         self.trainer = trainer(self.model, self.batches, steps=STEPS)
 
     def step(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from numbers import Real
 
+from minigan import kernels
+from minigan.errors import UnknownNameError
 from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Recipe
 from minigan.nn import BatchNorm
@@ -60,6 +62,24 @@ def check(recipe: Recipe, gan: GAN) -> None:
         )
     if recipe.label_smoothing and not objective.labels:
         raise TrainingError(f"{objective.name} compares scores with no labels, so there are none to smooth")
+
+
+def check_device(name: str, device: str, precision: str, captured: bool) -> None:
+    """Raise TrainingError for settings that only a GPU has, where the GAN is on the CPU.
+
+    raises UnknownNameError for a precision that does not exist
+    """
+    UnknownNameError.check("precision", precision, kernels.PRECISIONS)
+    asked = "captured steps" if captured else None if precision == "float32" else f"precision {precision}"
+    if asked and device == "cpu":
+        raise TrainingError(f"{asked}: only a GPU has that, but {name} is on the CPU; --device cuda (or sim)")
+
+
+def check_trainable(gan: GAN) -> None:
+    """Raise TrainingError where all of a player is frozen."""
+    for player in ("generator", "discriminator"):
+        if not getattr(gan, player).parameters():
+            raise TrainingError(f"all of the {player} is frozen, so there is nothing for it to learn with")
 
 
 def _check_ranges(recipe):

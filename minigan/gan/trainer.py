@@ -4,6 +4,7 @@ What a step computes is in `step.py`. Random numbers are drawn before it (`drawn
 between an update and its move, so that a player that would become NaN has not moved.
 """
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,34 +13,35 @@ from minigan import devices, kernels, random
 from minigan.autograd import memory
 from minigan.autograd.graph import recording
 from minigan.autograd.tensor import Tensor
-from minigan.averaging import ExponentialAverage
 from minigan.data import Batches
 from minigan.data.dataset import clipped
 from minigan.errors import DataError, ShapeError
-from minigan.gan import recipe, report, weights
+from minigan.gan import recipe as recipes
+from minigan.gan import report
 from minigan.gan.objectives import objective_of
-from minigan.gan.replays import Replays
 from minigan.gan.step import Drawn, Update, discriminator_update, generator_update
 from minigan.models import GAN, Recipe
 from minigan.training.callbacks import Callback
 from minigan.training.errors import TrainingError
-from minigan.training.loop import Loop, check_loss
+from minigan.training.loop import check_loss
+from minigan.training.trainer import ModelTrainer
 
 PREVIEWS = 64  # images in a sample grid
 ROW = 8  # of which are of one class, where there are classes
 
 
-class Trainer(Loop):
+class Trainer(ModelTrainer):
     """A GAN in training.
 
-    gan: trained in place, its discriminator changed where the recipe says so
+    gan: trained in place; its discriminator is changed where the recipe asks for that
     batches: real images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
     steps: how many to do in all
     seed: of the noise; each stream (noise, preview) is one of its own, derived from it
     recipe: by default the GAN's own
     precision: of products on a GPU, as in `mg.precision`
     captured: whether all that a step launches is captured and replayed as one, as in `mg.captured`
-    raises TrainingError for a recipe that cannot work, or settings that are a GPU's where the GAN is on the CPU
+    notes: what is worth saying before the first step, a line each
+    raises TrainingError for a recipe that cannot work, or settings for a GPU where the GAN is on the CPU
     """
 
     def __init__(
@@ -49,43 +51,92 @@ class Trainer(Loop):
         *,
         steps: int,
         seed: int = 0,
+        test: None = None,
         recipe: Recipe | None = None,
         precision: str = "float32",
         captured: bool = False,
+        notes: Iterable[str] = (),
         callbacks: Iterable[Callback] = (),
     ):
-        super().__init__(gan.name, batches, steps=steps, seed=seed, callbacks=callbacks)
+        super().__init__(gan, batches, steps=steps, seed=seed, callbacks=callbacks)
         self.gan, self.recipe, self.precision = gan, gan.recipe if recipe is None else recipe, precision
-        self._check_device(captured)
-        self._prepare()
+        self.notes = list(notes)
+        recipes.check(self.recipe, gan)
+        recipes.check_device(gan.name, gan.device, precision, captured)
+        recipes.check_trainable(gan)
+        gan.change(recipes.changes_of(self.recipe), seed)
+        self.generator_optimiser, self.discriminator_optimiser = (
+            recipes.optimiser_of(self.recipe, network.parameters(), rate)
+            for network, rate in (
+                (gan.generator, self.recipe.generator_rate),
+                (gan.discriminator, self.recipe.discriminator_rate),
+            )
+        )
+        self.average = _average_of(gan, self.recipe.ema)
         self.objective = objective_of(self.recipe.objective)
         self.noise = random.Philox(seed, "noise")
         self.mixing, self.instance_noise = random.Philox(seed, "mixing"), random.Philox(seed, "instance noise")
         count = PREVIEWS if gan.classes is None else ROW * gan.classes
         self.preview_noise = gan.noise(count, random.Philox(seed, "preview"))
         self.preview_columns = None if gan.classes is None else ROW
-        self.replays = Replays(self) if captured else None
+        self.replays = _replays_of(self) if captured else None
 
-    def _check_device(self, captured):
-        asked = "captured steps" if captured else None if self.precision == "float32" else f"precision {self.precision}"
-        if asked and self.gan.device == "cpu":
+    # ---------------------------------------------------------------------------------- before training
+
+    @classmethod
+    def options(cls, labels, options, settings):
+        return {"classes": classes_of(labels)}
+
+    @classmethod
+    def checked(cls, model, job, settings):
+        """The settings with a recipe and a `Start`; what cannot be done to a copy of the GAN is not tried on it."""
+        _check_labels(model, job.labels)
+        recipe, freeze, start = settings["recipe"], settings["freeze"], settings["start"]
+        if not isinstance(freeze, Iterable):
+            raise TrainingError(f"fit: freeze is {freeze!r}, but it names parts: freeze=['generator.0']")
+        freeze = [freeze] if isinstance(freeze, str) else list(freeze)
+        if recipe is not None and not isinstance(recipe, Recipe):
             raise TrainingError(
-                f"{asked}: only a GPU has that, but {self.gan.name} is on the CPU; --device cuda (or sim)"
+                f"fit: recipe is {recipe!r}, but a Recipe is: mg.gan.Recipe(...), or gan.recipe.changed(...)"
             )
+        recipe = (recipe or model.recipe).changed(**settings["changed"])
+        recipes.check(recipe, model)
+        recipes.check_device(model.name, job.device, settings["precision"], settings["captured"])
+        start = None if start is None else _start_for(model, start)
+        changes = recipes.changes_of(recipe)
+        if start or freeze or changes:
+            trial = copy.deepcopy(model)
+            if start:
+                start.give(trial)
+            trial.change(changes, job.seed).freeze(freeze)
+            recipes.check(recipe, trial)
+        recipes.check_trainable(trial if start or freeze or changes else model)
+        kept = {name: settings[name] for name in ("precision", "captured")}
+        return {"recipe": recipe, "start": start, "freeze": freeze, **kept}
 
-    def _prepare(self):
-        """Check the recipe, and make of the networks what it says."""
-        gan, settings = self.gan, self.recipe
-        recipe.check(settings, gan)
-        gan.change(recipe.changes_of(settings), self.seed)
-        for player in ("generator", "discriminator"):
-            parameters = getattr(gan, player).parameters()
-            if not parameters:
-                raise TrainingError(f"all of the {player} is frozen, so there is nothing for it to learn with")
-            optimiser = recipe.optimiser_of(settings, parameters, getattr(settings, f"{player}_rate"))
-            setattr(self, f"{player}_optimiser", optimiser)
-        self.average = ExponentialAverage(gan.generator, settings.ema) if settings.ema else None
-        gan.average = self.average.module if self.average else None
+    @classmethod
+    def batches_per_step(cls, settings):
+        return settings["recipe"].critic_steps
+
+    @classmethod
+    def recorded(cls, model, settings):
+        start = settings["start"]
+        return {
+            "precision": settings["precision"],
+            "captured": settings["captured"],
+            "recipe": settings["recipe"].plain(),
+            "start": start.words if start else None,
+            "frozen": settings["freeze"],
+        }
+
+    @classmethod
+    def prepare(cls, model, seed, settings):
+        settings = dict(settings)
+        start, freeze = settings.pop("start"), settings.pop("freeze")
+        if start:
+            start.give(model)
+        model.change(recipes.changes_of(settings["recipe"]), seed).freeze(freeze)
+        return {**settings, "notes": start.words if start else []}
 
     # ------------------------------------------------------------------------------------------ a step
 
@@ -105,7 +156,7 @@ class Trainer(Loop):
                 self._check("generator", update.loss, drawn)
             else:
                 critic, update = self._step_of_both(images, labels)
-            return self._measured(critic, update)
+            return self._measurements(critic, update)
 
     def _step_of_both(self, images, labels):
         for remaining in reversed(range(self.recipe.critic_steps)):
@@ -188,7 +239,7 @@ class Trainer(Loop):
         rate = getattr(self.recipe, f"{player}_rate")
         check_loss(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
 
-    def _measured(self, critic, update):
+    def _measurements(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()
         boundary = self.objective.boundary
         boundary = (real.mean() + fake.mean()) / 2 if boundary is None else boundary
@@ -207,12 +258,6 @@ class Trainer(Loop):
     def networks(self):
         return {"Generator": self.gan.generator, "Discriminator": self.gan.discriminator}
 
-    def state(self):
-        return weights.state_of(self.gan)
-
-    def header(self):
-        return weights.header_of(self.gan)
-
     def preview(self):
         """Images from this run's fixed noise: PREVIEWS of them, or a row of each class."""
         labels = None if self.gan.classes is None else np.repeat(np.arange(self.gan.classes), ROW)
@@ -223,6 +268,43 @@ class Trainer(Loop):
 
     def words(self, means):
         return report.words(means)
+
+
+def classes_of(labels: np.ndarray | None) -> int | None:
+    """How many classes there are: the largest label plus one. None without labels."""
+    return None if labels is None or not len(labels) else int(np.max(labels)) + 1
+
+
+def _check_labels(gan, labels):
+    """Raise DataError for a conditional GAN without labels, or with labels of classes that it does not have."""
+    if gan.classes is not None and labels is None:
+        raise DataError(f"fit: {gan.name} learns from labels, but these images have none; labels= gives them")
+    if gan.classes is not None and labels.max() >= gan.classes:
+        raise DataError(f"fit: labels go up to {labels.max()}, but {gan.name} has {gan.classes} classes")
+
+
+def _start_for(gan, source):
+    from minigan.gan.transfer import start_for
+
+    return start_for(gan, source)
+
+
+def _average_of(gan, decay):
+    """What averages the generator's weights, which the GAN then generates with; None for a decay of 0."""
+    if not decay:
+        gan.average = None
+        return None
+    from minigan.averaging import ExponentialAverage
+
+    average = ExponentialAverage(gan.generator, decay)
+    gan.average = average.module
+    return average
+
+
+def _replays_of(trainer):
+    from minigan.gan.replays import Replays
+
+    return Replays(trainer)
 
 
 def _share(hits: np.ndarray) -> float:

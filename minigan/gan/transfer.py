@@ -1,52 +1,74 @@
-"""Beginning with the weights of another run: what fits is taken over, and what does not is said."""
+"""Starting with the weights of another run: those that fit are taken over, and the others are listed."""
+
+from __future__ import annotations
 
 import copy
 import os
+from dataclasses import dataclass
 
-from minigan.gan import weights
+import numpy as np
+
 from minigan.models import GAN
+from minigan.models.model import arrays_of
+from minigan.training import fitting
 from minigan.training.errors import TrainingError
 from minigan.training.folder import RunFolder
 
 PLAYERS = ("generator", "discriminator")
 
 
-def begin_with(gan: GAN, start: str | os.PathLike | GAN) -> list[str]:
-    """Give a GAN the weights of another one, those whose names and shapes are the same.
+@dataclass(frozen=True)
+class Start:
+    """What a GAN can take over from another.
 
-    start: a run's folder, or a GAN
-    returns: what was taken, what not and why, in words
-    raises TrainingError where nothing fits, RunError for a folder that is no run; the GAN stays as it is then
+    words: what is taken, what is not and why, a line each
+    changes: what has to be done to the GAN's discriminator first
+    arrays: by player and name
     """
-    if isinstance(start, GAN):
-        header, arrays, source = weights.header_of(start), weights.state_of(start), f"another {start.name}"
+
+    words: list[str]
+    changes: tuple[str, ...]
+    arrays: dict[str, dict[str, np.ndarray]]
+
+    def give(self, gan: GAN) -> None:
+        """Put the weights into the GAN that they were chosen for."""
+        gan.change(self.changes)
+        for player, arrays in self.arrays.items():
+            getattr(gan, player).load_state_dict(arrays, strict=False)
+
+
+def start_for(gan: GAN, source: str | os.PathLike | GAN) -> Start:
+    """What a GAN can take over from a run's folder or another GAN: the weights with the same names and shapes.
+
+    raises TrainingError where nothing fits, RunError for a folder that is not a run of a GAN. Changes nothing.
+    """
+    if isinstance(source, GAN):
+        said = {"model": source.name, "image_shape": source.image_shape, "changes": source.changes}
+        arrays, name = source.state(), f"another {source.name}"
     else:
-        folder = RunFolder(start)
-        header, arrays = weights.read(folder)
-        source = str(folder.path)
-    told, taken = _differences(gan, header, source), {}
-    changed = copy.deepcopy(gan).change(header["changes"])  # the names of the discriminator's layers change too
+        folder = RunFolder(source)
+        said, arrays = fitting.read(folder, "gan")
+        name = str(folder.path)
+    words, taken = _differences(gan, said, name), {}
+    changed = copy.deepcopy(gan).change(said["changes"])  # the names of the discriminator's layers change too
     for player in PLAYERS:
-        mine, theirs = getattr(changed, player).state_dict(), weights.of(player, arrays)
-        taken[player], words = _fitting(mine, theirs)
-        told.append(f"{player}: {len(taken[player])} of {len(mine)} arrays from {source}{words}")
+        mine, theirs = getattr(changed, player).state_dict(), arrays_of(player, arrays)
+        taken[player], others = _fitting(mine, theirs)
+        words.append(f"{player}: {len(taken[player])} of {len(mine)} arrays from {name}{others}")
     if not any(taken.values()):
-        raise TrainingError(f"no weights of {source} ({header['model']}) fit {gan.name}: " + "; ".join(told))
-    gan.change(header["changes"])
-    for player, fitting in taken.items():
-        getattr(gan, player).load_state_dict(fitting, strict=False)
-    return told
+        raise TrainingError(f"no weights of {name} ({said['model']}) fit {gan.name}: " + "; ".join(words))
+    return Start(words, tuple(said["changes"]), taken)
 
 
-def _differences(gan, header, source):
-    """What is different about the run that the weights come from."""
-    told = []
-    if header["model"] != gan.name:
-        told.append(f"{source} is a {header['model']}, this a {gan.name}")
-    if tuple(header["image_shape"]) != tuple(gan.image_shape):
-        theirs, ours = (" x ".join(map(str, shape)) for shape in (header["image_shape"], gan.image_shape))
-        told.append(f"images are {theirs} there and {ours} here")
-    return told
+def _differences(gan, said, name):
+    """How the model that the weights come from differs, in words."""
+    words = []
+    if said["model"] != gan.name:
+        words.append(f"{name} is a {said['model']}, this a {gan.name}")
+    if tuple(said["image_shape"]) != tuple(gan.image_shape):
+        theirs, ours = (" x ".join(map(str, shape)) for shape in (said["image_shape"], gan.image_shape))
+        words.append(f"images are {theirs} there and {ours} here")
+    return words
 
 
 def _fitting(mine, theirs):

@@ -1,24 +1,22 @@
 """The models, by name."""
 
-import operator
+from __future__ import annotations
 
-from minigan import random
+import operator
+from typing import TYPE_CHECKING
+
+from minigan import kinds, random
 from minigan.data.arrays import python_number
-from minigan.errors import MiniganError, ShapeError, UnknownNameError
-from minigan.models.cgan import SIZES as CGAN_SIZES
-from minigan.models.cgan import cgan
-from minigan.models.classifier import Classifier, cnn
-from minigan.models.dcgan import SIZES as DCGAN_SIZES
-from minigan.models.dcgan import dcgan
-from minigan.models.deconvnet import Restorer, deconvnet, deconvnet_gan
-from minigan.models.dense_gans import dense_conv_gan, mlp_gan, wgan, wgan_clip
+from minigan.errors import MiniganError, ShapeError
 from minigan.models.gan import GAN, Recipe
 from minigan.models.model import Model
-from minigan.models.rgan import SIZES as RGAN_SIZES
-from minigan.models.rgan import rgan
-from minigan.models.size import Size, size
-from minigan.models.vae import VAE, vae
 from minigan.training.inputs import check_seed, whole
+
+if TYPE_CHECKING:
+    from minigan.models.classifier import Classifier
+    from minigan.models.counting import Size, size
+    from minigan.models.deconvnet import Restorer
+    from minigan.models.vae import VAE
 
 __all__ = [
     "GAN",
@@ -30,78 +28,71 @@ __all__ = [
     "Size",
     "available",
     "build",
-    "cgan",
-    "cnn",
-    "dcgan",
-    "deconvnet",
-    "deconvnet_gan",
-    "dense_conv_gan",
     "kind_of",
-    "mlp_gan",
-    "rgan",
     "size",
     "size_for",
-    "vae",
-    "wgan",
-    "wgan_clip",
 ]
 
-_MODELS = {
-    "cgan": (cgan, "gan", "a DCGAN that also takes the class of each image; 28, 32 or 64 pixels, with labels"),
-    "dcgan": (dcgan, "gan", "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels"),
-    "deconvnet-gan": (deconvnet_gan, "gan", "its generator ends in the deconvnet; sides that are multiples of 4"),
-    "dense-conv-gan": (dense_conv_gan, "gan", "dense layers to an image, and a convolution over it; any image shape"),
-    "mlp-gan": (mlp_gan, "gan", "three dense layers each; any image shape"),
-    "rgan": (rgan, "gan", "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels"),
-    "wgan": (wgan, "gan", "the dense networks with a critic whose slope is penalised; any image shape"),
-    "wgan-clip": (wgan_clip, "gan", "the same with a critic whose weights are clipped; any image shape"),
-    "vae": (vae, "vae", "a variational autoencoder whose decoder is the dense generator; any image shape"),
-    "cnn": (cnn, "classifier", "two convolutions, max and average pooling, two dense layers"),
-    "deconvnet": (deconvnet, "restoration", "a convolution and a transposed one; it can classify too (--task)"),
-}
-_OPTIONS = {
-    "vae": ("latent_size",),
-    "deconvnet": ("task", "filters", "kernel", "depth", "adversarial"),
-}
-_SIZES = {"cgan": CGAN_SIZES, "dcgan": DCGAN_SIZES, "rgan": RGAN_SIZES}
 _COUNTS = ("classes", "latent_size", "filters", "kernel", "depth")  # options that are whole numbers
-_BY_CLASS = {"cgan", "cnn", "deconvnet"}  # their builders take the number of classes
+
+
+def __getattr__(name):
+    """What few runs need is imported on first use."""
+    if name == "VAE":
+        from minigan.models.vae import VAE as found
+    elif name == "Classifier":
+        from minigan.models.classifier import Classifier as found
+    elif name == "Restorer":
+        from minigan.models.deconvnet import Restorer as found
+    elif name in ("Size", "size"):
+        from minigan.models import counting as module
+
+        globals()["Size"], globals()["size"] = module.Size, module.size
+        found = globals()[name]
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def available() -> dict[str, str]:
     """The models' names and what each is."""
-    return {name: description for name, (_, _, description) in _MODELS.items()}
+    return {name: model.summary for kind in kinds.kinds() for name, model in kind.models.items()}
 
 
 def kind_of(name: str) -> str:
-    """What kind of model a name stands for, and so which module trains it: "gan", "vae", "classifier", "restoration".
+    """The kind of model that a name stands for, which is also the module that trains it: "gan", "vae", "classifier" or
+    "restoration".
 
     A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
     raises UnknownNameError for a name that is not in `available()`
     """
-    UnknownNameError.check("model", name, _MODELS)
-    return _MODELS[name][1]
+    return kinds.kind_of_model(name).name
 
 
 def size_for(name: str, height: int, width: int) -> int | None:
-    """The pixels that images have to be resized to, height and width, for a model that is made for a few sizes: the
-    next larger one, or the largest; None where they can stay as they are."""
-    sizes = _SIZES.get(name)
-    if sizes is None or (height == width and height in sizes):
+    """The pixels, both height and width, that images have to be resized to for a model that is made for a few sizes.
+
+    That is the next larger of its sizes, or its largest; None where the images can stay as they are.
+    """
+    sizes = kinds.architecture(name).sizes
+    if not sizes or (height == width and height in sizes):
         return None
     return next((size for size in sizes if size >= max(height, width)), sizes[-1])
 
 
-def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None = None, **options) -> Model:
+def build(
+    name: str, image_shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0, classes: int | None = None, **options
+) -> Model:
     """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
 
-    classes: how many kinds of images there are, for models that ask; others have no use for it
+    classes: how many classes of images there are, for models that ask; others ignore it
     options: the model's other options, such as task="denoising" for "deconvnet"
     returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
     raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
         MiniganError for options that it does not have, TrainingError for numbers that are not whole
     """
-    kind_of(name)
+    model = kinds.architecture(name)
     try:
         image_shape = tuple(map(operator.index, image_shape))
     except TypeError as error:
@@ -109,15 +100,15 @@ def build(name: str, image_shape=(28, 28, 1), seed: int = 0, classes: int | None
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
     seed = check_seed(seed)
-    known = (*_OPTIONS.get(name, ()), *(["classes"] if name in _BY_CLASS else []))
+    known = (*model.options, *(["classes"] if model.classes else []))
     for option in options:
         if option not in known:
             raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
-    if name in _BY_CLASS:
+    if model.classes:
         options["classes"] = classes
     for option, value in options.items():
         if option in _COUNTS:
             options[option] = whole(f"{name}: {option}", value, least=0, needed=option != "classes")
         else:
             options[option] = python_number(value)
-    return _MODELS[name][0](image_shape, random.derived(seed, "init"), **options)
+    return model.build(image_shape, random.derived(seed, "init"), **options)

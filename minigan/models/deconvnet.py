@@ -66,6 +66,14 @@ class Restorer(Model):
     batch: int = 32
     first_run: tuple[int, int] = (4000, 32)
 
+    def input_shape(self, player):
+        shape = super().input_shape(player)
+        return (*shape[:2], self.inputs) if player == "network" else shape
+
+    @classmethod
+    def has_fixed_size(cls, options):
+        return bool(options.get("adversarial"))  # its discriminator ends in a dense layer
+
     @property
     def inputs(self) -> int:
         """How many channels the network is given."""

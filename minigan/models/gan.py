@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import ClassVar
@@ -96,7 +97,7 @@ class GAN(Model):
     batch: images in a batch
     first_run: the default (steps, batch); at 28 pixels two or three minutes
         on two cores, in which many small batches teach more than few large ones
-    changes: what was done to the discriminator afterwards, names in CHANGES
+    changes: what was done to the discriminator after it was built, names in CHANGES
     average: the generator with averaged weights, where training keeps one; samples are made with it
     """
 
@@ -118,6 +119,24 @@ class GAN(Model):
     def __post_init__(self):
         self.first_run = self.first_run or (800, self.batch)
 
+    @property
+    def options(self) -> dict:
+        """What else `mg.models.build` needs to build it again."""
+        return {} if self.classes is None else {"classes": self.classes}
+
+    @property
+    def conditional(self) -> bool:
+        """Whether both networks take labels too."""
+        return self.classes is not None
+
+    def input_shape(self, player):
+        return super().input_shape(player) if player == "discriminator" else (self.latent_size,)
+
+    def prepare(self, changes, names):
+        self.change(changes)
+        averaged = any(name.startswith("average.") for name in names)
+        self.average = copy.deepcopy(self.generator).freeze().eval() if averaged else None
+
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise for `count` images, where the networks are."""
         return normal_noise(count, self.latent_size, rng, self.device)
@@ -128,13 +147,13 @@ class GAN(Model):
 
     def generated(self, noise: Tensor, labels: np.ndarray | None = None) -> Tensor:
         """The generator's images; labels are ignored if it takes none. Raises ShapeError for too few or many."""
-        return self.generator(noise, *self._told(labels, len(noise)))
+        return self.generator(noise, *self._labels_for(labels, len(noise)))
 
     def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
         """The discriminator's scores; labels are ignored if it takes none. Raises ShapeError as `generated`."""
-        return self.discriminator(images, *self._told(labels, len(images)))
+        return self.discriminator(images, *self._labels_for(labels, len(images)))
 
-    def _told(self, labels, count):
+    def _labels_for(self, labels, count):
         if self.classes is None:
             return ()
         if np.shape(labels) != (count,):
@@ -183,6 +202,6 @@ class GAN(Model):
         with as_in_use():
             for i in range(0, len(noise), batch):
                 some = noise[i : i + batch]
-                told = () if labels is None else self._told(labels[i : i + batch], len(some))
-                parts.append(generator(some, *told).numpy())
+                given = () if labels is None else self._labels_for(labels[i : i + batch], len(some))
+                parts.append(generator(some, *given).numpy())
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)

@@ -22,16 +22,49 @@ from minigan.random import Philox
 class Model:
     """A dataclass of networks and their default training settings.
 
-    kind: what it does, and so what trains it: "gan", "classifier", "vae" or "restoration"
+    kind: its entry in `minigan.kinds.KINDS`
     players: the names of the attributes that are networks
+    A subclass has the fields name and image_shape, and options: the arguments that `mg.models.build` needs to build it
+    again.
     """
 
     kind: ClassVar[str]
     players: ClassVar[tuple[str, ...]]
+    changes: tuple[str, ...] = ()
+    conditional: bool = False
 
     def networks(self) -> dict[str, Module]:
-        """Those of its networks that there are, by their names."""
+        """The networks that it has, by name."""
         return {name: getattr(self, name) for name in self.players if getattr(self, name) is not None}
+
+    def input_shape(self, player: str) -> tuple[int, ...]:
+        """The shape of one input of a network, without the batch axis."""
+        return tuple(self.image_shape)
+
+    def prepare(self, changes: Iterable[str], names: Iterable[str]) -> None:
+        """Give the networks the structure that saved weights were trained with, before these are loaded.
+
+        changes: what was done to the networks after they were built
+        names: of the saved arrays
+        """
+
+    @classmethod
+    def has_fixed_size(cls, options: dict) -> bool:
+        """Whether the weights of a model with these options fit images of one size only."""
+        return True
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all networks' parameters and buffers, under names such as "encoder.1.weight"."""
+        return {
+            f"{player}.{name}": array
+            for player, network in self.networks().items()
+            for name, array in network.state_dict().items()
+        }
+
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Copy arrays, named as in `state`, into the networks. Raises ShapeError where they do not fit."""
+        for player, network in self.networks().items():
+            network.load_state_dict(arrays_of(player, arrays))
 
     @property
     def device(self) -> str:
@@ -45,7 +78,7 @@ class Model:
         return self
 
     def digest(self) -> str:
-        """The first eight digits of the SHA-256 of its weights and statistics: what tells two trained models apart."""
+        """The first eight digits of the SHA-256 of its weights and statistics, which identify a trained model."""
         found = hashlib.sha256()
         for player, network in sorted(self.networks().items()):
             for name, array in sorted(network.state_dict().items()):
@@ -66,6 +99,12 @@ class Model:
         return images
 
 
+def arrays_of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of one network, by their names in it."""
+    start = player + "."
+    return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
+
+
 def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str) -> Tensor:
     """Standard normal noise (count, size), float32, on a device."""
     if isinstance(rng, Philox):
@@ -80,7 +119,7 @@ def as_floats(images: np.ndarray) -> np.ndarray:
 
 @no_grad()
 def in_use(network: Module, arrays: Iterable[np.ndarray], device: str) -> list[np.ndarray]:
-    """What a network makes of each array with running statistics, on the CPU."""
+    """A network's outputs for each array, with running statistics, on the CPU."""
     with as_in_use():
         return [network(Tensor(devices.move(array, device))).numpy() for array in arrays]
 

@@ -44,6 +44,9 @@ class VAE(Model):
     batch: int = 128
     first_run: tuple[int, int] = (12_000, 128)
 
+    def input_shape(self, player):
+        return (self.latent_size,) if player == "decoder" else super().input_shape(player)
+
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise (count, latent_size), where the networks are."""
         return normal_noise(count, self.latent_size, rng, self.device)

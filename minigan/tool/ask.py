@@ -13,7 +13,7 @@ from minigan.evaluation.people import page
 from minigan.tool.evaluate import check_files, keep, then_said
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import check_new_file
-from minigan.tool.sample import kind_of, samples
+from minigan.tool.sample import generating_kind, samples
 from minigan.training import files
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
@@ -27,7 +27,7 @@ def ask(folder, out, count, source, data_dir, seed, seconds, examples):
     """
     path = _page_file(out)
     config = RunFolder(folder).config()
-    kind_of(folder, config)  # before it is asked where images are
+    generating_kind(folder, config)  # before it is asked where images are
     learned = Learned.of(folder, config)
     source, data_dir = learned.source(source, data_dir)
     made = samples(folder, count, seed)

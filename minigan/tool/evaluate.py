@@ -23,7 +23,7 @@ from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes, usual_judge
 from minigan.tool.options import check_new_file
-from minigan.tool.sample import kind_of, samples
+from minigan.tool.sample import generating_kind, samples
 from minigan.training import files
 from minigan.training.callbacks import clock
 from minigan.training.errors import RunError
@@ -42,7 +42,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
     check_files(file, picture)
     weights = loaded(inception, device) if inception else None
     config = RunFolder(folder).config()
-    kind_of(folder, config)  # before a classifier is asked for
+    generating_kind(folder, config)  # before a classifier is asked for
     learned, model, teller = Learned.of(folder, config), None, None
     if not judge:
         judge = usual_judge(learned) if weights else required_judge(learned)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from minigan import classifier, gan, inside
+from minigan import classifier, gan, inside, kinds
 from minigan.data import Dataset
 from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
@@ -18,8 +17,7 @@ from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Linear, Module
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import forced
-from minigan.tool.sample import KINDS
-from minigan.training import files
+from minigan.training import files, fitting
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
@@ -40,15 +38,18 @@ def run(folder, out, judge, source, data_dir, seed):
         DataError where they are not there
     """
     config = RunFolder(folder).config()
-    kind = config.get("kind", "gan")
-    if kind != "classifier" and kind not in KINDS:
-        raise RunError(f"{folder}: a run of a {kind}; what is drawn is the inside of classifiers, GANs and VAEs")
-    if kind == "classifier" and judge:
+    kind = kinds.kind(config.get("kind", "gan"))
+    classifies = issubclass(kind.model, Classifier)
+    if not classifies and not kind.sample:
+        raise RunError(
+            f"{folder}: a run of a {kind.name}; what is drawn is the inside of classifiers, {kinds.generating()}"
+        )
+    if classifies and judge:
         raise RunError(f"--classifier {judge}: is for runs of GANs and VAEs, and {folder} is a classifier itself")
     place = folder_for(folder, out)
-    model = importlib.import_module(f"minigan.{kind}").load(folder)
+    model = fitting.load(folder)
     learned, origin = config.get("data", "images"), Learned.of(folder, config)
-    if kind == "classifier":
+    if classifies:
         train, test = real_images(*origin.source(source, data_dir), model.image_shape)
         origin.check_classes(test)
         say_notes([origin], train, figures=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 
@@ -11,13 +10,14 @@ import numpy as np
 
 from minigan import evaluation, pruning, random, restoration
 from minigan.evaluation import Scores
-from minigan.models import Model
+from minigan.kinds import kind
+from minigan.models import Classifier, Model, Restorer
 from minigan.pruning import Pruned
 from minigan.tool.evaluate import check_files, keep, loaded_judge, then_said
 from minigan.tool.learned import Learned, real_images, required_judge, say_notes
 from minigan.tool.options import forced
 from minigan.tool.output import table
-from minigan.training import weights
+from minigan.training import fitting, weights
 from minigan.training.errors import RunError
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
 
@@ -49,7 +49,7 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
             raise RunError(f"--out {out}: is the run itself, which stays as it is; choose another folder")
         RunFolder(out).check_free(forced())
     config = RunFolder(folder).config()
-    model = importlib.import_module(f"minigan.{config.get('kind', 'gan')}").load(folder)
+    model = fitting.load(folder)
     player = pruning.player_of(model)
     network = model.networks()[player]
     judged = judge_of(folder, config, model, count, judge, source, data_dir, seed)
@@ -70,7 +70,7 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
 
 def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Judged:
     """What judges a model of this run: its images, its accuracy, what it restores."""
-    if model.kind in ("gan", "vae"):
+    if kind(model.kind).sample:
         return judged_by_images(Learned.of(folder, config), model, count, judge, source, data_dir, seed)
     if judge:
         raise RunError(f"{folder}: a run of a {model.kind}, which makes no images for another classifier to judge")
@@ -78,13 +78,15 @@ def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Jud
     name, data_dir = learned.source(source, data_dir)
     train, test = real_images(name, data_dir, model.image_shape)
     say_notes([learned], train)
-    if model.kind == "classifier":
+    if isinstance(model, Classifier):
         learned.check_classes(test)
         if test.labels is None or test.labels.max() >= model.classes:
             raise RunError(
                 f"{folder}: the classifier knows {model.classes} classes, and {name} has other labels or none"
             )
         return lambda model: {"accuracy": float(np.mean(model.predict(test.images) == test.labels))}
+    if not isinstance(model, Restorer):
+        raise RunError(f"{folder}: a run of a {model.kind}, for which there is no measure to judge it by")
     images = test.images[:: -(-len(test) // RESTORED)]
     return lambda model: restoration.evaluate(model, images, random.derived(seed, "damage")).figures["restored"]
 
@@ -97,8 +99,8 @@ def judged_by_images(made, model, count, judge, source, data_dir, seed) -> Judge
     train, test = real_images(*learned.source(source, data_dir), by.image_shape)
     learned.check_classes(train)
     say_notes([made, learned], train)
-    module, reference = importlib.import_module(f"minigan.{model.kind}"), evaluation.Reference(by, train, test)
-    return lambda model: figures(reference.evaluate(module.sample(model, count, seed), seed).made)
+    sample, reference = kind(model.kind).sample, evaluation.Reference(by, train, test)
+    return lambda model: figures(reference.evaluate(sample(model, count, seed), seed).made)
 
 
 def figures(scores: Scores) -> dict[str, float]:

@@ -1,20 +1,20 @@
 """`minigan sample`: images from a trained model, as a picture or as an array."""
 
-import importlib
 import io
 from pathlib import Path
 
 import click
 import numpy as np
 
+from minigan import kinds
+from minigan.kinds import Kind
 from minigan.tool.options import check_new_file
-from minigan.training import files
+from minigan.training import files, fitting
 from minigan.training.errors import RunError, TrainingError
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 
 ENDINGS = (".png", ".npz")
-KINDS = ("gan", "vae")  # of models that make images from noise
 
 
 def write(run: str, count: int, out: str, seed: int, label: int | None = None) -> None:
@@ -39,22 +39,18 @@ def samples(run: str, count: int, seed: int, label: int | None = None) -> np.nda
 
     raises RunError where the model is of a kind that makes none, TrainingError for a class that it does not have
     """
-    kind = kind_of(run, RunFolder(run).config())
-    module = importlib.import_module(f"minigan.{kind}")
-    model = module.load(run)
-    if label is None:
-        return module.sample(model, count, seed)
-    if kind != "gan":
-        raise TrainingError(f"sample: {model.name} knows no classes, so it makes no images of class {label}")
-    return module.sample(model, count, seed, label)
+    kind = generating_kind(run, RunFolder(run).config())
+    return kind.sample(fitting.load(run), count, seed, label)
 
 
-def kind_of(run: str, config: dict) -> str:
-    """The kind of a run's model. Raises RunError for one that makes no images from noise."""
-    kind = config.get("kind", "gan")
-    if kind not in KINDS:
-        raise RunError(f"{run}: a run of a {kind}, which makes no images from nothing; runs of GANs and VAEs do")
-    return kind
+def generating_kind(run: str, config: dict) -> Kind:
+    """The kind of a run's model. Raises RunError for one that generates no images."""
+    found = kinds.kind(config.get("kind", "gan"))
+    if not found.sample:
+        raise RunError(
+            f"{run}: a run of a {found.name}, which makes no images from nothing; runs of {kinds.generating()} do"
+        )
+    return found
 
 
 def npz(images: np.ndarray) -> bytes:

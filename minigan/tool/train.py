@@ -1,7 +1,6 @@
 """`minigan train`: from names to a run folder."""
 
 import contextlib
-import importlib
 import shlex
 import signal
 from pathlib import Path
@@ -13,10 +12,10 @@ from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.data.identity import SETS
 from minigan.data.left_out import counted
+from minigan.kinds import Kind, architecture, kind_of_model, kinds
+from minigan.kinds import kind as kind_named
 from minigan.tool.options import skip_unreadable
 from minigan.tool.output import Downloads
-from minigan.tool.sample import KINDS
-from minigan.tool.special import split
 from minigan.training import Progress
 from minigan.training.errors import Interrupted
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered
@@ -44,20 +43,19 @@ def run(
 ):
     """Train, showing how it goes, and say where everything is. The arguments are the command's options.
 
-    special: those that only some models have; see `special.split`
+    special: the options that only some models have
     """
-    check_device(device)
-    generates = models.kind_of(model) == "gan"
-    how_built, how_trained = split(model, special)
+    devices.on(device)
+    kind, built, trained = split(model, special)
     augment = parse_augment(augment)
     if out:
         RunFolder(out).check_free(force)
     set_threads(threads)
-    dataset, test = load_data(source, data_dir, size or usual_size(model, source), channels, splits=not generates)
+    dataset, test = load_data(source, data_dir, size or usual_size(model, source), channels, splits=kind.holds_out)
     if test is not None:
-        how_trained["test"] = test
-    trained = models.build(model, dataset.shape, seed, **how_built(dataset))
-    how = {
+        trained["test"] = test
+    model = models.build(model, dataset.shape, seed, **built, **classes(kind, model, dataset))
+    length = {
         "steps": steps,
         "epochs": epochs,
         "batch": batch,
@@ -65,13 +63,11 @@ def run(
         "augment": augment,
         "device": device,
         "force": force,
-        **how_trained,
     }
-    with folder_of_run(out, run_name(trained, dataset)) as out:
-        click.echo(announcement(model, dataset, text_of_length(trained, steps, epochs), seed, out))
+    with folder_of_run(out, run_name(model, dataset)) as out:
+        click.echo(announcement(model.name, dataset, text_of_length(model, steps, epochs), seed, out))
         try:
-            module = importlib.import_module(f"minigan.{trained.kind}")
-            module.fit(trained, dataset, callbacks=[Progress()], out=out, **how)
+            kind.fit(model, dataset, callbacks=[Progress()], out=out, **length, **trained)
         except Interrupted as stopped:
             farewell(out)
             done = f"after step {stopped.step}; everything up to there is saved"
@@ -108,9 +104,42 @@ def text_of_length(model, steps: int | None, epochs: int | None) -> str:
     return counted(epochs, "epoch") if epochs else counted(steps or model.first_run[0], "step")
 
 
-def check_device(device: str) -> None:
-    """Raise UnknownNameError for no device, DeviceError for one that cannot be used here."""
-    devices.on(device)
+def split(model: str, special: dict) -> tuple[Kind, dict, dict]:
+    """The kind of a model, the options that build it, and further arguments of the kind's `fit`.
+
+    special: option -> value, None where it was not given
+    raises UnknownNameError for a model that does not exist, click.UsageError for an option that it does not have
+    """
+    given = {name: value for name, value in special.items() if value is not None}
+    own = architecture(model)
+    kind = kind_of_model(model, given)
+    for name in given:
+        if name not in own.options and name not in kind.settings:
+            _refuse(name, model)
+    if kind.name == "classifier" and "adversarial" in given:
+        raise click.UsageError("--adversarial is for restoring images; a classifier has no use for it.")
+    built = {name: given[name] for name in own.options if name in given}
+    if "adversarial" in built:  # an option of the network, and a weight in its loss
+        built["adversarial"] = built["adversarial"] > 0
+    return kind, built, kind.from_command({name: given[name] for name in kind.settings if name in given})
+
+
+def _refuse(name, model):
+    flag = {"start": "--from"}.get(name, "--" + name.replace("_", "-"))
+    if name == "features" and "task" in architecture(model).options:
+        raise click.UsageError(
+            "--features is for --task classification: it names the run whose features tell the classes apart."
+        )
+    owners = [each for kind in kinds() for each, own in kind.models.items() if name in own.options]
+    owners = owners or [kind.plural for kind in kinds() if name in kind.settings]
+    raise click.UsageError(f"{flag} is an option of {' and '.join(owners)}; {model} has none such.")
+
+
+def classes(kind: Kind, model: str, dataset: Dataset) -> dict:
+    """The number of classes, as `models.build` takes it, for a model that depends on it."""
+    if not kind.uses_labels or not architecture(model).classes:
+        return {}
+    return kind.trainer.options(dataset.labels, {}, {"names": dataset.classes})
 
 
 def parse_augment(text: str | None) -> Augment | None:
@@ -174,5 +203,5 @@ def farewell(out) -> None:
     for title, name in (("report: ", REPORT), ("weights:", WEIGHTS)):
         if (folder / name).is_file():
             click.echo(f"{title} {folder / name}")
-    if (folder / WEIGHTS).is_file() and folder.config().get("kind", "gan") in KINDS:
+    if (folder / WEIGHTS).is_file() and kind_named(folder.config().get("kind", "gan")).sample:
         click.echo(f"more images: minigan sample {shlex.quote(str(out))} --count 64 --out samples.png")

@@ -42,7 +42,7 @@ class Loop:
 
     def __init__(self, name: str, batches: Batches, *, steps: int, seed: int = 0, callbacks: Iterable[Callback] = ()):
         self.name, self.batches, self.steps, self.seed = name, batches, steps, seed
-        self.callbacks = _checked(callbacks)
+        self.callbacks = checked_callbacks(callbacks)
         self.history = History()
         self.step = 0
         self.notes: list[str] = []
@@ -163,7 +163,7 @@ class Loop:
             raise self.error
 
 
-def _checked(callbacks):
+def checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
     """Callbacks as a list. Raises TrainingError, before anything is trained, for anything else."""
     what = f"callbacks are a list of mg.training.Callback objects, not {callbacks!r}"
     if isinstance(callbacks, Callback):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigan.kinds import KINDS
 from minigan.training.errors import RunError
 
 LARGEST = 1 << 28  # bytes of a JSON file; minigan writes none nearly as large
@@ -150,9 +151,8 @@ SHOWN = record(
     settings=table_of(scalar),
     pictures=table_of(text),
 )
-KINDS = "gan", "classifier", "vae", "restoration"  # of models: the modules that train them
 CONFIG = {
-    "kind": lambda value: value in KINDS if text(value) else False,
+    "kind": lambda value: text(value) and value in KINDS,
     "model": text,
     "options": anything,
     "image_shape": shape,

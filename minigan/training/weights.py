@@ -69,7 +69,7 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
 
 
 def described(path: Path, header: dict[str, str], arrays: dict[str, np.ndarray], ours: str, otherwise: str) -> dict:
-    """What a header says of its model: its name, image_shape, options, changes and classes, as far as they are there.
+    """What a header says of its model: its name, image_shape, options and changes, as far as they are there.
 
     ours: its format; otherwise: what the file is if of another
     raises RunError where any of it is not what minigan writes, or is more than these arrays could be for
@@ -84,16 +84,19 @@ def described(path: Path, header: dict[str, str], arrays: dict[str, np.ndarray],
         "image_shape": reading.shape,
         "options": reading.table_of(within),
         "changes": reading.list_of(reading.text),
-        "classes": reading.maybe(lambda value: reading.count(value) and within(value)),
     }
     found = {name: reading.parsed(path, header[name]) for name in fields if name in header}
     found = reading.check_fields(path, found, fields, required=("image_shape",))
     if "model" not in header:
         raise RunError(f"{path}: damaged, there is no 'model' in it")
-    any_size = header.get("kind") == "restoration" and not found.get("options", {}).get("adversarial")
-    if math.prod(found["image_shape"]) > DETAIL * numbers and not any_size:
-        raise RunError(f"{path}: damaged, {numbers:,} weights are too few for images of {found['image_shape']}")
     return {"model": header["model"], **found}
+
+
+def check_enough(path: Path, image_shape: list[int], arrays: dict[str, np.ndarray]) -> None:
+    """Raise RunError where a file names images far too large for a network with as few weights as it holds."""
+    numbers = sum(array.size for array in arrays.values())
+    if math.prod(image_shape) > DETAIL * numbers:
+        raise RunError(f"{path}: damaged, {numbers:,} weights are too few for images of {image_shape}")
 
 
 def _digest(metadata, arrays):

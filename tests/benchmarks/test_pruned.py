@@ -8,18 +8,18 @@ import pytest
 import minigan as mg
 from benchmarks.experiments import pruned
 from docs.build.errata import measured
-from minigan.gan import weights as gan_weights
 from minigan.metrics import frechet_distance
-from minigan.training import fitting, weights
+from minigan.training import weights
+from minigan.training.trainer import header_of
 
 
 def test_all_runs_are_scored_at_all_shares_and_kept(tmp_path, monkeypatch, capsys):
     train, test = mg.data.glyphs(60), mg.data.glyphs(40, split="test")
     monkeypatch.setattr(pruned, "load_splits", lambda name, folder, **how: (train, test))
-    for name, of in (("mlp-gan", gan_weights), ("cnn", fitting)):
+    for name in ("mlp-gan", "cnn"):
         model = mg.models.build(name)
         (tmp_path / name).mkdir()
-        weights.save(tmp_path / name / "weights.safetensors", of.header_of(model), of.state_of(model))
+        weights.save(tmp_path / name / "weights.safetensors", header_of(model), model.state())
         config = {"format": "minigan-run-1", "kind": model.kind}
         (tmp_path / name / "config.json").write_text(json.dumps(config))
     file = tmp_path / "pruned.json"
@@ -47,7 +47,7 @@ def test_all_runs_are_scored_at_all_shares_and_kept(tmp_path, monkeypatch, capsy
 def test_runs_that_are_not_there_are_named_before_anything_is_judged(missing, tmp_path, capsys):
     model = mg.models.build("cnn")
     (tmp_path / "judge").mkdir()
-    weights.save(tmp_path / "judge" / "weights.safetensors", fitting.header_of(model), fitting.state_of(model))
+    weights.save(tmp_path / "judge" / "weights.safetensors", header_of(model), model.state())
     (tmp_path / "judge" / "config.json").write_text('{"format": "minigan-run-1", "kind": "classifier"}')
     judge = tmp_path / (missing if missing == "cnn" else "judge")
     with pytest.raises(SystemExit):

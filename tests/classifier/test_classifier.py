@@ -8,8 +8,8 @@ import pytest
 
 import minigan as mg
 from minigan import classifier, optim
+from minigan.classifier import confusion_matrix
 from minigan.classifier.pictures import surest_mistakes
-from minigan.classifier.trainer import confusion_matrix
 from minigan.errors import DataError
 from minigan.training import DivergedError, Every, RunError, TrainingError
 from minigan.training.errors import RunWarning
@@ -144,7 +144,7 @@ def test_features_that_do_not_fit_are_refused(glyphs, task, filters):
         ({"labels": np.arange(300) / 2}, "labels are float64"),
         ({"labels": -np.arange(300)}, "from 0 on"),
         ({"labels": np.zeros(7, int)}, r"labels have shape \(7,\), .* each of 300 images"),
-        ({"labels": np.full(300, 12), "classes": 5}, "labels go up to 12, but cnn tells 5 classes"),
+        ({"labels": np.full(300, 12), "classes": 5}, "labels go up to 12, but cnn predicts 5 classes"),
         (
             {"test": (np.zeros((2, 8, 8, 1), np.uint8), np.array([1]))},
             "labels of test .* each of 2 images",

@@ -10,7 +10,6 @@ import pytest
 from tiny_gan import same_bits, tiny_gan, tiny_images
 
 import minigan as mg
-from minigan.data import Augment
 from minigan.gan import Every, RunError, fit
 from minigan.training import RunWarning, files, recorder, weights
 from minigan.training.folder import RunFolder, make_numbered
@@ -322,15 +321,21 @@ def test_weights_that_are_no_numbers_never_replace_good_ones(tmp_path):
     assert json.loads((tmp_path / "run" / "config.json").read_text())["outcome"] == "failed"
 
 
-def test_force_keeps_the_earlier_run_until_the_new_one_has_weights(tmp_path):
+def test_force_keeps_the_earlier_run_until_the_new_one_has_weights(tmp_path, monkeypatch):
     out = tmp_path / "run"
     fit(tiny_gan(), tiny_images(), steps=3, out=out)
     before = {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
-    with pytest.raises(mg.MiniganError) as caught:
-        fit(tiny_gan(), tiny_images(), steps=3, out=out, force=True, augment=Augment(crop=40))
+
+    def fail(self, *batch):
+        raise mg.DataError("an image cannot be read")
+
+    monkeypatch.setattr(mg.gan.Trainer, "train_step", fail)
+    with pytest.raises(mg.DataError) as caught:
+        fit(tiny_gan(), tiny_images(), steps=3, out=out, force=True)
     after = {file.relative_to(out): file.read_bytes() for file in out.rglob("*") if file.is_file()}
     assert before == after
     assert any("still in" in note for note in caught.value.__notes__)
+    monkeypatch.undo()
     fit(tiny_gan(), tiny_images(), steps=2, out=out, force=True)
     assert mg.gan.load(out, into=tiny_gan())
     assert not (out / "replaced").exists()

@@ -141,7 +141,7 @@ def test_an_overflow_is_traced_to_its_operation():
         (tiny_images().astype(np.int32) * 2, {}, "8-bit values run from 0 to 255"),
         (tiny_images().astype(np.float32), {}, r"lie in \[-1, 1\]"),
         (mg.data.scaled(tiny_images()) * np.nan, {}, r"lie in \[-1, 1\]"),
-        (tiny_images()[:, :4], {}, r"makes images of \(6, 6, 1\), but these are \(4, 6, 1\)"),
+        (tiny_images()[:, :4], {}, r"is for images of \(6, 6, 1\), but these are \(4, 6, 1\)"),
         (tiny_images()[:0], {}, "shape"),
         (tiny_images(), {"batch": 41}, "a batch of 41 .* there are 40"),
         (tiny_images(), {"steps": 0}, "steps must be above 0, not 0"),

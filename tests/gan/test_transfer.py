@@ -7,7 +7,13 @@ from tiny_gan import same_bits, tiny_gan, tiny_images, weights_of
 import minigan as mg
 from minigan import models
 from minigan.gan import RunError, TrainingError, fit
-from minigan.gan.transfer import begin_with
+from minigan.gan.transfer import start_for
+
+
+def begin_with(gan, source):
+    start = start_for(gan, source)
+    start.give(gan)
+    return start.words
 
 
 @pytest.fixture(scope="module")

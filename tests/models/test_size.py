@@ -7,8 +7,8 @@ import minigan as mg
 from minigan import models, nn
 from minigan.autograd.graph import watch
 from minigan.models import GAN, Size
+from minigan.models.counting import multiply_adds
 from minigan.models.rgan import Stage
-from minigan.models.size import multiply_adds
 
 
 def images(*shape):

@@ -11,9 +11,9 @@ import numpy as np
 import PIL.Image
 
 from minigan.data import load
-from minigan.gan import weights as gan_weights
 from minigan.tool.__main__ import main
-from minigan.training import fitting, weights
+from minigan.training import weights
+from minigan.training.trainer import header_of
 
 SMALL = ("--size", "8", "--batch", "8")  # the quickest training there is
 
@@ -63,9 +63,8 @@ def draw_folder(path, count=8, kinds=("cats", "dogs"), seed=0):
 
 def keep_run(path, model, **config):
     """A run folder as training leaves it, of a model that has not trained; quicker by a second."""
-    of = gan_weights if model.kind == "gan" else fitting
     Path(path).mkdir(parents=True)
-    weights.save(Path(path) / "weights.safetensors", of.header_of(model), of.state_of(model))
+    weights.save(Path(path) / "weights.safetensors", header_of(model), model.state())
     recipe = {"recipe": model.recipe.plain()} if model.kind == "gan" else {}
     if Path(config.get("data", "")).is_dir():
         config["dataset"] = load(config["data"], size=model.image_shape[0]).identity.plain()

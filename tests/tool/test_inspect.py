@@ -98,7 +98,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     unlabelled = Dataset(real.images, None, "unlabelled")
     with pytest.raises(RunError, match="unlabelled: its images have no labels"):
         list(inspect.of_discriminator(gan, "cgan", unlabelled, 0))
-    monkeypatch.setattr(inspect.importlib, "import_module", lambda _: type("", (), {"load": lambda _: gan}))
+    monkeypatch.setattr(inspect.fitting, "load", lambda _: gan)
     outcome = runs("inspect", "runs/mlp-gan", "--classifier", "runs/cnn", "--force")
     assert "cgan is told the class, so its noise says nothing of it" in outcome.err
 

@@ -135,7 +135,7 @@ def test_the_notes_of_an_error_are_shown_with_it(tool, monkeypatch):
         error.add_note("The weights of step 400 are in run/weights.safetensors.")
         raise error
 
-    monkeypatch.setattr("minigan.gan.fit", fail)
+    monkeypatch.setattr("minigan.training.fitting.run", fail)
     outcome = tool("train", "mlp-gan", *SMALL)
     assert outcome.code == 1
     assert outcome.err == (

@@ -10,8 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.classifier import pictures
-from minigan.classifier.trainer import MATRIX
+from minigan.classifier import MATRIX, pictures
 from minigan.data import Dataset
 from minigan.inside import pictures as inside
 from minigan.inside.pictures import rows

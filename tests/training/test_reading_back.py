@@ -16,7 +16,7 @@ from minigan.evaluation.answers import answered
 from minigan.evaluation.fid import FEATURES, FORMAT, OUTPUTS, InceptionFeatures
 from minigan.models import Classifier
 from minigan.tool.__main__ import main
-from minigan.training import environment, reading, weights
+from minigan.training import environment, reading, trainer, weights
 from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
@@ -248,8 +248,14 @@ def test_weights_of_another_run_of_the_same_model_are_refused(name, runs, tmp_pa
 def described(**changes):
     """A file of weights of a small GAN without a digest, with another header."""
     gan = mg.models.build("mlp-gan", (4, 4, 1))
-    header = {"format": "minigan-gan-1", "model": "mlp-gan", "image_shape": "[4, 4, 1]", "changes": "[]"}
-    return save(mg.gan.weights.state_of(gan), {k: v for k, v in {**header, **changes}.items() if v is not None})
+    header = {
+        "format": "minigan-model-1",
+        "kind": "gan",
+        "model": "mlp-gan",
+        "image_shape": "[4, 4, 1]",
+        "changes": "[]",
+    }
+    return save(gan.state(), {k: v for k, v in {**header, **changes}.items() if v is not None})
 
 
 @pytest.fixture
@@ -262,11 +268,14 @@ def altered(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": "minigan-gan-2"}, "its format is minigan-gan-2, but this minigan reads minigan-gan-1; update"),
-        ({"format": "pt"}, "not a GAN that minigan saved"),
-        ({"format": None}, "not a GAN that minigan saved"),
+        (
+            {"format": "minigan-model-2"},
+            "its format is minigan-model-2, but this minigan reads minigan-model-1; update",
+        ),
+        ({"format": "pt"}, "not a model that minigan saved"),
+        ({"format": None}, "not a model that minigan saved"),
         ({"model": None}, "there is no 'model' in it"),
-        ({"model": "cnn"}, "does not fit the model 'cnn': it is no GAN"),
+        ({"model": "cnn"}, "does not fit the model 'cnn': it is a classifier, not a gan"),
         ({"image_shape": None}, "there is no 'image_shape' in it"),
         ({"image_shape": "null"}, "its 'image_shape' is None"),
         ({"image_shape": "[Infinity, 8, 3]"}, "its 'image_shape' is"),
@@ -277,7 +286,9 @@ def altered(tmp_path):
         ({"image_shape": "[-4, -4, 1]"}, "its 'image_shape' is"),
         ({"changes": "5"}, "its 'changes' is 5"),
         ({"changes": '{"a": 1, "a": 2}'}, "stands there twice"),
-        ({"classes": "1000000000000"}, "its 'classes' is"),
+        ({"options": '{"classes": 1000000000000}'}, "its 'options' is"),
+        ({"kind": "vae"}, "of a vae, but config.json says that the run is of a gan"),
+        ({"kind": None}, "of a None, but config.json says that the run is of a gan"),
     ],
 )
 def test_a_header_is_checked_by_itself_where_it_has_no_digest(changes, words, altered):
@@ -294,7 +305,7 @@ def test_weights_of_before_there_were_digests_are_read(altered):
 @pytest.mark.parametrize(("dtype", "size"), [("BF16", 2), ("F8_E4M3", 1), ("F8_E5M2", 1)])
 def test_types_that_numpy_does_not_have_are_named(dtype, size, altered):
     table = {"dtype": dtype, "shape": [2], "data_offsets": [0, 2 * size]}
-    header = {"__metadata__": {"format": "minigan-gan-1"}, "a": table}
+    header = {"__metadata__": {"format": "minigan-model-1"}, "a": table}
     text = json.dumps(header).encode()
     (altered / "weights.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(2 * size))
     with pytest.raises(RunError, match=f"a holds {dtype}, which NumPy does not have"):
@@ -304,7 +315,7 @@ def test_types_that_numpy_does_not_have_are_named(dtype, size, altered):
 def test_a_number_that_is_none_is_refused(altered):
     gan = mg.models.build("mlp-gan", (4, 4, 1))
     gan.generator[0].weight.data[1, 2] = np.nan
-    weights.save(altered / "weights.safetensors", mg.gan.weights.header_of(gan), mg.gan.weights.state_of(gan))
+    weights.save(altered / "weights.safetensors", trainer.header_of(gan), gan.state())
     with pytest.raises(RunError, match=r"generator\.0\.weight holds NaN or infinity"):
         mg.gan.load(altered)
 

@@ -8,7 +8,7 @@ import pytest
 import minigan as mg
 from minigan import optim, vae
 from minigan.training import DivergedError, Every, TrainingError
-from minigan.vae.trainer import paired
+from minigan.vae import paired
 
 
 @pytest.fixture(scope="module")

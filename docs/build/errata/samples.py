@@ -6,7 +6,6 @@ A model's run folder is kept, and one that is there is not trained again.
 
 from __future__ import annotations
 
-import importlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,10 @@ from benchmarks.experiments.common import trained
 from docs.build.errata import pictures
 from docs.build.errata.experiment import table
 from docs.build.errata.training import FEATURES, SCORED, SEED, distance, floor
-from minigan import models
+from minigan import gan, models, restoration
 from minigan.data import Dataset, load_splits
 from minigan.errors import MiniganError
+from minigan.training import fitting
 from minigan.training.folder import RunFolder
 from minigan.training.grids import enlarged, grid, png
 
@@ -132,20 +132,18 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     figures["arguments"] = trained.shown(data)
     if config["steps"] != trained.length():
         figures["arguments"] += _length(config, len(dataset))
-    package = importlib.import_module(f"minigan.{kind}")
+    model = fitting.load(folder.path)
     if kind == "gan":
-        made = package.sample(package.load(folder.path), max(SCORED, COUNT), SEED)
+        made = gan.sample(model, max(SCORED, COUNT), SEED)
         figures |= {"distance": distance(made, dataset.images), "floor": floor(dataset.images)}
         content = grid(made[: COUNT // 2 if MODELS[name].colour else COUNT], COLUMNS)  # colours make large files
     elif kind == "restoration":
         figures["results"] = config["results"]
         held_out = test.images[:: max(1, len(test) // 9)][:9]
-        content = grid(
-            package.evaluate(package.load(folder.path), held_out, np.random.default_rng(SEED)).examples(9), 12
-        )
+        content = grid(restoration.evaluate(model, held_out, np.random.default_rng(SEED)).examples(9), 12)
     else:
         figures["accuracy"] = config["results"]["accuracy"]
-        figures["wrong"], content = mistakes(package.load(folder.path), test)
+        figures["wrong"], content = mistakes(model, test)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pictures.small(png(enlarged(content, WIDE))))
     return figures

@@ -11,12 +11,8 @@ import numpy as np
 from minigan import devices
 from minigan.autograd import graph, no_grad
 from minigan.autograd.tensor import Tensor
-from minigan.models.deconvnet import Restorer
-from minigan.models.gan import GAN
 from minigan.models.model import Model
 from minigan.nn import Module, SpectralNorm, as_in_use
-
-MAKERS = "generator", "average", "decoder"  # of images, from noise
 
 
 @dataclass(frozen=True)
@@ -65,15 +61,10 @@ def multiply_adds(network: Module, *given: np.ndarray) -> int:
 
 
 def _one(model, player):
-    """What a player is given for one image, zeros."""
-    shape = tuple(model.image_shape)
-    if player in MAKERS:
-        shape = (model.latent_size,)
-    elif isinstance(model, Restorer) and player == "network":
-        shape = (*shape[:2], model.inputs)
+    """The arguments of a network for one image, all zeros."""
     dtype = next((parameter.dtype for _, parameter in model.networks()[player].named_parameters()), np.float32)
-    given = [devices.move(np.zeros((1, *shape), dtype), model.device)]
-    return [*given, np.zeros(1, np.int64)] if isinstance(model, GAN) and model.classes is not None else given
+    given = [devices.move(np.zeros((1, *model.input_shape(player)), dtype), model.device)]
+    return [*given, np.zeros(1, np.int64)] if model.conditional else given
 
 
 class _Counter:
