@@ -3,37 +3,17 @@
 import click
 
 import minigan
-from minigan.tool.options import PLACE, POSITIVE, SEED, Real, Whole, force_option, skip_unreadable_option
-
-OBJECTIVES = "minimax", "non-saturating", "least-squares", "hinge", "wasserstein"
-
-
-def recipe_options(command):
-    """Options for single settings of a model's recipe, named as there."""
-    rate, share = Real(min=0, min_open=True), Real(min=0, max=1, max_open=True)
-    amount = Real(min=0)
-    options = (
-        click.option("--objective", metavar="NAME", help=f"{', '.join(OBJECTIVES)}."),
-        click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Of both players."),
-        click.option("--learning-rate", type=rate, metavar="X", help="Of every network."),
-        click.option("--generator-rate", type=rate, metavar="X", help="Of the generator alone."),
-        click.option("--discriminator-rate", type=rate, metavar="X", help="Of the discriminator alone."),
-        click.option("--betas", type=share, nargs=2, metavar="X X", help="Of Adam."),
-        click.option(
-            "--critic-steps", type=POSITIVE, metavar="N", help="The discriminator's, for each of the generator's."
-        ),
-        click.option("--gradient-penalty", type=amount, metavar="X", help="WGAN-GP's lambda; 0 is none."),
-        click.option("--r1", type=amount, metavar="X", help="R1's gamma; 0 is none."),
-        click.option("--clip", type=amount, metavar="X", help="Clip the discriminator's weights at X; 0 does not."),
-        click.option("--label-smoothing", type=share, metavar="X", help="Take X from the label of real images."),
-        click.option("--instance-noise", type=amount, metavar="X", help="Noise on images, falling to 0 over the run."),
-        click.option("--ema", type=share, metavar="X", help="Decay of the generator's average; 0 keeps none."),
-        click.option("--spectral-norm/--no-spectral-norm", default=None, help="Of the discriminator's layers."),
-        click.option("--minibatch-std/--no-minibatch-std", default=None, help="Before the discriminator's last layer."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+from minigan.tool.options import (
+    PLACE,
+    POSITIVE,
+    SEED,
+    Real,
+    SectionedCommand,
+    Whole,
+    force_option,
+    skip_unreadable_option,
+)
+from minigan.tool.train_options import train_options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,55 +22,20 @@ def cli():
     """Train GANs and their relatives with an engine to read."""
 
 
-@cli.command()
+@cli.command(cls=SectionedCommand)
 @click.argument("model", default="dcgan")
-@click.option(
-    "--data", "source", type=PLACE, default="glyphs", metavar="SOURCE", help="A set in `minigan data`, or a path."
-)
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
-@skip_unreadable_option
-@click.option("--steps", type=POSITIVE, metavar="N", help="How long, in batches [some minutes on two cores].")
-@click.option("--epochs", type=POSITIVE, metavar="N", help="How long, in passes over the data, instead of --steps.")
-@click.option("--batch", type=POSITIVE, metavar="N", help="Images in a batch [the model's own number].")
-@click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same weights.")
-@click.option(
-    "--size",
-    type=POSITIVE,
-    metavar="N",
-    help="Resize images to N x N pixels [a folder's: 32; others' as the model needs].",
-)
-@click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or coloured (3).")
-@click.option("--augment", metavar="LIST", help="Random changes: flip, shift=N, crop=N (pixels), with commas between.")
-@recipe_options
-@click.option(
-    "--from", "start", type=PLACE, metavar="RUN", help="Begin with the weights of this run, as far as they fit."
-)
-@click.option("--freeze", metavar="NAMES", help="Parts not to train, with commas between: generator.0, discriminator.")
-@click.option("--task", metavar="NAME", help="deconvnet: super-resolution, completion, denoising, classification.")
-@click.option("--adversarial", type=Real(min=0), metavar="X", help="deconvnet: weight of such a term [0].")
-@click.option("--filters", type=POSITIVE, metavar="N", help="deconvnet: channels between its layers [32].")
-@click.option("--kernel", type=POSITIVE, metavar="N", help="deconvnet: pixels along a kernel [3].")
-@click.option("--depth", type=POSITIVE, metavar="N", help="deconvnet: convolutions, and transposed ones [1].")
-@click.option(
-    "--features", type=PLACE, metavar="RUN", help="deconvnet, classification: hidden layers of a run, kept as they are."
-)
-@click.option("--threads", type=POSITIVE, metavar="N", help="Processor cores to use [all].")
-@click.option("--device", default="cpu", metavar="NAME", help="What to train on: cpu, cuda or sim [cpu].")
-@click.option("--precision", metavar="NAME", help="GANs, of a GPU's products: float32, tf32 or bf16 [float32].")
-@click.option("--captured", is_flag=True, default=None, help="GANs, on a GPU: launch a step as one CUDA graph.")
-@click.option("--out", type=PLACE, metavar="DIR", help="The run's folder [runs/MODEL-SOURCE, numbered].")
-@click.option("--force", is_flag=True, help="Replace the run in --out, once the new one is whole.")
+@train_options
 def train(**options):
     """Train MODEL (default: dcgan) and leave its weights, pictures, log and a report.
 
-    Each GAN has a recipe of its own; options from --objective to --minibatch-std change single settings of it.
+    `minigan models` lists the models. Brackets show defaults.
 
     Ctrl-C, SIGTERM and SIGHUP stop after the step and save everything; a second Ctrl-C stops at once.
     """
     from minigan.tool.train import run
 
     if options["steps"] and options["epochs"]:
-        raise click.UsageError("--steps and --epochs are two answers to one question; give one of them.")
+        raise click.UsageError("--steps and --epochs both say how long to train; give one of them.")
     run(**options)
 
 

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -59,6 +60,33 @@ PLACE = Place()
 POSITIVE = Whole(1)
 SEED = Whole(0)
 SEED.LARGEST = 2**63 - 1  # of this one: nothing is counted with it
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists options under the headings that `section` gave them, and --help last."""
+
+    def format_options(self, ctx, formatter):
+        sections: dict[str, list] = {}
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        for option in sorted(options, key=lambda option: not hasattr(option, "heading")):
+            if record := option.get_help_record(ctx):
+                sections.setdefault(getattr(option, "heading", "Other"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def section(heading: str, *options: Callable) -> Callable:
+    """A decorator that adds options to a command, under one heading in its help."""
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+            command.__click_params__[-1].heading = heading
+        return command
+
+    return decorate
+
 
 force_option = click.option(
     "--force",

@@ -190,3 +190,17 @@ def test_every_command_that_finds_something_in_the_way_can_replace_it():
     for name, command in cli.commands.items():
         if {"--out", "--json", "--picture"} & flags(command):
             assert "--force" in flags(command), name
+
+
+def test_the_help_of_train_has_each_option_once_under_a_heading(tool):
+    lines = tool("train", "--help").out.splitlines()
+    headings = [line[:-1] for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings[0] == "Data and length"
+    assert headings[-1] == "Other"
+    assert len(headings) == len(set(headings)) == 7
+    for option in cli.commands["train"].params:
+        if isinstance(option, click.Option):
+            assert hasattr(option, "heading")
+            shown = [line for line in lines if re.match(rf"  {re.escape(option.opts[0])}(?![\w-])", line)]
+            assert len(shown) == 1, option.opts
+            assert re.fullmatch(r"[A-Z].*\.", option.help, re.DOTALL), option.help
