@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
         description="Time minigan, alone or beside another engine in the same run.",
         epilog=f"suites [default of --samples]:\n{suites}\n\n"
         f"{', '.join(ON_DEVICES)} also run on other devices. Experiments that train are in benchmarks.experiments,\n"
-        "such as python -m benchmarks.experiments.quality --help.",
+        "such as python -m benchmarks.experiments.quality --help; python -m benchmarks.runtime takes the parts of\n"
+        "the CPU's runtime out one by one.",
     )
     made.add_argument("suite", choices=SUITES, metavar="SUITE", help="one of the suites below")
     made.add_argument(

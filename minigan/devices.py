@@ -38,7 +38,7 @@ def on(device: str):
     raises UnknownNameError for a name that is not in DEVICES, and DeviceError where a device cannot be used, which
     says what is missing
     """
-    if device == "cpu":
+    if isinstance(device, str) and device == "cpu":
         return _Cpu
     UnknownNameError.check("device", device, DEVICES, {"gpu": "cuda"})
     return importlib.import_module(MODULES[device]).DEVICE
@@ -148,8 +148,7 @@ def precision(name: str) -> Iterator[None]:
         as fast. Sums and arrays are always float32. The CPU, which has no such cores, rounds nothing.
     raises UnknownNameError for another name
     """
-    if name not in PRECISIONS:
-        raise UnknownNameError("precision", name, PRECISIONS)
+    UnknownNameError.check("precision", name, PRECISIONS)
     before = _precision.get()
     try:
         _precision.set(name)
