@@ -9,6 +9,7 @@ Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_P
 """
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ TESTS = Path(__file__).parent
 FAST = ("autograd", "classifier", "evaluation", "gan", "inside", "nn", "ops", "optim", "restoration", "vae")
 NOT_FAST = ("autograd/test_memory.py", "gan/test_run.py", "ops/test_sums.py")  # slower; the last needs Numba
 FEW = 3  # files that are run without starting processes for them
+
+
+def pytest_configure():
+    """Processes in the background ignore SIGINT, which tests of interrupted kernels would wait for without an end."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path, config):

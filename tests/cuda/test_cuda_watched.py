@@ -210,6 +210,7 @@ def test_a_child_that_is_forked_while_a_kernel_runs_can_run_others(run):
 
 def test_a_kernel_without_an_end_can_be_interrupted(run):
     """And until then Python's other threads go on."""
+    run("fine", 1, device([0]))  # compiled by now
     stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     stop.start()
     with pytest.raises(KeyboardInterrupt):
