@@ -260,7 +260,7 @@ def main() -> None:
     lines = [
         f"{machine.machine()['processor']}, {available_cores()} threads.",
         "",
-        "| part | measured | with it | without it | without / with | half of the ratios |",
+        "| part | measured | with it | without it | without / with | quartiles of the ratios |",
         "| --- | --- | --: | --: | --: | --: |",
     ]
     print(*lines, sep="\n")

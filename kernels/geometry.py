@@ -224,7 +224,7 @@ class Window:
             size = tuple(default)
         if min(size) < 1:
             raise ShapeError(
-                f"{self.call}: the result would be {size}; padding {padding!r} is larger than the kernel's reach"
+                f"{self.call}: the result would be {size}; padding {padding!r} is more than the kernel reaches"
             )
         return size
 

@@ -1,6 +1,6 @@
-"""Kernels of which each element is computed by itself: activations, losses, and the optimisers' updates.
+"""Elementwise kernels: activations, losses, and the optimisers' updates.
 
-Here are those for which NumPy would need several passes; tanh and the like are quicker in NumPy.
+These are the ones for which NumPy would need several passes; tanh and the like are quicker in NumPy.
 """
 
 import math

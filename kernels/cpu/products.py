@@ -27,7 +27,7 @@ from minigan.kernels.cpu.tile import single_gathering, single_tile, thin_gatheri
 
 SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would compete with ours for the cores
 MOST_ROWS = 512  # of a block of the result
-TASKS = 16  # the least number of tasks, where there is enough work
+TASKS = 16  # the least number of tasks, if there is enough work
 COLUMNS, SHORT = 1024, 64  # columns of a task that adds up rows, and rows of a short sum
 BLOCK = 1 << 14  # elements that a task reads
 WRITTEN = 0.2e-9  # seconds for an element of a result, at least

@@ -31,7 +31,7 @@ BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
 PIXELS = 48 * 5  # of a block, at most; a multiple of any ROWS
 DEPTH = 1024  # elements of a row of columns, about; whole rows of the kernel
-TASKS = 32  # the least number of tasks, where there is enough work
+TASKS = 32  # the least number of tasks, if there is enough work
 
 
 def images_that_suit(g):

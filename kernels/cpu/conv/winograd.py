@@ -4,11 +4,12 @@ With the transforms V = B x of tiles of images, U = G w of weights and Z = A' y 
 
     <y, conv2d(x, w)> = sum over tiles, points q, phases, c, k of V[q, tile, phase, c] U[q, phase, c, k] Z[q, tile, k]
 
-which is linear in each of the three, as the convolution is in x, w and y. Leaving one out gives the three operations:
-matrix products, one for each point, between the transforms of two, and the third's transposed transform of the result.
+which is linear in each of the three, just as the convolution is linear in x, w and y. Each of the three operations
+leaves one transform out: it multiplies the other two, with one matrix product for each point, and applies the
+transposed transform of the third to the result.
 
-The work goes in slabs whose transforms fit the last cache. First all tasks together make those of images or features;
-then each makes some channels of the result, and for that its own part of the weights' transform.
+The work is done in slabs whose transforms fit the last-level cache. First all tasks together transform the images or
+the features; then each task computes some channels of the result, after transforming its own part of the weights.
 """
 
 import functools
@@ -53,7 +54,7 @@ CHANNELS = 32  # channels of the result that a task computes: at least a panel's
 CHAIN = 256  # products that are summed one after another; a sum of such sums rounds less
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
-TASKS = 16  # the least number of tasks, where there is enough work
+TASKS = 16  # the least number of tasks, if there is enough work
 PARTS = 4  # parts of images and channels into which the adjoint's result is divided
 
 

@@ -47,9 +47,9 @@ def uninterrupted(function: Callable) -> Callable:
     """As a decorator: calls from the main thread are made in another thread, where Ctrl-C does not reach.
 
     KeyboardInterrupt is raised in Python's main thread only, between any two of its instructions. In the middle of
-    Numba or llvmlite it would leave locks held forever and tables of types half filled: whatever is compiled later
-    fails, or waits without end. Here Ctrl-C ends the waiting for the other thread at once. That thread goes on to its
-    end, and what it has compiled is there for the next call.
+    Numba or llvmlite it would leave locks held forever and tables of types half filled: anything that is compiled
+    later would fail, or wait forever. Here Ctrl-C ends the waiting for the other thread at once. That thread runs to
+    its end, and what it has compiled is there for the next call.
     """
 
     @functools.wraps(function)

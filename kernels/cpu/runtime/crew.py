@@ -1,8 +1,9 @@
 """The board: work is shared between threads within a microsecond.
 
-Waking a thread takes 50 us, and the GIL, when several threads want it, as long again. So a helper without work keeps
-watching for a while, in compiled code and without the GIL, for a job that is compiled too: the address of a function
-that does one of its tasks, called with (the address of the caller's board, the task's number, the thread's slot).
+Waking a thread takes 50 us, and getting the GIL takes as long again when several threads want it. So a helper without
+work keeps watching for a job for a while, in compiled code and without the GIL. The job is compiled too: the address of
+a function that does one of its tasks, called with (the address of the caller's board, the task's number, the thread's
+slot).
 
 The board consists of words on cache lines of their own, which all threads see. A caller takes its turn, writes a job,
 opens it, takes tasks like every other thread, closes it, and waits until no helper is inside. A helper steps inside
