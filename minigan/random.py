@@ -93,5 +93,12 @@ class Philox:
         return first
 
 
+def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str):
+    """Standard normal noise, an array (count, size) of float32 on a device."""
+    if isinstance(rng, Philox):
+        return rng.standard_normal((count, size), np.float32, device)
+    return devices.move(rng.standard_normal((count, size), np.float32), device)
+
+
 def _entropy(number, names):
     return [number, *(zlib.crc32(n.encode()) if isinstance(n, str) else n for n in names)]

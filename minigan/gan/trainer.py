@@ -5,6 +5,7 @@ between an update and its move, so that a player that would become NaN has not m
 """
 
 import copy
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -178,16 +179,16 @@ class Trainer(ModelTrainer):
 
         strength: of the instance noise, a number or an array of one element; by default its current value
         """
-        gan, settings = self.gan, self.recipe
+        gan, settings, device = self.gan, self.recipe, self.gan.generator.device
         if images.shape[1:] != gan.image_shape:
             raise ShapeError(
                 f"{gan.name} makes images of {gan.image_shape}, but was given {images.shape[1:]} (H, W, C)"
             )
         if gan.classes is not None and labels is None:
             raise DataError(f"{gan.name} learns from labels, but these images have none")
-        drawn = Drawn(Tensor(devices.move(images, gan.device)), labels, gan.noise(len(images), self.noise))
+        drawn = Drawn(Tensor(devices.move(images, device)), labels, gan.noise(len(images), self.noise))
         if settings.gradient_penalty:
-            mixing = self.mixing.random((len(images), 1, 1, 1), np.float32, gan.device)
+            mixing = self.mixing.random((len(images), 1, 1, 1), np.float32, device)
             drawn.mixing = mixing.astype(images.dtype)
         if settings.instance_noise:
             strength = self.noise_strength() if strength is None else strength
@@ -200,7 +201,7 @@ class Trainer(ModelTrainer):
         return self.recipe.instance_noise * max(0.0, 1 - self.step / self.steps)
 
     def _noise_like(self, images):
-        noise = self.instance_noise.standard_normal(images.shape, np.float32, self.gan.device)
+        noise = self.instance_noise.standard_normal(images.shape, np.float32, self.gan.generator.device)
         return Tensor(noise.astype(images.dtype))
 
     def generated(self, drawn: Drawn) -> Tensor:
@@ -236,8 +237,9 @@ class Trainer(ModelTrainer):
             gan.scores(gan.generated(drawn.noise, drawn.labels), drawn.labels)
             gan.scores(Tensor(drawn.real.data), drawn.labels)
 
-        rate = getattr(self.recipe, f"{player}_rate")
-        check_loss(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
+        if not math.isfinite(loss.item()):
+            rate = getattr(self.recipe, f"{player}_rate")
+            check_loss(self, f"the {player}'s loss", loss, drawn.real, forward, rate)
 
     def _measurements(self, critic, update):
         real, fake = critic.real_scores.numpy(), critic.fake_scores.numpy()

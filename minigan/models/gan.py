@@ -14,7 +14,7 @@ from minigan.autograd import no_grad
 from minigan.autograd.tensor import Tensor
 from minigan.data.arrays import python_number
 from minigan.errors import ShapeError, UnknownNameError
-from minigan.models.model import Model, normal_noise
+from minigan.models.model import Model
 from minigan.nn import Module, as_in_use, minibatch_std, spectral_norm
 from minigan.random import Philox
 
@@ -139,7 +139,7 @@ class GAN(Model):
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise for `count` images, where the networks are."""
-        return normal_noise(count, self.latent_size, rng, self.device)
+        return Tensor(random.normal_noise(count, self.latent_size, rng, self.generator.device))
 
     def labels(self, count: int) -> np.ndarray | None:
         """Labels for `count` images, all classes in turn; None where there are no classes."""

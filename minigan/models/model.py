@@ -16,7 +16,6 @@ from minigan.data import scaled
 from minigan.data.arrays import images_from
 from minigan.errors import ShapeError
 from minigan.nn import Module, as_in_use
-from minigan.random import Philox
 
 
 class Model:
@@ -69,7 +68,7 @@ class Model:
     @property
     def device(self) -> str:
         """Where the networks are: "cpu", "cuda" or "sim"."""
-        return next(next(iter(self.networks().values())).named_parameters())[1].device
+        return next(iter(self.networks().values())).device
 
     def to(self, device: str) -> Model:
         """Move all networks to a device. Returns the model."""
@@ -103,13 +102,6 @@ def arrays_of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarra
     """The arrays of one network, by their names in it."""
     start = player + "."
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
-
-
-def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str) -> Tensor:
-    """Standard normal noise (count, size), float32, on a device."""
-    if isinstance(rng, Philox):
-        return Tensor(rng.standard_normal((count, size), np.float32, device))
-    return Tensor(devices.move(rng.standard_normal((count, size), np.float32), device))
 
 
 def as_floats(images: np.ndarray) -> np.ndarray:

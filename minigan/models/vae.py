@@ -11,11 +11,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from minigan import ops
+from minigan import ops, random
 from minigan.autograd import no_grad
 from minigan.autograd.tensor import Tensor
 from minigan.models.dense_gans import HIDDEN, dense_generator
-from minigan.models.model import Model, as_floats, in_use, normal_noise, parts_of
+from minigan.models.model import Model, as_floats, in_use, parts_of
 from minigan.nn import Flatten, LeakyReLU, Linear, Sequential
 from minigan.random import Philox
 
@@ -49,7 +49,7 @@ class VAE(Model):
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
         """Standard normal noise (count, latent_size), where the networks are."""
-        return normal_noise(count, self.latent_size, rng, self.device)
+        return Tensor(random.normal_noise(count, self.latent_size, rng, self.device))
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The normal distribution of the latent values, given images: means and log variances (N, latent_size)."""

@@ -177,6 +177,11 @@ class Module:
                 tensor.data[...] = devices.move(np.asarray(state[name], tensor.dtype), tensor.device)
                 memory.note_write(tensor.data)
 
+    @property
+    def device(self) -> str:
+        """Where the parameters are: "cpu", "cuda" or "sim"; "cpu" for a module without any."""
+        return next((parameter.device for _, parameter in self.named_parameters()), "cpu")
+
     def to(self, device: str) -> Module:
         """Move all parameters and buffers to a device, "cpu", "cuda" or "sim", in place. Returns the module.
 
