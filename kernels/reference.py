@@ -212,13 +212,15 @@ def binary_cross_entropy_sum(logits, targets):
 
     targets: probabilities in [0, 1], in the logits' shape, or one number for all
     """
-    likely, unlikely = np.logaddexp(0, -logits), np.logaddexp(0, logits)  # -log sigmoid(x), -log sigmoid(-x)
+    with np.errstate(invalid="ignore"):  # NaN stays NaN, and the caller looks for it
+        likely, unlikely = np.logaddexp(0, -logits), np.logaddexp(0, logits)  # -log sigmoid(x), -log sigmoid(-x)
     return (targets * likely + (1 - targets) * unlikely).sum()
 
 
 def binary_cross_entropy_excess(logits, targets):
     """sigmoid(logits) - targets, the gradient of binary_cross_entropy_sum in the logits."""
-    of_one, of_zero = np.exp(-np.logaddexp(0, -logits)), np.exp(-np.logaddexp(0, logits))
+    with np.errstate(invalid="ignore"):
+        of_one, of_zero = np.exp(-np.logaddexp(0, -logits)), np.exp(-np.logaddexp(0, logits))
     return (1 - targets) * of_one - targets * of_zero
 
 

@@ -8,6 +8,7 @@ Processes: one per core (pytest-xdist), which takes seconds to start; a few file
 Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_PROFILE=explore` for many new ones.
 """
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -23,6 +24,7 @@ _first = {"phases": (Phase.explicit, Phase.generate), "report_multiple_bugs": Fa
 settings.register_profile("first", derandomize=True, max_examples=40, database=None, **_first, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+NUMBA = importlib.util.find_spec("numba")
 TESTS = Path(__file__).parent
 FAST = ("autograd", "classifier", "evaluation", "gan", "inside", "nn", "ops", "optim", "restoration", "vae")
 NOT_FAST = ("autograd/test_memory.py", "gan/test_run.py", "ops/test_sums.py")  # slower; the last needs Numba
@@ -51,6 +53,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if may_be_fast(item.path) and not item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.fast)
+        if NUMBA is None and item.get_closest_marker("numba"):
+            item.add_marker(pytest.mark.skip(reason="Numba is not installed"))
     if not config.option.markexpr and not files_named(config):
         slow = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if not item.get_closest_marker("slow")]

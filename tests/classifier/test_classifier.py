@@ -34,6 +34,7 @@ def same_bits(first, second):
     return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.numba
 def test_one_step_is_the_one_written_out(glyphs):
     images, labels = mg.data.scaled(glyphs.images[:16]), glyphs.labels[:16]
     models = [mg.models.build("cnn", glyphs.shape, seed=4) for _ in range(2)]

@@ -7,6 +7,7 @@ from minigan.gan import Callback, DivergedError, Every, Trainer, TrainingError, 
 from minigan.optim import Adam
 
 
+@pytest.mark.numba
 def test_one_step_is_the_one_written_out():
     gan, other = tiny_gan(), tiny_gan()
     images = mg.data.scaled(tiny_images(8))

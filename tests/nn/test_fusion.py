@@ -32,6 +32,7 @@ def outcome(network, x, together):
     return [y.numpy(), *gradients, *(b.numpy().copy() for _, b in network.named_buffers())]
 
 
+@pytest.mark.numba
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("training", [True, False])

@@ -58,7 +58,10 @@ def f(*shape):
             lambda: mg.conv2d_transpose(y, w, stride=2, padding="same", output_padding=1),
             "with padding 'same' give output_size, not output_padding",
         ),
-        (lambda: mg.conv2d_transpose(f(1, 1, 1, 64), w, padding=3), "the result would be (-1, -1); padding 3 is more"),
+        (
+            lambda: mg.conv2d_transpose(f(1, 1, 1, 64), w, padding=3),
+            "the result would be (-1, -1); padding 3 is larger",
+        ),
         (
             lambda: mg.conv2d_weight(x, y, kernel_size=5),
             "conv2d_weight: y has shape (8, 14, 14, 64), but x of shape (8, 28, 28, 3) gives (N, OH, OW) = (8, 24, 24)",

@@ -76,7 +76,7 @@ def test_gradients_are_linear_in_an_infinite_one(name, bad, size, dtype):
         np.testing.assert_array_equal(mg.grad(first, x, infinite), expected)
 
 
-@pytest.mark.parametrize("implementation", ["reference", "numpy", "cpu"])
+@pytest.mark.parametrize("implementation", ["reference", "numpy", pytest.param("cpu", marks=pytest.mark.numba)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
 def test_kernels_with_a_flat_side(implementation, dtype, bad):
