@@ -27,7 +27,7 @@ BAD = {
     "objective": {"objective": "hing"},
     "setting": {"critic_step": 2},
     "both": {"gradient_penalty": 1.0, "clip": 0.1, "r1": 1.0},
-    "unbounded": {"objective": "wasserstein", "spectral_norm": False, "recipe": Recipe()},
+    "clipped": {"clip": 0.1, "spectral_norm": True, "recipe": Recipe()},
     "smoothing": {"objective": "hinge", "label_smoothing": 0.1},
     "not a recipe": {"recipe": {"r1": 1.0}},
     "frozen part": {"freeze": ["generator.0.0", "generator.99"]},
