@@ -60,7 +60,7 @@ def f(*shape):
         ),
         (
             lambda: mg.conv2d_transpose(f(1, 1, 1, 64), w, padding=3),
-            "the result would be (-1, -1); padding 3 is larger",
+            "the result would be (-1, -1); padding 3 is more",
         ),
         (
             lambda: mg.conv2d_weight(x, y, kernel_size=5),
