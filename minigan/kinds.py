@@ -105,7 +105,7 @@ def kind_of_model(name: str, options: Mapping | None = None) -> Kind:
 
     raises UnknownNameError for a name that no kind has
     """
-    found = next((each for each in kinds() if name in each.models), None)
+    found = next((each for each in kinds() if isinstance(name, str) and name in each.models), None)
     if found is None:
         raise UnknownNameError("model", name, [model for each in kinds() for model in each.models])
     other = found.models[name].kind_for

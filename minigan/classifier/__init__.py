@@ -102,7 +102,7 @@ def fit(
     names = images.classes if isinstance(images, Dataset) else ()
     if names and labels is None and isinstance(test, Dataset):
         images.check_classes(test, "fit", "test")
-    if model == "deconvnet":
+    if isinstance(model, str) and model == "deconvnet":
         options = {"task": "classification", **options}
     return fitting.fit(
         *(KIND, model, images),
