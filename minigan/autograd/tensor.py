@@ -36,24 +36,31 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.data.shape
+        try:
+            return self.data.shape
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def dtype(self) -> np.dtype:
-        return self.data.dtype
+        try:
+            return self.data.dtype
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def ndim(self) -> int:
-        return self.data.ndim
+        try:
+            return self.data.ndim
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def size(self) -> int:
-        return self.data.size
-
-    def __getattr__(self, name):
-        if name in ("shape", "dtype", "ndim", "size"):  # the property failed
-            raise DtypeError(f"Tensor: its data is a {type(self.data).__name__}; mg.tensor(...) makes an array of it")
-        raise AttributeError(f"'Tensor' object has no attribute {name!r}", name=name, obj=self)
+        try:
+            return self.data.size
+        except AttributeError:
+            raise _no_array(self.data) from None
 
     @property
     def device(self) -> str:
@@ -95,13 +102,8 @@ class Tensor:
 
     def __getstate__(self):
         """What is pickled: the value without its graph, a leaf that requires gradients only if it was one."""
-        return None, {
-            "data": self.data,
-            "grad": self.grad,
-            "requires_grad": self.requires_grad and self.node is None,
-            "node": None,
-            "index": None,
-        }
+        leaf = self.requires_grad and self.node is None
+        return None, {"data": self.data, "grad": self.grad, "requires_grad": leaf, "node": None, "index": None}
 
     def __copy__(self) -> Tensor:
         return Tensor(self.data, self.requires_grad, self.node, self.index)
@@ -148,8 +150,6 @@ class Tensor:
         dtype += "" if self.device == "cpu" else f", device={self.device!r}"
         origin = f", of={self.node.op.__name__}" if self.node else ", requires_grad=True" if self.requires_grad else ""
         return f"tensor({values}{dtype}{origin})"
-
-    # --------------------------------------------------------------------------------------- operators
 
     def __add__(self, other) -> Tensor:
         return ops.add(self, other)
@@ -238,8 +238,6 @@ class Tensor:
     def __itruediv__(self, other) -> Tensor:
         return ops.elementwise.in_place(np.divide, self, other)
 
-    # ----------------------------------------------------------------------------------------- methods
-
     def sum(self, axis=None, keepdims: bool = False) -> Tensor:
         """The sum over `axis`: an int, a tuple of them, or None for all."""
         return ops.sum(self, axis=axis, keepdims=keepdims)
@@ -306,6 +304,10 @@ class Tensor:
         from minigan.autograd import backward  # which needs Tensor
 
         backward(self, gradient, retain_graph=retain_graph)
+
+
+def _no_array(data):
+    return DtypeError(f"Tensor: its data is a {type(data).__name__}; mg.tensor(...) makes an array of it")
 
 
 def _unpacked(entries: tuple, *alone):
