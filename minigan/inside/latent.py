@@ -220,7 +220,7 @@ def class_means(model: GAN | VAE, judge: Classifier, count: int = 2000, seed: in
     check_seed(seed)
     if model_classes(model):
         raise ShapeError(
-            f"class_means: {model.name} is told the class beside the noise, which therefore says nothing of it"
+            f"class_means: {model.name} takes the class as an input of its own, so its noise does not encode classes"
         )
     noise = model.noise(count, random.Philox(seed, "classes")).numpy()
     told = judge.predict(fitted(generated(model, noise, None), judge.image_shape))

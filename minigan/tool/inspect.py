@@ -57,7 +57,9 @@ def run(folder, out, judge, source, data_dir, seed):
     else:
         train, real = (None, None) if source is None else real_images(source, data_dir, model.image_shape)
         if judge and getattr(model, "classes", None):
-            raise RunError(f"--classifier {judge}: {model.name} is told the class, so its noise says nothing of it")
+            raise RunError(
+                f"--classifier {judge}: {model.name} takes the class as an input, so its noise does not encode it"
+            )
         parties, teller = [origin], None
         if judge is not None:
             teller = classifier.load(judge)

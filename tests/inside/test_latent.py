@@ -243,5 +243,5 @@ def test_a_vaes_classes_too_and_a_conditional_gan_has_none():
     found = inside.class_means(vae, judge_of_the_first_pixel(), count=50)
     assert found.means[0, 0] > 0 > found.means[1, 0]
     told = GAN("told", PerClass(), nn.Tanh(), (1, 1, 1), 2, classes=2)
-    with pytest.raises(ShapeError, match="told is told the class beside the noise"):
+    with pytest.raises(ShapeError, match="told takes the class as an input of its own"):
         inside.class_means(told, judge_of_the_first_pixel())

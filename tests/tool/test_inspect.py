@@ -100,7 +100,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
         list(inspect.of_discriminator(gan, "cgan", unlabelled, 0))
     monkeypatch.setattr(inspect.fitting, "load", lambda _: gan)
     outcome = runs("inspect", "runs/mlp-gan", "--classifier", "runs/cnn", "--force")
-    assert "cgan is told the class, so its noise says nothing of it" in outcome.err
+    assert "cgan takes the class as an input, so its noise does not encode it" in outcome.err
 
 
 @pytest.mark.parametrize(
