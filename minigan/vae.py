@@ -13,7 +13,7 @@ import numpy as np
 
 from minigan import autograd, random, training
 from minigan.data import Augment, Batches, Dataset, to_uint8
-from minigan.data.dataset import clipped
+from minigan.data.arrays import clipped
 from minigan.kinds import Architecture, Kind
 from minigan.models import VAE
 from minigan.training import fitting, inputs

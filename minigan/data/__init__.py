@@ -1,15 +1,17 @@
 """Data sets, and the batches that training takes from them."""
 
-from minigan.data.augment import Augment
-from minigan.data.batches import Batches
-from minigan.data.cifar import cifar10
-from minigan.data.dataset import Dataset, scaled, to_uint8
-from minigan.data.download import cache_folder
-from minigan.data.folder import image_folder
+from typing import TYPE_CHECKING
+
+from minigan.data.arrays import scaled, to_uint8
+from minigan.data.batches import Augment, Batches
+from minigan.data.dataset import Dataset, LeftOut
 from minigan.data.glyphs import glyphs
-from minigan.data.idx import fashion_mnist, mnist, read_idx
-from minigan.data.left_out import LeftOut
-from minigan.data.sources import available, load, load_splits
+from minigan.data.sources import available, cache_folder, load, load_splits
+
+if TYPE_CHECKING:
+    from minigan.data.array_files import read_idx
+    from minigan.data.folder import image_folder
+    from minigan.data.published import cifar10, fashion_mnist, mnist
 
 __all__ = [
     "Augment",
@@ -29,3 +31,23 @@ __all__ = [
     "scaled",
     "to_uint8",
 ]
+
+
+def __getattr__(name: str):
+    """Import the readers of files when they are first asked for."""
+    if name == "read_idx":
+        from minigan.data.array_files import read_idx as found
+    elif name == "image_folder":
+        from minigan.data.folder import image_folder as found
+    elif name in ("cifar10", "fashion_mnist", "mnist"):
+        from minigan.data import published
+
+        found = getattr(published, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])

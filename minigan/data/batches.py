@@ -1,21 +1,104 @@
-"""Shuffled batches without end, prepared ahead of the step that needs them, resumable to the bit."""
+"""Shuffled, augmented batches without end, prepared in the background and resumable to the bit."""
 
 import os
 import sys
+import threading
+import weakref
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from minigan.data.ahead import Ahead
-from minigan.data.arrays import images_from, labels_from, whole
-from minigan.data.augment import Augment
-from minigan.data.dataset import scaled
+from minigan.data.arrays import images_from, labels_from, scaled, whole
 from minigan.errors import DataError
 
 ORDER, AUGMENT = 0, 1  # the streams drawn from a seed
 HAS_THREADS = sys.platform != "emscripten"  # a browser's Python can start none
 
 Batch = tuple[np.ndarray, np.ndarray | None]
+
+
+MOST = 1 << 16  # pixels; no image has more along a side
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Flip, shift and crop each image of a batch at random.
+
+    flip: mirror left to right with probability one half (not for digits: it makes letters of them)
+    shift: move by up to this many whole pixels each way; edge pixels are repeated into the gap
+    crop: cut out a window this many pixels smaller, anywhere, and stretch it back bilinearly
+    raises DataError where shift or crop is no number of pixels, or on use where the window would vanish
+    """
+
+    flip: bool = False
+    shift: int = 0
+    crop: int = 0
+
+    def __post_init__(self):
+        for name in ("shift", "crop"):
+            pixels = getattr(self, name)
+            if not hasattr(pixels, "__index__") or not 0 <= pixels <= MOST:
+                raise DataError(
+                    f"Augment: {name} is {pixels!r}, but it is a whole number of pixels, from 0 to {MOST:,}"
+                )
+            object.__setattr__(self, name, int(pixels))  # of NumPy's numbers, which JSON does not keep
+        object.__setattr__(self, "flip", bool(self.flip))
+
+    def __call__(self, images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Change a batch: (N, H, W, C) -> the same shape and dtype, in the range of the input.
+
+        The images are not changed in place. Equal generator states give equal results.
+        """
+        count, height, width, _ = images.shape
+        if self.crop >= min(height, width):
+            raise DataError(f"Augment: crop {self.crop} leaves nothing of images of {height} x {width}")
+        rows = self._coordinates(count, height, generator)
+        columns = self._coordinates(count, width, generator)
+        if self.flip:
+            mirrored = generator.random(count) < 0.5
+            columns[mirrored] = columns[mirrored, ::-1]
+        if self.crop:
+            return _bilinear(images, rows, columns)
+        return _gather(images, rows.astype(np.intp), columns.astype(np.intp))
+
+    def _coordinates(self, count: int, length: int, generator: np.random.Generator) -> np.ndarray:
+        """Where along one axis each output pixel reads, (count, length), within 0 and length - 1."""
+        start = generator.integers(0, self.crop + 1, (count, 1))
+        offset = generator.integers(-self.shift, self.shift + 1, (count, 1))
+        step = (length - 1 - self.crop) / max(length - 1, 1)
+        return np.clip(start + offset + np.arange(length) * step, 0, length - 1)
+
+
+def _gather(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return images[np.arange(len(images))[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _bilinear(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Read images between their pixels, first along rows, then along columns."""
+    numbers = np.arange(len(images))[:, None]
+    low, high, part = _neighbours(rows, images.shape[1])
+    lines = _mix(images[numbers, low], images[numbers, high], part[:, :, None, None])
+    low, high, part = _neighbours(columns, images.shape[2])
+    numbers, every = numbers[:, :, None], np.arange(images.shape[1])[:, None]
+    left, right = lines[numbers, every, low[:, None]], lines[numbers, every, high[:, None]]
+    mixed = _mix(left, right, part[:, None, :, None])
+    if images.dtype == np.uint8:
+        return np.rint(mixed).astype(np.uint8)
+    # Rounding may step over the ends of the range.
+    return np.clip(mixed, images.min(), images.max()).astype(images.dtype) if images.size else images.copy()
+
+
+def _neighbours(where: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    low = where.astype(np.intp)
+    return low, np.minimum(low + 1, length - 1), (where - low).astype(np.float32)
+
+
+def _mix(first: np.ndarray, second: np.ndarray, part: np.ndarray) -> np.ndarray:
+    first, second = first.astype(np.float32, copy=False), second.astype(np.float32, copy=False)
+    return first + part * (second - first)
 
 
 class Batches:
@@ -173,3 +256,89 @@ class _Plan:
             for step in range(position, self.steps):
                 yield epoch, step, self.batch(epoch, step, order)
             epoch, position = epoch + 1, 0
+
+
+class Ahead:
+    """Iterate over what a producer yields, up to `depth` items ahead.
+
+    The producer runs in one background thread. Its error is raised in the consumer, after the items before it.
+    `close()`, or dropping the last reference, ends the thread; so does the producer's end. A forked child, which has
+    none of its parent's threads, can only close or drop it.
+    """
+
+    def __init__(self, producer: Iterator[Any], depth: int):
+        self._shelf = _Shelf(depth)
+        # The thread holds the shelf, never this object: otherwise nobody could drop the last reference.
+        self._thread = threading.Thread(target=_run, args=(producer, self._shelf), daemon=True, name="minigan-ahead")
+        self._finalizer = weakref.finalize(self, self._shelf.close)
+        self._thread.start()
+
+    def __iter__(self) -> "Ahead":
+        return self
+
+    def __next__(self) -> Any:
+        return self._shelf.take()
+
+    def close(self):
+        """End the thread and wait for it; the item it works on is lost. Closing again does nothing."""
+        self._finalizer()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+
+class _Shelf:
+    """A queue of bounded length that either side can end."""
+
+    def __init__(self, depth: int):
+        self._items: deque[Any] = deque()
+        self._depth = depth
+        self._process = os.getpid()
+        self._end: BaseException | None = None
+        self._closed = False
+        # Re-entrant, because the garbage collector may call `close` in a thread that holds it.
+        self._changed = threading.Condition(threading.RLock())
+
+    def put(self, item: Any) -> bool:
+        """Wait for room and add an item; False once the consumer has gone."""
+        with self._changed:
+            while len(self._items) >= self._depth and not self._closed:
+                self._changed.wait()
+            self._items.append(item)
+            self._changed.notify_all()
+            return not self._closed
+
+    def end(self, error: BaseException):
+        """Raise `error` in the consumer, once it has taken the items that are left."""
+        with self._changed:
+            self._end = error
+            self._changed.notify_all()
+
+    def take(self) -> Any:
+        with self._changed:
+            while not self._items and self._end is None and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                raise StopIteration
+            if not self._items:
+                raise self._end
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def close(self):
+        if os.getpid() != self._process:  # in a forked child, where a thread that is not there may hold the lock
+            return
+        with self._changed:
+            self._closed = True
+            self._items.clear()
+            self._changed.notify_all()
+
+
+def _run(producer: Iterator[Any], shelf: _Shelf):
+    try:
+        for item in producer:
+            if not shelf.put(item):
+                return
+        shelf.end(StopIteration())
+    except BaseException as error:
+        shelf.end(error)

@@ -1,51 +1,163 @@
-"""Images with their labels, as bytes, and the scale that training sees them in."""
+"""What a data set is: images and labels, which images they are, and which files were left out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from minigan.data import identity
 from minigan.data.arrays import images_from, labels_from, whole
-from minigan.data.identity import Identity
-from minigan.data.left_out import LeftOut, counted, named, printable
 from minigan.errors import DataError
 
-BRIGHTEST = 2  # that floats in [-1, 1] are taken to overshoot, where none is below 0
-SHOWN = 12  # classes named in the line that announces a set
+TRAIN, TEST = "train", "test"
+SPLITS = (TRAIN, TEST)
 
 
-def scaled(images: np.ndarray) -> np.ndarray:
-    """Take bytes 0..255 to float32 in [-1, 1], the range of a generator's tanh: x / 127.5 - 1."""
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        raise DataError(f"scaled: images are {images.dtype}, but bytes (uint8, 0 to 255) are what it takes")
-    return images / np.float32(127.5) - np.float32(1)
+NAMED = 3  # files named for each reason
 
 
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Take floats in [-1, 1] back to bytes, rounded; what lies outside is clipped. The inverse of `scaled`.
+class LeftOut:
+    """Files and folders that a data set was not made from, by reason.
 
-    raises DataError where a value is not a number, since no byte stands for it, or where the values look like 0 to 255,
-        of which clipping would leave nothing but white
+    left_out.add("hidden", ".DS_Store")
+    left_out.words()  # "1 file: hidden (.DS_Store)"
     """
-    images = np.asarray(images)
-    if images.size and images.dtype.kind == "f" and images.min() >= 0 and images.max() > BRIGHTEST:
-        raise DataError(
-            f"to_uint8: images run from {images.min():g} to {images.max():g}, but floats in [-1, 1] are what it takes; "
-            "of 0 to 255: np.rint(images).astype(np.uint8)"
-        )
-    return clipped(images)
+
+    def __init__(self):
+        self._names: dict[str, list[str]] = {}
+
+    def add(self, reason: str, *names: str) -> None:
+        """Count names under a reason, which is said after the number: "3 hidden"."""
+        if names:
+            self._names.setdefault(reason, []).extend(names)
+
+    def remove(self, reason: str, *names: str) -> None:
+        """Count these names no longer."""
+        kept = [name for name in self._names.pop(reason, []) if name not in names]
+        self.add(reason, *kept)
+
+    def names(self, reason: str) -> list[str]:
+        """What was left out for a reason."""
+        return self._names.get(reason, [])
+
+    @classmethod
+    def together(cls, *parts: "LeftOut") -> "LeftOut":
+        """What several count, in one."""
+        all_of_them = cls()
+        for part in parts:
+            for reason, names in part._names.items():
+                all_of_them.add(reason, *names)
+        return all_of_them
+
+    def __len__(self) -> int:
+        """How many files and folders were left out."""
+        return sum(map(len, self._names.values()))
+
+    def plain(self) -> dict[str, int]:
+        """How many for each reason."""
+        return {reason: len(names) for reason, names in self._names.items()}
+
+    def words(self) -> str:
+        """How many, why, and some by name; "" where nothing was left out."""
+        if not self:
+            return ""
+        several = len(self._names) > 1  # else the total is the number
+        parts = [
+            f"{f'{len(names):,} ' if several else ''}{reason} ({named(names)})" for reason, names in self._names.items()
+        ]
+        return f"{counted(len(self), 'file')}: {', '.join(parts)}"
+
+    def __repr__(self) -> str:
+        return f"LeftOut({self.words() or 'nothing'})"
 
 
-def clipped(images: np.ndarray) -> np.ndarray:
-    """`to_uint8` of what a network makes, which may be too bright everywhere."""
-    images = np.asarray(images)
-    if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"to_uint8: images are {images.dtype}, but floats in [-1, 1] are what it takes")
-    if np.isnan(images).any():
-        raise DataError("to_uint8: the images hold NaN; no byte stands for it")
-    return np.rint(np.clip((images + 1) * 127.5, 0, 255)).astype(np.uint8)
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 file", "1,200 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def named(names: Iterable[str], most: int = NAMED) -> str:
+    """The first names, and that there are more. Characters that cannot be printed are escaped."""
+    names = list(names)
+    shown = ", ".join(printable(name) for name in names[:most])
+    return f"{shown}, ..." if len(names) > most else shown
+
+
+def printable(name: str) -> str:
+    """A name that any terminal can show: escapes for control characters and for bytes that are not UTF-8."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in name
+    )
+
+
+ROWS = 4096  # images digested at a time
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Where images are from, and what they are.
+
+    kind: a named set ("glyphs", "mnist"), "folder", "archive" or another kind of file; "array" where nobody said
+    path: where the files lie, absolute; None for what is downloaded, drawn or in memory
+    digest: SHA-256 of the images and labels, or of the files that they were read from: the same at every size
+    classes: the labels' names, in order
+    count: how many images that is
+    """
+
+    kind: str
+    path: str | None
+    digest: str
+    classes: tuple[str, ...]
+    count: int
+
+    def same(self, other: "Identity") -> bool:
+        """Whether both are the same images with the same labels, wherever they lie."""
+        return (self.digest, self.classes) == (other.digest, other.classes)
+
+    def plain(self) -> dict:
+        """All of it as JSON keeps it."""
+        return {**asdict(self), "classes": list(self.classes)}
+
+    @classmethod
+    def of(cls, plain: Any) -> "Identity | None":
+        """The inverse of `plain`; None for anything that is not such a record."""
+        try:
+            found = cls(plain["kind"], plain["path"], plain["digest"], tuple(plain["classes"]), plain["count"])
+        except (KeyError, TypeError):
+            return None
+        texts = (found.kind, found.digest, *found.classes, *([] if found.path is None else [found.path]))
+        return found if all(isinstance(text, str) for text in texts) and isinstance(found.count, int) else None
+
+    def __str__(self) -> str:
+        """The images in a few words, as a sentence names them."""
+        if self.kind == "array":
+            return f"an array of {self.count:,} images"
+        return self.kind if self.path is None else f"{printable(self.path)} ({self.kind})"
+
+
+def digest_of_arrays(images: np.ndarray, labels: np.ndarray | None = None) -> str:
+    """The digest of images (N, ...) and their labels (N,), which says nothing of their order in memory."""
+    digest = hashlib.sha256()
+    for array in (images, *(() if labels is None else (labels,))):
+        little = array.dtype.newbyteorder("<")
+        digest.update(f"{little.str}{array.shape}".encode())
+        for start in range(0, len(array), ROWS):
+            digest.update(np.ascontiguousarray(array[start : start + ROWS], little))
+    return digest.hexdigest()
+
+
+def digest_of_files(digests: Iterable[bytes], labels: Iterable[int] | None) -> str:
+    """The digest of files, each given by its own, in order, with their labels."""
+    digest = hashlib.sha256(b"files")
+    for each in digests:
+        digest.update(each)
+    if labels is not None:
+        digest.update(np.ascontiguousarray(labels, "<i8"))
+    return digest.hexdigest()
+
+
+SHOWN = 12  # classes named in the line that announces a set
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +220,7 @@ class Dataset:
         """What these images are, or are a part of: recorded by the reader, or else computed from the arrays."""
         if self._origin is not None:
             return self._origin
-        return Identity("array", None, identity.of_arrays(self.images, self.labels), self.classes, len(self))
+        return Identity("array", None, digest_of_arrays(self.images, self.labels), self.classes, len(self))
 
     def known_as(self, origin: Identity) -> "Dataset":
         """The same set, with this identity; parts of it keep that."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minigan.data.pixels import Size, fitted, pillow
+from minigan.data.arrays import Size, fitted, pillow
 from minigan.errors import DataError
 
 # What is tried on a file, whatever its name; left out are formats that start other programs (EPS) or guess (TGA).

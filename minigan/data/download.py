@@ -2,15 +2,14 @@
 
 import hashlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from minigan.data.sources import Remote, Report
 from minigan.errors import DataError
 
 BLOCK = 1 << 18  # bytes read at a time
@@ -20,32 +19,6 @@ TRIES = 3  # connections in a row that bring less than a block of new bytes
 WAIT = 1.0  # seconds before the second of them; twice as long before each further one
 POLL = 0.2  # seconds between looks at whether another process still fetches the file
 BUSY = 408, 425, 429, 500, 502, 503, 504  # answers of a server that may do better soon
-
-Report = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file on a server: where it is, its size in bytes and its SHA-256."""
-
-    url: str
-    size: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        return self.url.rpartition("/")[2]
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: the environment's MINIGAN_DATA, or ~/.cache/minigan/data.
-
-    A user without a home, as in many containers, has them in the system's temporary folder.
-    """
-    try:
-        return Path(os.environ.get("MINIGAN_DATA") or "~/.cache/minigan/data").expanduser()
-    except RuntimeError:
-        return Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}" / "data"
 
 
 def fetch_all(remotes: Iterable[Remote], folder: Path, report: Report | None = None):

@@ -5,36 +5,28 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from minigan.data import foreign, identity
 from minigan.data.archive import ARCHIVE_ENDINGS, Member, members
-from minigan.data.arrays import whole
-from minigan.data.dataset import Dataset
-from minigan.data.foreign import EXTRACT
-from minigan.data.identity import Identity
-from minigan.data.idx import IDX_NAME
-from minigan.data.kinds import Kinds
-from minigan.data.left_out import LeftOut, printable
-from minigan.data.pixels import Size, check_format
-from minigan.data.reading import read_images
+from minigan.data.array_files import IDX_NAME
+from minigan.data.arrays import Size, check_format
+from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, LeftOut, digest_of_files
+from minigan.data.files import EXTRACT, recognized
+from minigan.data.reading import Kinds, read_images
+from minigan.data.sources import NAME_ENDINGS
 from minigan.data.splits import (
-    SPLITS,
-    TEST,
-    TRAIN,
     in_order,
     labelled,
     labelled_as,
     shared_folders,
     split_folders,
     split_named,
+    spread,
+    title,
 )
 from minigan.errors import DataError
 
 NO_IMAGE = "not readable as an image"
 RUN = "in a run of minigan"
 CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # how a run's folder is known
-NAME_ENDINGS = (*ARCHIVE_ENDINGS, ".npz", ".npy")  # of paths, and no part of a set's name
 INSIDE = "-inside"  # what `minigan inspect` adds to a run's name for its pictures
 
 
@@ -75,7 +67,7 @@ def image_folder(
     count. Images come in order of names, in which 2 is before 10. Links are followed. Every kind of image that Pillow
     reads is read, whatever the file's ending; the set's `left_out` counts everything else.
 
-    size: side in pixels, or (height, width), reached as in `pixels.resized`. None: all must have one size
+    size: side in pixels, or (height, width), reached as in `arrays.resized`. None: all must have one size
     channels: 3 for colour, 1 for grey
     count: how many to take, spread evenly over the names so that every label is there; None takes all
     skip_unreadable: leave out images that cannot be read, and say so in `left_out`
@@ -111,7 +103,7 @@ def read(
     labels = None if labels is None else labels[chosen][images.kept]
     left_out = LeftOut.together(part.left_out, images.left_out)
     kind = "folder" if path.is_dir() else "archive"
-    digest = identity.of_files(images.digests, labels)
+    digest = digest_of_files(images.digests, labels)
     found = Identity(kind, os.path.abspath(path), digest, classes, len(images.pixels))
     return Dataset(images.pixels, labels, title(path), classes, left_out, images.remarks).known_as(found)
 
@@ -154,7 +146,7 @@ def _hint(part: Part) -> str:
         if name.lower().endswith(NAME_ENDINGS):
             file = part.place / name
             return f"; {name} is read where it is named itself: {file}" if part.place.is_dir() else f"; {EXTRACT}"
-        if part.place.is_dir() and (said := foreign.known(part.place / name)):
+        if part.place.is_dir() and (said := recognized(part.place / name)):
             return f"; {name} is {said}"
     return ""
 
@@ -212,22 +204,3 @@ def _test_folder(names: list[str], path: Path, archive: Path) -> dict[str, str]:
         f"{path}: holds {archive.name}, and images beside it, so that it is not clear what to train on; name the "
         "archive itself, or move one of them away"
     )
-
-
-def spread(total: int, count: int | None, path: Path) -> np.ndarray:
-    """The indices of `count` of a path's images, spread evenly; None takes all. Raises DataError for too many."""
-    if count is None:
-        return np.arange(total)
-    count = whole(str(path), "count", count)
-    if not 1 <= count <= total:
-        raise DataError(f"{path}: {count} images wanted, but there are {total}")
-    return np.arange(count) * total // count
-
-
-def title(path: Path) -> str:
-    """A folder's last name, with the one above it where the last is that of a split or of another set."""
-    path = path.resolve()
-    name = path.name
-    ending = next((ending for ending in NAME_ENDINGS if name.lower().endswith(ending)), "")
-    name = printable(name[: len(name) - len(ending)]) or "images"
-    return f"{printable(path.parent.name)}/{name}".lstrip("/") if name in identity.SETS or split_named(name) else name

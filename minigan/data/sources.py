@@ -1,32 +1,59 @@
-"""Every data set that the command line can name, and how to get it."""
+"""The data sets that have names, in one table, and how any source of images is loaded."""
 
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from minigan.data import cifar, identity, idx, packed
-from minigan.data.dataset import Dataset
-from minigan.data.download import Remote, Report, cache_folder, fetch_all
-from minigan.data.folder import NAME_ENDINGS, parts_of, read
+from minigan.data.arrays import Size, check_format, resized, sides, with_channels
+from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, digest_of_arrays
 from minigan.data.glyphs import glyphs
-from minigan.data.identity import Identity
-from minigan.data.pixels import Size, check_format, resized, sides, with_channels
-from minigan.data.splits import SPLITS, TEST, TRAIN
 from minigan.errors import DataError, UnknownNameError
 
-EVERY = 10  # of which one is held out where a path has no test split
+EVERY = 10  # where a path has no test split, one image in this many is held out
+NAME_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip", ".npz", ".npy")
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a server: its address, its size in bytes and its SHA-256."""
+
+    url: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The images that a caller asks for; the arguments of `load`."""
+
+    split: str = TRAIN
+    size: Size | None = None
+    channels: int | None = None
+    count: int | None = None
+    seed: int = 0
+    report: Report | None = None
+    skip_unreadable: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that is downloaded.
+    """A data set that has a name.
 
-    counts: images in each split
-    files: what each split needs
-    read: (folder, split) -> Dataset
+    shape: (height, width, channels) of an image
+    counts: the number of images in each split; {} if any number can be drawn
+    files: the downloads that each split is read from; {} if it needs none
+    read: takes the folder of the files (None if there are none) and what is wanted, of which it may use any part
+    held_out: the number of test images that `load_splits` takes; None takes all
     """
 
     name: str
@@ -34,16 +61,17 @@ class Source:
     shape: tuple[int, int, int]
     counts: dict[str, int]
     files: dict[str, tuple[Remote, ...]]
-    read: Callable[[Path, str], Dataset]
+    read: Callable[[Path | None, Wanted], Dataset]
+    held_out: int | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
     """One line of `minigan data`.
 
-    shape: (height, width, channels) of an image; None where the folder decides
-    count: training images; None where there is no limit, or the folder decides
-    place: where the files are, or would be; "" where there are none
+    shape: (height, width, channels) of an image; None if it depends on the folder
+    count: training images; None if there is no limit, or if it depends on the folder
+    place: the folder of the files, whether they are there or not; "" if there are none
     cached: whether it can be read without a network
     """
 
@@ -58,7 +86,7 @@ class Listing:
 def load(
     source: str | os.PathLike = "glyphs",
     data_dir: str | os.PathLike | None = None,
-    split: str = "train",
+    split: str = TRAIN,
     size: Size | None = None,
     channels: int | None = None,
     count: int | None = None,
@@ -66,72 +94,136 @@ def load(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> Dataset:
-    """Have a data set by its name, or images by their path: a folder, an archive, an .npz or .npy file.
+    """Load a data set by name, or images by path: a folder, an archive, an .npz or .npy file.
 
     source: "glyphs", "mnist", "fashion-mnist", "cifar10", or a path
     data_dir: a folder with the named set's files; nothing is downloaded then
-    split: "train" or "test"; a path has splits where it holds train and test, folders or archives
+    split: "train" or "test"; a path has splits if it contains train and test folders or archives
     size: side in pixels to resize to, or (height, width); None keeps the set's own
-    channels: 1 for grey, 3 for colour; None keeps the set's own, and takes colour for a path
-    count: how many images; None takes all (20,000 glyphs)
-    seed: of the glyphs; nothing else here is random
-    report: called with a download's progress, (name, bytes so far, bytes in all)
-    skip_unreadable: go on without a path's images that cannot be read; the set's `left_out` counts them
-    A folder may also hold IDX files or .npy files; arrays are named images and labels, or x_train, y_train, x_test
+    channels: 1 for grey, 3 for colour; None keeps the set's own, and is colour for a path
+    count: how many images to take; None takes all (20,000 glyphs)
+    seed: for the glyphs; nothing else here is random
+    report: called with a download's progress, (name, bytes so far, total bytes)
+    skip_unreadable: leave out a path's images that cannot be read; the set's `left_out` counts them
+    A folder may also contain IDX files or .npy files, with arrays named images and labels, or x_train, y_train, x_test
     and y_test.
-    raises UnknownNameError for a source that does not exist, DataError for files that are missing or broken
+    raises UnknownNameError if the source does not exist, DataError if files are missing or broken
     """
     if split not in SPLITS:
         raise DataError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
     check_format(size, 3 if channels is None else channels)
     source = _checked(source, data_dir)
-    if source == "glyphs":
-        drawn = glyphs(20_000 if count is None else count, seed, split, 28 if size is None else max(sides(size)))
-        return _converted(drawn, size, channels)
-    if source in SOURCES:
-        dataset = _read(SOURCES[source], data_dir, split, report)
-        return _converted(dataset if count is None else dataset.take(count), size, channels)
-    path = _path(source)
-    if arrays := packed.arrays_at(path):
-        return _converted(packed.read(path, arrays, split, count), size, channels)
-    return read(parts_of(path), split, path, size, 3 if channels is None else channels, count, skip_unreadable)
+    wanted = Wanted(split, size, channels, count, seed, report, skip_unreadable)
+    return _named(SOURCES[source], data_dir, wanted) if source in SOURCES else _at_path(_path(source), wanted)
 
 
 def load_splits(
-    source: str | os.PathLike = "glyphs", data_dir: str | os.PathLike | None = None, **how
-) -> tuple[Dataset, Dataset]:
-    """Images to train on and others to test on.
-
-    source, data_dir: as in `load`, and so are size, channels, seed, report and skip_unreadable
-    A path that has no test split is split here: every tenth image is held out. 2,000 glyphs are.
-    raises what `load` does
-    """
-    source = _checked(source, data_dir)
-    if source == "glyphs":
-        return load(source, **how), load(source, split=TEST, count=2000, **how)
-    if source in SOURCES:
-        return load(source, data_dir, **how), load(source, data_dir, split=TEST, **how)
-    return _path_splits(_path(source), **how)
-
-
-def _path_splits(
-    path: Path,
+    source: str | os.PathLike = "glyphs",
+    data_dir: str | os.PathLike | None = None,
     size: Size | None = None,
     channels: int | None = None,
     seed: int = 0,
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
+    """Load the images to train on, and others to test on.
+
+    The arguments are those of `load`. If a path has no test split, every tenth image is held out. There are 2,000
+    glyphs to test on.
+    raises what `load` does
+    """
     check_format(size, 3 if channels is None else channels)
-    if arrays := packed.arrays_at(path):
-        splits = (TRAIN, TEST) if packed.has_test(path, arrays) else (TRAIN,)
-        found = [_converted(packed.read(path, arrays, split), size, channels) for split in splits]
+    source = _checked(source, data_dir)
+    wanted = Wanted(TRAIN, size, channels, None, seed, report, skip_unreadable)
+    if source not in SOURCES:
+        return _splits_at_path(_path(source), wanted)
+    found = SOURCES[source]
+    test = replace(wanted, split=TEST, count=found.held_out)
+    return _named(found, data_dir, wanted), _named(found, data_dir, test)
+
+
+def available() -> list[Listing]:
+    """List every source, in the order of the table, with the place of its files."""
+    what = "a folder, .zip or .tar of images, sub-folders are labels; an .npz of images and labels"
+    path = Listing("FOLDER", what, shape=None, count=None, place="", cached=True)
+    return [*map(_listing, SOURCES.values()), path]
+
+
+def cache_folder() -> Path:
+    """The folder where downloads are kept: the environment's MINIGAN_DATA, or ~/.cache/minigan/data.
+
+    If the user has no home directory, as in many containers, it is in the system's temporary folder.
+    """
+    try:
+        return Path(os.environ.get("MINIGAN_DATA") or "~/.cache/minigan/data").expanduser()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"minigan-{os.getuid()}" / "data"
+
+
+def _listing(source: Source) -> Listing:
+    folder = cache_folder() / source.name
+    cached = all((folder / remote.name).is_file() for remote in source.files.get(TRAIN, ()))
+    place = str(folder) if source.files else ""
+    return Listing(source.name, source.description, source.shape, source.counts.get(TRAIN), place, cached)
+
+
+def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> str:
+    """The source's name or path. Raises DataError if it has none, or if data_dir would have no effect."""
+    try:
+        source = os.fspath(source)
+    except TypeError as error:
+        raise DataError(f"a data source is a name or a path, not {source!r}") from error
+    if not source:
+        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
+    downloaded = [name for name, known in SOURCES.items() if known.files]
+    if data_dir is not None and source not in downloaded:
+        what = f"{source} are drawn" if source in SOURCES else f"{source} is a place itself"
+        raise DataError(
+            f"--data-dir (from Python: data_dir=) is {data_dir}, but it says where the files of "
+            f"{', '.join(downloaded)} are, and {what}; to use a folder of images, name it as the source: --data FOLDER"
+        )
+    return source
+
+
+def _named(source: Source, data_dir: str | os.PathLike | None, wanted: Wanted) -> Dataset:
+    if not source.files:
+        return _converted(source.read(None, wanted), wanted)
+    if data_dir is None:
+        from minigan.data.download import fetch_all
+
+        folder, place = cache_folder() / source.name, None
+        fetch_all(source.files[wanted.split], folder, wanted.report)
     else:
-        parts, channels = parts_of(path), 3 if channels is None else channels
-        splits = (TRAIN, TEST) if TEST in parts else (TRAIN,)
-        found = [read(parts, split, path, size, channels, skip_unreadable=skip_unreadable) for split in splits]
+        folder = _expanded(data_dir)
+        place = os.path.abspath(folder)
+    dataset = source.read(folder, wanted)
+    digest = digest_of_arrays(dataset.images, dataset.labels)
+    dataset = dataset.known_as(Identity(source.name, place, digest, dataset.classes, len(dataset)))
+    return _converted(dataset if wanted.count is None else dataset.take(wanted.count), wanted)
+
+
+def _at_path(path: Path, wanted: Wanted) -> Dataset:
+    from minigan.data import array_files, folder
+
+    if arrays := array_files.arrays_at(path):
+        return _converted(array_files.read(path, arrays, wanted.split, wanted.count), wanted)
+    channels = 3 if wanted.channels is None else wanted.channels
+    parts = folder.parts_of(path)
+    return folder.read(parts, wanted.split, path, wanted.size, channels, wanted.count, wanted.skip_unreadable)
+
+
+def _splits_at_path(path: Path, wanted: Wanted) -> tuple[Dataset, Dataset]:
+    from minigan.data import array_files, folder
+
+    if arrays := array_files.arrays_at(path):
+        splits = SPLITS if array_files.has_test(path, arrays) else (TRAIN,)
+        found = [_converted(array_files.read(path, arrays, split), wanted) for split in splits]
+    else:
+        parts, channels = folder.parts_of(path), 3 if wanted.channels is None else wanted.channels
+        how = {"size": wanted.size, "channels": channels, "skip_unreadable": wanted.skip_unreadable}
+        found = [folder.read(parts, split, path, **how) for split in SPLITS if split in parts]
     if len(found) == 2:
-        return tuple(found)
+        return found[0], found[1]
     (train,) = found
     held_out = np.arange(len(train)) % EVERY == EVERY - 1
     if not held_out.any():
@@ -139,59 +231,10 @@ def _path_splits(
     return train[~held_out], train[held_out]
 
 
-def available() -> list[Listing]:
-    """Every source, in the order of the table, with where its files are."""
-    drawn = Listing("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), None, "", True)
-    path = Listing(
-        "FOLDER",
-        "a folder, .zip or .tar of images, sub-folders are labels; an .npz of images and labels",
-        None,
-        None,
-        "",
-        True,
-    )
-    return [drawn, *(_listing(source) for source in SOURCES.values()), path]
-
-
-def _listing(source: Source) -> Listing:
-    folder = cache_folder() / source.name
-    cached = all((folder / remote.name).is_file() for remote in source.files["train"])
-    return Listing(source.name, source.description, source.shape, source.counts["train"], str(folder), cached)
-
-
-def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> str:
-    """The source's name or path. Raises DataError for none, and for a data_dir that would have no effect."""
-    try:
-        source = os.fspath(source)
-    except TypeError as error:
-        raise DataError(f"a data source is a name or a path, not {source!r}") from error
-    if not source:
-        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
-    if data_dir is not None and source not in SOURCES:
-        what = "glyphs are drawn" if source == "glyphs" else f"{source} is a place itself"
-        raise DataError(
-            f"--data-dir (from Python: data_dir=) is {data_dir}, but it says where the files of "
-            f"{', '.join(SOURCES)} are, and {what}; to use a folder of images, name it as the source: --data FOLDER"
-        )
-    return source
-
-
-def _read(source: Source, data_dir: str | os.PathLike | None, split: str, report: Report | None) -> Dataset:
-    if data_dir is None:
-        folder = cache_folder() / source.name
-        fetch_all(source.files[split], folder, report)
-    else:
-        folder = _expanded(data_dir)
-    dataset = source.read(folder, split)
-    place = None if data_dir is None else os.path.abspath(folder)
-    digest = identity.of_arrays(dataset.images, dataset.labels)
-    return dataset.known_as(Identity(source.name, place, digest, dataset.classes, len(dataset)))
-
-
-def _converted(dataset: Dataset, size: Size | None, channels: int | None) -> Dataset:
+def _converted(dataset: Dataset, wanted: Wanted) -> Dataset:
     images = dataset.images
-    images = images if channels is None else with_channels(images, channels)
-    images = images if size is None else resized(images, size)
+    images = images if wanted.channels is None else with_channels(images, wanted.channels)
+    images = images if wanted.size is None else resized(images, wanted.size)
     return replace(dataset, images=images).known_as(dataset.identity)
 
 
@@ -212,80 +255,91 @@ def _path(source: str) -> Path:
         raise DataError(f"{source}: {error.strerror}") from error
     if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(NAME_ENDINGS):
         raise DataError(f"{source}: there is no such folder, archive or file of images")
-    raise UnknownNameError("data source", source, ["glyphs", *SOURCES])
+    raise UnknownNameError("data source", source, list(SOURCES))
 
 
 MNIST_MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 FASHION_MIRROR = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-CIFAR_SERVER = "https://www.cs.toronto.edu/~kriz/"
-CIFAR_FILES = (
-    Remote(
-        CIFAR_SERVER + cifar.ARCHIVE,
-        170052171,
-        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-    ),
+MNIST_NAMES = ("images-idx3", "labels-idx1")
+CIFAR = Remote(
+    "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+    170052171,
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
 
 
-def _idx_files(mirror: str, stem: str, images: tuple[int, str], labels: tuple[int, str]) -> tuple[Remote, Remote]:
-    return (
-        Remote(f"{mirror}{stem}-images-idx3-ubyte.gz", *images),
-        Remote(f"{mirror}{stem}-labels-idx1-ubyte.gz", *labels),
+def _mnist_files(mirror: str, **digests: tuple[int, str]) -> dict[str, tuple[Remote, ...]]:
+    """The files of both splits, of which `digests` gives sizes and SHA-256s."""
+    train, test = (
+        tuple(Remote(f"{mirror}{stem}-{name}-ubyte.gz", *digests[f"{split}_{name[:6]}"]) for name in MNIST_NAMES)
+        for split, stem in ((TRAIN, "train"), (TEST, "t10k"))
     )
+    return {TRAIN: train, TEST: test}
 
 
+def _drawn(_: Path | None, wanted: Wanted) -> Dataset:
+    count = 20_000 if wanted.count is None else wanted.count
+    return glyphs(count, wanted.seed, wanted.split, 28 if wanted.size is None else max(sides(wanted.size)))
+
+
+def _mnist(folder: Path, wanted: Wanted) -> Dataset:
+    from minigan.data.published import mnist
+
+    return mnist(folder, wanted.split)
+
+
+def _fashion_mnist(folder: Path, wanted: Wanted) -> Dataset:
+    from minigan.data.published import fashion_mnist
+
+    return fashion_mnist(folder, wanted.split)
+
+
+def _cifar10(folder: Path, wanted: Wanted) -> Dataset:
+    from minigan.data.published import cifar10
+
+    return cifar10(folder, wanted.split)
+
+
+# A new source is an entry here and a file that reads it, which is imported only when the source is asked for.
 SOURCES = {
     source.name: source
     for source in (
+        Source("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), {}, {}, _drawn, held_out=2000),
         Source(
             "mnist",
             "handwritten digits",
             (28, 28, 1),
             {"train": 60_000, "test": 10_000},
-            {
-                "train": _idx_files(
-                    MNIST_MIRROR,
-                    "train",
-                    (9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-                    (28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-                ),
-                "test": _idx_files(
-                    MNIST_MIRROR,
-                    "t10k",
-                    (1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-                    (4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
-                ),
-            },
-            idx.mnist,
+            _mnist_files(
+                MNIST_MIRROR,
+                train_images=(9912422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                train_labels=(28881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                test_images=(1648877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                test_labels=(4542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+            ),
+            _mnist,
         ),
         Source(
             "fashion-mnist",
             "pictures of clothes, in ten kinds",
             (28, 28, 1),
             {"train": 60_000, "test": 10_000},
-            {
-                "train": _idx_files(
-                    FASHION_MIRROR,
-                    "train",
-                    (26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
-                    (29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-                ),
-                "test": _idx_files(
-                    FASHION_MIRROR,
-                    "t10k",
-                    (4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-                    (5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
-                ),
-            },
-            idx.fashion_mnist,
+            _mnist_files(
+                FASHION_MIRROR,
+                train_images=(26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+                train_labels=(29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+                test_images=(4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+                test_labels=(5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+            ),
+            _fashion_mnist,
         ),
         Source(
             "cifar10",
             "small photographs of ten kinds of things",
             (32, 32, 3),
             {"train": 50_000, "test": 10_000},
-            {"train": CIFAR_FILES, "test": CIFAR_FILES},
-            cifar.cifar10,
+            {"train": (CIFAR,), "test": (CIFAR,)},
+            _cifar10,
         ),
     )
 }

@@ -1,19 +1,19 @@
-"""What the names of images say: which split each belongs to, and which class."""
+"""What names say: the split and the class of each image, the order of images, and a data set's title."""
 
 import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from minigan.data.left_out import named
+from minigan.data.arrays import whole
+from minigan.data.dataset import SPLITS, TEST, TRAIN, named, printable
+from minigan.data.sources import NAME_ENDINGS, SOURCES
 from minigan.errors import DataError
 
-TRAIN, TEST = "train", "test"
-SPLITS = (TRAIN, TEST)
 # Folders of images to train on and to hold out, the most wanted first. Any case; "set", "data" or a number may follow.
 NAMES = {
     TRAIN: ("train", "training"),
@@ -139,6 +139,25 @@ def labelled_as(
         f"{where}: has the {'class' if len(strange) == 1 else 'classes'} {named(strange)}, but the images to train on "
         f"have {named(classes, 10)}; give the folders the same names in both"
     )
+
+
+def spread(total: int, count: int | None, path: Path) -> np.ndarray:
+    """The indices of `count` of a path's images, spread evenly; None takes all. Raises DataError for too many."""
+    if count is None:
+        return np.arange(total)
+    count = whole(str(path), "count", count)
+    if not 1 <= count <= total:
+        raise DataError(f"{path}: {count} images wanted, but there are {total}")
+    return np.arange(count) * total // count
+
+
+def title(path: Path) -> str:
+    """A folder's last name, with the one above it where the last is that of a split or of another set."""
+    path = path.resolve()
+    name = path.name
+    ending = next((ending for ending in NAME_ENDINGS if name.lower().endswith(ending)), "")
+    name = printable(name[: len(name) - len(ending)]) or "images"
+    return f"{printable(path.parent.name)}/{name}".lstrip("/") if name in SOURCES or split_named(name) else name
 
 
 def _without_what_they_share(folders: Iterable[str]) -> dict[str, str]:

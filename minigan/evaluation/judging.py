@@ -8,8 +8,7 @@ import numpy as np
 
 from minigan import metrics
 from minigan.data import Dataset
-from minigan.data.arrays import images_from
-from minigan.data.pixels import resized
+from minigan.data.arrays import images_from, resized
 from minigan.errors import DataError
 from minigan.evaluation.intervals import aligned
 from minigan.metrics import Estimate

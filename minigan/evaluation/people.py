@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.data.arrays import images_from
-from minigan.data.pixels import pillow
+from minigan.data.arrays import images_from, pillow
 from minigan.errors import DataError
 from minigan.evaluation.intervals import CONFIDENCE, quantile
 

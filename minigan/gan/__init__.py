@@ -10,7 +10,7 @@ import numpy as np
 
 from minigan import random, training
 from minigan.data import Augment, Dataset
-from minigan.data.dataset import clipped
+from minigan.data.arrays import clipped
 from minigan.gan.objectives import OBJECTIVES, Objective
 from minigan.gan.trainer import Trainer
 from minigan.kinds import Architecture, Kind

@@ -15,7 +15,7 @@ from minigan.autograd import memory
 from minigan.autograd.graph import recording
 from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
-from minigan.data.dataset import clipped
+from minigan.data.arrays import clipped
 from minigan.errors import DataError, ShapeError
 from minigan.gan import recipe as recipes
 from minigan.gan import report

@@ -13,7 +13,7 @@ import numpy as np
 
 from minigan import autograd, devices, ops, random
 from minigan.autograd.tensor import Tensor
-from minigan.data.dataset import clipped
+from minigan.data.arrays import clipped
 from minigan.errors import DataError, ShapeError, UnknownNameError
 from minigan.evaluation.judging import fitted
 from minigan.inside.inputs import labels_of, tensor_for

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigan.data import to_uint8
-from minigan.data.pixels import with_channels
+from minigan.data.arrays import with_channels
 from minigan.inside.feature_views import Views
 from minigan.training.grids import GAP, LONGEST, SHADE, drawing, grid, png_of, printable
 

@@ -9,9 +9,7 @@ import numpy as np
 from minigan import metrics
 from minigan.autograd.tensor import Tensor
 from minigan.data import scaled
-from minigan.data.arrays import images_from
-from minigan.data.dataset import clipped
-from minigan.data.pixels import pillow
+from minigan.data.arrays import clipped, images_from, pillow
 from minigan.devices import device_of, move
 from minigan.errors import DataError, MiniganError, ShapeError, UnknownNameError
 from minigan.models import Restorer

@@ -12,9 +12,8 @@ from pathlib import Path
 import click
 
 from minigan.data import Dataset, available
-from minigan.data.identity import SETS, Identity
-from minigan.data.left_out import named
-from minigan.data.sources import load_splits
+from minigan.data.dataset import Identity, named
+from minigan.data.sources import SOURCES, load_splits
 from minigan.data.splits import natural
 from minigan.tool.options import skip_unreadable
 from minigan.tool.output import Downloads
@@ -59,7 +58,7 @@ class Learned:
         if self.identity is None:
             raise RunError(f"{self.run}: config.json calls its images {self.name}, which may be any; {say}")
         kind, path = self.identity.kind, self.identity.path
-        is_set = kind in SETS
+        is_set = kind in SOURCES
         if is_set and data_dir is not None:
             return kind, data_dir
         if path is None and not is_set:
@@ -176,6 +175,6 @@ def _options_of(learned: Learned) -> str:
     """The options that make a command use the images of a run, quoted for a shell."""
     kind, path = (learned.identity.kind, learned.identity.path) if learned.identity else (learned.name, None)
     place = None if path is None else shlex.quote(os.path.relpath(path))
-    if kind in SETS:
+    if kind in SOURCES:
         return f"--data {kind}" + (f" --data-dir {place}" if place else "")
     return f"--data {place or 'SOURCE'}"

@@ -10,8 +10,8 @@ import click
 import minigan
 from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
-from minigan.data.identity import SETS
-from minigan.data.left_out import counted
+from minigan.data.dataset import counted
+from minigan.data.sources import SOURCES
 from minigan.kinds import Kind, architecture, kind_of_model, kinds
 from minigan.kinds import kind as kind_named
 from minigan.tool.options import skip_unreadable
@@ -179,8 +179,8 @@ def load_data(
     source: str, data_dir: str | None, size: int | None, channels: str | None, splits: bool = False
 ) -> tuple[Dataset, Dataset | None]:
     """The training images of a source, with a word on any download; with `splits` also images to test on."""
-    size = FOLDER_SIZE if size is None and source not in SETS else size
-    if source in SETS and data_dir is None and Path(source).is_dir():
+    size = FOLDER_SIZE if size is None and source not in SOURCES else size
+    if source in SOURCES and data_dir is None and Path(source).is_dir():
         click.echo(f"note: {source} is minigan's own set; the folder {source} that is here is --data ./{source}")
     with Downloads() as downloads:
         how = {

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigan.data.arrays import images_from
-from minigan.data.pixels import pillow
+from minigan.data.arrays import images_from, pillow
 from minigan.errors import DataError
 from minigan.training.inputs import whole
 

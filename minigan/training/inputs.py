@@ -12,7 +12,7 @@ import numpy as np
 
 from minigan.data import Augment, Dataset, to_uint8
 from minigan.data.arrays import check_channels, images_from, labels_from
-from minigan.data.identity import Identity, of_arrays
+from minigan.data.dataset import Identity, digest_of_arrays
 from minigan.errors import DataError
 from minigan.training.errors import TrainingError
 
@@ -58,7 +58,7 @@ class Source:
         """What config.json records: a name, how many images, and what they are."""
         if self.dataset is None:
             classes = () if self.labels is None else tuple(map(str, range(int(self.labels.max()) + 1)))
-            identity = Identity("array", None, of_arrays(self.images, self.labels), classes, len(self.images))
+            identity = Identity("array", None, digest_of_arrays(self.images, self.labels), classes, len(self.images))
         else:
             identity = self.dataset.identity
         return {"data": self.name, "images": len(self.images), "dataset": identity.plain()}

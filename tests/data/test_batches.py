@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.data import Augment, Batches, scaled
-from minigan.data.ahead import Ahead
+from minigan.data.batches import Ahead
 from minigan.errors import DataError
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from minigan.data import download
-from minigan.data.download import Remote, cache_folder, fetch, fetch_all
+from minigan.data.download import fetch, fetch_all
+from minigan.data.sources import Remote, cache_folder
 from minigan.errors import DataError
 
 CONTENT = bytes(range(256)) * 4000  # about a million bytes: several blocks

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigan.data import glyphs
-from minigan.data.strokes import FORMS, POINTS
+from minigan.data.glyphs import FORMS, POINTS
 from minigan.errors import DataError
 
 

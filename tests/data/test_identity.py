@@ -7,9 +7,10 @@ from data_files import image_bytes, tar_bytes, write_mnist, write_tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigan.data import Dataset, glyphs, load, load_splits, sources
-from minigan.data.identity import SETS, Identity
-from minigan.errors import DataError
+from minigan.data import Dataset, available, glyphs, load, load_splits
+from minigan.data.dataset import Identity
+from minigan.data.sources import SOURCES, Source
+from minigan.errors import DataError, UnknownNameError
 
 
 def shade(value):
@@ -61,11 +62,21 @@ def test_a_folder_that_is_called_as_a_set_is_not_that_set(tmp_path, monkeypatch)
     assert not found.same(load("glyphs", count=20).identity)
 
 
-def test_every_set_with_a_name_of_its_own_is_known():
-    assert ("glyphs", *sources.SOURCES) == SETS
+def test_one_entry_in_the_table_makes_a_source(tmp_path, monkeypatch):
+    def blank(folder, wanted):
+        return Dataset(np.zeros((wanted.count or 5, 6, 4, 1), np.uint8), name="blank")
+
+    monkeypatch.setitem(SOURCES, "blank", Source("blank", "nothing to see", (6, 4, 1), {}, {}, blank, held_out=2))
+    train, test = load_splits("blank")
+    assert (len(train), len(test), load("blank", size=3, channels=3).shape) == (5, 2, (3, 3, 3))
+    assert "blank" in [listing.name for listing in available()]
+    with pytest.raises(UnknownNameError, match="did you mean blank"):
+        load("blnk")
+    identity_of(tmp_path / "pets" / "blank", FILES)
+    assert load(tmp_path / "pets" / "blank").name == "pets/blank"  # a folder is never mistaken for the source
 
 
-@pytest.mark.parametrize("name", [*SETS, "train", "Testing", "train.tar.gz", "TEST.TGZ", "glyphs.npz"])
+@pytest.mark.parametrize("name", [*SOURCES, "train", "Testing", "train.tar.gz", "TEST.TGZ", "glyphs.npz"])
 def test_a_folder_that_is_called_as_others_are_is_named_with_the_one_above(tmp_path, name):
     place = tmp_path / "pets" / name
     if name.endswith("npz"):

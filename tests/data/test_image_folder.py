@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigan.data import image_folder
-from minigan.data.pixels import resized, with_channels
+from minigan.data.arrays import resized, with_channels
 from minigan.errors import DataError
 
 

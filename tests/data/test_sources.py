@@ -8,7 +8,7 @@ import pytest
 from data_files import image_bytes, tar_bytes, write_mnist, write_tree
 
 from minigan.data import available, glyphs, load, load_splits, sources
-from minigan.data.download import Remote
+from minigan.data.sources import Remote
 from minigan.errors import DataError, UnknownNameError
 
 
@@ -126,7 +126,7 @@ def test_the_table_lists_every_source():
 
 
 def test_every_remote_has_a_size_and_a_sha256():
-    for source in sources.SOURCES.values():
+    for source in (source for source in sources.SOURCES.values() if source.files):
         assert set(source.files) == set(source.counts) == {"train", "test"}
         for remote in (remote for files in source.files.values() for remote in files):
             assert remote.size > 1000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minigan as mg
-from minigan.data.pixels import resized, sides
+from minigan.data.arrays import resized, sides
 from minigan.errors import DataError
 from minigan.tool.__main__ import main
 

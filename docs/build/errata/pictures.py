@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from docs.build.charts import INK, STYLE
-from minigan.data.pixels import pillow
+from minigan.data.arrays import pillow
 from minigan.training.grids import grid
 
 COLOURS = ("#c2452d", "#4a6785", "#d9a441", "#6b8f5e")

@@ -1,8 +1,9 @@
-"""Images and labels that lie in files as arrays: .npz and .npy files of NumPy, and folders of such or of IDX files."""
+"""Images and labels in array files: .npz, .npy and IDX."""
 
 import math
 import os
 import re
+import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -10,18 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minigan.data import identity
 from minigan.data.archive import is_zip, members
-from minigan.data.arrays import MOST_CLASSES, check_channels, how_to_number, images_from
-from minigan.data.compressed import errors_named, read_at_most
-from minigan.data.dataset import Dataset
-from minigan.data.folder import spread, title
-from minigan.data.identity import Identity
-from minigan.data.idx import IDX_NAME, read_idx
-from minigan.data.left_out import named
-from minigan.data.pixels import pillow
-from minigan.data.splits import NAMES, SPLITS, TEST, TRAIN, classes_in_order, split_named
-from minigan.data.walk import open_regular, passed_over
+from minigan.data.arrays import MOST_CLASSES, check_channels, how_to_number, images_from, pillow
+from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, digest_of_arrays, named
+from minigan.data.files import BLOCK, errors_named, open_regular, opened, passed_over, read_at_most
+from minigan.data.splits import NAMES, classes_in_order, split_named, spread, title
 from minigan.errors import DataError
 
 NPY, NPZ = ".npy", ".npz"
@@ -74,7 +68,7 @@ def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Da
     if not images.size:
         raise DataError(f"{path}: {found[split, 'images']} has shape {images.shape}: there are no images in it")
     chosen = spread(len(images), count, path)
-    digest = identity.of_arrays(images, labels)
+    digest = digest_of_arrays(images, labels)
     kind = "folder" if path.is_dir() else "array file"
     origin = Identity(kind, os.path.abspath(path), digest, classes, len(images))
     labels = None if labels is None else labels[chosen]
@@ -212,3 +206,61 @@ def _npy(stream: BinaryIO, name: str) -> np.ndarray:
         found = f"{len(content)}" if len(content) <= expected else "more"
         raise DataError(f"{name}: damaged: the header says {shape} of {dtype}, {expected} bytes, but {found} follow")
     return np.frombuffer(content, dtype).reshape(shape, order="F" if in_columns else "C")
+
+
+TYPES = {
+    0x08: np.dtype(">u1"),
+    0x09: np.dtype(">i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+
+IDX_NAME = re.compile(r".*(images|labels)[-.]idx[1-4]-ubyte(\.gz)?", re.IGNORECASE)
+RANKS = 64  # NumPy's limit
+
+
+def read_idx(path: str | os.PathLike) -> np.ndarray:
+    """Read one IDX file, compressed or not (its content decides), of any of the six types.
+
+    returns: an array of the file's shape and type, in this machine's byte order
+    raises DataError naming the file: not IDX, truncated, trailing bytes, corrupt compression
+    """
+    path = Path(path)
+    with errors_named(path), opened(path) as stream:
+        dtype, shape = _header(stream, path)
+        expected = math.prod(shape) * dtype.itemsize
+        content = read_at_most(stream, expected)
+        more = len(read_at_most(stream, BLOCK)) if len(content) == expected else 0  # none, and gzip checks its sum
+        if len(content) != expected or more:
+            dimensions = " x ".join(map(str, shape)) or "one value"
+            fault, found = "truncated", f"{len(content)}"
+            if more:
+                fault, found = "trailing bytes", f"{expected + more}{' or more' if more == BLOCK else ''}"
+            raise DataError(
+                f"{path}: {fault}: the header says {dimensions} of {dtype.itemsize} bytes, {expected} in all, "
+                f"but {found} follow it"
+            )
+        try:
+            values = np.frombuffer(content, dtype).reshape(shape)
+        except ValueError as error:  # dimensions of nothing whose product no array can have
+            raise DataError(f"{path}: the header says {' x '.join(map(str, shape))}: {error}") from error
+        return values.astype(dtype.newbyteorder("="))
+
+
+def _header(stream: BinaryIO, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
+    """Type and shape, from the beginning of an IDX file."""
+    start = read_at_most(stream, 4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in TYPES:
+        raise DataError(
+            f"{path}: not an IDX file: it starts with {start!r}; IDX starts with two zero bytes, "
+            "a type code from 0x08 to 0x0e and the number of dimensions"
+        )
+    rank = start[3]
+    if rank > RANKS:
+        raise DataError(f"{path}: the header says {rank} dimensions, but arrays have at most {RANKS}")
+    sizes = read_at_most(stream, 4 * rank)
+    if len(sizes) < 4 * rank:
+        raise DataError(f"{path}: truncated: the header of {4 + 4 * rank} bytes ends after {4 + len(sizes)}")
+    return TYPES[start[2]], struct.unpack(f">{rank}I", sizes)

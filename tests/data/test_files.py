@@ -9,7 +9,7 @@ import pytest
 from data_files import image_bytes, tar_bytes, write_tree
 
 from minigan.data import archive, image_folder, load, reading
-from minigan.data.walk import SYSTEM_FOLDERS
+from minigan.data.files import SYSTEM_FOLDERS
 from minigan.errors import DataError
 from minigan.training.folder import CONFIG, FORMAT
 

@@ -1,7 +1,4 @@
-"""CIFAR-10 in its binary version.
-
-source: https://www.cs.toronto.edu/~kriz/cifar.html ("Binary version"): records of one label byte and three planes
-"""
+"""MNIST, Fashion-MNIST and CIFAR-10, read from the files that their authors publish."""
 
 import os
 from pathlib import Path
@@ -9,9 +6,78 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data.archive import members
-from minigan.data.compressed import read_at_most
+from minigan.data.array_files import read_idx
 from minigan.data.dataset import Dataset
+from minigan.data.files import read_at_most
 from minigan.errors import DataError
+
+STEMS = {"train": "train", "test": "t10k"}
+DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
+
+def mnist(folder: str | os.PathLike, split: str = "train") -> Dataset:
+    """Read MNIST's handwritten digits from a folder with its four (for one split: two) files.
+
+    folder: holds train-images-idx3-ubyte and so on, or train-images.idx3-ubyte; .gz or not
+    split: "train" (60,000) or "test" (10,000)
+    returns: images (N, 28, 28, 1), uint8, white on black; labels the digits
+    raises DataError naming the file and what is wrong with it
+    """
+    return _pair(Path(folder), split, "mnist", DIGITS)
+
+
+def fashion_mnist(folder: str | os.PathLike, split: str = "train") -> Dataset:
+    """Read Fashion-MNIST's clothes from a folder; files, splits, shapes and errors are those of `mnist`."""
+    return _pair(Path(folder), split, "fashion-mnist", CLOTHES)
+
+
+def _pair(folder: Path, split: str, name: str, classes: tuple[str, ...]) -> Dataset:
+    if split not in STEMS:
+        raise DataError(f"{name}: no split is called {split!r}; there are: test, train")
+    images_path = _find(folder, name, f"{STEMS[split]}-images", "idx3-ubyte")
+    labels_path = _find(folder, name, f"{STEMS[split]}-labels", "idx1-ubyte")
+    images = _bytes_of_rank(images_path, 3, "images (N, H, W)")
+    labels = _bytes_of_rank(labels_path, 1, "labels (N,)")
+    if len(images) != len(labels):
+        raise DataError(f"{labels_path}: {len(labels)} labels, but {images_path} has {len(images)} images")
+    wrong = np.flatnonzero(labels >= len(classes))
+    if len(wrong):
+        raise DataError(f"{labels_path}: label {wrong[0]} is {labels[wrong[0]]}; labels are 0 to {len(classes) - 1}")
+    return Dataset(images[..., None], labels.astype(np.int64), name, classes)
+
+
+def _find(folder: Path, name: str, stem: str, kind: str) -> Path:
+    """The first file that exists of those that MNIST's mirrors call this one."""
+    for joint in "-.":
+        for ending in ("", ".gz"):
+            path = folder / f"{stem}{joint}{kind}{ending}"
+            if path.is_file():
+                return path
+    if not folder.is_dir():
+        raise DataError(f"{name}: there is no folder {folder}")
+    raise DataError(f"{name}: {folder} has no {stem}-{kind}.gz (nor {stem}.{kind}, nor either unzipped)")
+
+
+def _bytes_of_rank(path: Path, rank: int, what: str) -> np.ndarray:
+    values = read_idx(path)
+    if values.dtype != np.uint8 or values.ndim != rank:
+        raise DataError(f"{path}: {what} are uint8 of rank {rank}, but it holds {values.dtype} {values.shape}")
+    if not all(values.shape[1:]):
+        raise DataError(f"{path}: images of {values.shape[1:]} have no pixels")
+    return values
+
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 FOLDER = "cifar-10-batches-bin"
