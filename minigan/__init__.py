@@ -22,7 +22,6 @@ from minigan.autograd import (
     value_and_grad,
     vjp_of,
 )
-from minigan.autograd.recompute import recompute
 from minigan.autograd.tensor import Tensor, tensor
 from minigan.errors import (
     DataError,
@@ -38,8 +37,6 @@ from minigan.kernels import precision
 from minigan.ops import *
 from minigan.ops import __all__ as _operations
 from minigan.random import seed
-from minigan.replay import captured
-from minigan.saving import load, save
 
 if TYPE_CHECKING:
     from minigan import (
@@ -61,6 +58,9 @@ if TYPE_CHECKING:
         training,
         vae,
     )
+    from minigan.autograd.recompute import recompute
+    from minigan.replay import captured
+    from minigan.saving import load, save
 
 __version__ = "0.1.0"
 
@@ -83,6 +83,13 @@ _SUBMODULES = (
     "training",
     "vae",
 )
+
+_LATE = {  # name -> the module that has it
+    "captured": "minigan.replay",
+    "load": "minigan.saving",
+    "recompute": "minigan.autograd.recompute",
+    "save": "minigan.saving",
+}
 
 __all__ = [
     "DataError",
@@ -144,9 +151,12 @@ def get_threads() -> int:
 
 
 def __getattr__(name):
-    """Sub-packages are imported when first used, so that `import minigan` stays quick."""
+    """Import sub-packages, and functions that few programs need, on first use: `import minigan` stays quick."""
     if name in _SUBMODULES:
         return importlib.import_module(f"minigan.{name}")
+    if name in _LATE:
+        found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+        return found
     raise AttributeError(f"module 'minigan' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 

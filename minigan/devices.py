@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minigan.errors import DeviceError, MiniganError, UnknownNameError
+from minigan.errors import DeviceError, DtypeError, MiniganError, UnknownNameError
 
 DEVICES = ("cpu", "cuda", "sim")
 MODULES = {"cuda": "minigan.kernels.cuda.gpu", "sim": "minigan.kernels.cuda.sim"}
@@ -56,6 +56,13 @@ def to_cpu(array) -> np.ndarray:
     """The values as a NumPy array: the array itself if it is one, else a copy."""
     device = device_of(array)
     return array if device == "cpu" else on(device).get(array)
+
+
+def unmasked(array) -> np.ndarray:
+    """A masked array, or a matrix, as a plain one. Raises DtypeError where some of its values are masked."""
+    if np.ma.is_masked(array):
+        raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
+    return np.asarray(array)
 
 
 def same_device(call: str, arrays) -> None:

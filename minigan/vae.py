@@ -14,11 +14,11 @@ import numpy as np
 from minigan import autograd, random, training
 from minigan.data import Augment, Batches, Dataset, to_uint8
 from minigan.data.arrays import clipped
+from minigan.errors import TrainingError
 from minigan.kinds import Architecture, Kind
 from minigan.models import VAE
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
 from minigan.training.grids import grid_png, spread
 from minigan.training.report import Curves, Shown
 from minigan.training.trainer import ModelTrainer

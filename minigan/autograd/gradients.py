@@ -14,9 +14,9 @@ import numpy as np
 
 from minigan import devices
 from minigan.autograd.graph import as_array, is_recording, no_grad, nondifferentiable, primitive, recording, value
-from minigan.autograd.numpy_functions import unmasked
 from minigan.autograd.passes import Pass
 from minigan.autograd.tensor import Tensor, tensor
+from minigan.devices import unmasked
 from minigan.errors import DtypeError, GraphError, ShapeError
 
 __all__ = [

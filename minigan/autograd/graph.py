@@ -17,9 +17,9 @@ from typing import Any, overload
 import numpy as np
 
 from minigan.autograd.memory import LARGE, drop_unsaved, tick, unsaved_positions
-from minigan.autograd.numpy_functions import unmasked
 from minigan.autograd.operands import FLOAT32, Arguments, F, Primitive, explain, settled
 from minigan.autograd.tensor import Tensor
+from minigan.devices import unmasked
 from minigan.errors import GraphError
 
 ndarray = np.ndarray

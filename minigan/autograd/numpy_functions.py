@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigan.errors import DtypeError, NumpyFunctionError
+from minigan.errors import NumpyFunctionError
 
 OF_SHAPES = {np.ndim, np.result_type, np.shape, np.size}  # no value is read
 WITHOUT_GRADIENT = OF_SHAPES | {  # of NumPy's functions, those whose results have none anyway
@@ -110,10 +110,3 @@ def _with_values(value, read):
     if isinstance(value, list | tuple):
         return type(value)(_with_values(item, read) for item in value)
     return read(value) if hasattr(value, "requires_grad") else value
-
-
-def unmasked(array) -> np.ndarray:
-    """A masked array, or a matrix, as a plain one. Raises DtypeError where some of its values are masked."""
-    if np.ma.is_masked(array):
-        raise DtypeError("some values of a masked array are masked; fill them first: array.filled(0)")
-    return np.asarray(array)

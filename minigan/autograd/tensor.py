@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigan import devices
-from minigan.autograd import numpy_functions
 from minigan.errors import DtypeError, GraphError, NumpyFunctionError, ShapeError
 
 if TYPE_CHECKING:
@@ -73,10 +72,7 @@ class Tensor:
         return self.node is None
 
     def numpy(self) -> np.ndarray:
-        """The array itself, not a copy, if it is on the CPU; else its values there.
-
-        Writes to it are not seen by the graph (see docs/architecture.md).
-        """
+        """The array itself, not a copy, if it is on the CPU (the graph does not see writes to it); else its values."""
         return self.data if self.data.__class__ is np.ndarray else devices.to_cpu(self.data)
 
     def item(self) -> float | int | bool:
@@ -94,10 +90,14 @@ class Tensor:
         return self.numpy().tolist()
 
     def __array__(self, dtype=None, copy=None):
+        from minigan.autograd import numpy_functions
+
         numpy_functions.refuse_gradients("array", (self,))
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __array_function__(self, function, types, args, settings):
+        from minigan.autograd import numpy_functions
+
         return numpy_functions.called(function, args, settings)
 
     def __getstate__(self):
@@ -329,7 +329,7 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     device = devices.device_of(source) if device is None else device
     source = devices.to_cpu(source)
     if isinstance(source, np.ma.MaskedArray):
-        source = numpy_functions.unmasked(source)
+        source = devices.unmasked(source)
     try:
         array = np.array(source, dtype=dtype, order="C")
     except NumpyFunctionError:
@@ -343,8 +343,6 @@ def tensor(data, *, dtype=None, requires_grad: bool = False, device: str | None 
     if array.dtype.kind not in "biufc":
         raise DtypeError("tensor: data is not numeric; numbers, nested lists, arrays and Tensors are")
     if requires_grad and array.dtype.kind != "f":
-        raise DtypeError(
-            f"tensor: {array.dtype} has no gradients; make it float, for example tensor(..., dtype=np.float32)"
-        )
+        raise DtypeError(f"tensor: {array.dtype} has no gradients; make it float: tensor(..., dtype=np.float32)")
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return Tensor(devices.move(array, device), requires_grad)

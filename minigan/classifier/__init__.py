@@ -17,13 +17,12 @@ import numpy as np
 from minigan import autograd, optim, training
 from minigan.data import Augment, Batches, Dataset
 from minigan.data.arrays import labels_from
-from minigan.errors import DataError
+from minigan.errors import DataError, RunWarning, TrainingError
 from minigan.kinds import Architecture, Kind
 from minigan.models import Classifier
 from minigan.ops import cross_entropy
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import RunWarning, TrainingError
 from minigan.training.report import Curves, Shown
 from minigan.training.trainer import ModelTrainer
 

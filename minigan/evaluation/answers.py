@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.errors import DataError
+from minigan.errors import DataError, RunError
 from minigan.evaluation.intervals import Interval, aligned, percent, pigeonhole, wilson
 from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
 from minigan.training import reading
-from minigan.training.errors import RunError
 
 SHARES = {
     "right": "judged rightly",

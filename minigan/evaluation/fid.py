@@ -25,14 +25,13 @@ from minigan.autograd import no_grad
 from minigan.autograd.tensor import Tensor
 from minigan.data import Dataset
 from minigan.data.arrays import check_channels, images_from
-from minigan.errors import DataError
+from minigan.errors import DataError, RunError
 from minigan.evaluation.inception_weights import Weights
 from minigan.evaluation.intervals import aligned
 from minigan.kernels import cache
 from minigan.metrics import Estimate
 from minigan.models.inception import FEATURES, OUTPUTS
 from minigan.training import weights
-from minigan.training.errors import RunError
 
 PARTS = 10  # of the Inception Score
 LEAST = 10  # images: one for each part

@@ -11,13 +11,13 @@ import numpy as np
 from minigan import random, training
 from minigan.data import Augment, Dataset
 from minigan.data.arrays import clipped
+from minigan.errors import DivergedError, Interrupted, RunError, TrainingError
 from minigan.gan.objectives import OBJECTIVES, Objective
 from minigan.gan.trainer import Trainer
 from minigan.kinds import Architecture, Kind
 from minigan.models import GAN, Recipe
 from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback, Every, Progress
-from minigan.training.errors import DivergedError, Interrupted, RunError, TrainingError
 from minigan.training.grids import grid, grid_png
 from minigan.training.loop import History
 from minigan.training.recorder import Recorder

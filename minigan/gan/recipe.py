@@ -1,16 +1,16 @@
-"""Which settings of a recipe work together; where they cannot, why, and what would."""
+"""A recipe: which of its settings work together, and where they cannot, why and what would; what a report shows."""
 
 from __future__ import annotations
 
 from numbers import Real
 
 from minigan import kernels
-from minigan.errors import UnknownNameError
+from minigan.errors import TrainingError, UnknownNameError
 from minigan.gan.objectives import objective_of
 from minigan.models import GAN, Recipe
 from minigan.nn import BatchNorm
 from minigan.optim import Adam, RMSprop
-from minigan.training.errors import TrainingError
+from minigan.training.report import Curves, Shown
 
 OPTIMISERS = ("adam", "rmsprop")
 LARGEST = 3e38  # of any setting, as of float32
@@ -144,3 +144,41 @@ def words(recipe: Recipe) -> dict[str, str]:
     besides = [text for name, text in named.items() if getattr(recipe, name) != getattr(usual, name)]
     rows = {"objective": recipe.plain()["objective"], "optimiser": optimiser}
     return {**rows, "besides": ", ".join(besides)} if besides else rows
+
+
+CURVES = (
+    Curves("Losses", {"discriminator": "discriminator_loss", "generator": "generator_loss"}),
+    Curves(
+        "The discriminator is right",
+        {"on real images": "real_accuracy", "on generated images": "fake_accuracy"},
+        percent=True,
+    ),
+)
+ABOUT_CURVES = (
+    "Neither loss measures quality; each only says how that player does against the other. Lines are means of a few "
+    "steps, bands their range."
+)
+
+
+def shown(gan: GAN, settings: Recipe, notes: list[str]) -> Shown:
+    """What the report of a run shows; notes: what it began with."""
+    along = "The same noise each time, so each place shows one image taking shape."
+    penalty = {"gradient_penalty": "Gradient penalty"} if settings.gradient_penalty else {"r1": "R1"}
+    penalised = settings.gradient_penalty or settings.r1
+    return Shown(
+        caption="Generated",
+        along=along if gan.classes is None else f"{along} Each row is a class.",
+        curves=(*CURVES, *(Curves(title, {"penalty": name}) for name, title in penalty.items() if penalised)),
+        about_curves=ABOUT_CURVES,
+        facts={"discriminator's loss": "discriminator_loss", "generator's loss": "generator_loss"},
+        settings={**words(settings), **({"begun with": "; ".join(notes)} if notes else {})},
+    )
+
+
+def progress(means: dict) -> str:
+    """The figures of a step in the progress line; means: as `Trainer.train_step` returns them."""
+    penalty = means.get("gradient_penalty", means.get("r1"))
+    return (
+        f"loss D {means['discriminator_loss']:.3f} G {means['generator_loss']:.3f}  "
+        f"D right on real {means['real_accuracy']:4.0%} fake {means['fake_accuracy']:4.0%}"
+    ) + ("" if penalty is None else f"  penalty {penalty:.3f}")

@@ -16,14 +16,12 @@ from minigan.autograd.graph import recording
 from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
 from minigan.data.arrays import clipped
-from minigan.errors import DataError, ShapeError
+from minigan.errors import DataError, ShapeError, TrainingError
 from minigan.gan import recipe as recipes
-from minigan.gan import report
 from minigan.gan.objectives import objective_of
 from minigan.gan.step import Drawn, Update, discriminator_update, generator_update
 from minigan.models import GAN, Recipe
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
 from minigan.training.loop import check_loss
 from minigan.training.trainer import ModelTrainer
 
@@ -266,10 +264,10 @@ class Trainer(ModelTrainer):
         return clipped(self.gan.generate(self.preview_noise, labels))
 
     def shown(self):
-        return report.shown(self.gan, self.recipe, self.notes)
+        return recipes.shown(self.gan, self.recipe, self.notes)
 
     def words(self, means):
-        return report.words(means)
+        return recipes.progress(means)
 
 
 def classes_of(labels: np.ndarray | None) -> int | None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from minigan.errors import TrainingError
 from minigan.models import GAN
 from minigan.models.model import arrays_of
 from minigan.training import fitting
-from minigan.training.errors import TrainingError
 from minigan.training.folder import RunFolder
 
 PLAYERS = ("generator", "discriminator")

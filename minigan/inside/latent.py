@@ -14,12 +14,11 @@ import numpy as np
 from minigan import autograd, devices, ops, random
 from minigan.autograd.tensor import Tensor
 from minigan.data.arrays import clipped
-from minigan.errors import DataError, ShapeError, UnknownNameError
+from minigan.errors import DataError, ShapeError, TrainingError, UnknownNameError
 from minigan.evaluation.judging import fitted
 from minigan.inside.inputs import labels_of, tensor_for
 from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Module, as_in_use
-from minigan.training.errors import TrainingError
 from minigan.training.inputs import check_model, check_seed, check_whole, real
 
 WAYS = ("sphere", "line")

@@ -21,7 +21,6 @@ from minigan.nn.layers import (
     Tanh,
     Upsample,
 )
-from minigan.nn.minibatch import MinibatchStd, minibatch_std
 from minigan.nn.module import Module, ModuleDict, ModuleList, as_in_use
 from minigan.nn.norm import (
     BatchNorm,
@@ -29,7 +28,9 @@ from minigan.nn.norm import (
     GroupNorm,
     InstanceNorm,
     LayerNorm,
+    MinibatchStd,
     SpectralNorm,
+    minibatch_std,
     spectral_norm,
 )
 

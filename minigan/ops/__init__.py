@@ -43,9 +43,15 @@ from minigan.ops.elementwise import (
 )
 from minigan.ops.linalg import activated_linear, einsum, linear, matmul
 from minigan.ops.norm import batch_norm, fixed_norm, group_norm, instance_norm, layer_norm
-from minigan.ops.pool import avg_pool2d, global_avg_pool2d, max_pool2d, max_pool2d_with_indices, max_unpool2d
 from minigan.ops.reduce import argmax, log_softmax, logsumexp, max, mean, min, softmax, sum, var
-from minigan.ops.resize import resize
+from minigan.ops.resample import (
+    avg_pool2d,
+    global_avg_pool2d,
+    max_pool2d,
+    max_pool2d_with_indices,
+    max_unpool2d,
+    resize,
+)
 from minigan.ops.shape import (
     concatenate,
     embedding,

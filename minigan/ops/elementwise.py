@@ -10,9 +10,9 @@ import numpy as np
 from minigan import devices, kernels
 from minigan.autograd import is_recording, nondifferentiable, primitive
 from minigan.autograd.memory import note_write
-from minigan.autograd.numpy_functions import unmasked
 from minigan.autograd.operands import FLOATS, floating, operation
 from minigan.autograd.tensor import Tensor
+from minigan.devices import unmasked
 from minigan.errors import DtypeError, GraphError, ShapeError
 from minigan.ops.sums import total
 

@@ -9,9 +9,17 @@ An optimiser takes a list of parameters, or a list of groups that override its s
 pass over all parameters. The state of an optimiser is kept in the order of its parameters and can be saved.
 """
 
-from minigan.optim.clipping import clip_gradient_norm, clip_gradient_value
+from minigan.optim.clipping_and_schedules import (
+    Schedule,
+    clip_gradient_norm,
+    clip_gradient_value,
+    cosine,
+    exponential,
+    linear,
+    staircase,
+    warmup,
+)
 from minigan.optim.optimisers import SGD, Adam, AdamW, Optimiser, RMSprop
-from minigan.optim.schedules import Schedule, cosine, exponential, linear, staircase, warmup
 
 __all__ = [
     "SGD",

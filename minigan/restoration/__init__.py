@@ -15,14 +15,14 @@ import numpy as np
 from minigan import autograd, optim, random, training
 from minigan.data import Augment, Batches, Dataset, to_uint8
 from minigan.data.arrays import images_from
+from minigan.errors import TrainingError
 from minigan.kinds import Architecture, Kind
 from minigan.models import Restorer
 from minigan.models.deconvnet import CLASSIFICATION
 from minigan.ops import binary_cross_entropy_with_logits, mean_squared_error
 from minigan.restoration.tasks import COLUMNS, EXAMPLES, TASKS, Evaluation, Task, evaluate, restored, task_of
-from minigan.training import environment, fitting, inputs
+from minigan.training import fitting, inputs
 from minigan.training.callbacks import Callback
-from minigan.training.errors import TrainingError
 from minigan.training.grids import grid_png, spread
 from minigan.training.report import Curves, Shown
 from minigan.training.trainer import ModelTrainer
@@ -184,7 +184,7 @@ class Trainer(ModelTrainer):
         if settings["adversarial"] and model.discriminator is None:
             raise TrainingError("fit: an adversarial term needs a discriminator: build the model with adversarial=True")
         if settings.pop("tested") or job.kept:
-            environment.require(environment.MEASURING, "measuring and showing restored images")
+            inputs.require(inputs.MEASURING, "measuring and showing restored images")
         return settings
 
     @classmethod

@@ -85,8 +85,8 @@ def _warn(otherwise, message, category, *where, **how):
 
 def _told():
     """The warnings that are meant for users of the tool."""
+    from minigan.errors import RunWarning
     from minigan.kernels.cache import CacheWarning
-    from minigan.training.errors import RunWarning
 
     return RunWarning, CacheWarning
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from minigan.errors import DataError
+from minigan.errors import DataError, RunError
 from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
 from minigan.tool.evaluate import check_files, keep, then_said
@@ -15,7 +15,6 @@ from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import check_new_file
 from minigan.tool.sample import generating_kind, samples
 from minigan.training import files
-from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
 

@@ -12,8 +12,8 @@ from minigan.tool.options import (
     Whole,
     force_option,
     skip_unreadable_option,
+    train_options,
 )
-from minigan.tool.train_options import train_options
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

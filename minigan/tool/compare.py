@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from minigan import evaluation, gan
+from minigan.errors import RunError
 from minigan.evaluation import Swapped
 from minigan.evaluation.intervals import percent
 from minigan.models import GAN
 from minigan.tool.evaluate import check_files, keep, then_said
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.output import table
-from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import minigan.data
 from minigan import kernels
 from minigan.tool.output import table, text_of_bytes
-from minigan.training import environment
+from minigan.training import inputs, recorder
 
-CORE = environment.PACKAGES
-EXTRAS = (*environment.TOOL, *environment.REPORTING, *environment.MEASURING)
+CORE = inputs.PACKAGES
+EXTRAS = (*inputs.TOOL, *inputs.REPORTING, *inputs.MEASURING)
 
 
 def report() -> str:
@@ -31,11 +31,11 @@ def _versions():
     yield "python", sys.version.split()[0]
     yield "minigan", f"{minigan.__version__}, {Path(minigan.__file__).parent}"
     for package in (*CORE, *EXTRAS):
-        yield package, environment.version(package) or "missing"
+        yield package, inputs.version(package) or "missing"
 
 
 def _machine():
-    described = environment.describe()
+    described = recorder.environment()
     yield "system", described["system"]
     yield "processor", described["processor"]
     yield "devices", f"cpu ({described['cores']} cores)"
@@ -75,7 +75,7 @@ def _compiled():
 
 def _advice():
     """What to do, a line each."""
-    absent = environment.missing(EXTRAS)
+    absent = inputs.missing(EXTRAS)
     if absent:
         yield f"for training from the command line, {', '.join(absent)}: pip install 'minigan[train]'"
     if kernels.CPU == "numpy":

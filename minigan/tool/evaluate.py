@@ -15,6 +15,7 @@ import numpy as np
 
 from minigan import classifier, devices, evaluation
 from minigan.data import Dataset
+from minigan.errors import RunError
 from minigan.evaluation import fid, inception_weights
 from minigan.evaluation.adversarial import check_enough
 from minigan.evaluation.fid import InceptionEvaluation, cache_folder
@@ -26,7 +27,6 @@ from minigan.tool.options import check_new_file
 from minigan.tool.sample import generating_kind, samples
 from minigan.training import files
 from minigan.training.callbacks import clock
-from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 

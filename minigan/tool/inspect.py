@@ -11,6 +11,7 @@ import numpy as np
 
 from minigan import classifier, gan, inside, kinds
 from minigan.data import Dataset
+from minigan.errors import RunError
 from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
@@ -18,7 +19,6 @@ from minigan.nn import Linear, Module
 from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import forced
 from minigan.training import files, fitting
-from minigan.training.errors import RunError
 from minigan.training.folder import RunFolder
 
 MAPS, TOP = 6, 9  # feature maps of a layer, images for each

@@ -15,9 +15,9 @@ from minigan.data import Dataset, available
 from minigan.data.dataset import Identity, named
 from minigan.data.sources import SOURCES, load_splits
 from minigan.data.splits import natural
+from minigan.errors import RunError
 from minigan.tool.options import skip_unreadable
-from minigan.tool.output import Downloads
-from minigan.training.errors import RunError
+from minigan.training.callbacks import Downloads
 from minigan.training.folder import WEIGHTS, RunFolder
 
 

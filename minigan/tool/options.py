@@ -1,4 +1,6 @@
-"""The types of the commands' options, and the options that several commands share."""
+"""The types of the commands' options, the options that several commands share, and those of `minigan train`."""
+
+from __future__ import annotations
 
 import errno
 import math
@@ -8,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from minigan.errors import RunError
 from minigan.training import files
-from minigan.training.errors import RunError
 
 FORCE = "minigan.force"
 
@@ -134,3 +136,92 @@ def skip_unreadable() -> bool:
     """Whether the present command was called with --skip-unreadable."""
     context = click.get_current_context(silent=True)
     return context is not None and context.meta.get(KEY, False)
+
+
+OBJECTIVES = "minimax", "non-saturating", "least-squares", "hinge", "wasserstein"
+RATE, SHARE, AMOUNT = Real(min=0, min_open=True), Real(min=0, max=1, max_open=True), Real(min=0)
+
+DATA = section(
+    "Data and length",
+    click.option(
+        "--data",
+        "source",
+        type=PLACE,
+        default="glyphs",
+        metavar="SOURCE",
+        help="A set listed by `minigan data`, or the path of a folder or archive [glyphs].",
+    ),
+    click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the set's files here; download nothing."),
+    skip_unreadable_option,
+    click.option("--size", type=POSITIVE, metavar="N", help="Resize images to N x N pixels [as the model needs]."),
+    click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or colour (3)."),
+    click.option("--augment", metavar="LIST", help="Change images at random: flip,shift=N,crop=N (N in pixels)."),
+    click.option("--steps", type=POSITIVE, metavar="N", help="Train for N steps [a few minutes on two cores]."),
+    click.option("--epochs", type=POSITIVE, metavar="N", help="Train for N passes over the data instead."),
+    click.option("--batch", type=POSITIVE, metavar="N", help="Train on batches of N images [the model's own number]."),
+    click.option(
+        "--seed", type=SEED, default=0, metavar="N", help="Seed random numbers; the same seed gives the same weights."
+    ),
+)
+RUN = section(
+    "Run and machine",
+    click.option("--out", type=PLACE, metavar="DIR", help="Write the run to DIR [runs/MODEL-SOURCE, numbered]."),
+    click.option("--force", is_flag=True, help="Replace the run in --out once the new one is whole."),
+    click.option("--threads", type=POSITIVE, metavar="N", help="Use N processor cores [all]."),
+    click.option("--device", default="cpu", metavar="NAME", help="Train on cpu, cuda or sim [cpu]."),
+)
+OPTIMISER = section(
+    "Learning rate",
+    click.option("--learning-rate", type=RATE, metavar="X", help="Set the learning rate of all networks."),
+)
+RECIPE = section(
+    "GANs: the recipe, of which each model has its own",
+    click.option("--objective", metavar="NAME", help=f"Train by this objective: {', '.join(OBJECTIVES)}."),
+    click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Train both players with this optimiser."),
+    click.option("--generator-rate", type=RATE, metavar="X", help="Set the generator's learning rate alone."),
+    click.option("--discriminator-rate", type=RATE, metavar="X", help="Set the discriminator's learning rate alone."),
+    click.option("--betas", type=SHARE, nargs=2, metavar="X X", help="Set Adam's two decay rates."),
+    click.option(
+        "--critic-steps", type=POSITIVE, metavar="N", help="Train the discriminator N times for each generator step."
+    ),
+    click.option("--gradient-penalty", type=AMOUNT, metavar="X", help="Set the weight of WGAN-GP's penalty; 0 is off."),
+    click.option("--r1", type=AMOUNT, metavar="X", help="Set the gamma of the R1 penalty; 0 is off."),
+    click.option("--clip", type=AMOUNT, metavar="X", help="Clip the discriminator's weights to [-X, X]; 0 is off."),
+    click.option("--label-smoothing", type=SHARE, metavar="X", help="Label real images 1 - X instead of 1."),
+    click.option("--instance-noise", type=AMOUNT, metavar="X", help="Add noise to images; it falls to 0 over the run."),
+    click.option("--ema", type=SHARE, metavar="X", help="Average the generator's weights with decay X; 0 is off."),
+    click.option(
+        "--spectral-norm/--no-spectral-norm", default=None, help="Divide the discriminator's weights by their norm."
+    ),
+    click.option(
+        "--minibatch-std/--no-minibatch-std", default=None, help="Show the discriminator how much a batch varies."
+    ),
+)
+GANS = section(
+    "GANs: where to start, and what runs on a GPU",
+    click.option("--from", "start", type=PLACE, metavar="RUN", help="Start with the weights of a run that fit."),
+    click.option("--freeze", metavar="NAMES", help="Do not train these parts: generator.0,discriminator, for example."),
+    click.option("--precision", metavar="NAME", help="Multiply on the GPU in float32, tf32 or bf16 [float32]."),
+    click.option("--captured", is_flag=True, default=None, help="Launch each step on the GPU as one CUDA graph."),
+)
+DECONVNET = section(
+    "deconvnet",
+    click.option("--task", metavar="NAME", help="Train for super-resolution, completion, denoising or classification."),
+    click.option("--adversarial", type=AMOUNT, metavar="X", help="Weight an adversarial term in the loss by X [0]."),
+    click.option("--filters", type=POSITIVE, metavar="N", help="Use N channels between layers [32]."),
+    click.option("--kernel", type=POSITIVE, metavar="N", help="Use kernels of N x N pixels [3]."),
+    click.option("--depth", type=POSITIVE, metavar="N", help="Use N convolutions and N transposed ones [1]."),
+    click.option(
+        "--features",
+        type=PLACE,
+        metavar="RUN",
+        help="Classify by the hidden layers of a run; only the last layer learns.",
+    ),
+)
+
+
+def train_options(command):
+    """Add all of them to a command."""
+    for options in (DECONVNET, GANS, RECIPE, OPTIMISER, RUN, DATA):
+        command = options(command)
+    return command

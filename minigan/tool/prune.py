@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from minigan import evaluation, pruning, random, restoration
+from minigan.errors import RunError
 from minigan.evaluation import Scores
 from minigan.kinds import kind
 from minigan.models import Classifier, Model, Restorer
@@ -18,7 +19,6 @@ from minigan.tool.learned import Learned, real_images, required_judge, say_notes
 from minigan.tool.options import forced
 from minigan.tool.output import table
 from minigan.training import fitting, weights
-from minigan.training.errors import RunError
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
 
 RESTORED = 1000  # images at most: SSIM takes a millisecond for each

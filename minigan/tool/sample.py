@@ -7,10 +7,10 @@ import click
 import numpy as np
 
 from minigan import kinds
+from minigan.errors import RunError, TrainingError
 from minigan.kinds import Kind
 from minigan.tool.options import check_new_file
 from minigan.training import files, fitting
-from minigan.training.errors import RunError, TrainingError
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 

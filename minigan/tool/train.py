@@ -12,12 +12,12 @@ from minigan import devices, models
 from minigan.data import Augment, Dataset, available, load, load_splits
 from minigan.data.dataset import counted
 from minigan.data.sources import SOURCES
+from minigan.errors import Interrupted
 from minigan.kinds import Kind, architecture, kind_of_model, kinds
 from minigan.kinds import kind as kind_named
 from minigan.tool.options import skip_unreadable
-from minigan.tool.output import Downloads
 from minigan.training import Progress
-from minigan.training.errors import Interrupted
+from minigan.training.callbacks import Downloads
 from minigan.training.folder import REPORT, WEIGHTS, RunFolder, make_numbered
 
 CTRL_C = {signal.SIGINT: "Ctrl-C"}

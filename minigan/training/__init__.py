@@ -1,7 +1,7 @@
 """What any training run needs: the loop, callbacks, run folders and their reports. What a step is, a `Loop` says."""
 
+from minigan.errors import DivergedError, Interrupted, RunError, RunWarning, Terminated, TrainingError
 from minigan.training.callbacks import Callback, Every, Progress
-from minigan.training.errors import DivergedError, Interrupted, RunError, RunWarning, Terminated, TrainingError
 from minigan.training.loop import History, Loop, Result
 from minigan.training.recorder import Recorder
 from minigan.training.report import Curves, Shown

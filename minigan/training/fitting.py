@@ -11,13 +11,12 @@ import numpy as np
 
 from minigan import devices, models
 from minigan.data import Augment, Batches, Dataset
-from minigan.errors import DataError, MiniganError, UnknownNameError
+from minigan.errors import DataError, Interrupted, MiniganError, RunError, RunWarning, TrainingError, UnknownNameError
 from minigan.kinds import Kind
 from minigan.kinds import kind as kind_named
 from minigan.models import Model
 from minigan.training import inputs, weights
 from minigan.training.callbacks import Callback
-from minigan.training.errors import Interrupted, RunError, RunWarning, TrainingError
 from minigan.training.folder import WEIGHTS, RunFolder
 from minigan.training.loop import Loop, Result, checked_callbacks
 from minigan.training.recorder import Recorder

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data.arrays import python_number
-from minigan.training import files, reading, replacing, weights
-from minigan.training.errors import RunError
-from minigan.training.replacing import Lock
+from minigan.errors import RunError
+from minigan.training import files, reading, weights
+from minigan.training.files import Lock
 
 FORMAT = "minigan-run-1"
 CONFIG, ENVIRONMENT, LOG = "config.json", "environment.json", "log.jsonl"
@@ -84,7 +84,7 @@ class RunFolder:
         if not lock.take():
             raise self._in_use(lock)
         try:
-            replacing.finish(self)
+            files.finish_replacement(self)
             self._check_replaceable(force)
             return Claim(self, lock)
         except BaseException as error:
@@ -98,12 +98,12 @@ class RunFolder:
 
         raises RunError where the folder cannot be written
         """
-        if not replacing.is_cut_off(self):
+        if not files.is_cut_off(self):
             return
         lock = Lock(self / LOCK)
         lock.take(wait=True)  # a process that is at it right now takes milliseconds
         try:
-            replacing.finish(self)
+            files.finish_replacement(self)
         except OSError as error:
             raise files.failure(self.path, error) from error
         finally:
@@ -162,7 +162,7 @@ class RunFolder:
     def _check_name(self):
         """Raise RunError for a folder that --force removes with the run around it."""
         path = self.path.absolute()
-        if replacing.is_ours(path.name) and RunFolder(path.parent).is_run():
+        if files.is_new_run(path.name) and RunFolder(path.parent).is_run():
             raise RunError(
                 f"{self.path}: {path.parent} is a run, in which folders of this name are temporary; "
                 "choose another one (--out)"
@@ -292,7 +292,7 @@ class Claim:
         self.folder, self._lock = folder, lock
         self.replaces = (folder / CONFIG).exists()
         if self.replaces:
-            self.place = RunFolder(replacing.begin(folder, WEIGHTS))
+            self.place = RunFolder(files.begin_replacement(folder, WEIGHTS))
         else:
             self.place = folder
 
@@ -300,9 +300,9 @@ class Claim:
         """Say that the run in `place` is whole: it replaces the one in the folder, which is removed."""
         if self.replaces:
             try:
-                replacing.commit(self.folder, self.place.path)
+                files.commit_replacement(self.folder, self.place.path)
             except OSError as error:
-                if moving := replacing.where(self.folder):
+                if moving := files.decided_place(self.folder):
                     self.replaces = False
                     self.place = RunFolder(moving) if (moving / WEIGHTS).exists() else self.folder
                 raise files.failure(self.folder.path, error) from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import math
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -13,11 +15,15 @@ import numpy as np
 from minigan.data import Augment, Dataset, to_uint8
 from minigan.data.arrays import check_channels, images_from, labels_from
 from minigan.data.dataset import Identity, digest_of_arrays
-from minigan.errors import DataError
-from minigan.training.errors import TrainingError
+from minigan.errors import DataError, RunError, TrainingError
 
 if TYPE_CHECKING:
     from minigan.models import Model
+
+PACKAGES = ("numpy", "numba", "llvmlite")
+TOOL = ("click", "rich", "threadpoolctl")  # what the command line needs besides
+REPORTING = ("pillow", "matplotlib", "jinja2", "safetensors")  # what a run folder needs besides
+MEASURING = ("scikit-image", "scipy")  # what figures of restored images need besides
 
 
 def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, Source]:
@@ -167,3 +173,23 @@ def held_out(images: Dataset | np.ndarray, model: Model) -> np.ndarray:
     images, _, _ = images_of(images, call="fit, test")
     model.check(images)
     return images if images.dtype == np.uint8 else to_uint8(images)
+
+
+def version(package: str) -> str | None:
+    """A package's version, None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def missing(packages: Iterable[str]) -> list[str]:
+    """Those of the packages that are not installed."""
+    return [package for package in packages if version(package) is None]
+
+
+def require(packages: Iterable[str], purpose: str) -> None:
+    """Raise RunError, saying how to get them, unless all are installed."""
+    absent = missing(packages)
+    if absent:
+        raise RunError(f"{purpose} needs {', '.join(absent)}, not installed here: pip install 'minigan[train]'")

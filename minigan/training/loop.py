@@ -13,9 +13,9 @@ import numpy as np
 from minigan.autograd import no_grad
 from minigan.autograd.tensor import Tensor
 from minigan.data import Batches
+from minigan.errors import DivergedError, Interrupted, Terminated, TrainingError
 from minigan.nn import Module
 from minigan.training.callbacks import Callback
-from minigan.training.errors import DivergedError, Interrupted, Terminated, TrainingError
 from minigan.training.report import Shown
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigan.errors import RunError
 from minigan.kinds import KINDS
-from minigan.training.errors import RunError
 
 LARGEST = 1 << 28  # bytes of a JSON file; minigan writes none nearly as large
 Check = Callable[[Any], bool]

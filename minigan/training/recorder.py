@@ -3,16 +3,17 @@
 import hashlib
 import json
 import os
+import platform
+import sys
 import time
 import warnings
 
 import numpy as np
 
 from minigan.data.arrays import python_number
-from minigan.errors import MiniganError
-from minigan.training import environment, files, report, weights
+from minigan.errors import MiniganError, RunError, RunWarning
+from minigan.training import files, inputs, report, weights
 from minigan.training.callbacks import Callback
-from minigan.training.errors import RunError, RunWarning
 from minigan.training.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIGHTS, RunFolder
 from minigan.training.grids import grid_png
 from minigan.training.report import Shown
@@ -38,7 +39,7 @@ class Recorder(Callback):
     """
 
     def __init__(self, out: str | os.PathLike, settings: dict, force: bool = False, every: int | None = None):
-        environment.require(environment.REPORTING, "a run folder")
+        inputs.require(inputs.REPORTING, "a run folder")
         self.folder = RunFolder(out)
         self.folder.check_free(force)
         self.settings, self.force, self.every = {**settings, "run": _name_of(settings)}, force, every
@@ -58,7 +59,7 @@ class Recorder(Callback):
             self.room.take(len(weights.packed(trainer.header(), trainer.state())) + MARGIN)
             self._describe(trainer)
             self._write_config(trainer)
-            self.place.write_json(ENVIRONMENT, environment.describe())
+            self.place.write_json(ENVIRONMENT, environment())
             self.log = _Log(self.place / LOG)
         except BaseException:
             self.place.remove()
@@ -222,7 +223,7 @@ class Recorder(Callback):
 
     def _write_report(self, trainer):
         self._name_problems(trainer)
-        self.place.write_json(ENVIRONMENT, {**self.place.environment(), "peak_memory": environment.peak_memory()})
+        self.place.write_json(ENVIRONMENT, {**self.place.environment(), "peak_memory": peak_memory()})
         if trainer.step:
             report.write(self.place)
 
@@ -291,3 +292,49 @@ class _Log:
 
     def close(self):
         self.file.close()
+
+
+def environment() -> dict:
+    """What a run folder and a report say about where they come from: plain strings and numbers."""
+    import minigan
+
+    return {
+        "minigan": minigan.__version__,
+        "python": platform.python_version(),
+        **{name: inputs.version(name) for name in inputs.PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": cores(),
+        "threads": minigan.get_threads(),
+        "device": "cpu",
+    }
+
+
+def processor() -> str:
+    """The processor's name, as the system gives it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def peak_memory() -> int | None:
+    """The most memory this process has held, in bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from minigan.errors import RunError
 from minigan.training import files
 from minigan.training.callbacks import clock
-from minigan.training.errors import RunError
 from minigan.training.folder import REPORT, RunFolder, step_of
 from minigan.training.grids import LONGEST, drawing, printable
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from minigan.data.arrays import python_number
+from minigan.errors import RunError
 from minigan.training import files, reading
-from minigan.training.errors import RunError
 
 DIGEST = "sha256"
 DTYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")

@@ -10,9 +10,8 @@ import minigan as mg
 from minigan import classifier, optim
 from minigan.classifier import confusion_matrix
 from minigan.classifier.pictures import surest_mistakes
-from minigan.errors import DataError
+from minigan.errors import DataError, RunWarning
 from minigan.training import DivergedError, Every, RunError, TrainingError
-from minigan.training.errors import RunWarning
 
 
 @pytest.fixture(scope="module")

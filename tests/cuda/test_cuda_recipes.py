@@ -7,12 +7,12 @@ from simulated import DEVICE
 from minigan import random
 from minigan.data import Batches
 from minigan.devices import device_of
+from minigan.errors import DivergedError, TrainingError
 from minigan.gan import Recipe, Trainer
 from minigan.models.cgan import cgan
 from minigan.models.dcgan import dcgan
 from minigan.models.gan import GAN
 from minigan.nn import BatchNorm, Flatten, LeakyReLU, Linear, Reshape, Sequential, Tanh
-from minigan.training.errors import DivergedError, TrainingError
 
 SHAPE, BATCH, STEPS = (6, 6, 1), 4, 2
 RECIPES = {

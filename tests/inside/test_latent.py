@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 import minigan as mg
 from minigan import inside, nn, ops
 from minigan.data import to_uint8
-from minigan.errors import DataError, ShapeError, UnknownNameError
+from minigan.errors import DataError, ShapeError, TrainingError, UnknownNameError
 from minigan.models import GAN, VAE, Classifier
-from minigan.training.errors import TrainingError
 
 
 def identity(size=4, **more):

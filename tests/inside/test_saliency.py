@@ -5,9 +5,8 @@ import pytest
 
 import minigan as mg
 from minigan import inside, nn, ops
-from minigan.errors import DataError, ShapeError
+from minigan.errors import DataError, ShapeError, TrainingError
 from minigan.models import GAN, Classifier
-from minigan.training.errors import TrainingError
 
 SHAPE = (3, 4, 2)
 

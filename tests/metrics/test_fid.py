@@ -7,12 +7,11 @@ import pytest
 
 import minigan as mg
 from minigan.data import Dataset
-from minigan.errors import DataError, MiniganError
+from minigan.errors import DataError, MiniganError, RunError
 from minigan.evaluation import fid, inception_weights
 from minigan.evaluation.inception_weights import SHA256, Weights
 from minigan.models.inception import Inception
 from minigan.training import weights as weights_file
-from minigan.training.errors import RunError
 
 FEATURES = 6  # here
 

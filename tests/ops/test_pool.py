@@ -58,7 +58,7 @@ def test_every_implementation_gives_the_same_gradients(case):
 
 @given(pool_cases())
 def test_window_spread_is_the_adjoint_of_window_sum(case):
-    from minigan.ops.pool import _geometry, window_spread, window_sum
+    from minigan.ops.resample import _geometry, window_spread, window_sum
 
     x, kernel_size, how = case
     geometry = _geometry("sum", x.shape, kernel_size, how["stride"], how["padding"], 1)

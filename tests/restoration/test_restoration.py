@@ -165,10 +165,10 @@ def test_what_cannot_be_restored_is_refused(glyphs):
 
 
 def test_what_figures_need_is_missed_before_training(glyphs, held_out, monkeypatch):
-    from minigan.training import environment
+    from minigan.training import inputs
 
-    real = environment.version
-    monkeypatch.setattr(environment, "version", lambda package: None if package == "scikit-image" else real(package))
+    real = inputs.version
+    monkeypatch.setattr(inputs, "version", lambda package: None if package == "scikit-image" else real(package))
     with pytest.raises(RunError, match=r"needs scikit-image, not installed here: pip install 'minigan\[train\]'"):
         fit(glyphs, test=held_out)
     assert fit(glyphs, steps=1).figures == {}

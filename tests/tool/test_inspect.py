@@ -9,8 +9,8 @@ from commands import SMALL, draw_folder
 
 from minigan import models, random
 from minigan.data import Dataset
+from minigan.errors import RunError
 from minigan.models.cgan import cgan
-from minigan.training.errors import RunError
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from commands import SMALL, draw_folder, keep_run
 import minigan as mg
 from minigan.data import sources
 from minigan.data.dataset import Identity
+from minigan.errors import RunError
 from minigan.tool.learned import Learned, required_judge
 from minigan.tool.train import load_data
-from minigan.training.errors import RunError
 
 COMMANDS = {
     "evaluate": ("evaluate", "runs/mlp-gan-glyphs", "--count", 10),

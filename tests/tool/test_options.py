@@ -62,8 +62,10 @@ WITH_VALUES = [(name, option) for name, option in OPTIONS if not getattr(option,
 
 
 @pytest.mark.parametrize(("name", "option"), WITH_VALUES, ids=lambda of: getattr(of, "name", of))
-def test_no_value_of_an_option_ends_in_a_traceback(tool, name, option):
+def test_no_value_of_an_option_ends_in_a_traceback(tool, tmp_path, monkeypatch, name, option):
     """A run that is not there is named, so that nothing takes long once the options are understood."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")  # ".." would otherwise be a folder of other tests' images, to train with
     given = {"--out": "new.png" if name == "sample" else "new.html"} if name in ("sample", "ask") else {}
     given |= {"--data": "nothing-here"} if name == "train" else {}
     for value in odd_values(option):

@@ -8,8 +8,7 @@ import pytest
 from commands import SMALL, draw_folder
 
 import minigan as mg
-from minigan.tool.output import Downloads
-from minigan.training.callbacks import Pace, Progress, clock
+from minigan.training.callbacks import Downloads, Pace, Progress, clock
 
 
 @pytest.fixture
@@ -78,10 +77,10 @@ def test_doctor_tells_versions_threads_and_caches(tool):
 
 
 def test_doctor_names_what_is_missing_and_the_command(tool, monkeypatch):
-    from minigan.training import environment
+    from minigan.training import inputs
 
-    real = environment.version
-    monkeypatch.setattr(environment, "version", lambda package: None if package == "rich" else real(package))
+    real = inputs.version
+    monkeypatch.setattr(inputs, "version", lambda package: None if package == "rich" else real(package))
     report = tool("doctor").out
     assert "rich: pip install 'minigan[train]'" in report
     assert "nothing is missing" not in report

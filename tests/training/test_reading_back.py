@@ -11,13 +11,12 @@ import pytest
 from safetensors.numpy import save
 
 import minigan as mg
-from minigan.errors import DataError, MiniganError
+from minigan.errors import DataError, MiniganError, RunError
 from minigan.evaluation.answers import answered
 from minigan.evaluation.fid import FEATURES, FORMAT, OUTPUTS, InceptionFeatures
 from minigan.models import Classifier
 from minigan.tool.__main__ import main
-from minigan.training import environment, reading, trainer, weights
-from minigan.training.errors import RunError
+from minigan.training import reading, recorder, trainer, weights
 from minigan.training.folder import RunFolder
 
 MUTANTS = 2000
@@ -361,7 +360,7 @@ def test_all_that_training_writes_is_read(runs):
     for run in map(RunFolder, runs.values()):
         assert run.config()["results"] is not None
         assert len(run.log()) == run.config()["steps_done"]
-        assert run.environment().items() >= json.loads(json.dumps(environment.describe())).items()
+        assert run.environment().items() >= json.loads(json.dumps(recorder.environment())).items()
 
 
 def test_kept_features_are_used_where_they_are_whole_and_fit(tmp_path):

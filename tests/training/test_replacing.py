@@ -19,9 +19,9 @@ import pytest
 
 from minigan.data import Batches
 from minigan.nn import Linear
-from minigan.training import Callback, Loop, Recorder, RunError, Shown, environment, loop, recorder, report
+from minigan.training import Callback, Loop, Recorder, RunError, Shown, inputs, loop, recorder, report
+from minigan.training.files import Lock
 from minigan.training.folder import RunFolder
-from minigan.training.replacing import Lock
 
 SETTINGS = {"model": "none", "data": "noise", "images": 4, "image_shape": [2, 2, 1], "batch": 4}
 CHANGES = ("rename", "replace", "unlink", "mkdir", "rmdir", "ftruncate", "pwrite", "posix_fallocate")
@@ -126,9 +126,9 @@ def disk(monkeypatch):
     clock = SimpleNamespace(perf_counter=lambda: 0.0)
     for module in (loop, recorder):
         monkeypatch.setattr(module, "time", clock)  # equal runs leave equal bytes
-    monkeypatch.setattr(environment, "peak_memory", lambda: 1)
-    monkeypatch.setattr(environment, "describe", lambda: {"minigan": "this one"})
-    monkeypatch.setattr(environment, "require", lambda *_: None)
+    monkeypatch.setattr(recorder, "peak_memory", lambda: 1)
+    monkeypatch.setattr(recorder, "environment", lambda: {"minigan": "this one"})
+    monkeypatch.setattr(inputs, "require", lambda *_: None)
     monkeypatch.setattr(report, "render", lambda folder: f"of {folder.config()['seed']}")  # what takes time
     monkeypatch.setattr(recorder, "grid_png", lambda images, columns: images.tobytes())
     return Disk(monkeypatch)
