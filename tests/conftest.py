@@ -8,11 +8,14 @@ Processes: one per core (pytest-xdist), which takes seconds to start; a few file
 Hypothesis profiles: a modest number of examples, always the same; `HYPOTHESIS_PROFILE=explore` for many new ones.
 """
 
+import hashlib
+import importlib
 import importlib.util
 import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
@@ -72,9 +75,30 @@ def pytest_cmdline_main(config):
         here = getattr(os, "sched_getaffinity", None)
         config.option.numprocesses = len(here(0)) if here else os.cpu_count()
         config.option.dist = "worksteal"
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads of one process wait for cores that the others have
+        for threads in ("OPENBLAS_NUM_THREADS", "MINIGAN_THREADS"):  # each process has one core
+            os.environ.setdefault(threads, "1")
 
 
 def files_named(config) -> list[str]:
     """Of what the command line names, the files and the tests in files."""
     return [argument for argument in config.args if argument.partition("::")[0].endswith(".py")]
+
+
+_drawn: dict[bytes, np.ndarray] = {}
+
+
+@pytest.fixture(autouse=True)
+def glyphs_are_drawn_once(request, monkeypatch):
+    """Tests of what is trained on glyphs share them: all 20,000 take a second to draw. Those in tests/data draw."""
+    if request.path.parent.name == "data":
+        return
+    module = importlib.import_module("minigan.data.glyphs")  # `data.glyphs` is its function
+    draw = module._draw
+
+    def kept(numbers, labels, size):
+        key = hashlib.sha256(numbers).digest() + size.to_bytes(8)
+        if key not in _drawn:
+            _drawn[key] = draw(numbers, labels, size)
+        return _drawn[key]
+
+    monkeypatch.setattr(module, "_draw", kept)

@@ -59,6 +59,7 @@ def test_a_peer_that_cannot_be_had_ends_the_run(capfd):
     assert "no such engine" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_quickest_peer_counts(monkeypatch):
     monkeypatch.setattr(measure, "SAMPLE", 0.005)
     with started({name: (sum_up_to, count) for name, count in (("slow", 100_000), ("quick", 10))}) as peers:

@@ -45,6 +45,7 @@ def test_gans_without_classes_are_trained_one_for_each(glyphs):
     assert not np.array_equal(images.images[:3], images.images[3:6])
 
 
+@pytest.mark.slow
 def test_a_gan_that_knows_classes_is_asked_for_each():
     labelled = few_labels.few(mg.data.glyphs(100), 20, 0)
     images = few_labels.generated(labelled, "cgan", 1, 2, 0)

@@ -40,6 +40,7 @@ def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
     assert "| 2 | " in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_data_of_two_shapes_are_refused(cnn, capsys):
     draw = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
     with tempfile.TemporaryDirectory() as folder:

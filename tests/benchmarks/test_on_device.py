@@ -16,6 +16,7 @@ from minigan.devices import device_of, to_cpu
 from minigan.errors import MiniganError
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the device sim needs g++")
+pytestmark = pytest.mark.slow
 
 
 @needs_compiler
@@ -24,7 +25,7 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="the dev
     [
         ("kernels", "im2col"),
         ("conv", "tiny 1*"),
-        pytest.param("step", "mlp-gan", marks=pytest.mark.slow),
+        ("step", "mlp-gan"),
         ("scaling", "layer, batch 2"),
     ],
 )
@@ -46,9 +47,7 @@ def test_everything_of_a_rehearsal_says_that_it_is_one(suite, case, tmp_path, ca
 
 
 @needs_compiler
-@pytest.mark.parametrize(
-    "suite", [pytest.param(suite, marks=pytest.mark.slow if suite == "step" else ()) for suite in ON_DEVICES]
-)
+@pytest.mark.parametrize("suite", ON_DEVICES)
 def test_the_cases_of_a_rehearsal_are_on_the_device(suite):
     works = on_device.WORKS[suite](Request(suite, None, 1, 1, device="sim"))
     assert works

@@ -58,6 +58,7 @@ def test_models_of_each_kind_are_trained_judged_and_drawn(measure, tmp_path, cap
     assert out.endswith(measured.quality(kept) + "\n")
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_minigan_evaluate(measure, written, tmp_path, monkeypatch):
     _, kept = measure("--only", "mlp-gan", "--engine", "minigan", "--seeds", 2)
     monkeypatch.chdir(tmp_path)
@@ -71,6 +72,7 @@ def test_scores_are_those_of_minigan_evaluate(measure, written, tmp_path, monkey
     assert kept["judge"] == found["judge"]
 
 
+@pytest.mark.slow
 def test_what_is_there_is_neither_trained_nor_judged_again(measure, tmp_path, monkeypatch, capfd):
     arguments = "--only", "vae", "--engine", "minigan", "--seeds", 1
     _, first = measure(*arguments)

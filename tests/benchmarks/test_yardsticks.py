@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 
 import minigan as mg
 from benchmarks.experiments import yardsticks
 
 
+@pytest.mark.slow
 def test_all_sets_are_judged_kept_and_put_into_a_table(tmp_path, monkeypatch, capsys):
     def drawn(name, folder):
         return mg.data.glyphs(300), mg.data.glyphs(200, split="test")

@@ -14,6 +14,8 @@ from minigan.errors import DtypeError, UnknownNameError
 from minigan.kernels.cuda import SimArray, check
 from minigan.kernels.cuda.sim import checking
 
+pytestmark = pytest.mark.slow  # the simulator itself
+
 CASES = r"""
 #define N 64
 __device__ float counter;

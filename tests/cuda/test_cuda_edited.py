@@ -9,6 +9,8 @@ import pytest
 from minigan.kernels.cuda import SimArray, Simulator, SimulatorError, launch
 from minigan.kernels.cuda.sim import building
 
+pytestmark = pytest.mark.slow  # the simulator itself
+
 FILES = {
     "one.cu": '#include "first.h"\n#  include <sub/second.h>\n'
     "__global__ void one(float *x) { x[0] = FIRST + SECOND + 0; }\n",

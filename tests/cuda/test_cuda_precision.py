@@ -81,6 +81,7 @@ def rounding_on_the_cpu(monkeypatch, numbers):
     monkeypatch.setattr(linalg, "SMALL", 0)  # and let it be kernels that multiply
 
 
+@pytest.mark.slow
 @NUMBERS
 def test_gradients_of_a_step_are_those_of_rounded_factors(numbers, monkeypatch):
     with mg.precision(numbers):

@@ -97,6 +97,7 @@ def test_what_only_a_gpu_has_is_refused_on_the_cpu(settings):
         Trainer(small_gan(), None, steps=1, **settings)
 
 
+@pytest.mark.slow
 def test_a_trainers_precision_is_that_of_its_products():
     images = np.random.default_rng(0).uniform(-1, 1, (BATCH, 28, 28, 1)).astype(np.float32)
     losses = []

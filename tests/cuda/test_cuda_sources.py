@@ -6,6 +6,8 @@ import pytest
 from minigan.kernels.cuda import SimArray, Simulator, check
 from minigan.kernels.cuda.sim.sources import code_of, for_compiler, has_barriers, kernels_of
 
+pytestmark = pytest.mark.slow  # the simulator itself
+
 SOURCE = r"""
 // __global__ void in_a_comment(float *x) { __syncthreads(); } \
    __global__ void in_its_next_line(float *x) {}

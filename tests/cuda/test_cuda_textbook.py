@@ -7,6 +7,8 @@ import pytest
 
 from minigan.kernels.cuda import SimArray, Simulator
 
+pytestmark = pytest.mark.slow  # the simulator itself
+
 TEXTBOOK = str(Path(__file__).parent / "textbook.cu")
 SEEDS = pytest.mark.parametrize("seed", [0, 5])
 

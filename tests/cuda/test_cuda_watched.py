@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from minigan.kernels.cuda import RaceWarning, SimArray, Simulator, SimulatorError
 from minigan.kernels.cuda.sim.building import FILLED, compiler, knows
 
+pytestmark = pytest.mark.slow  # the simulator itself
+
 SOURCE = r"""
 #include <assert.h>
 #include <stdio.h>

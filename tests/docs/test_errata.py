@@ -241,6 +241,7 @@ def test_figures_that_another_process_kept_meanwhile_stay(folder, monkeypatch):
     assert list(kept["samples"]) == ["cnn"]
 
 
+@pytest.mark.slow
 def test_a_classifier_takes_the_features_of_a_network_that_is_trained_first(folder, capfd):
     arguments = ["samples", "--only", "deconvnet-features", "--data", "pictures", "--steps", "1", "--docs", "docs"]
     for _ in range(2):
@@ -255,6 +256,7 @@ def test_a_classifier_takes_the_features_of_a_network_that_is_trained_first(fold
     assert f"--features runs/{usual} " in samples.show("deconvnet-features", figures)
 
 
+@pytest.mark.slow
 def test_a_run_of_another_recipe_or_length_is_trained_again(folder, capfd):
     run, arguments = folder / "runs" / "mlp-gan", ["mlp-gan", "--data", "pictures", "--size", "8", "--steps"]
     for steps in (1, 2, 2):

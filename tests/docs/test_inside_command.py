@@ -2,11 +2,13 @@
 
 import drawn_mnist
 import PIL.Image
+import pytest
 
 import minigan as mg
 from docs.build import inside
 
 
+@pytest.mark.slow
 def test_each_picture_of_the_page_is_drawn(tmp_path, capsys):
     drawn_mnist.write(tmp_path / "mnist", train=60, test=60)
     train, test = mg.data.load_splits("mnist", tmp_path / "mnist")

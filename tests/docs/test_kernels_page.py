@@ -21,7 +21,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 KERNELS = DOCS.parent / "kernels" / "cuda"
 TEXT = (DOCS / "kernels.md").read_text()
 COMPILER = os.environ.get("CXX", "g++")
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}"),
+]
 
 
 @pytest.mark.parametrize("name", TABLES)

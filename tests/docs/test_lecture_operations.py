@@ -15,7 +15,10 @@ from minigan.kernels.cuda import SimArray
 from minigan.kernels.geometry import ConvGeometry
 
 COMPILER = os.environ.get("CXX", "g++")
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}"),
+]
 PRODUCTS = [name for name in OPERATIONS if name.startswith(("conv2d", "matmul"))]
 SUMS = [name for name, found in OPERATIONS.items() if found.ceiling == "fp64" or name == "binary_cross_entropy_sum"]
 REST = [name for name in OPERATIONS if name not in PRODUCTS]
@@ -74,7 +77,6 @@ def test_operations_of_convolutions(g, direction):
     assert counter.operations == definition if g is WHOLE else counter.operations > definition
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TRACED)
 def test_bytes(name):
     with launching(Tracer()) as tracer:

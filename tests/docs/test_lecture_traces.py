@@ -14,7 +14,10 @@ from minigan.kernels.cuda import SimArray, Simulator
 from minigan.kernels.cuda.tiling import SHAPES
 
 COMPILER = os.environ.get("CXX", "g++")
-pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the device sim compiles with {COMPILER}"),
+]
 LANES = np.arange(32)
 
 

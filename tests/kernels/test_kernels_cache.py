@@ -59,6 +59,7 @@ print(*sorted(names), "end")
 """
 
 
+@pytest.mark.slow
 def test_a_loaded_kernel_finds_those_that_it_calls_also_when_theirs_are_gone(tmp_path):
     environment = {"MINIGAN_CACHE": str(tmp_path)}
     assert {"make_features", "multiply", "pack"} <= set(run(CONVOLUTION, **environment))

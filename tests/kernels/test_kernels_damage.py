@@ -98,6 +98,7 @@ def test_what_is_no_file_is_not_read_and_does_not_hang(tmp_path, make):
     assert cache.read(tmp_path / "file") in (b"content", None)  # a folder stays where it is
 
 
+@pytest.mark.slow
 def test_kernels_compute_the_same_whatever_is_damaged(filled, tmp_path):
     """Each kind of file is damaged in each way, and all of them are whole again afterwards."""
     folder, expected = filled
@@ -116,6 +117,7 @@ def test_kernels_compute_the_same_whatever_is_damaged(filled, tmp_path):
     assert all(cache.read(file) for file in files)
 
 
+@pytest.mark.slow
 def test_nothing_in_the_cache_is_unpickled_unless_it_is_what_was_written(filled, tmp_path):
     """Files are swapped in a circle, or pickles of another origin: none is run. Some are whole, but hold what other
     versions pickle: they are compiled again."""

@@ -17,6 +17,7 @@ def run(*arguments, **how):
     return done.returncode, done.stdout.splitlines()[-1:], done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["begin", "end"])
 def test_no_kernel_leaves_its_arrays(side):
     status, last, said = run(PROGRAM, side)

@@ -101,6 +101,7 @@ def test_it_is_too_late_to_narrow_once_numba_has_compiled():
     assert "before minigan's kernels were first used" in run(code, MINIGAN_VECTORS=NARROWER[0]).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not X86 or HERE == "128", reason="for x86 processors with AVX2")
 @pytest.mark.parametrize(
     ("settings", "kind"),

@@ -42,6 +42,7 @@ def runs(tool, trained, tmp_path, monkeypatch):
     return tool
 
 
+@pytest.mark.slow
 def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
     """Without a classifier, and the second time with what is kept of real images."""
     arguments = (*RUN, "--inception", file, "--most", 12, "--json", tmp_path / "found.json")

@@ -42,6 +42,7 @@ def test_runs_are_numbered_and_the_same_seed_gives_the_same_weights(tool, tmp_pa
     assert not all(np.array_equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_weights_do_not_depend_on_the_number_of_threads(tool, monkeypatch):
     limits = []
     monkeypatch.setattr("threadpoolctl.threadpool_limits", limits.append)
@@ -170,6 +171,7 @@ def test_single_settings_of_a_recipe_are_options(tool):
     assert mg.gan.load("run").changes == ("minibatch-std",)
 
 
+@pytest.mark.slow
 def test_images_are_enlarged_for_a_model_that_is_made_for_larger_ones(tool):
     outcome = tool("train", "rgan", "--data", "glyphs", "--steps", 1, "--batch", 2, "--out", "run")
     assert outcome.code == 0, outcome.err
