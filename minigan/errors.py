@@ -1,9 +1,15 @@
 """The errors minigan raises on purpose; each message says what was called, with what, and what to do."""
 
+from __future__ import annotations
+
 import difflib
 import signal
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from minigan.training import Result
 
 
 class MiniganError(Exception):
@@ -78,7 +84,7 @@ class Interrupted(KeyboardInterrupt):
     result: what `fit` would have returned, where it was `fit` that was stopped: the model is in it
     """
 
-    result = None
+    result: Result | None = None
 
     def __init__(self, step: int, number: int = signal.SIGINT):
         super().__init__(f"stopped after step {step}")
