@@ -108,11 +108,11 @@ def with_malloc_as_it_is():
 
 IN_A_STEP: dict[str, Callable[[], None]] = {
     "several threads": on_one_thread,
-    "the board, instead of a ThreadPoolExecutor": with_a_pool_of_python,
-    "helpers watch before they sleep": with_helpers_that_sleep,
-    "helpers that lost their core are left alone": with_helpers_that_are_waited_for,
+    "the board instead of a ThreadPoolExecutor": with_a_pool_of_python,
+    "helpers poll before they sleep": with_helpers_that_sleep,
+    "helpers that lost their core get no work": with_helpers_that_are_waited_for,
     "freed memory stays with the process": with_malloc_as_it_is,
-    "scratch memory is kept": with_new_scratch,
+    "scratch memory is reused": with_new_scratch,
     "results begin on a cache line": with_results_anywhere,
 }
 
@@ -146,7 +146,7 @@ AT_THE_START = {
     "long kernels are outlined": Start("compile.outlined = compile.kernel", "empty"),
     "kernels have no entry points for Python": Start("compile.Kernel.__init__ = compile.Compiled.__init__", "empty"),
     "Numba's runtime is cached": Start("compile.nrtdynmod.compile_nrt_functions = theirs", "warm"),
-    "loading prepares no compiler": Start("cached.Cache.load_overload = refreshed", "warm"),
+    "loading does not initialise the compiler": Start("cached.Cache.load_overload = refreshed", "warm"),
 }
 # the runtime is imported, and changed, before the kernels are, whose package would import them first
 BEFORE_THE_KERNELS = """

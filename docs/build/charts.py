@@ -1,4 +1,4 @@
-"""The results as pictures: mostly how long minigan takes beside the peer, the line at 1, so that shorter is quicker."""
+"""Charts of the benchmark results, mostly ratios minigan / PyTorch with a line at 1: shorter is faster."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATIO = "minigan / PyTorch; the line is PyTorch"
 
 
 def draw(records: list[dict], folder: Path) -> Path | None:
-    """Draw one suite's records into folder/performance-SUITE.png; None where there is nothing to compare."""
+    """Draw one suite's records to folder/performance-SUITE.png; return None if there is nothing to compare."""
     suite = records[0]["suite"]
     compared = [one for one in records if one["ratio"] is not None or suite in WITHOUT_PEER]
     if suite not in PICTURES or not compared:
@@ -43,9 +43,9 @@ def draw(records: list[dict], folder: Path) -> Path | None:
 
 
 def bars(title: str, amount: Callable[[float], str], unit: str) -> Callable:
-    """A picture with a bar for each case: its ratio, half of the ratios as a line, both amounts beside it.
+    """Return a function that draws a bar per case: its ratio, the quartiles as a line, both amounts beside it.
 
-    unit: "ms" or "mb", as in the records' names; amount: how such a number is written
+    unit: "ms" or "mb", as in the records' names; amount: formats such a number
     """
 
     def picture(pyplot, records):
@@ -77,7 +77,7 @@ def _against_the_peer(axes, most):
 
 
 def convolutions(pyplot, records):
-    """A row for each layer, a mark for each direction."""
+    """A row per layer, a marker per direction."""
     layers = list(dict.fromkeys(layer_of(one["case"])[0] for one in records))
     figure, axes = pyplot.subplots(figsize=(7.5, 1.2 + 0.27 * len(layers)))
     axes.hlines(range(len(layers)), 0, 10, color=FAINT, linewidth=0.6, zorder=0)
@@ -103,7 +103,7 @@ def layer_of(case: str) -> tuple[str, str]:
 
 
 def scaling(pyplot, records):
-    """GFLOP/s over what changes, one panel for each quantity."""
+    """GFLOP/s against batch, channels, size or threads, one panel each."""
     panels = list(dict.fromkeys(panel_of(one) for one in records))
     columns = 3
     rows = -(-len(panels) // columns)
@@ -128,12 +128,12 @@ def scaling(pyplot, records):
 
 
 def panel_of(record: dict) -> tuple[str, str]:
-    """(layer or step, what changes) of a record of the scaling suite."""
+    """(layer or step, quantity that varies) of a record of the scaling suite."""
     return record["case"].partition(",")[0], record["axis"]
 
 
 def profile(pyplot, records):
-    """A bar for each step, as long as the whole is 1, in its parts."""
+    """A stacked bar per step: the share of each part."""
     figure, axes = pyplot.subplots(figsize=(7.5, 1.1 + 0.32 * len(records)))
     places = range(len(records))
     begin = [0.0] * len(records)
@@ -164,7 +164,7 @@ def short_time(milliseconds: float) -> str:
 
 PICTURES = {
     "step": bars("A training step", short_time, "ms"),
-    "kernels": bars("What lies around the convolutions", short_time, "ms"),
+    "kernels": bars("Kernels other than convolutions", short_time, "ms"),
     "memory": bars("Memory of a training step", "{:.0f} MB".format, "mb"),
     "cold": bars("A cold start", short_time, "ms"),
     "conv": convolutions,

@@ -1,7 +1,7 @@
-"""Put the results into docs/performance.md, as tables and pictures: `python -m docs.build.performance`.
+"""Write benchmark results into docs/performance.md, as tables and charts: `python -m docs.build.performance`.
 
-Reads benchmarks/results/*.json, which `python -m benchmarks SUITE --json FILE` wrote, and replaces what stands between
-`<!-- results: SUITE -->` and `<!-- end -->` for every suite that has results; the other sections stay as they are.
+Reads benchmarks/results/*.json, written by `python -m benchmarks SUITE --json FILE`, and replaces the text between
+`<!-- results: SUITE -->` and `<!-- end -->` for every suite that has results.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def main(arguments=None) -> int:
 
 
 def filled(text: str, path: Path, pictures: Path, beside: Path) -> str:
-    """The document with the results of one file in it.
+    """Return the document with the results of one file filled in.
 
-    pictures: the folder that they are drawn into; beside: the document's folder, which links begin at
-    raises DataError for a file that holds no results, or whose suite the document has no section for
+    pictures: the folder for charts; beside: the document's folder, to which links are relative
+    raises DataError if the file holds no results, or the document has no section for its suite
     """
     try:
         results = json.loads(path.read_text())
@@ -56,12 +56,12 @@ def filled(text: str, path: Path, pictures: Path, beside: Path) -> str:
     picture = draw(records, pictures)
     if picture is not None:
         link = Path(os.path.relpath(picture, beside)).as_posix()
-        parts.insert(1, f"![{suite}, as a picture]({link})")
+        parts.insert(1, f"![{suite}: chart]({link})")
     return pattern.sub(lambda found: found[1] + "\n" + "\n\n".join(parts) + "\n\n" + found[3], text, count=1)
 
 
 def origin(results: dict) -> str:
-    """A line that says where and with what the numbers were measured."""
+    """A line with the machine, the versions and the ceilings of a measurement."""
     machine, versions = results["machine"], dict(results["versions"])
     threads = sorted({one["threads"] for one in results["records"]})
     samples = sorted({one["samples"] for one in results["records"]})
@@ -78,22 +78,23 @@ def origin(results: dict) -> str:
 
 
 def table(heading: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; the first column is words, the others are numbers."""
+    """A Markdown table with text in the first column and numbers in the others."""
     rule = ["---", *["--:" for _ in heading[1:]]]
     return "\n".join(f"| {' | '.join(row)} |" for row in (heading, rule, *rows))
 
 
 def amounts(title: str, unit: str, write, *, rate: str = "", totals: bool = False):
-    """A table with a row for each case: ours, the peer's, the ratio with half of its values, perhaps a rate.
+    """Return a function that makes a table with a row per case: ours, the peer's, the ratio and its quartiles.
 
-    unit: as in the records' names; write: how such a number is written; rate: what the ceiling is called
-    totals: whether the peaks are shown beside what they grew by
+    unit: as in the records' names; write: formats such a number
+    rate: the name of the ceiling; adds columns for the rate and its share of the ceiling
+    totals: also show each process's peak memory
     """
 
     def rows(records):
-        heading = [title, "minigan", "PyTorch", "its form", "ratio", "half of them"]
+        heading = [title, "minigan", "PyTorch", "variant", "ratio", "quartiles"]
         heading += [records[0]["rate_unit"], f"of {rate}"] if rate else []
-        heading += ["whole, minigan", "whole, PyTorch"] if totals else []
+        heading += ["peak, minigan", "peak, PyTorch"] if totals else []
         lines = []
         for one in records:
             peer = one["ratio"] is not None
@@ -109,7 +110,7 @@ def amounts(title: str, unit: str, write, *, rate: str = "", totals: bool = Fals
 
 
 def convolutions(records: list[dict]) -> str:
-    """A row for each layer: what each direction takes, its ratio, and the mean of all with the worst."""
+    """A row per layer with the time and ratio of each direction; then the mean of the ratios and the worst."""
     cells = {}
     for one in records:
         layer, direction = layer_of(one["case"])
@@ -130,22 +131,22 @@ def convolutions(records: list[dict]) -> str:
 
 
 def profile(records: list[dict]) -> str:
-    """A row for each step: how much of it each part takes."""
+    """A row per step with the share of each part."""
     rows = [
         [one["case"], short_time(one["ours_ms"]), *(f"{spent / one['ours_ms']:.0%}" for spent in one["parts"].values())]
         for one in records
     ]
-    return table(["step", "whole", *records[0]["parts"]], rows)
+    return table(["step", "total", *records[0]["parts"]], rows)
 
 
 TABLES = {
     "overhead": amounts("", "us", "{:.2f} us".format),
-    "kernels": amounts("kernel", "ms", short_time, rate="the copy"),
+    "kernels": amounts("kernel", "ms", short_time, rate="copy bandwidth"),
     "conv": convolutions,
-    "step": amounts("step", "ms", short_time, rate="the product"),
+    "step": amounts("step", "ms", short_time, rate="product peak"),
     "memory": amounts("step", "mb", "{:.0f} MB".format, totals=True),
     "cold": amounts("", "ms", short_time),
-    "scaling": amounts("", "ms", short_time, rate="the product"),
+    "scaling": amounts("", "ms", short_time, rate="product peak"),
     "profile": profile,
 }
 
