@@ -98,7 +98,7 @@ def measure(train: Dataset, test: Dataset, count: int, seed: int, given) -> dict
 
 def table(results: dict[int, list[dict[str, float]]]) -> str:
     """Means and standard deviations over the seeds, and the differences that generated images make, as Markdown."""
-    lines = ["| labels | way | accuracy | generated images change it by |", "|---|---|---|---|"]
+    lines = ["| labels | training images | accuracy | change due to generated images |", "|---|---|---|---|"]
     for count, rows in results.items():
         for name, (with_generated, shifted) in WAYS.items():
             accuracies = np.array([row[name] for row in rows])

@@ -28,7 +28,7 @@ from minigan.data import Dataset
 from minigan.models import GAN
 
 MODEL, FROZEN = "dcgan", ("discriminator.0",)
-WAYS = {"afresh": {}, "fine-tuned": {"start": True}, "partly frozen": {"start": True, "freeze": FROZEN}}
+WAYS = {"from scratch": {}, "fine-tuned": {"start": True}, "partly frozen": {"start": True, "freeze": FROZEN}}
 
 
 def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: int, judge, given) -> dict[int, float]:
@@ -58,7 +58,7 @@ def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: 
 
 def table(results: list[dict[str, dict[int, float]]]) -> str:
     """Means and standard deviations over the seeds, as Markdown."""
-    lengths = list(results[0]["afresh"])
+    lengths = list(results[0]["from scratch"])
     lines = ["| batches | " + " | ".join(WAYS) + " |", "|---" * (1 + len(WAYS)) + "|"]
     for length in lengths:
         values = ([row[way][length] for row in results] for way in WAYS)

@@ -60,7 +60,7 @@ def prune(run: Path, shares: list[float], scope: str, judged: Callable[[Model], 
 def table(rows: dict[str, dict]) -> str:
     """Two lines for each run, scores and bytes, as Markdown."""
     shares = list(next(iter(rows.values()))["shares"])
-    heading = ["model", "weights that are 0", *(f"{float(share):.0%}" for share in shares)]
+    heading = ["model", "share of weights set to 0", *(f"{float(share):.0%}" for share in shares)]
     lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
     for row in rows.values():
         at = list(row["shares"].values())

@@ -93,7 +93,7 @@ def measure(cases: dict[str, Case], samples: int) -> dict[str, dict]:
 
 def table(rows: dict[str, dict]) -> str:
     """A line for each model, as Markdown; where it has two networks, the numbers of both."""
-    heading = ["model", "image", "parameters", "MB", "multiply-adds, one image", "batch", "step", "in use"]
+    heading = ["model", "image", "parameters", "MB", "multiply-adds, one image", "batch", "step", "throughput"]
     lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
     for name, row in rows.items():
         sizes = row["sizes"].values()
@@ -103,7 +103,7 @@ def table(rows: dict[str, dict]) -> str:
         cells = [
             *(f"`{name}`", " x ".join(map(str, row["image"][:2])), parameters, f"{megabytes:.2f}"),
             *(f"{work:.2f} million", str(row["batch"])),
-            *(f"{row['step_ms']:.1f} ms", f"{row['images_per_second']:,.0f} a second"),
+            *(f"{row['step_ms']:.1f} ms", f"{row['images_per_second']:,.0f} images/s"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

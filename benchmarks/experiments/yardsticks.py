@@ -28,8 +28,8 @@ ALONE = 3  # the class
 def sets(train: Dataset, test: Dataset, seed: int) -> Iterator[tuple[str, np.ndarray]]:
     """What each set is called, and its images (N, H, W, C), uint8."""
     yield "test images", test.images
-    yield "the same, blurred", blurred(test.images)
-    yield f"one class, {test.classes[ALONE]}, of them", test.images[test.labels == ALONE]
+    yield "test images, blurred", blurred(test.images)
+    yield f"only class {test.classes[ALONE]}", test.images[test.labels == ALONE]
     yield "independent pixels", independent_pixels(train.images, len(test), seed)
     yield "noise", np.random.default_rng(seed).integers(0, 256, test.images.shape, np.uint8)
 

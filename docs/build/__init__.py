@@ -1,1 +1,1 @@
-"""What writes the pages of docs/ that hold figures, tables and pictures, from results, experiments and the kernels."""
+"""Programs that write the figures, tables and pictures of the pages in docs/."""

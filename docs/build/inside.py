@@ -1,4 +1,4 @@
-"""What is inside the networks of `python -m benchmarks.experiments.quality`: the page's pictures, by `minigan inspect`.
+"""Draw docs/documents.md's pictures of networks trained by `benchmarks.experiments.quality`, with `minigan inspect`.
 
 python -m docs.build.inside [--runs runs/quality] [--data mnist] [--data-dir FOLDER] [--docs docs]
 """
@@ -15,7 +15,7 @@ from minigan.tool.__main__ import main as minigan
 from minigan.training import files
 
 DOCS = Path(__file__).parents[1]
-SHOWN = {  # run -> its pictures that are shown, and what they are called on the page
+SHOWN = {  # run -> {picture of `minigan inspect`: name on the page}
     "cnn": {"views-6": "views", "saliency": "saliency"},
     "rgan-seed-0": {"directions": "directions"},
 }
@@ -24,9 +24,9 @@ SHOWN = {  # run -> its pictures that are shown, and what they are called on the
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.build.inside", description=__doc__.split("\n\n")[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of all runs [runs/quality]")
-    parser.add_argument("--data", default="mnist", help="what the classifier learned from [mnist]")
-    parser.add_argument("--data-dir", metavar="FOLDER", help="where its files are")
-    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="where the page is [docs]")
+    parser.add_argument("--data", default="mnist", help="the classifier's training data [mnist]")
+    parser.add_argument("--data-dir", metavar="FOLDER", help="the folder of its files")
+    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="the folder of the page [docs]")
     given = parser.parse_args(arguments)
     source = ["--data", given.data, *(["--data-dir", given.data_dir] if given.data_dir else [])]
     (given.docs / "pictures").mkdir(parents=True, exist_ok=True)

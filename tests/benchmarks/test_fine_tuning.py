@@ -32,7 +32,8 @@ def test_all_ways_are_measured_at_all_lengths_and_kept(cnn, tmp_path, capsys):
     accuracy = np.mean(judge.predict(test.images) == test.labels)
     assert kept["judge"] == {"name": "cnn", "accuracy": accuracy, "digest": judge.digest()}
     about = measured.of_fine_tuning(kept)
-    assert about.startswith(f"Frechet distance of 20 images to the training images, by a cnn with {accuracy:.2%}")
+    said = f"Frechet distance of 20 images to the training images, on features of a cnn with {accuracy:.2%}"
+    assert about.startswith(said)
     assert [set(found) for found in kept["distances"]] == [set(fine_tuning.WAYS)] * 2
     assert all(list(of_way) == ["1", "2"] for found in kept["distances"] for of_way in found.values())
     first = kept["distances"][0]

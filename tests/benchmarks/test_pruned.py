@@ -63,7 +63,7 @@ def test_the_table_has_two_lines_for_a_run():
     rows = {"dcgan-seed-0": {"model": "dcgan", "shares": shares}}
     rows["cnn"] = {"model": "cnn", "shares": {share: {"accuracy": 0.98765, "deflated": 1e3} for share in shares}}
     assert pruned.table(rows).splitlines() == [
-        "| model | weights that are 0 | 0% | 50% |",
+        "| model | share of weights set to 0 | 0% | 50% |",
         "|---|---|---|---|",
         "| `dcgan` | Frechet distance | 1,234.6 | 9.0 |",
         "| | deflated, kB | 2,000 | 500 |",

@@ -63,5 +63,5 @@ def test_the_table_has_both_networks_of_a_gan():
         "discriminator": {"parameters": 1000, "bytes": 4000, "multiply_adds": 1},
     }
     assert sizes.table({"dcgan": row}).splitlines()[2] == (
-        "| `dcgan` | 28 x 28 | 771,969 + 1,000 | 3.00 | 7.25 million | 32 | 12.3 ms | 4,322 a second |"
+        "| `dcgan` | 28 x 28 | 771,969 + 1,000 | 3.00 | 7.25 million | 32 | 12.3 ms | 4,322 images/s |"
     )

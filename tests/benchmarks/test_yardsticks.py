@@ -25,7 +25,7 @@ def test_all_sets_are_judged_kept_and_put_into_a_table(tmp_path, monkeypatch, ca
     assert [row["count"] for row in rows.values()] == [200, 200, of_one, 200, 200]
     distances = {name: row["frechet"] for name, row in rows.items()}
     assert min(distances, key=distances.get) == "test images"
-    assert rows["one class, 3, of them"]["recall"] < rows["test images"]["recall"]
+    assert rows["only class 3"]["recall"] < rows["test images"]["recall"]
     lines = yardsticks.table(rows).splitlines()
     assert len(lines) == 2 + len(rows)
     assert lines[2].startswith(f"| test images | {distances['test images']:,.1f} | ")

@@ -296,7 +296,7 @@ def test_a_model_of_coloured_images_learns_from_those(folder, capfd):
         PIL.Image.fromarray(pixels).save(folder / "coloured" / f"{number}.png")
     arguments = ["samples", "--only", "rgan-colour", "--data", "pictures", "--steps", "1", "--docs", "docs"]
     assert command.main(arguments) == 1
-    assert "--colour says where they are" in capfd.readouterr().err
+    assert "give their path with --colour" in capfd.readouterr().err
     assert command.main([*arguments, "--colour", "coloured"]) == 0
     figures = json.loads((folder / "docs" / "errata.json").read_text())["samples"]["rgan-colour"]
     assert figures["data"] == "coloured"

@@ -18,16 +18,16 @@ DOCS = Path(__file__).parents[2]
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m docs.build.errata", description="What is wrong in the documents, and what minigan makes instead"
+        prog="python -m docs.build.errata", description="Show mistakes in the documents and what minigan builds instead"
     )
     parser.add_argument("what", nargs="?", choices=["experiments", "samples", "page"], default="experiments")
-    parser.add_argument("--only", metavar="NAME", help="one experiment, or one model")
+    parser.add_argument("--only", metavar="NAME", help="a single experiment or model")
     parser.add_argument("--data", default="mnist", help="a data set of 28 x 28 grey images [mnist]")
-    parser.add_argument("--data-dir", metavar="FOLDER", help="where its files are")
-    parser.add_argument("--colour", metavar="SOURCE", help="coloured images, a folder or an archive, for samples")
-    parser.add_argument("--steps", type=int, metavar="N", help="of all training, for a rehearsal")
-    parser.add_argument("--runs", type=Path, default=Path("runs/documents"), metavar="FOLDER", help="of trained models")
-    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="where the page is [docs]")
+    parser.add_argument("--data-dir", metavar="FOLDER", help="the folder of its files")
+    parser.add_argument("--colour", metavar="SOURCE", help="a folder or archive of coloured images, for samples")
+    parser.add_argument("--steps", type=int, metavar="N", help="train for N steps only, as a rehearsal")
+    parser.add_argument("--runs", type=Path, default=Path("runs/documents"), metavar="FOLDER", help="trained models")
+    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="the folder of the page [docs]")
     given = parser.parse_args(arguments)
     try:
         run(given)
@@ -38,7 +38,7 @@ def main(arguments=None) -> int:
 
 
 def run(given) -> None:
-    """Do what is asked for, and keep each figure as soon as it is there."""
+    """Run the experiments or train the models, and save each result at once."""
     keep(given.docs)
     if given.what == "experiments":
         dataset = data.load(given.data, given.data_dir)
@@ -53,7 +53,7 @@ def run(given) -> None:
         sources = samples.Sources(given.data, given.data_dir, given.colour)
         wanted = chosen(samples.MODELS, given.only)
         for name in wanted:
-            sources.of(samples.MODELS[name])  # raises now, not when the others have been trained
+            sources.of(samples.MODELS[name])  # raises before any training
         for name in wanted:
             print(name, flush=True)
             where = given.runs, given.docs / "pictures"
@@ -61,14 +61,14 @@ def run(given) -> None:
 
 
 def chosen(known, only: str | None) -> list[str]:
-    """The names, or the one that is asked for. Raises MiniganError for one that is not there."""
+    """All names, or only one. Raises MiniganError if it does not exist."""
     if only is not None and only not in known:
         raise MiniganError(f"there is no {only!r}; there are: {', '.join(known)}")
     return list(known) if only is None else [only]
 
 
 def keep(docs: Path, **found: dict) -> None:
-    """Put what was found beside the figures that are there now, which others may have added to, and into the page."""
+    """Add results to the figures on disk, which other processes may have changed, and to the page."""
     figures = page.read(docs / "errata.json")
     for part, content in found.items():
         figures[part] |= content

@@ -1,4 +1,4 @@
-"""002: y = f(Wx + b), read as it stands and as it is true of the two layers."""
+"""002: y = f(Wx + b), read literally and read as the matrix of a convolution."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from docs.build.errata.pictures import panels
 from docs.build.errata.training import SEED
 from minigan.nn import Conv2d, ConvTranspose2d, Linear, ReLU, Sequential
 
-SMALL = 8  # pixels: a convolution whose matrix can be looked at
+SMALL = 8  # pixels: small enough to show the matrix
 IMAGE = (32, 32, 3)
 
 
 def matrix(w: np.ndarray, size: int) -> np.ndarray:
-    """W of a convolution of a square image with one channel: its columns are what it makes of single pixels."""
+    """W of a convolution of a square image with one channel; column i is the output for pixel i alone."""
     pixels = np.eye(size * size).reshape(-1, size, size, 1)
     return mg.conv2d(pixels, w).reshape(len(pixels), -1).T
 
 
 def network() -> Sequential:
-    """The printed network, with the transposed convolution that was meant."""
+    """The printed network, with a transposed convolution as was meant."""
     rng = np.random.default_rng(SEED)
     layers = Conv2d(3, 32, 3, rng=rng), ReLU(), ConvTranspose2d(32, 32, 3, rng=rng), ReLU(), Linear(32, 1, rng=rng)
     return Sequential(*layers)
 
 
 def seen(model: Sequential) -> tuple[int, int]:
-    """Height and width of what one output pixel depends on: where its gradient is not 0, not even by rounding."""
+    """Height and width of the input region that one output pixel depends on: where its gradient is not exactly 0."""
     x = mg.tensor(np.random.default_rng(SEED).random((64, *IMAGE)), requires_grad=True)
     gradient = mg.grad(model.astype(np.float64)(x)[:, 16, 16, 0].sum(), x)
     where = np.abs(gradient).sum((0, 3)) > 0
@@ -72,15 +72,15 @@ def show(figures: dict) -> str:
         [row["name"], " x ".join(map(str, row["shape"])), f"{row['parameters']:,}", f"{row['dense']:,}"]
         for row in figures["rows"]
     ]
-    heading = ["layer", "what it makes", "its parameters", "of a dense W and b"]
+    heading = ["layer", "output", "parameters", "parameters of a dense layer"]
     small, (height, width) = figures["small"], figures["seen"]
     return (
         f"{table(heading, rows)}\n\n"
-        f"The picture is W of a 3 x 3 convolution of {small} x {small} pixels: {figures['matrix'][0]} x "
-        f"{figures['matrix'][1]} numbers, {figures['zeros']:.0%} of them zeros and only {figures['numbers']} that "
-        "differ. Multiplying with its transpose is `conv2d_transpose` (largest difference: "
-        f"{short(figures['transposed'])}). And one pixel of the printed network's output depends on {height} x {width} "
-        "pixels of its input."
+        f"The picture shows W of a 3 x 3 convolution of {small} x {small} pixels: {figures['matrix'][0]} x "
+        f"{figures['matrix'][1]} numbers, {figures['zeros']:.0%} of them zero, and only {figures['numbers']} distinct "
+        "others. Multiplying by its transpose is `conv2d_transpose` (largest difference: "
+        f"{short(figures['transposed'])}). One output pixel of the printed network depends on {height} x {width} input "
+        "pixels."
     )
 
 

@@ -1,7 +1,7 @@
-"""000: its formula for deconvolution and its three steps, beside the true transposed convolution and the adjoint law.
+"""000: its formula for deconvolution and its three steps, compared with the true transposed convolution.
 
-A convolution is a linear map, and the map that goes back through it, which its gradient needs, is its adjoint A:
-<conv2d(x, w), y> = <x, A(y, w)> for all x and y. So the law tells a transposed convolution from what is none.
+A convolution is a linear map, and its gradient needs its adjoint A: <conv2d(x, w), y> = <x, A(y, w)> for all x and y.
+So this law tells whether a map is the transposed convolution.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Map = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (features (H, W), kernel
 
 
 def stroke() -> np.ndarray:
-    """A kernel without any symmetry, which a picture shows at once: an L, 5 x 5."""
+    """A 5 x 5 kernel without symmetry: an L."""
     w = np.zeros((KERNEL, KERNEL))
     w[:, 1] = 1.0
     w[4, 1:4] = 1.0
@@ -29,7 +29,7 @@ def stroke() -> np.ndarray:
 
 
 def printed_formula(y: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """One index where there should be two: the kernel is stamped where row and column are the same number."""
+    """With one index instead of two, only pixels on the diagonal stamp the kernel."""
     return _stamped(y, w, ((k, k) for k in range(min(y.shape))))
 
 
@@ -39,7 +39,7 @@ def two_indices(y: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def _stamped(y, w, places):
-    """The kernel times y at each place, added up; the borders that lie outside are cut off."""
+    """Sum of the kernel times y at each place, cropped to the size of y."""
     edge = KERNEL // 2
     image = np.zeros((y.shape[0] + 2 * edge, y.shape[1] + 2 * edge))
     for row, column in places:
@@ -50,27 +50,26 @@ def _stamped(y, w, places):
 
 
 def printed_steps(y: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Turn round and lay out as a vector, multiply with the kernel's, and make an image of the result.
+    """Reverse the image as a vector, multiply it by the kernel's vector, and reshape the result to an image.
 
-    The product of a vector of 784 with one of 25 can only be a convolution of one dimension, if the result is to be a
-    vector too; what sticks out at the end has no place in the image.
+    The product of vectors of 784 and 25 numbers can only be a vector again if it is a one-dimensional convolution. Its
+    last numbers do not fit into the image and are dropped.
     """
     vector = np.convolve(y.ravel()[::-1], w.ravel())
     return vector[: y.size].reshape(y.shape)
 
 
 def flipped_kernel(y: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """A convolution with the kernel turned round: what flipping is good for, while the stride is 1."""
+    """A convolution with the flipped kernel, which is the transposed convolution if the stride is 1."""
     return plain(mg.conv2d(batch(y), kernel(w[::-1, ::-1]), padding="same"))
 
 
 def transposed(y: np.ndarray, w: np.ndarray, stride: int = 1) -> np.ndarray:
-    """The transposed convolution."""
     return plain(mg.conv2d_transpose(batch(y), kernel(w), stride=stride, padding="same"))
 
 
 def convolved(x: np.ndarray, w: np.ndarray, stride: int = 1) -> np.ndarray:
-    """The convolution that all of them are compared with."""
+    """The convolution whose adjoint the candidates should be."""
     return plain(mg.conv2d(batch(x), kernel(w), stride=stride, padding="same"))
 
 
@@ -97,7 +96,7 @@ CANDIDATES: dict[str, tuple[Map, int]] = {
 
 
 def law(candidate: Map, stride: int, size: int) -> float:
-    """The median over drawn x, w, y of |<conv2d(x, w), y> - <x, A(y, w)>| / |<conv2d(x, w), y>|, in float64."""
+    """The median over random x, w, y of |<conv2d(x, w), y> - <x, A(y, w)>| / |<conv2d(x, w), y>|, in float64."""
     rng, found = np.random.default_rng(0), []
     for _ in range(DRAWS):
         x, y = rng.standard_normal((size * stride, size * stride)), rng.standard_normal((size, size))
@@ -108,7 +107,7 @@ def law(candidate: Map, stride: int, size: int) -> float:
 
 
 def read(candidate: Map, size: int) -> int:
-    """How many pixels of y change anything in the result, with a kernel that has no zeros."""
+    """How many pixels of y affect the result, with a kernel without zeros."""
     count, w = 0, np.ones((KERNEL, KERNEL))
     for place in np.ndindex(size, size):
         y = np.zeros((size, size))
@@ -128,7 +127,7 @@ def run(images: np.ndarray, pictures: Path, steps: int) -> dict:
             row["there"] = float(np.vdot(convolved(other, w), digit))
             row["back"] = float(np.vdot(other, made))
         rows.append({**row, "law": law(candidate, stride, size)})
-    shown = {"image": digit, "kernel": np.pad(w, 1)}  # with a border, as it would not end on the white page
+    shown = {"image": digit, "kernel": np.pad(w, 1)}  # with a border, to show its edge on the white page
     shown |= {"its formula": printed_formula(digit, w), "its steps": printed_steps(digit, w)}
     shown |= {"transposed": transposed(digit, w), "stride 2, 56 x 56": transposed(digit, w, 2)}
     panels(pictures / "documents-deconvolution.png", list(shown.items()), height=1.45)
@@ -148,12 +147,12 @@ def show(figures: dict) -> str:
         ]
         for row in figures["rows"]
     ]
-    heading = ["A(y, w)", "image", "pixels of y read", "<conv2d(x, w), y>", "<x, A(y, w)>", "law broken by"]
+    heading = ["A(y, w)", "image", "pixels of y read", "<conv2d(x, w), y>", "<x, A(y, w)>", "relative error"]
     return (
         f"{table(heading, rows)}\n\n"
-        "The two products are of two digits and the kernel of the picture; the last column is the median of their "
-        f"relative difference over {figures['draws']} drawn x, w and y, in float64. Multiplied number by number, the "
-        f"two vectors of the printed steps do not fit:\n\n{quoted(figures['product'])}"
+        "The inner products use two digits and the kernel in the picture; the last column is the median of their "
+        f"relative difference over {figures['draws']} random x, w and y, in float64. The two vectors of the printed "
+        f"steps cannot be multiplied element by element:\n\n{quoted(figures['product'])}"
     )
 
 

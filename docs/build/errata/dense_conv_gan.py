@@ -1,4 +1,4 @@
-"""004: both players make the same number small, the discriminator never sees a real image, a flat convolution."""
+"""004: both players minimise the same number, the discriminator never sees a real image, a convolution of a vector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from minigan.nn import Conv2d, Linear, ReLU, Reshape, Sequential, Tanh
 
 
 def same_number(gan, images, steps, curve):
-    """As printed: the probability that D gives to fakes is the loss of both, and both make it small."""
+    """As printed: both players minimise the probability that D gives to fakes."""
     g, d = gan.generator, gan.discriminator
     g_optimiser, d_optimiser = adam(g), adam(d)
     for real, noise in rounds(gan, images, steps):
@@ -44,7 +44,7 @@ def same_number(gan, images, steps, curve):
 
 
 def only_fakes(gan, images, steps, curve):
-    """The right losses, and still no real image for the discriminator."""
+    """The right losses, but no real images for the discriminator."""
     g, d = gan.generator, gan.discriminator
     g_optimiser, d_optimiser = adam(g), adam(d)
     for real, noise in rounds(gan, images, steps):
@@ -57,7 +57,7 @@ def only_fakes(gan, images, steps, curve):
 
 
 def plain() -> Sequential:
-    """The printed generator, reshaped before its convolution: no batch norm, weights drawn as usual."""
+    """The printed generator with a reshape before its convolution: no batch norm, default initialisation."""
     rng = np.random.default_rng(SEED)
     layers = []
     for inputs, outputs in itertools.pairwise((100, 256, 512, 1024)):
@@ -97,13 +97,13 @@ def show_players(figures: dict) -> str:
         [row["name"], f"{row['real']:.3f}", f"{row['fake']:.3f}", f"{row['spread']:.0f}", f"{row['distance']:.1f}"]
         for row in figures["rows"]
     ]
-    heading = ["", "verdict on real images", "on fakes", "spread", "Frechet distance"]
+    heading = ["", "verdict on real images", "verdict on fakes", "spread", "Frechet distance"]
     return (
         f"{table(heading, rows)}\n\n"
-        f"The networks of `dense-conv-gan`, {figures['steps']:,} steps. A verdict is the sigmoid of the mean "
-        "score over the last of them, and what the curves show; the spread is the standard deviation of a pixel over "
-        f"1,000 images, averaged over all pixels (real images: {figures['spread']:.0f} of 255). "
-        f"Frechet distance of {FEATURES}, other real images: {figures['floor']:.2f}."
+        f"The networks of `dense-conv-gan` after {figures['steps']:,} steps. A verdict is the sigmoid of the mean "
+        "score over the last steps; the curves show it during training. The spread is the standard deviation of a pixel "
+        f"over 1,000 images, averaged over all pixels (real images: {figures['spread']:.0f} of 255). Frechet distance of "
+        f"{FEATURES} (other real images: {figures['floor']:.2f})."
     )
 
 

@@ -1,4 +1,4 @@
-"""An experiment: what it does, and what the page says of what it found."""
+"""An experiment: what it does, and how the page shows its results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from minigan.errors import MiniganError
 
 @dataclass(frozen=True)
 class Experiment:
-    """One or several statements of a document, and what happens if one does as they say.
+    """What happens if one follows the statements of a document.
 
-    run: (images (N, 28, 28, 1) as uint8, folder for pictures, steps) -> figures, as JSON keeps them
-    show: figures -> Markdown, to stand in the page
-    steps: of each network that it trains, unless told otherwise; 0 where nothing is trained
+    run: (images (N, 28, 28, 1) as uint8, folder for pictures, steps) -> figures for a JSON file
+    show: figures -> Markdown for the page
+    steps: the default number of training steps per network; 0 without training
     picture: the name of its picture, or None
     """
 
@@ -29,20 +29,20 @@ class Experiment:
 
 
 def table(heading: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; the first column is words, the others are numbers."""
+    """A Markdown table with text in the first column and numbers in the others."""
     rule = ["---", *["--:" for _ in heading[1:]]]
     return "\n".join(f"| {' | '.join(row)} |" for row in (heading, rule, *rows))
 
 
 def quoted(message: str) -> str:
-    """An error's message as a block of code."""
+    """An error message as a code block."""
     return f"```text\n{message}\n```"
 
 
 def error_of(call: Callable[[], object]) -> str:
     """The class and message of the error that a call raises.
 
-    raises AssertionError where it raises none, so that no page says that something fails which does not
+    raises AssertionError if it raises none, so that the page never reports an error that does not happen
     """
     try:
         call()
@@ -52,5 +52,5 @@ def error_of(call: Callable[[], object]) -> str:
 
 
 def short(number: float) -> str:
-    """Three digits, with a power of ten where there would be many zeros."""
+    """Three digits, in scientific notation for very small or large numbers."""
     return "0" if number == 0 else f"{number:.3g}" if 1e-3 <= abs(number) < 1e5 else f"{number:.1e}"

@@ -1,4 +1,4 @@
-"""Tables of the page whose measurements take hours: what their files in benchmarks/results/training say."""
+"""Tables of the page whose measurements take hours, from files in benchmarks/results/training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ GENERATING = [name for name in models.available() if models.kind_of(name) in ("g
 
 
 def quality(figures: dict) -> str:
-    """What the scores are, and a row for every model that `python -m benchmarks.experiments.quality` has trained."""
+    """An explanation of the scores, and a row for every model in the results of `benchmarks.experiments.quality`."""
     judge, count = figures["judge"], figures["count"]
     about = (
-        f"{count:,} images of each network beside the {figures['training']:,} training images, by {judge['features']} "
-        f"features of a {judge['name']} with {judge['accuracy']:.2%} on the test images: means and standard deviations "
-        "over the networks of a model, which differ by their seed. *Rarest* is how many images show the "
-        f"class that is seen least in any network, where a share would be {count // figures['classes']:,}."
+        f"{count:,} images of each network compared with the {figures['training']:,} training images, on "
+        f"{judge['features']} features of a {judge['name']} with {judge['accuracy']:.2%} accuracy on the test images: "
+        "means and standard deviations over networks with different seeds. *Rarest* is the smallest number of images "
+        f"of any class in any network; an equal share would be {count // figures['classes']:,}."
     )
     heading = ["model", "steps x images", "seeds", *COLUMNS, "rarest"]
     rows = [_row("test images", "", figures["floor"])]
@@ -32,7 +32,7 @@ def quality(figures: dict) -> str:
     return f"{about}\n\n" + "\n".join(["| " + " | ".join(heading) + " |", "|---" * len(heading) + "|", *rows])
 
 
-COLUMNS: dict[str, tuple[Callable[[dict], float], str]] = {  # what of a network's scores, in which form
+COLUMNS: dict[str, tuple[Callable[[dict], float], str]] = {  # title -> (value from a network's scores, format)
     "Frechet distance": (lambda of: of["frechet"], ",.1f"),
     "kernel distance": (lambda of: of["kernel"]["mean"], ",.1f"),
     "classifier score": (lambda of: of["score"]["mean"], ",.2f"),
@@ -42,7 +42,7 @@ COLUMNS: dict[str, tuple[Callable[[dict], float], str]] = {  # what of a network
 
 
 def _row(title, length, networks):
-    """A line for networks that differ by their seed."""
+    """A row for networks that differ only in their seed."""
     cells = [title, length, str(len(networks))]
     for value_of, form in COLUMNS.values():
         cells.append(spread([value_of(of) for of in networks.values()], form))
@@ -50,7 +50,7 @@ def _row(title, length, networks):
 
 
 def of_model(name: str, figures: dict) -> str | None:
-    """The command, samples and scores of a model's network with the first seed; None where there is none."""
+    """The command, samples and scores of a model's network with the first seed, or None."""
     model = figures["models"].get(name)
     network = model and model["networks"].get("minigan", {}).get("0")
     if network is None:
@@ -59,8 +59,8 @@ def of_model(name: str, figures: dict) -> str | None:
     scores = (
         f"{figures['count']:,} such images: Frechet distance {network['frechet']:.1f} (test images: "
         f"{floor['frechet']:.1f}), precision {network['precision']:.2f} ({floor['precision']:.2f}), recall "
-        f"{network['recall']:.2f} ({floor['recall']:.2f}), by the features of a {figures['judge']['name']}, as [all "
-        "models](#how-good-they-are) are judged."
+        f"{network['recall']:.2f} ({floor['recall']:.2f}), on the features of a {figures['judge']['name']} (see [all "
+        "scores](#scores-of-all-models))."
     )
     length = f"{model['steps']:,} steps of {model['batch']} images"
     picture = f"![{name}](pictures/documents-{name}.png)"
@@ -70,8 +70,8 @@ def of_model(name: str, figures: dict) -> str | None:
 def of_fine_tuning(figures: dict) -> str:
     judge = figures["judge"]
     about = (
-        f"Frechet distance of {figures['count']:,} images to the training images, by a {judge['name']} with "
-        f"{judge['accuracy']:.2%} on the test images, mean and standard deviation of {len(figures['distances'])} seeds:"
+        f"Frechet distance of {figures['count']:,} images to the training images, on features of a {judge['name']} "
+        f"with {judge['accuracy']:.2%} accuracy; mean and standard deviation of {len(figures['distances'])} seeds:"
     )
     return f"{about}\n\n{fine_tuning.table(figures['distances'])}"
 
@@ -82,16 +82,19 @@ def of_few_labels(figures: dict) -> str:
 
 def of_yardsticks(figures: dict) -> str:
     judge, count = figures["judge"], figures["sets"]["test images"]["count"]
-    about = f"The {count:,} test images of {figures['data']}, by a {judge['name']} with {judge['accuracy']:.2%}:"
+    about = (
+        f"The {count:,} test images of {figures['data']}, on features of a {judge['name']} with "
+        f"{judge['accuracy']:.2%} accuracy:"
+    )
     return f"{about}\n\n{yardsticks.table(figures['sets'])}"
 
 
 def of_pruned(figures: dict) -> str:
     judge, whose = figures["judge"], "of all weights" if figures["scope"] == "global" else "of each layer's weights"
     about = (
-        f"{figures['count']:,} images of each run beside {figures['training']:,} training images of {figures['data']}, "
-        f"by a {judge['name']} with {judge['accuracy']:.2%}; accuracy on {figures['test']:,} test images. The smallest "
-        f"{whose} are 0, and nothing was trained again:"
+        f"{figures['count']:,} images of each run compared with {figures['training']:,} training images of "
+        f"{figures['data']}, on features of a {judge['name']} with {judge['accuracy']:.2%} accuracy; accuracy on "
+        f"{figures['test']:,} test images. The smallest {whose} are set to 0, without retraining:"
     )
     return f"{about}\n\n{pruned.table(figures['runs'])}"
 
@@ -100,8 +103,8 @@ def of_sizes(figures: dict) -> str:
     threads = figures["threads"]
     about = (
         f"For MNIST's images, on {threads} {'core' if threads == 1 else 'cores'} ({figures['machine']['processor']}), "
-        f"medians of {figures['samples']} samples. Multiply-adds are those of the network that makes, classifies or "
-        "restores an image; *in use* is how many it does:"
+        f"medians of {figures['samples']} samples. Multiply-adds are counted for the network that generates, "
+        "classifies or restores an image, and *throughput* is measured for it:"
     )
     return f"{about}\n\n{sizes.table(figures['models'])}"
 
@@ -117,7 +120,7 @@ TABLES: dict[str, Callable[[dict], str]] = {
 
 
 def show(name: str, folder: Path = RESULTS) -> str | None:
-    """A table, or what is said of a model, as Markdown; None where the measurement has left nothing of it."""
+    """A table, or a model's section, as Markdown; None if there are no results for it."""
     file = folder / ("quality.json" if name in GENERATING else f"{name.replace('-', '_')}.json")
     if not file.exists():
         return None

@@ -1,5 +1,5 @@
-"""001: a discriminator that scores each pixel alone, losses in which no real image occurs, and whether the adjoint
-restores an image."""
+"""001: a discriminator that scores each pixel alone, losses without real images, and whether the adjoint restores an
+image."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from minigan.nn import LeakyReLU, Linear, Sequential
 # ----------------------------------------------------------------------------------------- each pixel alone
 
 
-FEW_IMAGES = 16  # in a batch, since a score for every pixel is 784 times the work
+FEW_IMAGES = 16  # per batch, since a score for every pixel is 784 times the work
 
 
 def pixelwise() -> Sequential:
@@ -45,8 +45,8 @@ def pixelwise() -> Sequential:
 
 
 def as_printed(gan: GAN, images, steps, curve):
-    """The printed losses, each minimised by its player: both say that images are real, the discriminator's of its own
-    scores as if they were an image. No real image is asked for."""
+    """The printed losses: both players call generated images real, and the discriminator scores its own scores as if
+    they were an image. No real image is used."""
     g, d = gan.generator, gan.discriminator
     g_optimiser, d_optimiser = adam(g), adam(d)
     for real, noise in rounds(gan, images, steps):
@@ -60,14 +60,14 @@ def as_printed(gan: GAN, images, steps, curve):
 
 
 def shuffled(images: np.ndarray) -> np.ndarray:
-    """The same images, their pixels in another order, one for all."""
+    """The images with their pixels shuffled, in the same order for all."""
     order = np.random.default_rng(SEED).permutation(images[0].size)
     return images.reshape(len(images), -1)[:, order].reshape(images.shape)
 
 
 @mg.no_grad()
 def change_by_shuffling(discriminator, images: np.ndarray) -> float:
-    """How much mean scores of images change when their pixels change places, in standard deviations of the scores."""
+    """How much shuffling pixels changes the mean scores of images, in standard deviations of the scores."""
     given = data.scaled(images[:256])
     scores, others = (
         discriminator(mg.tensor(each)).numpy().astype(np.float64).reshape(len(given), -1).mean(1)
@@ -122,13 +122,13 @@ def show_pixels(figures: dict) -> str:
         ]
         for row in figures["rows"]
     ]
-    heading = ["", "scores change by", "verdict on real images", "on fakes", "mean grey", "Frechet distance"]
+    heading = ["", "change of scores", "verdict on real images", "verdict on fakes", "mean grey", "Frechet distance"]
     return (
         f"{table(heading, rows)}\n\n"
-        "How much shuffling the pixels of real images changes the trained discriminator's scores is given in standard "
-        f"deviations of these scores; real images have a mean grey of {figures['mean']:.0f} of 255. "
-        f"{figures['steps']:,} steps of {figures['batch']} images; Frechet distance of {FEATURES}, "
-        f"other real images: {figures['floor']:.2f}."
+        "*Change of scores*: how much the trained discriminator's scores of real images change when the pixels are "
+        f"shuffled, in standard deviations of the scores. The mean grey of real images is {figures['mean']:.0f} of "
+        f"255. {figures['steps']:,} steps of {figures['batch']} images; Frechet distance of {FEATURES} (other real "
+        f"images: {figures['floor']:.2f})."
     )
 
 
@@ -141,7 +141,7 @@ HOW = {"stride": STRIDE, "padding": "same"}
 
 
 def inverse(y: np.ndarray, w: np.ndarray, size: int, iterations: int = ITERATIONS) -> np.ndarray:
-    """The x of least |conv2d(x, w) - y|, by conjugate gradients on A conv2d(x) = A y, A the adjoint.
+    """The x that minimises |conv2d(x, w) - y|, by conjugate gradients on A conv2d(x) = A y, where A is the adjoint.
 
     source: Hestenes & Stiefel, J. Research of the National Bureau of Standards 49 (1952), section 10
     """
@@ -162,7 +162,7 @@ def inverse(y: np.ndarray, w: np.ndarray, size: int, iterations: int = ITERATION
 
 
 def adjoint(y: np.ndarray, w: np.ndarray, size: int) -> np.ndarray:
-    """The transposed convolution, back to an image of this size."""
+    """The transposed convolution to an image of this size."""
     return mg.conv2d_transpose(y, w, output_size=(size, size), **HOW)
 
 
@@ -189,13 +189,13 @@ def restoring(images: np.ndarray, pictures: Path, steps: int) -> dict:
 
 
 def error(x, restored):
-    """The relative error, after the best factor: an adjoint's scale means nothing."""
+    """The relative error after scaling by the best factor, since an adjoint's scale means nothing."""
     factor = np.vdot(restored, x) / np.vdot(restored, restored)
     return float(np.linalg.norm(factor * restored - x) / np.linalg.norm(x))
 
 
 def features_in_one(y):
-    """Features (1, H, W, K) beside one another: one map, or eight in three rows."""
+    """Features (1, H, W, K) as one image, with the maps side by side in rows."""
     maps = np.moveaxis(y[0], 2, 0)
     columns = int(np.ceil(np.sqrt(len(maps))))
     rows = -(-len(maps) // columns)
@@ -217,12 +217,13 @@ def show_restoring(figures: dict) -> str:
         ]
         for row in figures["rows"]
     ]
-    heading = ["kernels", "features", "adjoint, error", "least squares, error", "its features' error"]
+    heading = ["kernels", "features", "error of the adjoint", "error of least squares", "its residual"]
     return (
         f"{table(heading, rows)}\n\n"
-        f"An image of {figures['pixels']} pixels, drawn 5 x 5 kernels, stride 2. Errors are |restored - image| / "
-        f"|image|, after the best factor; least squares by at most {figures['iterations']} steps of conjugate "
-        "gradients, each a `conv2d` and a `conv2d_transpose`."
+        f"An image of {figures['pixels']} pixels, random 5 x 5 kernels, stride 2. Errors are |restored - image| / "
+        "|image| after scaling by the best factor; the residual is the relative error of the features. Least squares "
+        f"takes at most {figures['iterations']} steps of conjugate gradients, each with one `conv2d` and one "
+        "`conv2d_transpose`."
     )
 
 

@@ -1,8 +1,8 @@
-"""Put what the experiments found into docs/documents.md.
+"""Write the figures of the experiments into docs/documents.md.
 
-Every figure of the page is from docs/errata.json, or where measuring takes hours from benchmarks/results/training:
-between `<!-- figures: NAME -->` and `<!-- end -->` stands what the experiment of this name makes of its figures, with
-its picture before. The rest of the page is written by hand.
+The figures come from docs/errata.json, and from benchmarks/results/training where measuring takes hours. The section
+between `<!-- figures: NAME -->` and `<!-- end -->` has the picture and the text of the experiment NAME; the rest of the
+page is written by hand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EMPTY = {"origin": {}, "experiments": {}, "samples": {}}
 
 
 def read(path: Path) -> dict:
-    """The figures; of a file that is not there, none. Raises DataError for a file of something else."""
+    """The figures of a file, empty if it does not exist. Raises DataError for a file of anything else."""
     if not path.exists():
         return {name: {} for name in EMPTY}
     try:
@@ -38,7 +38,7 @@ def read(path: Path) -> dict:
 
 
 def write(path: Path, figures: dict) -> None:
-    """The figures as JSON, experiments in the page's order."""
+    """Write the figures as JSON, in the page's order."""
     order = {name: figures["experiments"][name] for name in EXPERIMENTS if name in figures["experiments"]}
     made = {name: figures["samples"][name] for name in samples.MODELS if name in figures["samples"]}
     content = {"origin": figures["origin"], "experiments": order, "samples": made}
@@ -46,10 +46,10 @@ def write(path: Path, figures: dict) -> None:
 
 
 def filled(text: str, figures: dict, results: Path = measured.RESULTS) -> str:
-    """The page with all figures that there are; what has none stays as it is.
+    """The page with all available figures filled in.
 
-    results: the folder of what takes hours to measure
-    raises DataError for a section that no experiment and no model has
+    results: the folder of results that take hours to measure
+    raises DataError for a section that belongs to no experiment or model
     """
     return SECTION.sub(lambda found: _section(found, figures, results), text)
 
@@ -71,7 +71,7 @@ def _section(found, figures, results):
 
 
 def wrapped(text: str) -> str:
-    """Markdown with its paragraphs in lines of the page's width; tables, lists, pictures and code stay as they are."""
+    """Wrap the paragraphs of Markdown to the page's width, but not tables, lists, pictures and code."""
     parts = text.split("\n\n")
     return "\n\n".join(
         part if part.startswith(("|", "-", "!", "`", "<")) else textwrap.fill(part, WIDTH, **UNBROKEN) for part in parts
@@ -79,7 +79,7 @@ def wrapped(text: str) -> str:
 
 
 def shown(experiment: Experiment, figures: dict | None) -> str | None:
-    """An experiment's picture and what it says."""
+    """An experiment's picture and text, or None without figures."""
     if figures is None:
         return None
     words = experiment.show(figures)
@@ -87,10 +87,10 @@ def shown(experiment: Experiment, figures: dict | None) -> str | None:
 
 
 def origin(figures: dict) -> str | None:
-    """What the figures were made with."""
+    """The data set, versions and seed of the figures."""
     if not figures:
         return None
     return (
-        f"<sub>Images: {figures['data']}, {figures['images']:,} of them; minigan {figures['minigan']}, NumPy "
+        f"<sub>Data set: {figures['data']}, {figures['images']:,} images; minigan {figures['minigan']}, NumPy "
         f"{figures['numpy']}; seed {figures['seed']} everywhere.</sub>"
     )

@@ -1,4 +1,4 @@
-"""Pictures for the page: images and curves side by side, in few colours, so that each takes little room."""
+"""Pictures for the page: images and curves side by side, in few colours to keep the files small."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from minigan.data.arrays import pillow
 from minigan.training.grids import grid
 
 COLOURS = ("#c2452d", "#4a6785", "#d9a441", "#6b8f5e")
-SHADES = 48  # colours that a picture is kept in
+SHADES = 48  # colours in the palette of a picture
 MARGIN = 5  # white pixels around it
 DPI = 110
-COLUMNS = 6  # of samples in a sheet, unless told otherwise
+COLUMNS = 6  # samples per row of a sheet by default
 
 
 def sheet(images: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """Images (N, H, W, C), uint8, as one picture in rows."""
+    """Images (N, H, W, C), uint8, as rows of one picture."""
     return grid(images, columns)
 
 
@@ -31,13 +31,13 @@ def panels(
     height: float = 2.3,
     bounds: tuple[float, float] | None = None,
 ) -> None:
-    """Write images in a row and, below, curves.
+    """Write a picture with a row of images above a row of curves.
 
-    shown: (title, image); an image of floats is scaled by its own largest magnitude, with 0 in the middle where it has
-        negative values that are more than rounding
-    curves: (title, {label: (x, y)}), a panel for each
-    height: of the row of images, in inches of a picture 7.6 wide
-    bounds: of the curves' y axes
+    shown: (title, image); float images are scaled by their largest magnitude, with a symmetric scale if they have
+        negative values beyond rounding
+    curves: (title, {label: (x, y)}), one panel each
+    height: of the row of images, in inches; the picture is 7.6 inches wide
+    bounds: limits of the curves' y axes
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -84,7 +84,7 @@ def _curves(axes, title, lines, bounds):
 
 
 def small(png: bytes) -> bytes:
-    """The same picture in SHADES colours, with a MARGIN around what is not white."""
+    """The picture reduced to SHADES colours and cropped to its content plus a MARGIN."""
     picture = pillow().Image.open(io.BytesIO(png)).convert("RGB")
     inside = pillow().ImageOps.invert(picture).getbbox()
     picture = pillow().ImageOps.expand(picture.crop(inside), MARGIN, "white").quantize(SHADES, dither=0)

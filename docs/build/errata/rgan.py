@@ -1,4 +1,4 @@
-"""000: the networks as printed, the sigmoid before a sigmoid loss, and who is updated by what."""
+"""000: the printed networks, a sigmoid before a loss that has one, and which loss updates which network."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from minigan import models
 from minigan.nn import Conv2d, ConvTranspose2d, LeakyReLU, Linear, Sequential
 
 HALVE = {"stride": 2, "padding": "same"}  # with a 5 x 5 kernel; its adjoint doubles
-THIN = 64  # the printed generator is measured with so many times fewer channels, which its shapes do not depend on
+THIN = 64  # divides the printed generator's channels, which other dimensions do not depend on
 
 # ----------------------------------------------------------------------------------------- the shapes
 
 
 @mg.no_grad()
 def printed_shapes() -> list[tuple[int, ...]]:
-    """What the printed generator makes of one noise vector, stage by stage, without the skips that do not fit."""
+    """Shapes in the printed generator for one noise vector, stage by stage, without the skips that do not fit."""
     rng = np.random.default_rng(SEED)
     widths = [width // THIN for width in (512, 256, 128, 64)]
     x = Linear(100, 16 * widths[0], rng=rng)(mg.tensor(rng.standard_normal((1, 100), np.float32)))
@@ -50,7 +50,7 @@ def printed_shapes() -> list[tuple[int, ...]]:
 
 @mg.no_grad()
 def repaired_shapes() -> list[tuple[int, ...]]:
-    """The same of minigan's R-GAN."""
+    """The same for minigan's R-GAN."""
     gan = models.build("rgan", (64, 64, 3), SEED)
     x, shapes = gan.noise(1, np.random.default_rng(SEED)), []
     for layer in gan.generator:
@@ -61,7 +61,7 @@ def repaired_shapes() -> list[tuple[int, ...]]:
 
 
 def skip() -> mg.Tensor:
-    """The printed concatenation of what a stage makes with what it was given."""
+    """The printed concatenation of a stage's output and its input."""
     given = mg.tensor(np.zeros((1, 4, 4, 512), np.float32))
     return mg.concatenate([ConvTranspose2d(512, 256, 5, **HALVE)(given), given], axis=3)
 
@@ -79,15 +79,15 @@ def shapes(images: np.ndarray, pictures: Path, steps: int) -> dict:
 
 def show_shapes(figures: dict) -> str:
     stages = ["dense layer", "stage 1", "stage 2", "stage 3", "image"]
-    rows = [  # the printed channels are thinned out, so they are left away
+    rows = [  # without channels, since the printed network has fewer here
         [stage, " x ".join(map(str, printed[:3])), " x ".join(map(str, repaired[:3]))]
         for stage, printed, repaired in zip(stages, figures["printed"], figures["repaired"], strict=True)
     ]
     return (
-        f"The skip, in minigan:\n\n{quoted(figures['skip'])}\n\n"
-        "Without the skips, what becomes of one noise vector (images x height x width):\n\n"
+        f"The printed skip connection, in minigan:\n\n{quoted(figures['skip'])}\n\n"
+        "Shapes without the skips, for one noise vector (images x height x width):\n\n"
         f"{table(['', 'as printed', 'repaired'], rows)}\n\n"
-        f"Labels of another shape than the scores, in minigan:\n\n{quoted(figures['labels'])}"
+        f"Labels and scores of different shapes, in minigan:\n\n{quoted(figures['labels'])}"
     )
 
 
@@ -95,7 +95,7 @@ def show_shapes(figures: dict) -> str:
 
 
 def linear(images: np.ndarray, pictures: Path, steps: int) -> dict:
-    """Of the discriminator's three convolutions, with an activation between them and without: is it one linear map?"""
+    """How far the discriminator's three convolutions are from a linear map, with and without activations between."""
     rng = np.random.default_rng(SEED)
     first, second = (rng.standard_normal((1, 64, 64, 3)) for _ in range(2))
     figures = {}
@@ -112,9 +112,9 @@ def linear(images: np.ndarray, pictures: Path, steps: int) -> dict:
 
 def show_linear(figures: dict) -> str:
     return (
-        "Of three such convolutions without bias, |f(a + b) - f(a) - f(b)| / |f(a + b)| for two drawn images, in "
-        f"float64: **{short(figures['printed'])}** as printed, {short(figures['repaired'])} with a leaky ReLU after "
-        "each."
+        "For three such convolutions without bias, |f(a + b) - f(a) - f(b)| / |f(a + b)| on two random images in "
+        f"float64 is **{short(figures['printed'])}** as printed, and {short(figures['repaired'])} with a leaky ReLU "
+        "after each."
     )
 
 
@@ -122,7 +122,7 @@ def show_linear(figures: dict) -> str:
 
 
 def gradient(scores: np.ndarray, twice: bool, label: int) -> tuple[np.ndarray, np.ndarray]:
-    """(loss, its gradient) of each score."""
+    """The loss and its gradient for each score."""
     x = mg.tensor(scores, requires_grad=True)
     total = cross_entropy(mg.sigmoid(x) if twice else x, label) * len(scores)
     given = mg.sigmoid(mg.tensor(scores)).numpy() if twice else scores
@@ -154,10 +154,10 @@ def sigmoids(images: np.ndarray, pictures: Path, steps: int) -> dict:
 
 def show_sigmoids(figures: dict) -> str:
     return (
-        f"A real image with the score {figures['score']:g}, which is to say taken for a fake: the gradient of its loss "
-        f"is {figures['once']:.4f} through one sigmoid and **{figures['twice']:.4f}** through two. And a perfect "
-        f"discriminator's loss on both kinds of images is **{figures['lowest']:.3f}** instead of 0, since a logit "
-        "between 0 and 1 is never sure of anything."
+        f"For a real image with the score {figures['score']:g}, which the discriminator takes for a fake, the gradient "
+        f"of the loss is {figures['once']:.4f} through one sigmoid and **{figures['twice']:.4f}** through two. And a "
+        f"perfect discriminator's loss on both kinds of images is **{figures['lowest']:.3f}** instead of 0, since a "
+        "logit between 0 and 1 is never certain."
     )
 
 
@@ -165,7 +165,7 @@ def show_sigmoids(figures: dict) -> str:
 
 
 def one_optimiser(gan, images, steps, curve):
-    """As printed: one Adam makes the sum of both losses small, with the weights of both networks."""
+    """As printed: one Adam minimises the sum of both losses over the weights of both networks."""
     g, d = gan.generator, gan.discriminator
     optimiser = mg.optim.Adam([*g.parameters(), *d.parameters()], lr=2e-4, betas=(0.5, 0.999))
     for real, noise in rounds(gan, images, steps):
@@ -176,7 +176,7 @@ def one_optimiser(gan, images, steps, curve):
 
 
 def generator_only(gan, images, steps, curve):
-    """As its FAQ has it: the discriminator is asked, and never updated."""
+    """As in its FAQ: the discriminator is never updated."""
     g, d = gan.generator, gan.discriminator
     optimiser = adam(g)
     for real, noise in rounds(gan, images, steps):
@@ -187,7 +187,7 @@ def generator_only(gan, images, steps, curve):
 
 
 def alternating(gan, images, steps, curve):
-    """Each player its own loss and its own optimiser, in turn."""
+    """Each player has its own loss and optimiser, in turn."""
     g, d = gan.generator, gan.discriminator
     g_optimiser, d_optimiser = adam(g), adam(d)
     for real, noise in rounds(gan, images, steps):
@@ -226,12 +226,13 @@ def show_optimisers(figures: dict) -> str:
     rows = [
         [row["name"], f"{row['real']:.2f}", f"{row['fake']:.2f}", f"{row['distance']:.1f}"] for row in figures["rows"]
     ]
-    heading = ["", "verdict on real images", "on fakes", "Frechet distance"]
+    heading = ["", "verdict on real images", "verdict on fakes", "Frechet distance"]
     return (
         f"{table(heading, rows)}\n\n"
-        f"The dense networks of `mlp-gan` after {figures['steps']:,} steps, the same rate and noise each time. "
-        "A verdict is the sigmoid of the mean score over the last steps; the Frechet distance is of "
-        f"{FEATURES}, 1,000 images to 1,000 (other real images: {figures['floor']:.2f})."
+        f"The dense networks of `mlp-gan` after {figures['steps']:,} steps, with the same learning rate and noise each "
+        "time. A verdict is the sigmoid of the mean score over the last steps; the Frechet distance compares "
+        f"{FEATURES} of 1,000 generated and 1,000 real images (between two sets of real images: "
+        f"{figures['floor']:.2f})."
     )
 
 

@@ -1,7 +1,7 @@
-"""Models that restore or classify, and GANs of coloured and larger images, trained by their defaults: the command, and
-a picture of what each makes. Those that generate MNIST's digits are `benchmarks.experiments.quality`'s.
+"""Models that restore or classify, and GANs of coloured and larger images, trained with their defaults: the command and
+a picture for each. `benchmarks.experiments.quality` trains the models that generate MNIST's digits.
 
-A model's run folder is kept, and one that is there is not trained again.
+Run folders are kept, and a model that has one is not trained again.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from minigan.training.folder import RunFolder
 from minigan.training.grids import enlarged, grid, png
 
 COUNT, COLUMNS = 48, 12  # samples in a picture
-WIDE = 800  # pixels of it, about
-PIXELS = 28  # of the data's images
-DECONVNET = 32  # as the document has them
-ADVERSARIAL = "0.01"  # the weight of that term
+WIDE = 800  # approximate width of a picture in pixels
+PIXELS = 28  # size of the data set's images
+DECONVNET = 32  # image size of the document
+ADVERSARIAL = "0.01"  # weight of the adversarial term
 MODELS: dict[str, Trained] = {}
 
 
@@ -35,10 +35,10 @@ MODELS: dict[str, Trained] = {}
 class Trained:
     """A model as `minigan train` trains it.
 
-    arguments: of the command, besides the data
-    size: pixels that images are resized to; None leaves them
-    colour: whether it learns from the coloured images, not from the page's data set
-    features: the name of the model that `--features` takes the hidden layers of
+    arguments: of the command, except for the data
+    size: resize images to this many pixels, or None
+    colour: train on the coloured images instead of the page's data set
+    features: the name of the model whose hidden layers `--features` uses
     """
 
     arguments: tuple[str, ...]
@@ -47,19 +47,19 @@ class Trained:
     features: str | None = None
 
     def options(self, features: str | Path) -> list[str]:
-        """All arguments but those that say where the data are and the run goes.
+        """All arguments except for the paths of the data and the run.
 
-        features: the folder of the run that `--features` names, where the model has it
+        features: the run folder for `--features`, if the model uses it
         """
         given = ["--features", str(features)] if self.features else []
         return [*self.arguments, *given, *(["--size", str(self.size)] if self.size else [])]
 
     def shown(self, data: str) -> list[str]:
-        """The options as a reader of the page gives them, whose runs are where `minigan train` puts them."""
+        """The options as shown on the page, with run folders at their default paths."""
         return self.options(f"runs/{self.features}-{data}")
 
     def length(self) -> int | None:
-        """The steps that the arguments give."""
+        """The number of steps in the arguments, or None."""
         return int(self.arguments[self.arguments.index("--steps") + 1]) if "--steps" in self.arguments else None
 
 
@@ -67,8 +67,8 @@ class Trained:
 class Sources:
     """Where images come from.
 
-    data, data_dir: as `minigan train` has them, a set of 28 x 28 grey images
-    colour: a folder or an archive of coloured images; None where there are none
+    data, data_dir: a set of 28 x 28 grey images, as for `minigan train`
+    colour: a folder or an archive of coloured images, or None
     """
 
     data: str
@@ -76,13 +76,13 @@ class Sources:
     colour: str | None = None
 
     def of(self, trained: Trained) -> tuple[str, str | None]:
-        """The --data and the --data-dir that a model learns from. Raises MiniganError where it has none."""
+        """The --data and --data-dir for a model. Raises MiniganError if it needs colour images and none are given."""
         if not trained.colour:
             return self.data, self.data_dir
         if self.colour is None:
             raise MiniganError(
-                f"{trained.arguments[0]} is trained on coloured images too: --colour says where they are; --only NAME "
-                "trains one of the models that need none"
+                f"{trained.arguments[0]} is also trained on coloured images: give their path with --colour, or train a "
+                "model that needs none with --only NAME"
             )
         return self.colour, None
 
@@ -105,10 +105,10 @@ def _models():
 
 
 def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> RunFolder:
-    """The run folder of a model, trained unless it is there; and before it the one whose features it takes.
+    """Train a model, and first the one whose features it uses, unless its run exists; return the run folder.
 
-    steps: other than the model's own, for a rehearsal
-    raises MiniganError where training fails
+    steps: overrides the model's own, for a rehearsal
+    raises MiniganError if training fails
     """
     one = MODELS[name]
     if one.features:
@@ -121,9 +121,9 @@ def train(name: str, sources: Sources, runs: Path, steps: int | None = None) -> 
 
 
 def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Dataset | None, path: Path) -> dict:
-    """Draw what a model makes, and say how good it is: figures of its run.
+    """Draw a model's images, and return the figures of its run.
 
-    data: what the page says of where the data are
+    data: the path of the data as shown on the page
     """
     config = folder.config()
     kind = config.get("kind", "gan")
@@ -136,7 +136,7 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
     if kind == "gan":
         made = gan.sample(model, max(SCORED, COUNT), SEED)
         figures |= {"distance": distance(made, dataset.images), "floor": floor(dataset.images)}
-        content = grid(made[: COUNT // 2 if MODELS[name].colour else COUNT], COLUMNS)  # colours make large files
+        content = grid(made[: COUNT // 2 if MODELS[name].colour else COUNT], COLUMNS)  # colour pictures are large files
     elif kind == "restoration":
         figures["results"] = config["results"]
         held_out = test.images[:: max(1, len(test) // 9)][:9]
@@ -150,7 +150,7 @@ def show_run(name: str, data: str, folder: RunFolder, dataset: Dataset, test: Da
 
 
 def _length(config: dict, images: int) -> list[str]:
-    """The options that say how long a run was, if it was not as long as its model would be by itself."""
+    """The options for the length of a run, if it differs from its model's default."""
     model = models.build(config["model"], config["image_shape"], **(config.get("options") or {}))
     if hasattr(model, "first_epochs"):
         usual = model.first_epochs * (images // model.batch), model.batch
@@ -166,7 +166,7 @@ def _length(config: dict, images: int) -> list[str]:
 
 
 def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:
-    """The surest mistakes of a classifier: what each is and what was said, "4 → 9", and a picture of them in order."""
+    """The most confident mistakes of a classifier: class and prediction, such as "4 → 9", and a picture of them."""
     from minigan.classifier.pictures import surest_mistakes
 
     logits = model.logits(test.images)
@@ -176,7 +176,7 @@ def mistakes(model, test: Dataset) -> tuple[list[str], np.ndarray]:
 
 
 def make(name: str, sources: Sources, runs: Path, folder: Path, steps: int | None = None) -> dict:
-    """Train a model if need be, and draw what it makes into folder/documents-NAME.png. Returns its figures."""
+    """Train a model if necessary, draw its images to folder/documents-NAME.png, and return its figures."""
     size = MODELS[name].size or models.size_for(MODELS[name].arguments[0], PIXELS, PIXELS)
     data, data_dir = sources.of(MODELS[name])
     dataset, test = load_splits(data, data_dir, size=size)
@@ -186,7 +186,7 @@ def make(name: str, sources: Sources, runs: Path, folder: Path, steps: int | Non
 
 
 def show(name: str, figures: dict | None) -> str | None:
-    """The command, the picture and the figures of a model, as Markdown."""
+    """The command, picture and figures of a model as Markdown."""
     if figures is None:
         return None
     command = shlex.join(["minigan", "train", *figures["arguments"], "--data", figures["data"]])
@@ -194,11 +194,14 @@ def show(name: str, figures: dict | None) -> str | None:
     parts = [f"`{command}` ({length}):", f"![{name}](pictures/documents-{name}.png)"]
     if figures["kind"] == "restoration":
         rows = [[form, f"{of['psnr']:.2f} dB", f"{of['ssim']:.3f}"] for form, of in restored(figures).items()]
-        parts.append("Three examples in a row, of each the damaged image, the plain remedy, the network's, the truth.")
+        parts.append("Three examples per row: the damaged image, the baseline, the network's output, the original.")
         parts.append(table([f"{figures['results']['images']:,} held-out images", "PSNR", "SSIM"], rows))
     elif figures["kind"] == "classifier":
         wrong = ", ".join(figures["wrong"])
-        parts.append(f"{figures['accuracy']:.2%} of the test images are right. The surest mistakes: {wrong}.")
+        parts.append(
+            f"{figures['accuracy']:.2%} of the test images are classified correctly. The most confident mistakes "
+            f"(class → prediction): {wrong}."
+        )
     else:
         parts.append(
             f"Frechet distance of {FEATURES}, 1,000 samples to 1,000 training images: {figures['distance']:.2f} (other "
@@ -208,8 +211,8 @@ def show(name: str, figures: dict | None) -> str | None:
 
 
 def restored(figures: dict) -> dict:
-    """form -> psnr and ssim."""
-    words = {"damaged": "damaged", "baseline": "plain remedy", "restored": "the network"}
+    """Title -> psnr and ssim."""
+    words = {"damaged": "damaged", "baseline": "baseline", "restored": "the network"}
     return {words[form]: figures["results"][form] for form in words}
 
 

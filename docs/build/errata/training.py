@@ -1,4 +1,4 @@
-"""What the experiments that train have in common: rounds of batches and noise, samples, and a measure of them."""
+"""Shared by the experiments that train: rounds of batches and noise, samples, and their distance to real images."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from minigan.models import GAN
 BATCH, SEED = 64, 0
 RATE, BETAS = 2e-4, (0.5, 0.999)
 SHOWN = 24  # samples in a picture
-SCORED = 1000  # samples that are measured, beside as many real images
-BLOCK = 4  # pixels: the measure's features are means of blocks
-POINTS = 200  # of a curve, at most
+SCORED = 1000  # samples that are compared with as many real images
+BLOCK = 4  # pixels: the features of the distance are means of blocks
+POINTS = 200  # at most, per curve
 FEATURES = f"the means of {BLOCK} x {BLOCK} blocks"
 
 
 def adam(network) -> mg.optim.Adam:
-    """The optimiser of every experiment, so that only what is examined differs."""
+    """The optimiser that all experiments use."""
     return mg.optim.Adam(network.parameters(), lr=RATE, betas=BETAS)
 
 
@@ -41,19 +41,19 @@ def rounds(gan: GAN, images: np.ndarray, steps: int) -> Iterator[tuple[mg.Tensor
 
 
 def cross_entropy(scores: mg.Tensor, label: int) -> mg.Tensor:
-    """The mean of -log of the probability that logits give to a label, 1 for real and 0 for generated."""
+    """The mean of -log p(label) of logits, where the label is 1 for real and 0 for generated."""
     return mg.binary_cross_entropy_with_logits(scores, label)
 
 
 def sampled(gan: GAN, count: int = SCORED) -> np.ndarray:
-    """Images of a generator, (count, H, W, C), uint8, from the same noise in every experiment."""
+    """Generate images (count, H, W, C), uint8, from the same noise in every experiment."""
     return to_uint8(gan.generate(gan.noise(count, random.Philox(SEED, "sample"))))
 
 
 def drawn(images: np.ndarray, part: int = 0) -> np.ndarray:
-    """SCORED of a set's images, or half of a small set, drawn once for all: part 1 has none of those of part 0.
+    """A fixed random sample of SCORED images, or half of a small set; parts 0 and 1 are disjoint.
 
-    They are drawn because the order of a set may mean something: MNIST's is by writers.
+    The sample is random because the order may mean something: MNIST is sorted by writer.
     """
     count = min(SCORED, len(images) // 2)
     order = np.random.default_rng(SEED).permutation(len(images))
@@ -61,39 +61,39 @@ def drawn(images: np.ndarray, part: int = 0) -> np.ndarray:
 
 
 def distance(made: np.ndarray, images: np.ndarray) -> float:
-    """The Frechet distance of 1,000 images from as many of a set, by the means of blocks, pixels from -1 to 1.
+    """The Frechet distance between 1,000 images and as many of a set, on the means of blocks of pixels in [-1, 1].
 
-    The features are crude, but of no classifier's taste.
+    The features are crude, but do not depend on a classifier.
     """
     return mg.metrics.frechet_distance(blocks(made[:SCORED]), blocks(drawn(images)))
 
 
 def floor(images: np.ndarray) -> float:
-    """The same distance of other real images of the set."""
+    """The same distance for other real images of the set."""
     return distance(drawn(images, 1), images)
 
 
 def blocks(images: np.ndarray) -> np.ndarray:
-    """(N, H / 4 * W / 4 * C): the mean of each block of pixels, as features."""
+    """Features (N, H / 4 * W / 4 * C): the mean of each block of pixels."""
     count, height, width, channels = images.shape
     parts = images.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels).astype(np.float64)
     return (parts.mean((2, 4)) / 127.5 - 1).reshape(count, -1)
 
 
 class Curve:
-    """Values over steps, of which at most POINTS are kept."""
+    """Values over steps, at most POINTS of them."""
 
     def __init__(self, steps: int):
         self.every, self.step, self.rows = -(-steps // POINTS), 0, []
 
     def add(self, *values: mg.Tensor) -> None:
-        """The means of Tensors at the next step."""
+        """Add the means of Tensors at the next step."""
         if self.step % self.every == 0:
             self.rows.append([self.step, *(float(value.numpy().mean()) for value in values)])
         self.step += 1
 
     def column(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """(steps, values), the first value is number 1."""
+        """(steps, values); the first value has number 1."""
         rows = np.array(self.rows)
         return rows[:, 0], rows[:, number]
 
@@ -104,5 +104,5 @@ class Curve:
 
 
 def probability(scores: np.ndarray | float):
-    """The probability of "real" that a logit stands for."""
+    """The probability of "real" for a logit."""
     return 1 / (1 + np.exp(-np.asarray(scores, np.float64)))

@@ -1,4 +1,4 @@
-"""003: a critic whose scores are added, or subtracted without a bound; softmax over one output; pooling that halves."""
+"""003: a critic whose scores are added, or subtracted without a bound; softmax over one output; pooling and strides."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PENALTY = 10.0  # lambda of the gradient penalty
 
 
 def added(real, fake):
-    """The printed loss: both scores are made small."""
+    """The printed loss, which minimises both scores."""
     return (real + fake).mean()
 
 
 def subtracted(real, fake):
-    """The Wasserstein loss: fakes are scored low and real images high."""
+    """The Wasserstein loss, which lowers the scores of fakes and raises those of real images."""
     return fake.mean() - real.mean()
 
 
 def critic_and_generator(gan, images, steps, curve, critic_loss, penalty=0.0):
-    """Both players from the same scores, as printed; with a penalty on the critic's slopes other than 1 if asked."""
+    """Train both players on the same scores, as printed, optionally with a gradient penalty."""
     g, d = gan.generator, gan.discriminator
     g_optimiser, d_optimiser = adam(g), adam(d)
     mixing = np.random.default_rng(SEED)
@@ -44,7 +44,7 @@ def critic_and_generator(gan, images, steps, curve, critic_loss, penalty=0.0):
 
 
 def critic_alone(gan, images, steps, penalty=0.0):
-    """The difference of the scores after so many steps of the critic, the generator held as it is."""
+    """The difference of the scores after training the critic against a fixed generator."""
     g, d = gan.generator, gan.discriminator
     optimiser, mixing = adam(d), np.random.default_rng(SEED)
     for real, noise in rounds(gan, images, steps):
@@ -59,7 +59,7 @@ def critic_alone(gan, images, steps, penalty=0.0):
 
 
 def shares_of(real, rng):
-    """How much of each real image is in the point where a slope is penalised, (N, 1, 1, 1)."""
+    """The share of each real image in the point where the slope is penalised, (N, 1, 1, 1)."""
     return rng.random((len(real.numpy()), 1, 1, 1), np.float32)
 
 
@@ -108,23 +108,22 @@ def show_critic(figures: dict) -> str:
         ]
         for row in figures["rows"]
     ]
-    heading = ["the critic's scores", "of real images", "of fakes", "its slope", "Frechet distance"]
+    heading = ["scores", "of real images", "of fakes", "critic's slope", "Frechet distance"]
     lengths, free, bounded = (
         " and ".join(f"{number:,.0f}" for number in figures["alone"][name]) for name in ("steps", "free", "bounded")
     )
     return (
         f"{table(heading, rows)}\n\n"
-        f"The printed networks, one step of each player in turn, {figures['steps']:,} steps; scores are means "
-        "over the last of them, the slope is the mean norm of the critic's gradient halfway between real images and "
-        "fakes, and each panel has its own scale. Against a generator that is held as it is, the difference of the "
-        f"scores is {free} after {lengths} steps without a bound, and {bounded} with the penalty. "
-        f"Frechet distance of {FEATURES}, other real images: "
-        f"{figures['floor']:.2f}."
+        f"The printed networks after {figures['steps']:,} steps of each player in turn. Scores are means over the last "
+        "steps, the slope is the mean norm of the critic's gradient halfway between real images and fakes, and each "
+        f"panel has its own scale. Against a fixed generator, the difference of the scores is {free} after {lengths} "
+        f"steps without a bound, and {bounded} with the penalty. Frechet distance of {FEATURES} (other real images: "
+        f"{figures['floor']:.2f})."
     )
 
 
 def formulas(images: np.ndarray, pictures: Path, steps: int) -> dict:
-    """What the text says of softmax, of the generator's aim, and of pooling."""
+    """The text's softmax, its objective of the generator, and its pooling."""
     scores = mg.tensor(np.linspace(-30, 30, 61)[:, None], requires_grad=True)
     verdicts = mg.softmax(scores, axis=1)
     gan = models.build("wgan", images.shape[1:], SEED)
@@ -142,10 +141,10 @@ def show_formulas(figures: dict) -> str:
     low, high = figures["softmax"]
     printed, halved = (" x ".join(map(str, figures[name])) for name in ("printed", "halved"))
     return (
-        f"- Softmax over one output, of scores from -30 to 30: between {low:g} and {high:g}, and the largest gradient "
+        f"- Softmax over one output, for scores from -30 to 30: between {low:g} and {high:g}, and the largest gradient "
         f"is {figures['gradient']:g}.\n"
         f"- Pooling 28 x 28 pixels by the printed formula, 2 x 2: {printed}. With a stride of 2: {halved}.\n"
-        "- The generator's gradient of the scores of real images, which it is told to make small:\n\n"
+        "- The gradient of the scores of real images, which the generator is supposed to minimise:\n\n"
         f"{quoted(figures['aim'])}"
     )
 
