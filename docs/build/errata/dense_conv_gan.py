@@ -101,9 +101,9 @@ def show_players(figures: dict) -> str:
     return (
         f"{table(heading, rows)}\n\n"
         f"The networks of `dense-conv-gan` after {figures['steps']:,} steps. A verdict is the sigmoid of the mean "
-        "score over the last steps; the curves show it during training. The spread is the standard deviation of a pixel "
-        f"over 1,000 images, averaged over all pixels (real images: {figures['spread']:.0f} of 255). Frechet distance of "
-        f"{FEATURES} (other real images: {figures['floor']:.2f})."
+        "score over the last steps; the curves show it during training. The spread is the standard deviation of a "
+        f"pixel over 1,000 images, averaged over all pixels (real images: {figures['spread']:.0f} of 255). Frechet "
+        f"distance of {FEATURES} (other real images: {figures['floor']:.2f})."
     )
 
 

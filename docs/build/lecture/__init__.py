@@ -1,1 +1,1 @@
-"""What docs/kernels.md says in numbers and pictures, from the kernels themselves: `python -m docs.build.lecture`."""
+"""The tables and pictures of docs/kernels.md, from the kernels themselves: `python -m docs.build.lecture`."""

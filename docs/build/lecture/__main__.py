@@ -1,7 +1,7 @@
-"""Put the tables into docs/kernels.md and draw its pictures: `python -m docs.build.lecture`.
+"""Write the tables of docs/kernels.md and draw its pictures: `python -m docs.build.lecture`.
 
-Replaces what stands between `<!-- table: NAME -->` and `<!-- end -->`. Nothing is measured: FLOPs, bytes and addresses
-are counted, some of them on the device sim, which needs g++.
+Replaces the text between `<!-- table: NAME -->` and `<!-- end -->`. Nothing is measured: FLOPs, bytes and addresses are
+counted, some of them on the device sim, which needs g++.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(arguments=None) -> int:
 
 
 def filled(text: str) -> str:
-    """The page with its tables as they are now."""
+    """The page with up-to-date tables."""
     return SECTION.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]()}\n\n{found[4]}", text)
 
 

@@ -1,6 +1,6 @@
-// Numbers that count what is done with them: each sum, difference, product, quotient, root, exponential and logarithm is
-// one operation; comparisons, signs and conversions are none. It is included between sim/simulator.h and the kernels,
-// to which `float` and `double` then mean these.
+// Numbers that count their operations: sums, differences, products, quotients, roots, exponentials and logarithms, but
+// not comparisons, sign changes and conversions. This is included between sim/simulator.h and the kernels, and replaces
+// `float` and `double` there.
 #pragma once
 
 namespace counted {

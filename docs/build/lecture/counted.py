@@ -1,4 +1,4 @@
-"""How many operations kernels do, counted on the device sim."""
+"""Counts the floating point operations of kernels on the device sim."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from docs.build.lecture.watched import Watched
 
 
 class Counter(Watched):
-    """A simulator that counts the floating point operations of all launches; counted.h says what is one."""
+    """A simulator that counts the floating point operations of all launches, as defined in counted.h."""
 
     header = "counted.h"
 

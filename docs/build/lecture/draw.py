@@ -1,4 +1,4 @@
-"""What the pictures of docs/kernels.md share."""
+"""Shared by the pictures of docs/kernels.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["COLOURS", "FAINT", "GOLD", "GREEN", "GREY", "INK", "OURS", "PALE", "
 
 
 def save(picture: Callable, path: Path) -> None:
-    """Draw a picture, a function of pyplot that returns a figure."""
+    """Save a picture, given as a function of pyplot that returns a figure."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -29,7 +29,7 @@ def save(picture: Callable, path: Path) -> None:
 
 
 def bare(axes, width: float, height: float, title: str = "", margin: float = 0.15) -> None:
-    """Make axes a sheet of cells, so many across and down, the first one at the top left."""
+    """Turn axes into a sheet of cells, with the first one at the top left."""
     axes.set_xlim(-margin, width + margin)
     axes.set_ylim(height + margin, -margin)
     axes.set_aspect("equal")
@@ -39,7 +39,7 @@ def bare(axes, width: float, height: float, title: str = "", margin: float = 0.1
 
 
 def cell(axes, x, y, colour=PALE, text="", *, width=1.0, height=1.0, edge="white", ink=INK, size=7.5, line=1.0, **more):
-    """A rectangle whose top left corner is at x, y, with a text in it."""
+    """A rectangle with a text and its top left corner at x, y."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x, y), width, height, facecolor=colour, edgecolor=edge, linewidth=line, **more))
@@ -48,7 +48,7 @@ def cell(axes, x, y, colour=PALE, text="", *, width=1.0, height=1.0, edge="white
 
 
 def frame(axes, x, y, width, height, colour=INK, line=1.8):
-    """A rectangle with nothing in it."""
+    """An empty rectangle."""
     cell(axes, x, y, "none", width=width, height=height, edge=colour, line=line, zorder=3)
 
 

@@ -1,4 +1,4 @@
-"""The roofline of published ceilings, and where each operation's intensity lies under it."""
+"""The roofline of published ceilings, with each operation's intensity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minigan.kernels.cuda.tiling import ON_TENSOR_CORES
 
 ROOFS = {"fp32": OURS, "tf32": PEER, "bf16": GREEN}
 LEFT, RIGHT, BOTTOM = 0.03, 1000, 0.1
-SHOWN = {  # what is written below the roof, from left to right, and the operations that it is, of about one intensity
+SHOWN = {  # label below the roof, from left to right, and operations of about the same intensity
     "max pool backward": ["pool_scatter"],
     "leaky ReLU backward": ["leaky_relu_vjp"],
     "leaky ReLU": ["leaky_relu"],
@@ -62,7 +62,7 @@ def roofline(pyplot):
 
 
 def _place(axes, operation, at) -> tuple[float, float]:
-    """Put an operation under its part of the roof: (FLOP/byte, TFLOP/s)."""
+    """The point of an operation on the roof: (FLOP/byte, TFLOP/s)."""
     intensity = operation.flops(at) / operation.traffic(at)
     ceiling = operation.ceiling if operation.ceiling in ON_TENSOR_CORES else "fp32"
     height = min(intensity * BANDWIDTH, CEILINGS[ceiling]) / 1e12

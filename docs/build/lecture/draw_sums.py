@@ -1,4 +1,4 @@
-"""Sums of columns: how a matrix is cut and its sums are folded; and how fibers go from barrier to barrier."""
+"""Sums of columns: how a matrix is cut and its sums are folded; and how fibers run between barriers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SEED = 3
 
 
 def rounds(step: int) -> list[list[tuple[int, int]]]:
-    """Of each round of `fold`, the lanes that add, and those whose sums they add."""
+    """For each round of `fold`, pairs of the lane that adds and the lane whose sum it adds."""
     found, size = [], step
     while size > 1:
         half = (size + 1) // 2
@@ -27,7 +27,7 @@ def rounds(step: int) -> list[list[tuple[int, int]]]:
 
 
 def fold(pyplot):
-    """A matrix in runs of rows, the lanes of a block that read one, and how their sums become one."""
+    """A matrix in runs of rows, the lanes that read a run, and how their sums are combined."""
     how = cut(ROWS, CHANNELS)
     step = THREADS // how.width
     figure, (matrix, tree, joined) = pyplot.subplots(
@@ -40,7 +40,7 @@ def fold(pyplot):
 
 
 def _cut(axes, how, step):
-    """The matrix: runs one below the other, of the second one the rows by lane."""
+    """The matrix as runs below each other; the second one shows the lane of each row."""
     bare(axes, 9, 15, f"g, {ROWS} x {CHANNELS}: {how.runs} runs", 0.3)
     height = 12.5 / how.runs
     for run in range(how.runs):
@@ -58,7 +58,7 @@ def _cut(axes, how, step):
 
 
 def _fold(axes, step):
-    """A round halves what is left; the middle one of an odd number waits."""
+    """Each round halves the number of sums; the middle one of an odd number waits."""
     steps = rounds(step)
     bare(axes, 2.6 * len(steps) + 1.6, 15, f"fold: the {step} sums of a column", 0.3)
     gap, live = 1.55, list(range(step))
@@ -98,7 +98,7 @@ def _joined(axes, how):
 
 
 def fibers(pyplot):
-    """Each access to shared memory of one block, in the order in which the simulator's fibers made it."""
+    """All accesses to shared memory of one block, in the order of the simulator's fibers."""
     g = np.ones((ROWS, 64), np.float32).view(SimArray)
     with launching(Tracer(lambda kernel, count: [0], SEED)) as tracer:
         cuda.bias_sum(g)

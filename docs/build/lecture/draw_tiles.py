@@ -1,6 +1,6 @@
-"""Tiles of matrix products: who loads and who owns what, in which banks that lies, and the tensor cores' fragments.
+"""Tiles of matrix products: which threads load and own what, banks of shared memory, and the tensor cores' fragments.
 
-All but the frames is drawn from what threads did on the device sim.
+Everything but the frames is drawn from traces of threads on the device sim.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from docs.build.lecture.traced import BANKS, WARP, bytes_of, requests
 
 SHOWN = "large"
 SHADES = (PALE, FAINT)
-LANE = 5  # of which the registers are shown
+LANE = 5  # the lane whose registers are shown
 
 
 def ownership(pyplot):
-    """Who loads a step of the left and of the right matrix, and who owns which part of a block's tile of the result."""
+    """Which threads load a step of both matrices, and which own the parts of a block's tile of the result."""
     tile, loaders, owners = tiles.all_tiles()[SHOWN], loaders_of(SHOWN), owners_of(SHOWN)
     figure = pyplot.figure(figsize=(9, 6.6))
     left, products, right = (
@@ -38,7 +38,7 @@ def ownership(pyplot):
 
 
 def _loaded(axes, threads, title, across, down):
-    """Numbers of a step, with the thread that loads each; a warp is a shade."""
+    """The numbers of a step with the thread that loads each; each warp has a shade."""
     bare(axes, threads.shape[1], threads.shape[0], title)
     for (row, column), thread in np.ndenumerate(threads):
         warp = thread // WARP
@@ -49,7 +49,7 @@ def _loaded(axes, threads, title, across, down):
 
 
 def _owned(axes, tile, owners):
-    """The tile of the result, in squares that one thread owns, with those of some threads marked."""
+    """The tile of the result in squares that each belong to one thread; the squares of some threads are marked."""
     side, marked = tiles.RUN, dict(zip((0, 1, 16, 255), COLOURS, strict=True))
     bare(axes, tile.columns / side, tile.rows / side, f"the block's tile, {tile.rows} x {tile.columns}: owners")
     squares = owners[::side, ::side]
@@ -71,7 +71,7 @@ def _shades():
 
 
 def loaders_of(name: str) -> dict[str, np.ndarray]:
-    """Of each number of the first step, (cells, items), the thread that writes it to shared memory."""
+    """The thread that writes each number of the first step to shared memory, (cells, items)."""
     tile, written = tiles.all_tiles()[name], tiles.traced(name).of("shared", True)
     border, found = tiles.right_begins(tile) // tiles.WORD, {}
     words = (written["address"] // tiles.WORD).astype(int)
@@ -85,7 +85,7 @@ def loaders_of(name: str) -> dict[str, np.ndarray]:
 
 
 def owners_of(name: str) -> np.ndarray:
-    """Of each number of a block's tile of the result, the thread that writes it."""
+    """The thread that writes each number of a block's tile of the result."""
     tile, written = tiles.all_tiles()[name], tiles.traced(name).of("out", True)
     owners = np.full(tile.rows * tile.columns, -1)
     for one in written:
@@ -98,7 +98,7 @@ def owners_of(name: str) -> np.ndarray:
 
 
 def banks(pyplot):
-    """Which lane wants which bank, with the padding and without: a turn for each of the words above one another."""
+    """Which lanes access which bank, with and without padding: words in one column take one turn each."""
     figure, grid = pyplot.subplots(
         4, 1, figsize=(9, 6.6), gridspec_kw={"height_ratios": (9.2, 2.2, 5.2, 2.2), "hspace": 0.45}
     )
@@ -141,7 +141,7 @@ def _banks(axes, name, tile, request, padded):
 
 
 def fragments(pyplot):
-    """Which lane holds what of a warp's product, by mma.h: D (16, 8) += A (16, 8 cells) @ B (8 cells, 8)."""
+    """Which lane holds which numbers of a warp's product in mma.h: D (16, 8) += A (16, 8 cells) @ B (8 cells, 8)."""
     figure, grid = pyplot.subplots(
         2,
         2,
@@ -157,7 +157,7 @@ def fragments(pyplot):
 
 
 def lanes_of_fragments() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The lane and the register of each cell, (rows, columns, 2), of A, B and D."""
+    """The lane and the register of each cell of A, B and D, (rows, columns, 2)."""
     a, b, d = (np.full((*shape, 2), -1) for shape in ((16, 8), (8, 8), (16, 8)))
     for lane in range(WARP):
         group, turn = divmod(lane, 4)

@@ -11,12 +11,12 @@ from minigan.kernels.geometry import ConvGeometry
 
 WINDOW = ConvGeometry.of_window((1, 5, 5, 1), kernel_size=3, stride=2, padding=1)
 CHOSEN = (1, 0)  # a window, (oh, ow)
-PIXEL = (1, 3)  # that col2im sums
+PIXEL = (1, 3)  # the pixel that col2im sums
 PHASES = ConvGeometry.of_conv((1, 8, 8, 1), (4, 4, 1, 1), stride=2, padding=1)
 
 
 def im2col(pyplot):
-    """One window is a row; the adjoint gathers, for one pixel, what all rows have of it."""
+    """A window becomes a row; the adjoint gathers the copies of one pixel from all rows."""
     g = WINDOW
     numbers = np.arange(1.0, 1 + g.H * g.W).reshape(g.image)
     columns = reference.im2col(numbers, g).astype(int)  # pixel + 1, or 0 for padding
@@ -40,7 +40,7 @@ def im2col(pyplot):
 
 
 def _image(axes, g, title, marked=None):
-    """Pixels by number, in their padding."""
+    """Numbered pixels with their padding."""
     bare(axes, g.W + g.PL + g.PR, g.H + g.PT + g.PB + 1.2, title)
     for row in range(g.H + g.PT + g.PB):
         for column in range(g.W + g.PL + g.PR):
@@ -77,7 +77,7 @@ def _matrix(axes, g, columns, marks, colour, title):
 
 
 def transposed(pyplot):
-    """Pixels of one phase are reached by the same taps; each phase is a convolution of the features with stride 1."""
+    """The same taps reach all pixels of a phase; each phase is a convolution of the features with stride 1."""
     g = PHASES
     figure, grid = pyplot.subplots(
         1, 3, figsize=(8.8, 3.9), gridspec_kw={"width_ratios": (8.3, 4.6, 4.9), "wspace": 0.1}

@@ -1,5 +1,4 @@
-"""Which kernels an operation launches, on which arrays, found by launching none: arrays are as large as they say, but
-no memory is touched."""
+"""Find which kernels an operation would launch on which arrays, without launching any or touching their memory."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ from minigan.kernels.cuda.launch import register
 
 
 class Paper(np.ndarray):
-    """An array that nothing reads or writes."""
+    """An array whose memory is never read or written."""
 
 
 class Launch(NamedTuple):
-    """One launch. arrays: each once, whatever it is given as."""
+    """One launch. arrays: without duplicates."""
 
     file: str
     kernel: str
@@ -24,12 +23,12 @@ class Launch(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Of all arrays, each read or written once."""
+        """Bytes of all arrays, each read or written once."""
         return sum(array.nbytes for array in self.arrays)
 
 
 class Planner:
-    """A launcher that keeps a list of what it is asked to do."""
+    """A launcher that only records launches."""
 
     def __init__(self):
         self.launches: list[Launch] = []
@@ -53,7 +52,7 @@ class Planner:
         return array.view(Paper)
 
     def get(self, array):
-        raise ValueError("there is nothing in an array of paper")
+        raise ValueError("a Paper array has no values")
 
     def address_of(self, array):
         self.addressed.append(array)
@@ -65,7 +64,7 @@ def paper(shape, dtype=np.float32) -> Paper:
 
 
 def launches_of(operation) -> list[Launch]:
-    """What a function without arguments, which calls kernels with arrays of paper, would launch."""
+    """The launches of a function without arguments that calls kernels with Paper arrays."""
     planner = Planner()
     register(Paper, planner)
     operation()

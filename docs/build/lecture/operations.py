@@ -1,8 +1,8 @@
-"""What every kernel computes and moves for a stated layer of the DCGAN at 64 pixels, against a roofline.
+"""FLOPs and bytes of every kernel for a layer of the DCGAN at 64 pixels, for a roofline.
 
-A FLOP is a sum, difference, product, quotient, root, exponential or logarithm; comparisons are none. Bytes are those of
-arrays, each read once and written once, also of what passes between two launches of one operation. tests/benchmarks
-holds both against what the kernels do on the device sim.
+A FLOP is a sum, difference, product, quotient, root, exponential or logarithm; comparisons are not counted. Bytes count
+each array once, including arrays passed between two launches of one operation.
+tests/docs/test_lecture_operations.py compares both with what the kernels do on the device sim.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ BATCH, SIZE = 64, 64
 DIRECTIONS = ("conv2d", "conv2d_transpose", "conv2d_weight")
 EPSILON, SLOPE = 1e-5, 0.2
 
-# What an H200's maker publishes, not what any was measured to do: bytes a second, FLOP a second (tensor cores without
-# sparsity). source: NVIDIA H200 Tensor Core GPU, data sheet, SXM
+# Published, not measured, for the H200: bytes per second, FLOP per second (tensor cores without sparsity).
+# source: NVIDIA H200 Tensor Core GPU, data sheet, SXM
 BANDWIDTH = 4.8e12
 CEILINGS = {"fp32": 67e12, "fp64": 34e12, "tf32": 494e12, "bf16": 989e12}
 
 
 class Sizes(NamedTuple):
-    """What operations are looked at with: all of these are shapes but make(shape), an array, and make(shape, values), a
-    certain one."""
+    """The shapes that operations are applied to; make(shape) returns an array, make(shape, values) one with values."""
 
     make: Callable
     maps: tuple[int, ...]  # of the discriminator's first layer, before its activation
@@ -52,16 +51,16 @@ class Sizes(NamedTuple):
 
     @property
     def window(self) -> ConvGeometry:
-        """The convolution's windows, over each channel by itself."""
+        """The convolution's windows, over each channel separately."""
         return self.conv._replace(K=self.conv.C, G=self.conv.C)
 
 
 class Operation(NamedTuple):
-    """One operation: call(sizes) runs it, the others say what that comes to.
+    """One operation: call(sizes) runs it.
 
-    flops(sizes): without those that join the runs of a sum, which are few
-    bytes(sizes): None where they are those of every array of every launch once
-    ceiling: of its arithmetic, in CEILINGS
+    flops(sizes): without those that combine the runs of a sum, which are few
+    bytes(sizes): None for the default, every array of every launch once
+    ceiling: the name of its arithmetic ceiling in CEILINGS
     """
 
     name: str
@@ -72,11 +71,11 @@ class Operation(NamedTuple):
     ceiling: str
 
     def launches(self, sizes: Sizes) -> list[Launch]:
-        """For sizes on arrays of paper."""
+        """Its launches, for sizes whose arrays are Paper."""
         return launches_of(lambda: self.call(sizes))
 
     def traffic(self, sizes: Sizes) -> int:
-        """Bytes, for sizes on arrays of paper."""
+        """Its bytes, for sizes whose arrays are Paper."""
         return self.bytes(sizes) if self.bytes else sum(launch.bytes for launch in self.launches(sizes))
 
 
@@ -84,7 +83,7 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(name: str, layer: str, flops: Callable, bytes: Callable | None = None, ceiling: str = "fp32"):
-    """Put what calls it into OPERATIONS."""
+    """Decorator that adds a call to OPERATIONS."""
 
     def put(call):
         OPERATIONS[name] = Operation(name, layer, call, flops, bytes, ceiling)
@@ -103,7 +102,7 @@ def dcgan() -> models.GAN:
 
 
 def of_the_dcgan() -> Sizes:
-    """The layers that docs/kernels.md states, of the DCGAN at 64 pixels with a batch of 64, on arrays of paper."""
+    """The layers used in docs/kernels.md, of the DCGAN at 64 pixels with a batch of 64; arrays are Paper."""
     gan, named = dcgan(), dcgan_layers()
     first, second = named["D1"], named["D2"]
     weights = [p.shape for network in (gan.generator, gan.discriminator) for p in network.parameters()]
@@ -117,7 +116,7 @@ def on_paper(shape, values=None):
 
 
 def dcgan_layers() -> dict[str, Convolution]:
-    """Its convolutions by a short name: G1 to G5, D1 to D5."""
+    """The DCGAN's convolutions by a short name: G1 to G5, D1 to D5."""
     gan = dcgan()
     generator = layers(gan.generator, BATCH, (gan.latent_size,))
     discriminator = layers(gan.discriminator, BATCH, gan.image_shape)
@@ -125,7 +124,7 @@ def dcgan_layers() -> dict[str, Convolution]:
 
 
 def taps_inside(g: ConvGeometry) -> int:
-    """Elements of im2col's matrix that are pixels, not padding."""
+    """The number of elements of im2col's matrix that are pixels, not padding."""
 
     def along(windows, kernel, size, stride, pad, dilation):
         places = np.arange(windows)[:, None] * stride + np.arange(kernel) * dilation - pad
@@ -135,10 +134,10 @@ def taps_inside(g: ConvGeometry) -> int:
     return g.N * g.C * down * along(g.OW, g.KW, g.W, g.SW, g.PL, g.DW)
 
 
-# ------------------------------------------------------------------------------------------ number by number
+# ------------------------------------------------------------------------------------------ elementwise
 
 D1, D2, G1, IMAGES = "D1's maps, 32 x 32 x 64", "D2, 64->128 at 32, 4x4/2", "G1, 100->512, 4x4", "64 x 64 x 3"
-POOLED, ALL, NOISE, LOGITS = "D1's maps, 2x2", "all parameters", "100 for an image", "one for an image"
+POOLED, ALL, NOISE, LOGITS = "D1's maps, 2x2", "all parameters", "100 per image", "one per image"
 
 
 @operation("leaky_relu", D1, lambda at: count(at.maps))
@@ -164,7 +163,7 @@ def _(at):
     return cuda.im2col(at.make(at.window.image), at.window)
 
 
-# of im2col's matrix, what lies over padding is not read
+# elements of im2col's matrix over padding are not read
 @operation("col2im", D2, lambda at: taps_inside(at.window), lambda at: 4 * (taps_inside(at.window) + count(at.maps)))
 def _(at):
     return cuda.col2im(at.make(at.window.columns), at.window)
@@ -175,7 +174,7 @@ def _(at):
     return cuda.max_pool_indices(at.make(at.maps), at.pool)
 
 
-@operation("pool_gather", POOLED, lambda at: 0, lambda at: 3 * 4 * count(at.pool.features))  # of its pixels, the chosen
+@operation("pool_gather", POOLED, lambda at: 0, lambda at: 3 * 4 * count(at.pool.features))  # one pixel per window
 def _(at):
     return cuda.pool_gather(at.make(at.maps), chosen(at), at.pool)
 
@@ -186,7 +185,7 @@ def _(at):
 
 
 def chosen(at):
-    """Places of pixels, the first of each window."""
+    """The place of the first pixel of each window."""
     g = at.pool
     places = (np.arange(g.OH)[:, None] * g.SH * g.W + np.arange(g.OW) * g.SW)[None, :, :, None]
     return at.make(g.features, np.broadcast_to(places, g.features).astype(np.int32))
@@ -237,7 +236,7 @@ def _(at):
 
 
 def rows(at, shape):
-    """An array of images as (pixels, channels)."""
+    """An array of images reshaped to (pixels, channels)."""
     return at.make(shape).reshape(-1, shape[-1])
 
 
@@ -251,7 +250,7 @@ def _(at):
 
 
 def of_a_convolution(g: ConvGeometry, direction: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The shapes that it is called with."""
+    """The shapes of its two arguments."""
     return {
         "conv2d": (g.image, g.weight),
         "conv2d_transpose": (g.features, g.weight),
@@ -260,7 +259,7 @@ def of_a_convolution(g: ConvGeometry, direction: str) -> tuple[tuple[int, ...], 
 
 
 def multiplied(g: ConvGeometry, direction: str, shape: str) -> int:
-    """FLOPs of an implicit product in whole tiles of this shape: two for each product, also with zeros."""
+    """FLOPs of an implicit product in whole tiles of this shape: two per multiplication, including those by zeros."""
     tile = all_tiles()[shape]
 
     def of_product(rows, columns, depth):
@@ -280,14 +279,14 @@ def multiplied(g: ConvGeometry, direction: str, shape: str) -> int:
 
 
 class Phase(NamedTuple):
-    """Along one axis, the pixels that one residue has, and the taps that reach these."""
+    """Along one axis, the pixels with one residue, and the taps that reach them."""
 
     pixels: list[int]
     taps: list[int]
 
 
 def phases(size: int, kernel: int, stride: int, padding: int, dilation: int) -> list[Phase]:
-    """Those of a transposed convolution along one axis, by residue of the place in the padded image."""
+    """The phases of a transposed convolution along one axis, by residue of the place in the padded image."""
 
     def having(residue, count, place):
         return [number for number in range(count) if place(number) % stride == residue]
@@ -317,7 +316,7 @@ for _direction in DIRECTIONS:
 
 
 def updated(kernel, states, *settings):
-    """A call of an optimiser whose parameters have so many states."""
+    """A call of an optimiser that keeps this number of states per parameter."""
 
     def call(at):
         parameters, gradients, *others = ([at.make(shape) for shape in at.weights] for _ in range(2 + states))
@@ -330,7 +329,7 @@ def of_all(factor):
     return lambda at: factor * sum(map(count, at.weights))
 
 
-# bytes: the table and the settings besides, which are next to nothing
+# bytes: without the table and the settings, which are tiny
 operation("sgd_update", ALL, of_all(4), of_all(3 * 4))(updated("sgd_update", 1, 2e-4))
 operation("sgd_update, momentum", ALL, of_all(6), of_all(5 * 4))(updated("sgd_update", 1, 2e-4, 0.9))
 operation("rmsprop_update", ALL, of_all(11), of_all(5 * 4))(updated("rmsprop_update", 1, 2e-4, 0.99, 1e-8))

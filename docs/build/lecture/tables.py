@@ -1,4 +1,4 @@
-"""The tables of docs/kernels.md, of what the kernels themselves say."""
+"""The tables of docs/kernels.md, generated from the kernels themselves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from minigan.kernels.geometry import ConvGeometry
 
 
 def intensities(*names: str) -> str:
-    """A row for each operation: its launches, FLOPs, bytes, intensity, and which ceiling is over it."""
+    """A row per operation: its launches, FLOPs, bytes, intensity, and the ceiling that bounds it."""
     at, rows = of_the_dcgan(), []
     for name in names:
         operation = OPERATIONS[name]
@@ -37,7 +37,7 @@ def intensities(*names: str) -> str:
         launches = "<br>".join(map(_launch, operation.launches(at)))
         numbers = [short(flops / 1e6), short(moved / 1e6), short(flops / moved)]
         rows.append([f"`{name}`", operation.layer, launches, *numbers, under(flops / moved, operation.ceiling)])
-    return table(["operation", "of", "launches, blocks", "MFLOP", "MB", "FLOP/byte", "roof"], rows)
+    return table(["operation", "layer", "launches, blocks", "MFLOP", "MB", "FLOP/byte", "bound"], rows)
 
 
 def _launch(launch: Launch) -> str:
@@ -45,7 +45,7 @@ def _launch(launch: Launch) -> str:
 
 
 def under(intensity: float, ceiling: str) -> str:
-    """Which part of the roof is over an intensity, and what share of the arithmetic memory lets through at most."""
+    """The ceiling at an intensity; for memory, with the share of the arithmetic ceiling that it allows."""
     share = intensity * BANDWIDTH / CEILINGS[ceiling]
     if not intensity:
         return "memory"
@@ -58,8 +58,8 @@ def short(number: float) -> str:
 
 
 def of_layers() -> str:
-    """A row for each convolution of the DCGAN at 64 pixels, of each direction: kernel, blocks, intensity, and how many
-    times the products of its definition are multiplied."""
+    """A row per convolution of the DCGAN at 64 pixels: each direction's kernel, blocks, intensity, and number of
+    multiplications relative to the definition."""
     rows = []
     for name, layer in dcgan_layers().items():
         row = [f"{name} {layer.label.partition(' ')[2]}", short(products(layer) / 1e9)]
@@ -79,7 +79,7 @@ def _launches(geometry, direction) -> list[Launch]:
 
 
 def of_tiles() -> str:
-    """A row for each tile: sizes, FLOPs for each byte that comes from further away, turns of shared memory."""
+    """A row per tile: sizes, FLOPs per byte from global and from shared memory, turns of shared memory."""
     rows = []
     for name, tile in tiles.all_tiles().items():
         cost = tiles.cost(name)
@@ -88,13 +88,13 @@ def of_tiles() -> str:
         row += [str(2 * tile.cells * (tile.rows + tile.columns + 2 * tile.pad) * tiles.WORD)]
         row += [short(cost.flops / cost.loaded), short(cost.flops / cost.read)]
         rows.append([*row, f"{padded}, {bare}", f"{reads}, {bare_reads}"])
-    heading = ["tile", "of a block and a step", "own", "shared bytes", "FLOP/byte loaded", "FLOP/byte from shared"]
-    return table([*heading, "turns of a store", "turns of a read"], rows)
+    heading = ["tile", "per block and step", "own", "shared bytes", "FLOP/byte loaded", "FLOP/byte from shared"]
+    return table([*heading, "store turns", "read turns"], rows)
 
 
-# ------------------------------------------------------------------------------------------ what neighbours ask for
+# ------------------------------------------------------------------------------------------ requests of a warp
 
-SEEN = [  # channels, operation, and of which of its kernels which arrays: "<" is read, ">" written
+SEEN = [  # channels, operation, {kernel: its arrays}: "<" is read, ">" written
     (64, "leaky_relu_vjp", {"leaky_relu_vjp": "<g <x >gx"}),
     (64, "im2col", {"im2col": "<x >columns"}),
     (64, "col2im", {"col2im": "<columns >x"}),
@@ -115,7 +115,7 @@ SEEN = [  # channels, operation, and of which of its kernels which arrays: "<" i
 
 @functools.cache
 def of_requests() -> str:
-    """What a warp asks for at once, and in how many sectors that lies: on the device sim, for an image of 8 x 8."""
+    """The size of a warp's requests and their sectors, traced on the device sim for an image of 8 x 8."""
     rows = []
     for channels, name, kernels in SEEN:
         with launching(Tracer()) as tracer:
@@ -125,11 +125,11 @@ def of_requests() -> str:
             for word in kernels.get(trace.kernel, "").split():
                 alike.setdefault(_asked(trace, word[1:], word[0] == ">"), []).append(word)
             rows += [[f"`{trace.kernel}`", str(channels), _said(words), *found] for found, words in alike.items()]
-    return table(["kernel", "channels", "arrays", "bytes of a lane", "of a warp", "sectors", "used"], rows)
+    return table(["kernel", "channels", "arrays", "bytes per lane", "per warp", "sectors", "used"], rows)
 
 
 def _asked(trace: Trace, array: str, write: bool) -> tuple[str, ...]:
-    """Of the requests for an array, in the mean: bytes of a lane, of a warp; sectors, and how much is used of these."""
+    """Bytes per lane and per warp, sectors, and the share of them used: means over the requests for an array."""
     found = requests(trace.of(array, write))
     bytes_asked = np.mean([len(np.unique(bytes_of(one))) for one in found])
     touched = np.mean([sectors(one) for one in found])
@@ -143,7 +143,7 @@ def _said(words: list[str]) -> str:
 
 
 def few(channels: int) -> Sizes:
-    """One image of 8 x 8 pixels, and what follows from it."""
+    """The sizes for one image of 8 x 8 pixels."""
     conv = ConvGeometry.of_conv((1, 8, 8, channels), (4, 4, channels, 64), stride=2, padding=1)
     return Sizes(on_sim, conv.image, (1, 16, 16, 3), conv, (8, 1), (1, 1024), [conv.weight])
 

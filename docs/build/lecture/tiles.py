@@ -1,4 +1,4 @@
-"""The tiles of tile.h: their sizes, read from the source, and what a block of each does, traced on the device sim."""
+"""The tiles of tile.h: sizes from the source, and a block's accesses traced on the device sim."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from minigan.kernels.cuda.tiling import SHAPES, Plan
 WORD, RUN = 4, 4  # bytes; numbers that a thread reads at once
 DEPTHS = re.compile(r"^struct (\w+) \{\s*static constexpr int DEPTHS = (\d+);", re.MULTILINE)
 WARPS = (32, 32)  # rows and columns of a warp on tensor cores
-STEPS = 2  # that are traced: one for each buffer
+STEPS = 2  # traced steps: one per buffer
 
 
 class Tile(NamedTuple):
-    """own: rows and columns of a thread's register tile, or of a warp's where products are on tensor cores; cells: that
-    a step is deep in shared memory, 4 bytes each; pad: cells after each row of it."""
+    """own: rows and columns of a thread's register tile, or of a warp's on tensor cores; cells: depth of a step in
+    shared memory, in cells of 4 bytes; pad: cells after each row."""
 
     name: str
     rows: int
@@ -54,9 +54,9 @@ def _source(name):
 
 @functools.cache
 def traced(name: str) -> Trace:
-    """A block of matmul that multiplies one whole tile, in two steps.
+    """Trace a block of matmul that multiplies one whole tile in two steps.
 
-    Its left matrix is read along the depth, its right one along the columns, as conv2d reads windows and weights.
+    It reads the left matrix along the depth and the right one along the columns, as conv2d reads windows and weights.
     """
     tile, matmul = all_tiles()[name], importlib.import_module("minigan.kernels.cuda.matmul").matmul
     depth = STEPS * tile.depth
@@ -67,7 +67,7 @@ def traced(name: str) -> Trace:
 
 
 class Cost(NamedTuple):
-    """What a block costs. stores, reads: turns of a request to shared memory, with the padding and without it."""
+    """Costs of a block. stores, reads: turns of a request to shared memory, with and without padding."""
 
     flops: int
     loaded: int  # bytes, from global memory
@@ -87,7 +87,7 @@ def cost(name: str) -> Cost:
 
 
 def _turns(tile, accesses):
-    """The most of any request, to the left tiles and to the right ones, with padding and without."""
+    """The maximum turns of any request to the left and to the right tiles, with and without padding."""
     border, found = right_begins(tile), {}
     for side in ("left", "right"):
         chosen = accesses[(accesses["address"] >= border) == (side == "right")]
@@ -97,7 +97,7 @@ def _turns(tile, accesses):
 
 
 def right_begins(tile: Tile) -> int:
-    """Where in Tiles the tiles of the right matrix begin, in bytes."""
+    """The offset in bytes of the right matrix's tiles in Tiles."""
     return 2 * tile.cells * (tile.rows + tile.pad) * WORD
 
 

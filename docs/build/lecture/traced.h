@@ -1,11 +1,11 @@
-// Notes what the threads of a kernel read and write. It is included between sim/simulator.h and the kernels, where g++
-// has been told to call ThreadSanitizer's functions at every access, and these here are in the library's place.
+// Records what the threads of a kernel read and write. This is included between sim/simulator.h and the kernels. g++ is
+// told to call ThreadSanitizer's functions at every access, and the functions here replace that library.
 #pragma once
 
 namespace traced {
 
 struct Access {
-    uint64_t address, place;  // place: in the program, of the access
+    uint64_t address, place;  // place: of the access in the program
     unsigned block, thread, size, write;
 };
 
@@ -13,10 +13,10 @@ struct Range {
     uint64_t begin, end;
 };
 
-// No vectors: their functions are noted themselves.
+// No std::vectors: their own accesses would be recorded.
 static Access *accesses;
 static size_t count, room;
-static const Range *ranges;  // of the arrays that are given to the kernel
+static const Range *ranges;  // of the kernel's arrays
 static size_t range_count;
 
 UNSEEN static void note(const void *where, unsigned size, unsigned write, const void *place) {

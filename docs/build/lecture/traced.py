@@ -1,9 +1,9 @@
-"""What the threads of a kernel read and write, access by access, on the device sim.
+"""Traces every memory access of a kernel's threads on the device sim.
 
-A GPU serves a warp at once: what its 32 lanes ask for in one instruction is a request. Here lanes run one after the
-other, so a request is made of what they did at one place of the program for the same time. From it follow the sectors
-of 32 bytes that it has part in, and how many words of shared memory it wants of one bank. Both are counted from the
-kernels' own addresses; neither is a GPU's time.
+A GPU serves a warp at once: the accesses of its 32 lanes in one instruction are a request. The simulator runs lanes one
+after the other, so a request is put together from the lanes' n-th accesses at one place in the program. It gives the
+number of 32-byte sectors, and the number of different words per bank of shared memory. Both are counted from the
+kernels' addresses; neither is a GPU's time.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ WARP, SECTOR, BANKS, WORD = 32, 32, 32, 4  # lanes; bytes; of shared memory; byt
 
 
 class Trace(NamedTuple):
-    """One launch: arrays by the names of the kernel's arguments, and all accesses to these and to shared memory."""
+    """One launch: arrays by the names of the kernel's arguments, and all accesses to them and to shared memory."""
 
     kernel: str
     ranges: dict[str, tuple[int, int]]  # where an array begins and ends
     accesses: np.ndarray  # of ACCESS
 
     def of(self, name: str, write: bool) -> np.ndarray:
-        """The accesses that read an array, or write it, addresses counted from where it begins; or "shared" memory,
-        counted from the first address that is used."""
+        """The reads or writes of an array, with addresses relative to its beginning; or of "shared" memory, relative to
+        the lowest address used."""
         address = self.accesses["address"]
         if name == "shared":
             inside = [(begin <= address) & (address < end) for begin, end in self.ranges.values()]
@@ -47,7 +47,7 @@ class Trace(NamedTuple):
         return found
 
     def touched(self) -> int:
-        """Bytes that the launch reads, each once, and bytes that it writes, of arrays."""
+        """The number of different bytes of arrays that the launch reads, plus those that it writes."""
         return sum(
             len(np.unique(bytes_of(self.of(name, write)))) for name in distinct(self.ranges) for write in (False, True)
         )
@@ -57,13 +57,13 @@ class Tracer(Watched):
     """A simulator that keeps a Trace of each launch."""
 
     header = "traced.h"
-    # calls at each access, to functions of traced.h; a run of 16 bytes stays one
+    # g++ calls functions of traced.h at each access; a run of 16 bytes stays one access
     to_compile = "-fsanitize=thread", "-U__SANITIZE_THREAD__", "-fno-tree-sra"
 
     def __init__(self, blocks=None, seed=0):
         super().__init__(seed, blocks=blocks)
         self.traces: list[Trace] = []
-        self.addressed = []  # arrays whose addresses the next launch is told
+        self.addressed = []  # arrays whose addresses the next launch receives
 
     def address_of(self, array):
         self.addressed.append(array)
@@ -93,7 +93,7 @@ def names_of(file: str, kernel: str) -> list[str]:
 
 
 def distinct(ranges: dict[str, tuple[int, int]]) -> list[str]:
-    """The names without those of arrays that have one already."""
+    """The names without duplicates of the same array."""
     return [name for number, name in enumerate(ranges) if ranges[name] not in list(ranges.values())[:number]]
 
 
@@ -108,7 +108,7 @@ def bytes_of(accesses: np.ndarray) -> np.ndarray:
 
 
 def requests(accesses: np.ndarray) -> list[np.ndarray]:
-    """The accesses by request: of one warp, at one place, for the same time. In each, lanes are in order."""
+    """Group accesses into requests: the n-th ones of one warp's lanes at one place, in the order of the lanes."""
     order = np.lexsort((np.arange(len(accesses)), accesses["thread"], accesses["block"], accesses["place"]))
     ordered = accesses[order]
     begins = np.ones(len(ordered), bool)
@@ -122,17 +122,17 @@ def requests(accesses: np.ndarray) -> list[np.ndarray]:
 
 
 def sectors(request: np.ndarray) -> int:
-    """Sectors of memory that a request has part in."""
+    """The number of sectors that a request touches."""
     return len(np.unique(bytes_of(request) // SECTOR))
 
 
 def words_of_a_bank(addresses: np.ndarray) -> int:
-    """Of the bank that is asked for most, how many different words: a request takes as many turns."""
+    """The number of different words in the busiest bank, which is the number of turns."""
     words = np.unique(addresses // WORD)
     return int(np.bincount((words % BANKS).astype(int)).max())
 
 
 def turns(request: np.ndarray) -> tuple[int, int]:
-    """(turns that a request to shared memory takes, the fewest that so many words can)."""
+    """(turns of a request to shared memory, minimum for its number of words)."""
     addresses = bytes_of(request)
     return words_of_a_bank(addresses), -(-len(np.unique(addresses // WORD)) // BANKS)

@@ -1,4 +1,4 @@
-"""The device sim, with a header between the simulator and the kernels that watches what these do."""
+"""The device sim with a header between the simulator and the kernels that watches them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 class Watched(Simulator):
     """A simulator that runs kernels compiled with the header that a subclass names.
 
-    header: of this folder; to_compile: what the compiler is told, but not the linker
+    header: in this folder; to_compile: options for the compiler, but not the linker
     """
 
     header: str
@@ -29,13 +29,13 @@ class Watched(Simulator):
         self.watch(compiled(file, real, how, kernel), file, kernel, blocks, threads, arguments)
 
     def watch(self, library, file, kernel, blocks, threads, arguments):
-        """Launch a kernel, and keep what is found."""
+        """Launch a kernel, and record its activity."""
         raise NotImplementedError
 
 
 @contextlib.contextmanager
 def launching(launcher) -> Iterator:
-    """Let this launcher run what is asked for with arrays of the device sim, until the end of the block."""
+    """Use this launcher for arrays of the device sim inside the block."""
     before = launcher_of(np.empty(0).view(SimArray))
     register(SimArray, launcher)
     try:
