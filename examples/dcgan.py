@@ -1,6 +1,6 @@
 """The DCGAN in one file, with nothing hidden in a trainer: networks, losses, updates, pictures.
 
-    python examples/dcgan.py                       # digits drawn as strokes, some two minutes on two cores
+    python examples/dcgan.py                       # synthetic digits; about two minutes on two cores
     python examples/dcgan.py --folder my/pictures  # your own images, resized to 28 x 28 pixels
 
 source: Radford, Metz and Chintala, arXiv:1511.06434
@@ -33,7 +33,7 @@ LATENT, MAPS, BATCH = 100, 128, 32
 def networks(channels, seed):
     """A generator from noise (N, LATENT) to images (N, 28, 28, channels), and a discriminator to logits (N, 1)."""
     settings = {"weight_init": init.normal(0.02), "rng": np.random.default_rng(seed)}
-    halve = {"stride": 2, "padding": 1}  # a 4 x 4 kernel with these halves an image's size; its adjoint doubles it
+    halve = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel, this halves an image's size, and its adjoint doubles it
     generator = Sequential(
         Linear(LATENT, 7 * 7 * MAPS, bias=False, **settings),
         BatchNorm(7 * 7 * MAPS),
@@ -65,12 +65,12 @@ def train_step(generator, discriminator, g_optimiser, d_optimiser, real, noise):
     """
     fake = generator(noise)
 
-    # Real images have the label 1 and generated ones the label 0. detach() keeps the gradient out of the generator.
+    # Real images have label 1, generated ones label 0. detach() keeps the gradient out of the generator.
     d_loss = mg.binary_cross_entropy_with_logits(discriminator(mg.tensor(real)), 1)
     d_loss = d_loss + mg.binary_cross_entropy_with_logits(discriminator(fake.detach()), 0)
     d_optimiser.step(mg.grad(d_loss, discriminator.parameters()))
 
-    # The generator wants its images to be taken for real. Only its own gradients are computed.
+    # The generator wants its images to be labelled real. Only its own gradients are computed.
     g_loss = mg.binary_cross_entropy_with_logits(discriminator(fake), 1)
     g_optimiser.step(mg.grad(g_loss, generator.parameters()))
     return d_loss.item(), g_loss.item()
@@ -89,7 +89,7 @@ def main(folder=None, steps=1500, out="dcgan.png", seed=0):
     g_optimiser = mg.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     d_optimiser = mg.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     rng = np.random.default_rng(seed)
-    preview = rng.standard_normal((64, LATENT), dtype=np.float32)  # the same noise each time, to watch it learn
+    preview = rng.standard_normal((64, LATENT), dtype=np.float32)  # fixed noise for the pictures
 
     start = time.perf_counter()
     with mg.data.Batches(images, batch_size=min(BATCH, len(images)), seed=seed) as batches:
@@ -100,7 +100,7 @@ def main(folder=None, steps=1500, out="dcgan.png", seed=0):
             if step % 100 == 0 or step == steps:
                 print(f"step {step}  D {d_loss:.3f}  G {g_loss:.3f}  {time.perf_counter() - start:.0f} s")
 
-    generator.eval()  # batch norm uses its running statistics from here on
+    generator.eval()  # batch norm now uses its running statistics
     with mg.no_grad():
         save_grid(out, generator(preview).numpy())
     mg.save(generator, f"{out}.safetensors")
@@ -109,7 +109,7 @@ def main(folder=None, steps=1500, out="dcgan.png", seed=0):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", help="a folder of images; digits drawn as strokes without it")
+    parser.add_argument("--folder", help="a folder of images [synthetic digits]")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--out", default="dcgan.png")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""A GAN by hand: two small networks learn to place points on a circle. Prints how far off they are as they learn.
+"""A GAN by hand: two small networks learn to place points on a circle. Prints how far off the points are.
 
 python examples/gan_by_hand.py
 """

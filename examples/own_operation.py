@@ -1,10 +1,10 @@
-"""An operation of your own, its rule, and the proof that the rule is right.
+"""A custom operation, its rules, and a check that the rules are right.
 
     python examples/own_operation.py
 
 The rule of an argument takes the gradient g of the result, the result y and the arguments, and returns the gradient of
-the argument. It is written with minigan's operations, so that it can be differentiated again: check_grads compares the
-first and second derivatives with differences, and names the argument and the order that is wrong, if one is.
+the argument. Rules use minigan's operations, so they can be differentiated again: check_grads compares the first and
+second derivatives with finite differences, and names the argument and the order if one is wrong.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from minigan.testing import check_grads
 
 @mg.primitive
 def gaussian(x, width):
-    """exp(-(x / width)^2 / 2), element by element; width has x's shape or broadcasts to it."""
+    """exp(-(x / width)^2 / 2), elementwise; width has x's shape or broadcasts to it."""
     return np.exp(-((x / width) ** 2) / 2)
 
 

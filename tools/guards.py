@@ -1,4 +1,4 @@
-"""Finds the guards of CUDA sources, and says how a mutant takes each away; mutants.py says what a guard is."""
+"""Finds the guards of CUDA sources and the mutations that remove them; mutants.py defines a guard."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """A source with one guard changed. It is known by its file, its function, the guard's text and the mutation."""
+    """A source with one changed guard, identified by file, function, the guard's text and the mutation."""
 
     file: str
-    function: str  # Struct::function of a member; or a macro
-    guard: str  # in one line; "... #2" is the second one of that text in the function
+    function: str  # Struct::function for a member; or a macro
+    guard: str  # on one line; "... #2" is the second one with that text in the function
     mutation: str
-    start: int  # of what is replaced in the file
+    start: int  # of the replaced text in the file
     end: int
     replacement: str
-    lines: tuple[int, int]  # the first and the last one of the function
+    lines: tuple[int, int]  # first and last line of the function
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -40,8 +40,8 @@ CONNECTIVE = re.compile(r"&&|\|\|")
 CONTROL = re.compile(r"\b(if|while|for)\s*\(")
 BOOL = re.compile(r"\bbool\s+\w+\s*=\s*")
 LEAVES = re.compile(r"\s*\{?\s*(?:return|continue|break)\b")
-DECIDES = re.compile(r"\s*[\w.]+ = [^\[({;]+;")  # a number, which may say that nothing is to be done, or that it is
-CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # nothing that a thread asks
+DECIDES = re.compile(r"\s*[\w.]+ = [^\[({;]+;")  # sets a number that may decide whether anything is done
+CONSTANT = re.compile(r"\bconstexpr\b|\bstatic_assert\b")  # evaluated by the compiler
 STRUCT = re.compile(r"\bstruct\b[^;]*?(\w+\s*(?:<[^;]*>)?)\s*$")
 CALLED = re.compile(r"(\w+)\s*\(")
 ASSIGNMENT = re.compile(r"(?<![<>=!])=(?!=)")
@@ -53,11 +53,11 @@ NO_NAMES = {"__launch_bounds__", "__attribute__", "alignas"}
 class Condition(NamedTuple):
     start: int
     end: int
-    kind: str  # "loop"; "entry" of an if, "entry or not"; or what operands are made always: "true", "false", "either"
+    kind: str  # "loop"; "entry" or "entry or not" of an if; or the value given to operands: "true", "false", "either"
 
 
 def mutants_of(file: str, source: str) -> list[Mutant]:
-    """The mutants of a source, in its order."""
+    """The mutants of a source, in the order of the source."""
     code = without_comments(source)
     changes = {match.span(): [("removed", "")] for match in BARRIER.finditer(code)}
     for condition in conditions_of(code):
@@ -78,7 +78,7 @@ def mutants_of(file: str, source: str) -> list[Mutant]:
 
 
 def without_comments(source: str) -> str:
-    """The source with spaces for comments, strings and directives but #define: all else stays where it is."""
+    """Replace comments, strings and directives except #define by spaces, which keeps all positions."""
     for pattern in (COMMENT_OR_STRING, DIRECTIVE):
         source = pattern.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
     return source.replace("\\\n", " \n")
@@ -110,7 +110,7 @@ def functions_of(source: str, code: str) -> list[tuple[str, int, int]]:
 
 
 def conditions_of(code: str) -> list[Condition]:
-    """All conditions, without those that the compiler decides."""
+    """All conditions, except those that the compiler evaluates."""
     found = []
     for match in CONTROL.finditer(code):
         start, end = match.end(), closing(code, match.end())
@@ -137,7 +137,7 @@ def conditions_of(code: str) -> list[Condition]:
 
 
 def operands(code: str, start: int, end: int, around: str = "") -> list[tuple[int, int, str]]:
-    """(start, end, && or ||) of the operands between two places; of the whole, where there are none."""
+    """(start, end, && or ||) of the operands between two places, or of the whole if there is no && or ||."""
     spans, begin, level, connective = [], start, 0, around
     for i in range(start, end):
         level += (code[i] in "([{") - (code[i] in ")]}")
@@ -157,7 +157,7 @@ def operands(code: str, start: int, end: int, around: str = "") -> list[tuple[in
 
 
 def changes_of(guard: str, kind: str, connective: str) -> list[tuple[str, str]]:
-    """(what is done in words, what the guard is replaced by)"""
+    """Pairs (name of the mutation, replacement of the guard)."""
     if kind == "loop":
         comparison = COMPARISON.search(guard)
         if comparison and comparison[0] in ("<", ">"):
@@ -171,12 +171,12 @@ def changes_of(guard: str, kind: str, connective: str) -> list[tuple[str, str]]:
 
 
 def closing(code: str, start: int) -> int:
-    """Where the bracket closes that is open at `start`."""
+    """The position that closes the bracket open at `start`."""
     return boundary(code, start, "")
 
 
 def boundary(code: str, start: int, ends: str) -> int:
-    """The first of these letters after `start` outside brackets, or the bracket that closes. A ?: is one with its :."""
+    """The position of the first of these letters outside brackets, or of the closing bracket; skips the : of a ?:."""
     level = ternaries = 0
     for i in range(start, len(code)):
         letter = code[i]
@@ -185,16 +185,16 @@ def boundary(code: str, start: int, ends: str) -> int:
         level += (letter in "([{") - (letter in ")]}")
         ternaries += level == 0 and letter == "?"
         ternaries -= level == 0 and ternaries > 0 and letter == ":" and "::" not in code[i - 1 : i + 2]
-    raise ValueError(f"a bracket is open at its file's end: {code[start : start + 60]!r}")
+    raise ValueError(f"a bracket is not closed: {code[start : start + 60]!r}")
 
 
 def after(code: str, start: int) -> int:
-    """Where the expression ends that goes on at `start`."""
+    """The end of the expression that contains `start`."""
     return boundary(code, start, ";,?:{")
 
 
 def before(code: str, end: int) -> int:
-    """Where the expression begins that goes on to `end`: after a bracket, an assignment, a return and the like."""
+    """The start of the expression that ends at `end`: after a bracket, an assignment, a return and so on."""
     level = 0
     for i in range(end - 1, -1, -1):
         letter, around = code[i], code[i - 1 : i + 2]
@@ -210,5 +210,5 @@ def before(code: str, end: int) -> int:
 
 
 def statement(code: str, place: int) -> int:
-    """Where the statement or declaration around a place begins."""
+    """The start of the statement or declaration around a place."""
     return max(code.rfind(letter, 0, place) for letter in ";{}") + 1

@@ -1,15 +1,15 @@
-"""Is each guard of the CUDA kernels needed? Each is removed in turn, and a test has to go red.
+"""Mutation tests of the CUDA kernels: remove each guard in turn, and expect a test to fail.
 
-    python -m tools.mutants --table docs/mutants.md     all of them, and the table of what noticed
+    python -m tools.mutants --table docs/mutants.md     all mutants, and the table of tests that detected them
     python -m tools.mutants --sample 12                 a fixed sample
-    python -m tools.mutants --changed origin/main       those of functions that differ from a commit's
-    python -m tools.mutants --file pool.cu --list       what the parser finds in a file
+    python -m tools.mutants --changed origin/main       mutants of functions that have changed since a commit
+    python -m tools.mutants --file pool.cu --list       list what the parser finds in a file
 
-A guard is a barrier, or a condition: a comparison or another operand of && and || that `if`, `?:`, a loop or a bool
-asks. Its mutant is the source without the barrier; with one more turn of the loop; or with the condition always true,
-or always false, whichever lets through what it holds back. It is compiled in a copy of the package in which all else is
-the same, and its tests run in a process there: first those of its family, and, if they notice nothing, those under the
-sanitizers. A mutant that survives needs a proof in surviving_mutants.toml that no test could notice it.
+A guard is a barrier, or a condition: a comparison or another operand of && and || in an `if`, `?:`, loop or bool. Its
+mutant is the source without the barrier; with one more iteration of the loop; or with the condition always true, or
+always false, whichever lets through what it holds back. The mutant is compiled in an otherwise identical copy of the
+package, and tests run there in a process: first those of its family, and, if they pass, those under the sanitizers. A
+mutant that survives needs a proof in surviving_mutants.toml that no test could detect it.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ KERNELS = ROOT / "kernels" / "cuda"
 TESTS = ROOT / "tests" / "cuda"
 PROOFS = Path(__file__).with_name("surviving_mutants.toml")
 SANITIZERS = TESTS / "test_cuda_sanitizers.py"
-SHORTEST, SLOWDOWN = 60, 6  # a mutant's tests may take so many seconds, or times as long as the kernels' own
-HANGS = 1200  # seconds: the kernels' own tests never take as long
-MEMORY, LOOK = 4 << 30, 0.2  # bytes that tests may have, and seconds from one look at that to the next
+SHORTEST, SLOWDOWN = 60, 6  # time limit of a mutant's tests: seconds, or a multiple of the unmutated kernels' time
+HANGS = 1200  # seconds: the unmutated kernels' tests never take as long
+MEMORY, LOOK = 4 << 30, 0.2  # memory limit of tests in bytes, and seconds between checks of it
 
 
 def all_mutants() -> list[Mutant]:
@@ -50,13 +50,13 @@ def all_mutants() -> list[Mutant]:
     return [mutant for file in files if families_of(file.name) for mutant in mutants_of(file.name, file.read_text())]
 
 
-# ------------------------------------------------------------------------------------------ which, and by what tests
+# ------------------------------------------------------------------------------------------ mutants and their tests
 
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 
 
 def includes(file: str) -> set[str]:
-    """A source and all headers that it includes."""
+    """A source and all headers that it includes, directly or not."""
     found = {file}
     for name in INCLUDE.findall((KERNELS / file).read_text()):
         found |= includes(name)
@@ -64,7 +64,7 @@ def includes(file: str) -> set[str]:
 
 
 def families_of(file: str) -> list[str]:
-    """The names of the sources that a file is part of, the quickest to test first."""
+    """The names of the sources that include a file, the fastest to test first."""
     slow = ["norm", "loss", "reduce", "matmul", "conv"]
     found = [path.stem for path in KERNELS.glob("*.cu") if file in includes(path.name)]
     return sorted(found, key=lambda name: (slow.index(name) if name in slow else -1, name))
@@ -75,13 +75,13 @@ def tests_of(family: str) -> Path:
 
 
 def sampled(mutants: list[Mutant], count: int) -> list[Mutant]:
-    """So many of them, which depends on their keys alone."""
+    """A fixed sample of mutants, which depends only on their keys."""
     order = sorted(mutants, key=lambda mutant: hashlib.sha256(str(mutant).encode()).digest())
     return [mutant for mutant in mutants if mutant in order[:count]]
 
 
 def changed_since(mutants: list[Mutant], commit: str) -> list[Mutant]:
-    """Those in functions of which lines differ from a commit's."""
+    """The mutants in functions that have changed since a commit."""
     command = ["git", "diff", "--unified=0", "--no-color", commit, "--", "kernels/cuda"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     file, changed = "", []
@@ -103,7 +103,7 @@ def changed_since(mutants: list[Mutant], commit: str) -> list[Mutant]:
 
 
 class Verdict(NamedTuple):
-    killer: str  # what noticed the mutant; "" where nothing did
+    killer: str  # the test that detected the mutant, or ""
     seconds: float
 
     @property
@@ -112,9 +112,9 @@ class Verdict(NamedTuple):
 
 
 class Copy:
-    """A copy of the package, in which sources are changed: links, but for the folder of the kernels.
+    """A copy of the package whose CUDA sources can be changed; all other files are links.
 
-    Tests run in it as they are. That it is the package they import is its place in PYTHONPATH.
+    PYTHONPATH makes the unchanged tests import this copy.
     """
 
     def __init__(self, folder: Path):
@@ -128,12 +128,14 @@ class Copy:
         shutil.copytree(KERNELS, self.kernels, ignore=shutil.ignore_patterns("__pycache__"))
 
     def tested(self, tests: list[str], timeout: float) -> Verdict:
-        """Run tests until one is red. Raises where they are red for a reason of their own."""
+        """Run tests until one fails. Raises RuntimeError if they could not run."""
         settings = {
             "PYTHONPATH": str(self.folder),
-            "PYTHONSAFEPATH": "1",  # the folder that this runs in is not looked in first
+            "PYTHONSAFEPATH": "1",  # do not import from the current folder
             "PYTHONDONTWRITEBYTECODE": "1",
-            "MINIGAN_CACHE": str(self.folder.parent / "cache"),  # of all copies: what does not differ is compiled once
+            "MINIGAN_CACHE": str(
+                self.folder.parent / "cache"
+            ),  # shared by all copies: what does not differ is compiled once
             "HYPOTHESIS_PROFILE": "first",
             "MINIGAN_TEST_DEVICE": "sim",
         }
@@ -146,7 +148,7 @@ class Copy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # so that what it has started ends with it
+            start_new_session=True,  # so that its child processes can be killed with it
         )
         while True:
             try:
@@ -165,7 +167,7 @@ class Copy:
 
 
 def memory_of(process: int) -> int:
-    """Bytes of memory that a process has written to; 0 where the system does not say."""
+    """Bytes of memory that a process has written to; 0 if unknown."""
     with contextlib.suppress(OSError):
         found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(), re.MULTILINE)
         return int(found[1]) << 10 if found else 0
@@ -173,7 +175,7 @@ def memory_of(process: int) -> int:
 
 
 def reason(code: int, output: str) -> str:
-    """Why pytest ended red; "" where it was green."""
+    """Why pytest failed, or "" if it passed."""
     if code == 0:
         return ""
     if code < 0 or "Fatal Python error" in output:
@@ -192,9 +194,9 @@ def running(output: str) -> str:
 
 
 class Runner:
-    """Asks tests for their verdicts of mutants.
+    """Runs tests on mutants.
 
-    record: a file of verdicts; none is asked for again while its sources and tests are as they were
+    record: a file of verdicts, which are reused while their sources and tests are unchanged
     """
 
     shortest = SHORTEST
@@ -211,18 +213,18 @@ class Runner:
                 self.known[entry["digest"]] = Verdict(entry["killer"], entry["seconds"])
 
     def verdicts(self, mutants: list[Mutant]):
-        """(mutant, verdict) of each, as they come."""
-        digests = [self.digest(mutant) for mutant in mutants]  # of files as they are now, not when it is their turn
+        """Yield (mutant, verdict) as they become available."""
+        digests = [self.digest(mutant) for mutant in mutants]  # of the files as they are now
         with ThreadPoolExecutor(self.jobs) as pool:
             yield from zip(mutants, pool.map(self.verdict, mutants, digests), strict=True)
 
     def limit(self, family: str, kind: str, tests: list[str]) -> float:
-        """How long tests may take, in seconds. They are green where nothing is mutated."""
+        """The time limit of tests in seconds. Checks that they pass without a mutation."""
         with self.turn:
             if (family, kind) not in self.limits:
                 verdict = self.original.tested(tests, HANGS)
                 if verdict.dead:
-                    raise RuntimeError(f"tests of {family} ({kind}) are red without a mutation: {verdict.killer}")
+                    raise RuntimeError(f"tests of {family} ({kind}) fail without a mutation: {verdict.killer}")
                 self.limits[family, kind] = max(self.shortest, SLOWDOWN * verdict.seconds)
             return self.limits[family, kind]
 
@@ -258,11 +260,11 @@ class Runner:
             self.copies.put(copy)
 
     def read_by(self, families: list[str]) -> list[Path]:
-        """The files, beside the sources, that verdicts depend on."""
+        """The files besides the sources that verdicts depend on."""
         return [*map(tests_of, families), SANITIZERS, SANITIZERS.with_name("sanitizer_cases.py")]
 
     def digest(self, mutant: Mutant) -> str:
-        """Of what a verdict depends on: the sources but for their comments, and the tests of their families."""
+        """A hash of everything that a verdict depends on: sources without comments, and the tests of their families."""
         state = hashlib.sha256(repr((mutant.key, mutant.replacement)).encode())
         families = families_of(mutant.file)
         for name in sorted({name for family in families for name in includes(f"{family}.cu")}):
@@ -276,7 +278,7 @@ class Runner:
 
 
 def proofs(file: Path = PROOFS, fields: tuple = ("file", "function", "guard", "mutation")) -> dict[tuple, str]:
-    """Why no test can notice a mutant, by its key, which these fields make."""
+    """Proofs that no test can detect a mutant, by its key, which consists of these fields."""
     entries = tomllib.loads(file.read_text())["survives"]
     found = {tuple(entry[field] for field in fields): " ".join(entry["proof"].split()) for entry in entries}
     assert len(found) == len(entries), f"{file.name} proves one mutant twice"
@@ -284,19 +286,19 @@ def proofs(file: Path = PROOFS, fields: tuple = ("file", "function", "guard", "m
 
 
 def table(rows: list[tuple[Mutant, str]], total: int) -> str:
-    """Markdown: what noticed each of these mutants, of so many, or the proof that nothing can."""
+    """Markdown with the test that detected each mutant, or the proof that none can; total: how many exist."""
     lines = [
-        "# Guards of the CUDA kernels, and what notices that one is missing",
+        "# Guards of the CUDA kernels, and the tests that detect their removal",
         "",
-        "Made by `python -m tools.mutants --table docs/mutants.md`, which says how: each guard was taken out of",
-        "its source and the tests were run. Of `always true` and `always false` the one is tried that lets through",
-        "what the guard holds back. Where nothing notices there is, in italics, a proof that nothing can, from",
-        "tools/surviving_mutants.toml.",
+        "Written by `python -m tools.mutants --table docs/mutants.md`: each guard was removed from its source and",
+        "the tests were run. A condition was made `always true` or `always false`, whichever lets through what the",
+        "guard holds back. Proofs that no test can detect a mutation are in italics, from tools/surviving_mutants.toml.",
         "",
-        f"{len(rows)} of the {total} mutants, {sum(words[:1] == '*' != words[1] for _, words in rows)} of them proven.",
+        f"{len(rows)} of the {total} mutants, {sum(words[:1] == '*' != words[1] for _, words in rows)} of them proven "
+        "to survive.",
     ]
     for file in dict.fromkeys(mutant.file for mutant, _ in rows):
-        lines += ["", f"## {file}", "", "| function | guard | mutation | noticed by |", "|---|---|---|---|"]
+        lines += ["", f"## {file}", "", "| function | guard | mutation | detected by |", "|---|---|---|---|"]
         for mutant, words in rows:
             if mutant.file == file:
                 cells = mutant.function, f"`{mutant.guard}`", mutant.mutation, words
@@ -306,17 +308,19 @@ def table(rows: list[tuple[Mutant, str]], total: int) -> str:
 
 def options_of(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--file", action="append", metavar="X.cu", help="mutants of this file alone, or of several")
-    parser.add_argument("--sample", type=int, metavar="N", help="so many of them, always the same")
-    parser.add_argument("--changed", metavar="COMMIT", help="those of functions that differ from a commit's")
-    parser.add_argument("--list", action="store_true", help="what there is to run")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="keep verdicts; ask again where files changed")
-    parser.add_argument("--jobs", type=int, default=1, help="how many are tested at a time")
+    parser.add_argument("--file", action="append", metavar="X.cu", help="only mutants of this file; may be repeated")
+    parser.add_argument("--sample", type=int, metavar="N", help="a fixed sample of N mutants")
+    parser.add_argument("--changed", metavar="COMMIT", help="only mutants of functions changed since a commit")
+    parser.add_argument("--list", action="store_true", help="list the mutants without running them")
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="save verdicts, and reuse those whose files are unchanged"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="mutants tested in parallel")
     return parser
 
 
 def asked_for(mutants: list[Mutant], options: argparse.Namespace) -> list[Mutant]:
-    """Those that the options name; they are printed where nothing more is wanted."""
+    """The mutants selected by the options; prints them for --list."""
     if options.file:
         mutants = [mutant for mutant in mutants if mutant.file in options.file]
     if options.changed:
@@ -329,18 +333,18 @@ def asked_for(mutants: list[Mutant], options: argparse.Namespace) -> list[Mutant
 
 
 def report(runner: Runner, mutants: list[Mutant], proven: dict, everything: list[Mutant]) -> tuple[list, list[str]]:
-    """Print each verdict, and what is wrong; (mutant, what to write in a table) of each, and what is wrong."""
+    """Print all verdicts and problems; return a row (mutant, words) for each mutant, and the problems."""
     rows, problems = [], []
     for key in proven.keys() - {mutant.key for mutant in everything}:
-        problems.append(f"proven, but there is no such mutant: {' | '.join(key)}")
+        problems.append(f"proven to survive, but there is no such mutant: {' | '.join(key)}")
     for mutant, verdict in runner.verdicts(mutants):
         proof = proven.get(mutant.key)
         words = verdict.killer or ("proven" if proof else "SURVIVED")
         print(f"{mutant}: {words} ({verdict.seconds:.0f} s)", flush=True)
         if verdict.dead and proof:
-            problems.append(f"proven to survive, but {verdict.killer} notices it: {mutant}")
+            problems.append(f"proven to survive, but {verdict.killer} detects it: {mutant}")
         elif not verdict.dead and not proof:
-            problems.append(f"nothing notices it: {mutant}")
+            problems.append(f"not detected: {mutant}")
         rows.append((mutant, verdict.killer or (f"*{proof}*" if proof else "**nothing**")))
     proofs_used = sum(mutant.key in proven for mutant in mutants)
     print(*problems, f"{len(mutants)} mutants, {proofs_used} proven, {len(problems)} problems", sep="\n")
@@ -348,9 +352,9 @@ def report(runner: Runner, mutants: list[Mutant], proven: dict, everything: list
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = options_of("Remove each guard of the CUDA kernels; a test has to go red.")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="write what noticed each, as Markdown")
-    parser.add_argument("--plain", action="store_true", help="without the sanitizers, which are slow, but see more")
+    parser = options_of("Remove each guard of the CUDA kernels, and expect a test to fail.")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write which test detected each, as Markdown")
+    parser.add_argument("--plain", action="store_true", help="skip the sanitizers, which are slow, but detect more")
     options, everything = parser.parse_args(arguments), all_mutants()
     mutants = asked_for(everything, options)
     if options.list:

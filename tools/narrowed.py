@@ -1,15 +1,14 @@
-"""Does each 64-bit integer of the CUDA kernels need its bits? Each becomes an int in turn, and a test has to go red.
+"""Mutation tests of the CUDA kernels' 64-bit integers: make each an int in turn, and expect a test to fail.
 
     python -m tools.narrowed                            all of them
-    python -m tools.narrowed --file norm.cu --list      what there is in a file
+    python -m tools.narrowed --file norm.cu --list      list those in a file
 
-What is narrowed is a parameter, a member, a variable, a result or a cast that says `wide` (or unsigned long long, which
-becomes unsigned): each name of a declaration by itself, and all of them together; a `min` of a cast with what it is
-compared with.
-The tests are those past 2^31 elements (test_cuda_large*.py) of the families that the file is part of. A narrowing that
-survives needs a proof in surviving_narrowings.toml that no shape makes it overflow.
+A narrowing changes a parameter, member, variable, result or cast of type `wide` (or unsigned long long, which becomes
+unsigned): each name in a declaration separately, and all of them together; the type of a `min` changes with its cast.
+The tests are those with more than 2^31 elements (test_cuda_large*.py) of the families that include the file. A
+narrowing that survives needs a proof in surviving_narrowings.toml that no shape makes it overflow.
 
-Left out: parameters of kernels, which a launcher passes as 64 bits, and what a pointer points to, which lies in memory.
+Not narrowed are kernel parameters, which a launcher passes as 64 bits, and types of pointers, which point to memory.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from tools.mutants import KERNELS, TESTS, Runner, Verdict, asked_for, families_o
 
 PROOFS = Path(__file__).with_name("surviving_narrowings.toml")
 LARGE, COLUMNS, PRODUCTS = (TESTS / f"test_cuda_large{of}.py" for of in ("", "_columns", "_products"))
-OF_FAMILY = {  # where the tests of a source are that are about elements past 2^31, and which they are
+OF_FAMILY = {  # source -> (file of its tests with more than 2^31 elements, their names)
     "window": (LARGE, "im2col or col2im"),
     "pool": (LARGE, "pool or window_sum or window_spread"),
     "activation": (LARGE, "activations"),
@@ -52,7 +51,7 @@ BEFORE_DECLARATION = re.compile(r"(?:[;{}]|\bfor\s*\()\s*(?:const\s+|static\s+)*
 
 
 class Narrowing(Mutant):
-    """A source in which one integer has 32 bits. Its `guard` is what says `wide`, its `mutation` the type."""
+    """A source with one integer narrowed to 32 bits; `guard` is the declaration, `mutation` the new type."""
 
 
 def all_narrowings() -> list[Narrowing]:
@@ -61,7 +60,7 @@ def all_narrowings() -> list[Narrowing]:
 
 
 def narrowings_of(file: str, source: str) -> list[Narrowing]:
-    """The narrowings of a source, in its order."""
+    """The narrowings of a source, in the order of the source."""
     code = without_comments(source)
     places, line_starts = places_of(source, code), [0, *(match.end() for match in re.finditer("\n", source))]
     found, counts = [], Counter()
@@ -77,20 +76,20 @@ def narrowings_of(file: str, source: str) -> list[Narrowing]:
 
 
 def places_of(source: str, code: str) -> list[tuple[str, int, int]]:
-    """(name, start, end) of functions, macros and structs: what is within several is in the last that begins."""
+    """(name, start, end) of functions, macros and structs; the last one that begins contains a nested place."""
     structs = [(match[1], match.start(), closing(code, match.end())) for match in STRUCT.finditer(code)]
     return [*structs, *functions_of(source, code)]
 
 
 def integers_of(code: str) -> list[re.Match]:
-    """Where 64 bits are asked for, without what is left out."""
+    """The 64-bit types in the code that are narrowed."""
     spans = [match.span() for pattern in (ALIAS, OF_KERNEL) for match in pattern.finditer(code)]
     spans += [(match.start(), match.end()) for match in re.finditer(r"\bwide\s*\*", code)]
     return [m for m in WIDE.finditer(code) if not any(start <= m.start() < end for start, end in spans)]
 
 
 def changes_of(code: str):
-    """(start, end, the text that names it, what the span is replaced by, the narrow type) of each narrowing."""
+    """Yield (start, end, text that identifies it, replacement, narrow type) of each narrowing."""
     arrays = {}
     for found in integers_of(code):
         start, end = found.span()
@@ -105,7 +104,7 @@ def changes_of(code: str):
             stop = boundary(code, end, ",=;{")
             stop = code.index("(", end) if "(" in code[end:stop] else stop  # a function's result
             yield start, end, code[start:stop], narrow, narrow
-    for name, founds in arrays.items():  # an array and the references to it are of one type
+    for name, founds in arrays.items():  # an array and references to it have the same type
         parts = [code[one.end() : other.start()] for one, other in itertools.pairwise(founds)]
         narrow = NARROW[founds[0][0]]
         yield founds[0].start(), founds[-1].end(), f"wide {name}[]", narrow.join(["", *parts, ""]), narrow
@@ -124,7 +123,7 @@ def cast(code: str, start: int, end: int, narrow: str):
 
 
 def opening(code: str, end: int) -> int:
-    """The bracket that is open before `end`; the file's begin where none is."""
+    """The position of the bracket open before `end`, or 0."""
     level = 0
     for i in range(end - 1, -1, -1):
         level += (code[i] in ")]}") - (code[i] in "([{")
@@ -134,7 +133,7 @@ def opening(code: str, end: int) -> int:
 
 
 def declaration(code: str, start: int, end: int, narrow: str, alone: bool):
-    """Of each name by itself, and of all; of all alone where a statement has to stay one."""
+    """Narrow each name separately, and all together; only all together if it must stay one statement (alone)."""
     wide, commas, stop = code[start:end], [], boundary(code, end, ",;")
     while code[stop] == ",":
         commas.append(stop)
@@ -151,7 +150,7 @@ def declaration(code: str, start: int, end: int, narrow: str, alone: bool):
 
 
 class Narrowed(Runner):
-    """Asks the tests past 2^31 elements. What the compiler refuses cannot be written by mistake: it is dead too."""
+    """Runs the tests with more than 2^31 elements. A narrowing that does not compile counts as detected."""
 
     shortest = 30
 
@@ -172,12 +171,12 @@ class Narrowed(Runner):
 
 
 def proven() -> dict[tuple, str]:
-    """Why none of the sizes that launchers admit makes an integer overflow, by its key."""
+    """Proofs, by key, that no size that launchers accept makes the integer overflow."""
     return proofs(PROOFS, ("file", "function", "integer", "type"))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = options_of("Let each 64-bit integer of the CUDA kernels have 32; a test has to go red.")
+    parser = options_of("Narrow each 64-bit integer of the CUDA kernels, and expect a test to fail.")
     options, everything = parser.parse_args(arguments), all_narrowings()
     narrowings = asked_for(everything, options)
     if options.list:

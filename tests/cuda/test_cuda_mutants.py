@@ -184,7 +184,7 @@ def test_what_writes_to_too_much_memory_is_ended(tmp_path, monkeypatch):
 def test_a_table_has_a_row_for_each():
     one, two, *_ = all_mutants()
     text = table([(one, "test_it"), (two, "*cannot be*")], 5)
-    assert "2 of the 5 mutants, 1 of them proven" in text
+    assert "2 of the 5 mutants, 1 of them proven to survive" in text
     assert text.count("\n|") == 4 + 2 * (one.file != two.file)
     assert "test_it |" in text
     assert "*cannot be* |" in text
