@@ -1,1 +1,1 @@
-"""Measurements, side by side with other engines in one run: `python -m benchmarks SUITE --peer torch`."""
+"""Benchmarks beside other engines in one run: `python -m benchmarks SUITE --peer torch`."""

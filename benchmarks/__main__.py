@@ -1,4 +1,4 @@
-"""Times minigan, alone or beside another engine, in one run: python -m benchmarks SUITE [--peer torch] ..."""
+"""Time minigan, alone or beside another engine in the same run: python -m benchmarks SUITE [--peer torch] ..."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SUITES = {
     "memory": Suite(3, "peak memory of three training steps, in fresh processes"),
     "cold": Suite(3, "the import, and the time from process start to the end of the first step"),
     "scaling": Suite(7, "a layer and a step as batch, channels, image size or threads grow"),
-    "profile": Suite(9, "the parts of a training step, minigan's alone"),
+    "profile": Suite(9, "the parts of a training step, minigan only"),
 }
 
 
@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
         description="Time minigan, alone or beside another engine in the same run.",
         epilog=f"suites [default of --samples]:\n{suites}\n\n"
         f"{', '.join(ON_DEVICES)} also run on other devices. Experiments that train are in benchmarks.experiments,\n"
-        "such as python -m benchmarks.experiments.quality --help; python -m benchmarks.runtime takes the parts of\n"
-        "the CPU's runtime out one by one.",
+        "such as python -m benchmarks.experiments.quality --help; python -m benchmarks.runtime measures what\n"
+        "each part of the CPU kernels' runtime saves.",
     )
     made.add_argument("suite", choices=SUITES, metavar="SUITE", help="one of the suites below")
     made.add_argument(
@@ -51,11 +51,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--peer",
         choices=["torch", "cpu"],
-        help="also measure PyTorch, or minigan on the CPU beside another device, and print the ratio ours / peer",
+        help="also measure PyTorch, or minigan on the CPU beside another device; print the ratio minigan / peer",
     )
     made.add_argument("--threads", type=positive, metavar="N", help="threads of both sides [all cores]")
     made.add_argument("--samples", type=positive, metavar="N", help="pairs of measurements for each case")
-    made.add_argument("--case", metavar="NAME", help="this case only, or all that match a pattern: 'dcgan-64/*'")
+    made.add_argument("--case", metavar="NAME", help="only this case, or all that match a pattern such as 'dcgan-64/*'")
     made.add_argument("--json", metavar="FILE", help="write the records to FILE")
     return made
 
@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print a suite's records as they come, then its summary, and write them to the JSON file."""
+    """Print a suite's records as they arrive, then its summary, and write them to the JSON file."""
     samples = options.samples or SUITES[options.suite].samples
     request = Request(options.suite, options.peer, get_threads(), samples, options.case, options.device)
     if request.peer == "torch" and request.device == "cpu" and importlib.util.find_spec("torch") is None:
@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
     for one in runner.run(request):
         records.append(one)
         print(measure.show(one, suite.WIDTH), flush=True)
-        if options.json and request.device != "cpu":  # a run on a GPU may be cut off: what is measured is kept
+        if options.json and request.device != "cpu":  # a run on a GPU may be cut off
             measure.save(options.json, request, records)
     for line in suite.summary(records) if hasattr(suite, "summary") else ():
         print(line)
@@ -98,10 +98,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def measured_on(request: Request) -> str:
-    """The machine, in words."""
+    """The name of the machine."""
     found = measure.machine_of(request)
     if request.rehearsal:
-        return "the device sim: a rehearsal, in which no time says anything about a GPU"
+        return "the device sim: a rehearsal, whose times say nothing about a GPU"
     return found.get("gpu") or f"{found['processor']}, {request.threads} threads"
 
 

@@ -1,4 +1,4 @@
-"""The training steps that are measured, by name. Nothing is imported here that a measured process should not have."""
+"""The measured training steps, by name. Imports nothing that a measured process should not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class GanCase(NamedTuple):
-    """A model, its square images, and how many of them a step takes."""
+    """A model, its square images, and the number of images per step."""
 
     model: str
     size: int
@@ -19,7 +19,7 @@ class GanCase(NamedTuple):
         return self.size, self.size, self.channels
 
     def build(self):
-        """The GAN with plain cross-entropy, which all engines do, whatever the model's own recipe has besides."""
+        """The GAN with plain cross-entropy, which all engines support, instead of its own recipe."""
         from minigan import models
 
         gan = models.build(self.model, self.shape)
@@ -35,11 +35,11 @@ GANS = {
     "rgan-64": GanCase("rgan", 64, 3, 64),
 }
 
-ON_A_GPU = {  # the most important first: what is measured there has a time limit
+ON_A_GPU = {  # most important first, since the time is limited
     "dcgan-64": GANS["dcgan-64"],
     "dcgan-64, batch 512": GANS["dcgan-64"]._replace(batch=512),
     "dcgan-28": GANS["dcgan-28"],
     "mlp-gan": GANS["mlp-gan"],
 }
-BESIDE_A_COMPILER = "dcgan-64", "dcgan-64, batch 512"  # of these: to compile takes most of the time
+BESIDE_A_COMPILER = "dcgan-64", "dcgan-64, batch 512"  # only these, since compiling takes most of the time
 REHEARSED = {name: GANS[name]._replace(batch=2) for name in ("mlp-gan", "dcgan-28")}

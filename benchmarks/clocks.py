@@ -1,12 +1,11 @@
-"""Clocks for work that a device does after the call that asked for it has returned, and for work that takes long.
+"""Clocks for asynchronous work on a device, and for slow work.
 
-What is to be timed is wrapped in one of these, which have `seconds(times)` instead of the usual stopwatch.
-`device` is whose work it is: a module with
+They wrap a function, and `seconds(times)` times it. `device` is a module with
 
-    wait()                  until the device has done all that it was asked for
-    hold(seconds)           keep the device busy, about so long
-    event()                 a mark in the order of the device's work
-    between(first, last)    seconds from one mark to another, by the device's clock, once both have passed
+    wait()                  waits until the device has finished all work
+    hold(seconds)           keeps the device busy for about this time
+    event()                 puts a mark into the device's queue
+    between(first, last)    returns the seconds between two marks that have passed, by the device's clock
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-MOST = 200  # calls in a queue: a device takes about a thousand launches before its host has to wait
+MOST = 200  # calls in a queue: a device accepts about a thousand launches before the host must wait
 LIMIT = 0.1  # seconds
 
 
 class Timed:
-    """A function without arguments that brings its own clock."""
+    """A function without arguments, with its own clock."""
 
     def __init__(self, run: Callable[[], object], device=None):
         self.run, self.device = run, device
@@ -29,7 +28,7 @@ class Timed:
 
 
 class ByTheHost(Timed):
-    """As a user sees it: from the first call until the device has done the last, Python and launches included."""
+    """Time as a user sees it: from the first call until the device has finished the last, including Python."""
 
     def seconds(self, times: int) -> float:
         self.device.wait()
@@ -41,9 +40,9 @@ class ByTheHost(Timed):
 
 
 class ByTheDevice(Timed):
-    """What the device takes: it is held until all calls are in its queue, so that it never waits for Python.
+    """Time on the device, which is held until all calls are in its queue, so that it never waits for Python.
 
-    A call that itself waits for the device is timed as the host sees it.
+    A call that itself waits for the device is timed by the host.
     """
 
     def seconds(self, times: int) -> float:
@@ -62,7 +61,7 @@ class ByTheDevice(Timed):
 
 
 class AtMost(Timed):
-    """A sample that ends after LIMIT seconds, however few calls that are: for a CPU beside a GPU."""
+    """A sample that ends after LIMIT seconds, even after few calls: for a CPU beside a GPU."""
 
     def seconds(self, times: int) -> float:
         start, count = time.perf_counter(), 0

@@ -1,7 +1,7 @@
-"""How long a beginner waits: the import, and from the start of the process to the end of the first DCGAN step.
+"""How long a new user waits: the import, and the time from process start to the end of the first DCGAN step.
 
-Every sample is a fresh process of each engine. `empty cache` has minigan compile its kernels into a new folder,
-`warm cache` finds them there. PyTorch has no such cache: its first step is the same in both cases.
+Every sample is a fresh process of each engine. With an empty cache minigan compiles its kernels, with a warm cache it
+loads them. PyTorch has no such cache: its first step is the same in both cases.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def run(request):
 
 
 def once(request, engine: str, cache: str) -> fresh.Fresh:
-    """One process that makes one step, with compiled kernels kept in a folder."""
+    """Measure a process that takes one step, with compiled kernels in the folder `cache`."""
     return fresh.run(engine, STEP, 1, request.threads, {"MINIGAN_CACHE": cache})
 
 
 def waited(case: str, one: fresh.Fresh) -> float:
-    """The seconds that a case is about."""
+    """The time that a case measures."""
     return one.import_seconds if case == "import" else one.first_step_seconds

@@ -1,11 +1,11 @@
 """Every convolution of the models at their benchmark batch: forward, input gradient and weight gradient, one by one.
 
 A transposed layer is the adjoint of a convolution, so layers of one geometry share their three products; each product
-is measured once, under the first layer that has it, and its record says `also` for which others. PyTorch computes the
-wanted gradient only, in both of its layouts; the better one counts, case by case. Where padding is uneven PyTorch pads
-the image itself, as its users must: in the forward pass, and when it crops the gradient of the input. GFLOP/s are
-those of the definition, so fewer products can pass the ceiling. The R-GAN's 1 x 1 layers are measured as they are
-described, on maps that are joined; its model computes the same in fewer products.
+is measured once, under the first layer that has it, and `also` in its record names the others. PyTorch computes only
+the requested gradient, in both memory layouts; the faster one counts, case by case. With uneven padding PyTorch pads
+the image first and crops the input gradient, as its users must do. GFLOP/s count the products of the definition, so
+algorithms with fewer products can exceed the ceiling. The R-GAN's 1 x 1 layers are measured as described in the text,
+on concatenated maps; its model computes the same with fewer products.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def run(request):
 
 
 def summary(records) -> list[str]:
-    """The geometric mean of the ratios, and the worst of the layers of each kind."""
+    """The geometric mean of the ratios, and the worst layer of each kind."""
     if not records or records[0].ratio is None:
         return []
     mean = math.exp(sum(math.log(one.ratio) for one in records) / len(records))
@@ -54,7 +54,7 @@ def summary(records) -> list[str]:
 
 
 def all_cases() -> tuple[dict[str, tuple[Convolution, str]], dict[str, list[str]]]:
-    """The cases, name -> (layer, direction), and the names of the layers that share each one's product."""
+    """The cases, name -> (layer, direction), and for each the names of other layers with the same product."""
     cases, names, also = {}, {}, {}
     for model, case in GANS.items():
         gan = case.build()
@@ -73,14 +73,14 @@ def all_cases() -> tuple[dict[str, tuple[Convolution, str]], dict[str, list[str]
 
 
 def product_of(layer: Convolution, direction: str) -> str:
-    """The kernel that computes a direction of a layer."""
+    """The kernel that computes one direction of a layer."""
     if direction == "weight gradient":
         return "conv2d_weight"
     return "conv2d" if (direction == "forward") is not layer.transposed else "conv2d_transpose"
 
 
 def ours(layer: Convolution, direction: str, device: str = "cpu", algorithm: str | None = None):
-    """A function without arguments that computes it and returns an array."""
+    """A function without arguments that computes one direction and returns an array."""
     g, product = layer.geometry, product_of(layer, direction)
     x, w, y = (devices.move(on_a_cache_line(array), device) for array in operands(g))
     given = {"conv2d": (x, w), "conv2d_transpose": (y, w), "conv2d_weight": (x, y)}[product]
@@ -89,8 +89,8 @@ def ours(layer: Convolution, direction: str, device: str = "cpu", algorithm: str
 
 
 def on_a_cache_line(array):
-    """A copy that begins where what kernels make begins. (PyTorch copies it too, to where its tensors begin.)"""
-    from minigan.kernels.cpu.runtime.threads import aligned  # not in the peer's process, whose malloc it would change
+    """A copy aligned like the results of kernels. (PyTorch also copies it, with its own alignment.)"""
+    from minigan.kernels.cpu.runtime.threads import aligned  # not in the peer's process, since it changes malloc
 
     copy = aligned(array.shape, array.dtype)
     copy[...] = array
@@ -98,7 +98,7 @@ def on_a_cache_line(array):
 
 
 def torch_layer(layer: Convolution, direction: str, channels_last: bool, threads: int):
-    """PyTorch's, in the process that calls this."""
+    """PyTorch's version, in the calling process."""
     import torch
 
     from benchmarks.peers.torch_layers import convolution

@@ -1,9 +1,9 @@
-"""What an engine takes in a process that has done nothing before: seconds to import it and to its first step, memory.
+"""Import time, time of the first step and memory of an engine in a fresh process.
 
     python -m benchmarks.fresh ENGINE CASE STEPS THREADS
 
-ENGINE is minigan, or torch NCHW or torch NHWC. The process imports the engine and nothing else that it would not have
-in its users' hands, makes STEPS training steps, and prints a line when the first is done and one with what it found.
+ENGINE is minigan, torch NCHW or torch NHWC. The process imports only what a user's process would, takes STEPS training
+steps, and prints a line after the first step and a line with its measurements.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ FIRST = "the first step is done"
 
 
 class Fresh(NamedTuple):
-    """import_seconds: of the engine; first_step_seconds: from the start of the process to the end of its first step;
-    imported: bytes resident after the import; peak: bytes resident at most, to the end of the last step."""
+    """import_seconds: of the engine; first_step_seconds: from process start to the end of the first step; imported:
+    resident bytes after the import; peak: maximum resident bytes until the end of the last step."""
 
     import_seconds: float
     first_step_seconds: float
@@ -36,17 +36,17 @@ class Fresh(NamedTuple):
 def run(engine: str, case: str, steps: int, threads: int, environment: dict[str, str] | None = None) -> Fresh:
     """Measure an engine in a new process.
 
-    environment: variables that are set there beside this process's own
-    raises RuntimeError where that process fails
+    environment: additional environment variables
+    raises RuntimeError if that process fails
     """
     command = [sys.executable, "-m", "benchmarks.fresh", engine, case, str(steps), str(threads)]
-    # PyTorch reads the variable before it makes its threads, which its users would otherwise have on all cores
+    # PyTorch reads this variable before it starts its threads, by default one per core
     given = {"OMP_NUM_THREADS": str(threads), "MINIGAN_THREADS": str(threads), **(environment or {})}
     return measured(command, given)
 
 
 def measured(command: list[str], environment: dict[str, str]) -> Fresh:
-    """Measure a process that calls `main`; environment: variables that it has beside this process's own."""
+    """Measure a process that calls `main`; environment: additional environment variables."""
     given = {**os.environ, **environment}
     start = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, text=True) as process:
@@ -59,7 +59,7 @@ def measured(command: list[str], environment: dict[str, str]) -> Fresh:
 
 
 def main(engine: str, case: str, steps: str, threads: str) -> None:
-    """In the new process."""
+    """Runs in the new process."""
     start = time.perf_counter()
     if engine == "minigan":
         import minigan  # noqa: F401
@@ -76,10 +76,9 @@ def main(engine: str, case: str, steps: str, threads: str) -> None:
 
 
 def resident(which: str) -> int:
-    """Bytes of this process that are in memory now (VmRSS) or were at most (VmHWM).
+    """Resident bytes of this process now (VmRSS) or at most so far (VmHWM).
 
-    A process begins with its parent's ru_maxrss on Linux, so that is asked only where there is no /proc: the most so
-    far, in both cases.
+    Without /proc, both are ru_maxrss, the maximum so far. It is not used on Linux, where it starts with the parent's.
     """
     status = Path("/proc/self/status")
     if status.exists():

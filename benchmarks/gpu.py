@@ -1,4 +1,4 @@
-"""What is measured on with `--device cuda`: the GPU, its ceilings, and a clock for work that CuPy launches."""
+"""For `--device cuda`: the GPU, its ceilings, and a clock for work launched by CuPy."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 from cupy._core import get_compute_type, set_compute_type
 from cupy._core._routines_linalg import COMPUTE_TYPE_TF32
 
-SIDE = 8192  # of the square matrices that are multiplied
-COPIED = 1 << 30  # bytes that are copied, beyond the caches
-TIMES = 10  # the quickest counts
+SIDE = 8192  # of the square matrices
+COPIED = 1 << 30  # bytes per copy, larger than the caches
+TIMES = 10  # calls, of which the fastest counts
 
-# Waits so many nanoseconds; one thread, so that it takes nothing that others need but their turn.
+# Waits; in one thread, so that it only delays later kernels.
 HOLD = r"""
 extern "C" __global__ void hold(long long nanoseconds) {
     long long start, now;
@@ -29,7 +29,7 @@ extern "C" __global__ void hold(long long nanoseconds) {
 
 
 class Ceilings(NamedTuple):
-    """GFLOP/s of matrix products in float32 and in TF32, 2 for a product and its sum; GB/s that a copy moves."""
+    """GFLOP/s of matrix products in float32 and TF32 (2 FLOPs per multiply-add); GB/s of a copy."""
 
     products: float
     tf32_products: float
@@ -43,14 +43,14 @@ class Ceilings(NamedTuple):
 
 
 def ceilings() -> Ceilings:
-    """Measure them; takes a second, and up to 3 GiB of the GPU's memory."""
+    """Measure the ceilings; takes a second and up to 3 GiB of GPU memory."""
     found = Ceilings(products_per_second() / 1e9, products_per_second(tf32=True) / 1e9, bytes_per_second() / 1e9)
     cupy.get_default_memory_pool().free_all_blocks()
     return found
 
 
 def products_per_second(tf32: bool = False) -> float:
-    """Floating point operations a second in cuBLAS' product of two float32 matrices."""
+    """FLOP/s in cuBLAS' product of two float32 matrices."""
     rng, dtype = np.random.default_rng(0), np.dtype(np.float32)
     a, b = (cupy.asarray(rng.standard_normal((SIDE, SIDE), dtype)) for _ in range(2))
     out, before = cupy.empty((SIDE, SIDE), dtype), get_compute_type(dtype)
@@ -63,14 +63,14 @@ def products_per_second(tf32: bool = False) -> float:
 
 
 def bytes_per_second() -> float:
-    """Bytes read and written a second by the quickest of CUDA's own copy and a kernel that negates."""
+    """Bytes read and written per second by CUDA's copy or a kernel that negates, whichever is faster."""
     source, target = cupy.ones(COPIED // 4, np.float32), cupy.empty(COPIED // 4, np.float32)
     copy = quickest(lambda: cupy.copyto(target, source))
     return 2 * COPIED / min(copy, quickest(lambda: cupy.negative(source, out=target)))
 
 
 def quickest(run) -> float:
-    """Seconds of the quickest of some calls, by the device's clock, after three that do not count."""
+    """Seconds of the fastest of several calls by the device's clock, after three warm-up calls."""
     for _ in range(3):
         run()
     times = []
@@ -107,7 +107,7 @@ def between(first: cupy.cuda.Event, last: cupy.cuda.Event) -> float:
 
 
 def machine() -> dict:
-    """The GPU, its driver, and CUDA's versions: the driver's newest, and the runtime's."""
+    """The GPU, its driver, and the CUDA versions of driver and runtime."""
     found = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.Device().id)
     return {
         "gpu": found["name"].decode(),
@@ -122,7 +122,7 @@ def machine() -> dict:
 
 
 def driver_version() -> str | None:
-    """The driver's own version, where nvidia-smi is there to say it."""
+    """The driver's version, or None without nvidia-smi."""
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     if shutil.which(command[0]) is None:
         return None

@@ -1,8 +1,8 @@
-"""What lies around the convolutions, kernel by kernel, at shapes of the DCGAN: GB/s of the traffic that is necessary.
+"""Kernels other than convolutions, at shapes of the DCGAN: GB/s of the necessary memory traffic.
 
-Necessary is that every array which goes in is read once and every array that comes out is written once. The ceiling
-is a copy of memory; what lies in a cache can pass it. PyTorch's equivalents are in benchmarks/peers/torch_kernels.py,
-each in the forms that it has (layouts, or an optimiser's loops), of which the better one counts.
+The necessary traffic reads every input once and writes every output once. The ceiling is a copy of memory; arrays in a
+cache can exceed it. PyTorch's equivalents are in benchmarks/peers/torch_kernels.py, each in all its forms (memory
+layouts, or an optimiser's loops), of which the fastest counts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WIDTH = 26
 IMAGES = (64, 32, 32, 64)  # the first feature maps of the DCGAN at 64 pixels
 SLIDE = ConvGeometry.of_window(IMAGES, kernel_size=4, stride=2, padding=1)
 POOL = ConvGeometry.of_window(IMAGES, kernel_size=2, stride=2)
-ON_A_GPU = (512, 32, 32, 64)  # more images, or they would lie in its cache
+ON_A_GPU = (512, 32, 32, 64)  # more images than its cache can hold
 REHEARSED = (2, 8, 8, 4)
 SLOPE, EPSILON = 0.2, 1e-5
 ADAM = {"lr": 2e-4, "betas": (0.5, 0.999)}
@@ -31,7 +31,7 @@ LAYOUTS, LOOPS = ("NCHW", "NHWC"), ("foreach", "fused")
 
 
 class Setting(NamedTuple):
-    """What the kernels of a device are measured with."""
+    """The inputs for the kernels of a device."""
 
     device: str
     images: tuple[int, int, int, int]
@@ -39,7 +39,7 @@ class Setting(NamedTuple):
     pool: ConvGeometry
 
     def drawn(self, shape, number: int = 0):
-        """As the function, on the device."""
+        """Normal numbers on the device."""
         return devices.move(drawn(shape, number), self.device)
 
     def rows(self):
@@ -47,12 +47,12 @@ class Setting(NamedTuple):
         return self.drawn(self.images).reshape(-1, self.images[-1])
 
     def parameter_shapes(self) -> list[tuple[int, ...]]:
-        """Of what an optimiser updates."""
+        """The shapes of the parameters that an optimiser updates."""
         return [(3, 4), (5,)] if self.device == "sim" else parameter_shapes()
 
 
 class Case(NamedTuple):
-    """build() returns a function without arguments; traffic: bytes that it has to move; forms: how PyTorch has it."""
+    """build() returns a function without arguments; traffic: bytes it must move; forms: PyTorch's variants."""
 
     build: Callable
     traffic: int
@@ -63,7 +63,7 @@ def run(request):
     cases = all_cases()
     wanted = request.wanted(cases)
     forms = (*LAYOUTS, *LOOPS) if request.peer else ()
-    # one process for each form; what it times changes
+    # one process per form, for all cases
     with started({f"torch {form}": (_nothing,) for form in forms}) as peers:
         for name in wanted:
             case = cases[name]
@@ -77,7 +77,7 @@ def run(request):
 
 
 def all_cases(device: str = "cpu") -> dict[str, Case]:
-    """By name, in the order of printing."""
+    """All cases by name, in the order of printing."""
     at = setting_of(device)
     image, columns, pooled = (4 * int(np.prod(shape)) for shape in (at.images, at.slide.columns, at.pool.features))
     parameters = 4 * sum(int(np.prod(shape)) for shape in at.parameter_shapes())
@@ -111,13 +111,13 @@ def setting_of(device: str) -> Setting:
 
 
 def parameter_shapes() -> list[tuple[int, ...]]:
-    """Those of the DCGAN at 64 pixels, both players'."""
+    """The parameter shapes of both networks of the DCGAN at 64 pixels."""
     gan = mg.models.build("dcgan", (64, 64, 3))
     return [p.shape for network in (gan.generator, gan.discriminator) for p in network.parameters()]
 
 
 def drawn(shape, number: int = 0) -> np.ndarray:
-    """Normal float32 numbers, the same for every engine; another array for another number."""
+    """Normal float32 numbers, the same for every engine; `number` is the seed."""
     return np.random.default_rng(number).standard_normal(shape, np.float32)
 
 
@@ -202,7 +202,7 @@ def _nothing():
 
 
 def _torch_kernel(name: str, form: str, threads: int):
-    """PyTorch's, in the process that calls this."""
+    """PyTorch's version, in the calling process."""
     import torch
 
     from benchmarks.peers.torch_kernels import kernel

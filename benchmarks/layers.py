@@ -1,4 +1,4 @@
-"""The convolutions and dense layers of a network, with the shapes that they meet."""
+"""The convolutions and dense layers of a network, with their shapes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from minigan.kernels.geometry import ConvGeometry
 from minigan.models import GAN
 from minigan.models.rgan import Stage
 
-SHAPING = ("stride", "padding", "dilation", "groups", "output_padding")  # what a layer's geometry follows from
+SHAPING = ("stride", "padding", "dilation", "groups", "output_padding")  # settings that determine a layer's geometry
 
 
 class Convolution(NamedTuple):
-    """One layer: a convolution, or where it is transposed, the adjoint of the one with this geometry."""
+    """One layer: a convolution with this geometry, or its adjoint if `transposed`."""
 
     number: int
-    part: str  # "" or which of the layers that make up one stage
+    part: str  # "", or the name of a layer within one stage
     geometry: ConvGeometry
     transposed: bool
 
     @property
     def label(self) -> str:
-        """What goes in and how: "2 64->128 at 32 4x4/2"."""
+        """A short description such as "2 64->128 at 32 4x4/2"."""
         g = self.geometry
         inputs, outputs, at = (g.K, g.C, g.OH) if self.transposed else (g.C, g.K, g.H)
         stride = f"/{g.SH}" if g.SH > 1 else ""
@@ -33,7 +33,7 @@ class Convolution(NamedTuple):
 
     @property
     def plain_product(self) -> bool:
-        """Whether each pixel is read by one output place only: im2col only reshapes, and this is a matrix product."""
+        """Whether the layer is a plain matrix product: each pixel is in one window, so im2col only reshapes."""
         g = self.geometry
         return (g.KH, g.KW) == (1, 1) or (g.KH, g.KW, g.OH, g.OW) == (g.H, g.W, 1, 1)
 
@@ -47,7 +47,7 @@ class Dense(NamedTuple):
 
 
 def layers(network: nn.Sequential, batch: int, shape: tuple[int, ...]) -> Iterator[Convolution | Dense]:
-    """The layers of a network that multiply matrices, in order, for a batch of inputs of this shape."""
+    """The convolutions and dense layers of a network, in order, for a batch of inputs of this shape."""
     number = 0
     for layer in network:
         if isinstance(layer, nn.Linear | nn.Conv2d | Stage):
@@ -81,7 +81,7 @@ def _convolution(number, part, layer, batch, shape):
 
 
 def products(layer: Convolution | Dense) -> int:
-    """Floating point operations of one pass: two for each product and its sum, as the definition has them."""
+    """FLOPs of one pass by the definition, two per multiply-add."""
     if isinstance(layer, Dense):
         return 2 * layer.rows * layer.inputs * layer.outputs
     g = layer.geometry
@@ -89,11 +89,11 @@ def products(layer: Convolution | Dense) -> int:
 
 
 def products_of_a_step(gan: GAN, batch: int) -> int:
-    """Floating point operations in the products of one training step.
+    """FLOPs in the products of one training step.
 
-    The generator runs once and the discriminator three times: real, generated, and generated for the generator. In
-    the discriminator's update two passes backwards need all gradients but that of the images; the generator's needs
-    the discriminator's input gradients, and its own but that of the noise.
+    The generator runs once and the discriminator three times: on real images, on generated ones, and on generated ones
+    for the generator's update. The discriminator's two backward passes need all gradients except the images'; the
+    generator's needs the discriminator's input gradients, and all of its own except the noise's.
     """
     generator = [products(layer) for layer in layers(gan.generator, batch, (gan.latent_size,))]
     discriminator = [products(layer) for layer in layers(gan.discriminator, batch, gan.image_shape)]
@@ -102,6 +102,6 @@ def products_of_a_step(gan: GAN, batch: int) -> int:
 
 
 def operands(g: ConvGeometry) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image side, weight and feature side to measure with: float32, the same for every engine."""
+    """Random image side, weight and feature side: float32, the same for every engine."""
     rng = np.random.default_rng(0)
     return tuple(rng.standard_normal(shape, np.float32) for shape in (g.image, g.weight, g.features))

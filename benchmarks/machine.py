@@ -1,7 +1,7 @@
-"""What is measured on: the processor, the versions, and the ceilings that no kernel of its kind can pass.
+"""The machine: its processor, versions, and ceilings for kernels.
 
-The ceilings are measured, not looked up: the quickest large matrix product that any of ours or NumPy's BLAS does, and
-the quickest copy of memory that lies in no cache, with the same number of threads as what is compared with them.
+The ceilings are measured, not looked up: the fastest large matrix product of minigan or NumPy's BLAS, and the fastest
+copy of memory outside the caches, with the same number of threads as the kernels that are compared with them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 from minigan import kernels
 from minigan.kernels.cpu.runtime.threads import available_cores
 
-SIDE = 2048  # of the square matrices that are multiplied
-COPIED = 1 << 27  # bytes that are copied, beyond the caches
-TIMES = 10  # the quickest counts
+SIDE = 2048  # of the square matrices
+COPIED = 1 << 27  # bytes per copy, larger than the caches
+TIMES = 10  # calls, of which the fastest counts
 
 
 class Ceilings(NamedTuple):
-    """threads; products: GFLOP/s of a matrix product, 2 for each product and sum; copies: GB/s read and written."""
+    """threads; products: GFLOP/s of a matrix product (2 FLOPs per multiply-add); copies: GB/s read and written."""
 
     threads: int
     products: float
@@ -39,12 +39,12 @@ class Ceilings(NamedTuple):
 
 
 def ceilings(threads: int) -> Ceilings:
-    """Measure them; takes a few seconds."""
+    """Measure the ceilings; takes a few seconds."""
     return Ceilings(threads, products_per_second(threads) / 1e9, bytes_per_second(threads) / 1e9)
 
 
 def products_per_second(threads: int, side: int = SIDE) -> float:
-    """Floating point operations a second in the quickest product of two float32 matrices."""
+    """FLOP/s in the fastest product of two float32 matrices."""
     import threadpoolctl
 
     rng = np.random.default_rng(0)
@@ -56,11 +56,11 @@ def products_per_second(threads: int, side: int = SIDE) -> float:
 
 
 def bytes_per_second(threads: int, size: int = COPIED) -> float:
-    """Bytes read and written a second by the quickest of a copy and of a copy onto itself.
+    """Bytes read and written per second by a copy or an in-place operation, whichever is faster.
 
-    Most processors read the memory that a copy goes to before they write it; what is overwritten has been read anyway.
+    Most processors also read the target of a copy before they write it; an in-place operation reads it anyway.
     """
-    # pages of their own, that go back to the system afterwards
+    # separate pages, which are returned to the system afterwards
     source, target = (np.frombuffer(mmap.mmap(-1, size), np.int32) for _ in range(2))
     source[...] = 1
     bounds = np.linspace(0, len(source), threads + 1).astype(int)
@@ -72,7 +72,7 @@ def bytes_per_second(threads: int, size: int = COPIED) -> float:
 
 
 def quickest(run) -> float:
-    """Seconds of the quickest of some calls, after one that does not count."""
+    """Seconds of the fastest of several calls, after a warm-up call."""
     run()
     times = []
     for _ in range(TIMES):
@@ -83,7 +83,7 @@ def quickest(run) -> float:
 
 
 def machine() -> dict:
-    """The processor, the cores that this process may use, the system."""
+    """The processor, the number of cores available to this process, the system."""
     model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -93,7 +93,7 @@ def machine() -> dict:
 
 
 def versions(*packages: str) -> dict:
-    """The versions of Python and of packages that are installed."""
+    """The versions of Python and of installed packages."""
     found = {"python": platform.python_version()}
     for package in ("minigan", "numpy", "numba", *packages):
         try:

@@ -1,4 +1,4 @@
-"""Timing that can be compared: every case alternates ours and the peer's, and the ratio is the median of the pairs."""
+"""Paired timing: every case alternates minigan and its peer, and the ratio is the median over the pairs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from benchmarks import machine
 from benchmarks.peers.process import Peer, seconds
 from benchmarks.request import Request
 
-SAMPLE = 0.4  # seconds of ours in a sample, about
-SHORT_SAMPLE = 0.04  # where a suite has many cases
-PAUSE = 0.02  # seconds between turns, so that the other's idle threads have stopped spinning
-SCALES = {"s": 1, "ms": 1e3, "us": 1e6, "MB": 1e-6}  # of what is measured in seconds or in bytes
+SAMPLE = 0.4  # approximate seconds of a sample
+SHORT_SAMPLE = 0.04  # for suites with many cases
+PAUSE = 0.02  # seconds between turns, until the other engine's idle threads stop spinning
+SCALES = {"s": 1, "ms": 1e3, "us": 1e6, "MB": 1e-6}  # units of seconds or bytes
 
 
 @dataclass
 class Record:
-    """One case: ours and the peer's (medians, in `unit`), and the median of the paired ratios ours / peer.
+    """One case: minigan's and the peer's medians in `unit`, and the median of the paired ratios ours / peer.
 
-    low, high: half of the ratios lie between them
-    rate, peer_rate: effective GFLOP/s or GB/s (`rate_unit`); share: of the machine's ceiling, ours
-    more: what else the suite has to say
-    rehearsal: whether the times mean nothing
+    low, high: quartiles of the ratios
+    rate, peer_rate: effective GFLOP/s or GB/s (`rate_unit`); share: minigan's rate / the machine's ceiling
+    more: fields specific to the suite
+    rehearsal: the times mean nothing
     """
 
     suite: str
@@ -77,9 +77,9 @@ class Record:
 def paired(
     ours: Callable, peers: dict[str, Peer], *, samples: int, sample: float | None = None
 ) -> tuple[list[float], str | None, list[float]]:
-    """Seconds a call, sample by sample: ours, and those of the quickest peer (its name between them).
+    """Seconds per call for each sample: minigan's, the fastest peer's name, and its samples.
 
-    sample: seconds of ours in a sample, about, SAMPLE unless given; it is so many calls in a row, as in training
+    sample: approximate seconds of a sample of consecutive calls, as in training [SAMPLE]
     """
     seconds(ours, 2)  # compile, allocate, warm the caches
     for peer in peers.values():
@@ -96,7 +96,7 @@ def paired(
 
 
 def best_of(others: dict[str, list[float]]) -> tuple[str | None, list[float]]:
-    """The name and the samples of the peer whose median is the smallest; None where there is no peer."""
+    """The name and the samples of the peer with the smallest median; (None, []) without peers."""
     best = min(others, key=lambda name: statistics.median(others[name]), default=None)
     return best, others.get(best, [])
 
@@ -115,12 +115,11 @@ def record(
     traffic: float = 0,
     **more,
 ) -> Record:
-    """The medians of paired samples.
+    """The record of paired samples.
 
-    own, other: seconds, or bytes for the unit MB, sample by sample
-    threads: the request's unless given
-    products: floating point operations of a call, of this precision, or traffic: the bytes that it has to read and
-        write at least
+    own, other: seconds, or bytes if the unit is MB, for each sample
+    threads: the request's by default
+    products: FLOPs of a call, of this precision; or traffic: the minimum number of bytes that it reads and writes
     """
     scale, threads = SCALES[unit], threads or request.threads
     ratios = sorted(a / b for a, b in zip(own, other, strict=True)) if best else []
@@ -152,7 +151,7 @@ def record(
 
 
 def show(one: Record, width: int = 12) -> str:
-    """A line of the table that a suite prints."""
+    """A line of a suite's printed table."""
     digits = 2 if one.device == "cpu" else 4  # microseconds count on a GPU
     line = f"{one.case:<{width}} {one.ours:9.{digits}f} {one.unit}"
     if one.rate is not None:
@@ -160,13 +159,13 @@ def show(one: Record, width: int = 12) -> str:
     if one.peer:
         line += (
             f"   {one.peer:<10} {one.peer_time:9.{digits}f} {one.unit}   ratio {one.ratio:5.2f}"
-            f"  (half of {one.samples} within {one.low:.2f} to {one.high:.2f})"
+            f"  (quartiles of {one.samples}: {one.low:.2f} to {one.high:.2f})"
         )
     return line
 
 
 def machine_of(request: Request) -> dict:
-    """The processor, and the GPU where that is measured."""
+    """The processor, and the GPU if it is measured."""
     found = machine.machine()
     if request.device == "cuda":
         from benchmarks import gpu
@@ -176,7 +175,7 @@ def machine_of(request: Request) -> dict:
 
 
 def save(path: str | Path, request: Request, records: list[Record]) -> None:
-    """The JSON file that the results are kept in."""
+    """Write the results to a JSON file."""
     measured = [request.ceilings[threads]._asdict() for threads in sorted(request.ceilings, key=lambda t: t or 0)]
     packages = [request.peer] if request.peer else []
     content = {} if request.device == "cpu" else {"device": request.device, "rehearsal": request.rehearsal}

@@ -1,9 +1,9 @@
 """Peak resident memory of three training steps, each engine in a fresh process, with a warm compile cache.
 
-What is subtracted is the memory that is resident right after the engine's import (`import minigan`, `import torch`)
-and nothing else. What either engine loads later, when it first needs it, counts: for minigan that is Numba with its
-compiler, for PyTorch what its optimisers import. Both figures of both engines are in the record. The peak is the
-kernel's high-water mark (VmHWM). Of PyTorch's layouts the smaller counts. MB are 10^6 bytes.
+The memory resident right after the engine's import (`import minigan`, `import torch`) is subtracted. Modules loaded
+later count: Numba with its compiler in minigan, the optimisers' imports in PyTorch. Both figures of both engines are in
+the record. The peak is the operating system's high-water mark (VmHWM). The smaller of PyTorch's layouts counts. MB are
+10^6 bytes.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def run(request):
 
 
 def grown(one: fresh.Fresh) -> int:
-    """Bytes of the peak beyond what was resident after the import."""
+    """Peak bytes minus those resident after the import."""
     return one.peak - one.imported
 
 
 def _totals(whose, results):
-    """The two figures in MB, of the first process."""
+    """Peak and import figures in MB, of the first process."""
     return {f"{whose}_peak_mb": results[0].peak / 1e6, f"{whose}_imported_mb": results[0].imported / 1e6}

@@ -1,11 +1,10 @@
-"""The suites with `--device cuda`, where many compete, and with `--device sim`, which rehearses them with tiny cases.
+"""The suites with `--device cuda`, with several rivals, and with `--device sim`, a rehearsal with tiny cases.
 
-Kernels and convolutions are timed by the device, so that what a launch costs in Python does not hide what a kernel
-takes; steps and scaling by the host, as users see them. Rivals are PyTorch in each way of asking for it, CuPy's own
-operations, or with `--peer cpu` minigan on the CPU; the ratio is to the quickest whose numbers are float32 as ours, and
-every rival's time is in the record. What PyTorch compiles comes last, in cases of its own, as that takes long and time
-may run out.
-A rehearsal has no rivals, and nothing in it says how fast a GPU is.
+Kernels and convolutions are timed by the device, so that the cost of launching from Python does not hide theirs; steps
+and scaling by the host, as users see them. Rivals are PyTorch in several variants, CuPy's own operations, or with
+`--peer cpu` minigan on the CPU. The ratio is to the fastest rival with the same precision, and every rival's time is in
+the record. Cases that PyTorch compiles come last, since compiling takes long and the time may run out.
+A rehearsal has no rivals, and its times say nothing about a GPU.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ from minigan.kernels.geometry import ConvGeometry
 
 CPU = "minigan, cpu"
 FLOAT32 = [way for way in torch_gpu.EAGER if not way.tf32]
-SAMPLES = {"kernels": 0.03, "conv": 0.03, "step": 0.1, "scaling": 0.05}  # seconds of ours, about
-TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's usual layer in a rehearsal
+SAMPLES = {"kernels": 0.03, "conv": 0.03, "step": 0.1, "scaling": 0.05}  # approximate seconds of a sample
+TINY = {"batch": 2, "channels": 4, "size": 8}  # scaling's default layer in a rehearsal
 PRECISIONS = "float32", "tf32"
-AS_IT_COMES: dict = {}  # settings of a trainer
+AS_IT_COMES: dict = {}  # default settings of a trainer
 CLOCKS = {"kernels": ByTheDevice, "conv": ByTheDevice, "step": ByTheHost, "scaling": ByTheHost}
 
 
 class Work(NamedTuple):
-    """One case: build() gives ours; who competes; what it comes to.
+    """One case: build() returns minigan's function; its rivals; its work.
 
-    others: other ways to do it here, measured beside ours and put into the record as `name -> ms`
+    others: minigan's other algorithms, which are also measured and recorded as `name -> ms`
     """
 
     build: Callable
@@ -50,12 +49,12 @@ class Work(NamedTuple):
     products: float = 0
     precision: str = "float32"
     traffic: float = 0
-    more: dict = {}  # noqa: RUF012 it is never written to
+    more: dict = {}  # noqa: RUF012 never modified
     others: dict = {}  # noqa: RUF012
 
 
 def run(request: Request) -> Iterator[measure.Record]:
-    """The records of a suite's cases."""
+    """Yield the records of a suite's cases."""
     works = WORKS[request.suite](request)
     if request.peer == "cpu":
         works = {name: work for name, work in works.items() if CPU in work.rivals}
@@ -102,7 +101,7 @@ def alone(request, ours, rivals) -> list[float]:
 
 
 def clocked(request: Request, ours):
-    """With the clock of its suite; the device sim has done all when a call returns."""
+    """Wrap it in its suite's clock; on the device sim, work is complete when a call returns."""
     if request.device == "sim":
         return ours
     from benchmarks import gpu
@@ -129,7 +128,7 @@ def kernel_rivals(request, name, case) -> dict[str, Rival]:
 
 
 def conv_works(request: Request) -> dict[str, Work]:
-    """The layers of the DCGAN at 64 pixels, each product once; by each of our algorithms."""
+    """The layers of the DCGAN at 64 pixels, each product once, with each of minigan's algorithms."""
     cases = conv_cases(request.device)
     works = {name: conv_work(request, *case) for name, case in cases.items()}
     if request.device == "cuda":
@@ -165,9 +164,11 @@ def conv_cases(device: str) -> dict[str, tuple[Convolution, str]]:
 
 
 def step_works(request: Request) -> dict[str, Work]:
-    """Each step as its launches come beside PyTorch as it comes, and captured beside what PyTorch compiles; both in
-    float32, and with products on tensor cores. The most important come first, and only these beside a compiler: the
-    others, captured, are beside PyTorch as it comes."""
+    """Uncaptured steps beside eager PyTorch, and captured ones beside compiled PyTorch, in float32 and on tensor cores.
+
+    The most important come first, and only these are compared with compiled PyTorch; the others, captured, are compared
+    with eager PyTorch.
+    """
     works = {}
     cases, sim = (REHEARSED, True) if request.device == "sim" else (ON_A_GPU, False)
     ways = (False, torch_gpu.EAGER), (True, torch_gpu.COMPILED)
@@ -195,14 +196,14 @@ def step_work(request, case: GanCase, ways, cpu: bool = True, how: dict = AS_IT_
 
 
 def step(case: GanCase, device: str, **how):
-    """A training step; images are there already, as PyTorch's are."""
+    """A training step on images that are already on the device, as PyTorch's are."""
     gan = case.build().to(device)
     trainer, real = Trainer(gan, None, steps=1, **how), devices.move(real_images(case), device)
     return lambda: trainer.train_step(real)
 
 
 def scaling_works(request: Request) -> dict[str, Work]:
-    """As on the CPU, but that threads do not change; steps with more images too."""
+    """As on the CPU, but without varying threads, and with larger batches."""
     works, tiny = {}, request.device == "sim"
     values = {axis: (value,) for axis, value in TINY.items()} if tiny else scaling.VALUES
     for axis, of_axis in values.items():
@@ -232,7 +233,7 @@ def all_directions(layer: Convolution, device: str):
     return lambda: [part() for part in parts]
 
 
-# minigan on the CPU, in the process that calls these; samples end early, as a GPU's would be many times too long
+# minigan on the CPU, in the calling process; samples end early, since as many calls as on a GPU would take too long
 
 
 def cpu_kernel(name: str, threads: int):

@@ -1,7 +1,7 @@
-"""What recording and differentiating an operation costs beside its arithmetic: microseconds an operation.
+"""The overhead of recording and differentiating an operation, in microseconds.
 
-A chain of add, multiply, tanh and matmul in turn over 4 x 4 arrays, both operands needing gradients, forward and
-backward, with all checks on.
+A chain of add, multiply, tanh and matmul on 4 x 4 arrays that all require gradients, forward and backward, with all
+checks enabled.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Where a training step's time goes: the kernels that it calls, and all that is not in one.
+"""Where a training step's time goes: in the kernels that it calls, and elsewhere.
 
-Every function of the kernels is timed where the operations call it, by the thread that waits for its end; what one
-kernel calls in another is the first one's. `the rest` is Python, NumPy's operations and the memory that they take.
-Medians over steps, part by part, so that the parts add up to the whole within noise.
+Every kernel is timed where an operation calls it, in the calling thread; time in nested kernels counts for the outer
+one. `the rest` is Python, NumPy's operations and memory allocation. Times are medians over steps for each part, so the
+parts add up to the total within noise.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from minigan.data import Batches
 from minigan.gan import Trainer
 
 WIDTH = 12
-PARTS = {  # what the pictures and tables say, and the kernels that belong to it
+PARTS = {  # label in pictures and tables -> kernels
     "conv2d": ["conv2d"],
     "conv2d_transpose": ["conv2d_transpose"],
     "conv2d_weight": ["conv2d_weight"],
@@ -56,7 +56,7 @@ def run(request):
 
 
 def summary(records) -> list[str]:
-    """The share of each part in each step."""
+    """A line per step with the share of each part."""
     return [
         f"{one.case}: " + ", ".join(f"{part} {spent / one.ours:.0%}" for part, spent in one.more["parts"].items())
         for one in records
@@ -65,7 +65,7 @@ def summary(records) -> list[str]:
 
 @contextlib.contextmanager
 def watched(module) -> Iterator[dict[str, float]]:
-    """Seconds spent in each function of a module of kernels, by name, until the end of the block."""
+    """Seconds spent in each kernel of a module, by name, inside the block."""
     spent = defaultdict(float)
     originals = {name: getattr(module, name) for functions in PARTS.values() for name in functions}
 

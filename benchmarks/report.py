@@ -1,9 +1,9 @@
-"""What gpu.sh leaves: the machine as a JSON file, and a summary of all that it did, in Markdown.
+"""The reports of gpu.sh: the machine as a JSON file, and a summary in Markdown.
 
     python -m benchmarks.report machine DEVICE FILE
     python -m benchmarks.report summary DEVICE FOLDER PARTS
 
-PARTS has a line for each part: its name, exit status (or "absent") and seconds, with tabs between them.
+PARTS has a line per part: its name, exit status (or "absent") and seconds, separated by tabs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from minigan.errors import MiniganError
 
 REHEARSAL = "A rehearsal on the device sim: nothing here says anything about a GPU."
 SUITES = ("step", "kernels", "conv", "scaling", "step-cpu", "conv-cpu")
-OUT_OF_TIME = ("124", "137")  # what `timeout` ends with
+OUT_OF_TIME = ("124", "137")  # exit statuses of `timeout`
 
 
 def write_machine(device: str, file: str) -> None:
-    """raises DeviceError where there is no such device"""
+    """Write the machine's description to a JSON file. Raises DeviceError for an unknown device."""
     from benchmarks import machine, measure
     from benchmarks.request import Request
 
@@ -31,7 +31,7 @@ def write_machine(device: str, file: str) -> None:
 
 
 def write_summary(device: str, folder: str, parts: str) -> bool:
-    """Write summary.md into the folder. returns: whether all went well"""
+    """Write summary.md into the folder; return whether all parts succeeded."""
     out = Path(folder)
     done = [line.split("\t") for line in Path(parts).read_text().splitlines()]
     found = {suite: read(out / f"{suite}.json") for suite in SUITES}
@@ -49,7 +49,7 @@ def write_summary(device: str, folder: str, parts: str) -> bool:
 
 
 def read(file: Path) -> dict:
-    """A JSON file's content; nothing where there is none, or half of one."""
+    """A JSON file's content, or {} if it is missing or incomplete."""
     try:
         return json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -63,7 +63,7 @@ def result(status: str) -> str:
 
 
 def failed_peers(found: dict[str, dict]) -> list[str]:
-    """One line for each case in which some could not be measured."""
+    """One line per case with peers that could not be measured."""
     return [
         f"{suite}, {record['case']}: not measured: {'; '.join(record['failed'])}"
         for suite, content in found.items()

@@ -1,4 +1,4 @@
-"""What a run of a suite was asked for; every suite is a function of one of these."""
+"""The request for a run of a suite; every suite is a function of a Request."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from benchmarks import machine
 from minigan import devices
 from minigan.errors import MiniganError, UnknownNameError
 
-ON_DEVICES = ("kernels", "conv", "step", "scaling")  # the suites that are for other devices than the CPU too
+ON_DEVICES = ("kernels", "conv", "step", "scaling")  # the suites that also run on other devices
 
 
 @dataclass
 class Request:
-    """A suite, its peer or None, threads for both sides, pairs of samples, the case or None for all, the device.
+    """A suite, its peer or None, threads of both sides, pairs of samples, the case or None for all, the device.
 
-    peer: "torch", or for another device than the CPU "cpu": minigan there
+    peer: "torch", or "cpu" on another device: minigan on the CPU
     case: a name, or a pattern such as "dcgan-64/*"
-    device: "sim" is a rehearsal: one sample of tiny cases, from which nothing follows but that all of it runs
-    raises MiniganError for a device that does not exist or cannot be used, and for a suite that is not for it
+    device: "sim" is a rehearsal: one sample of tiny cases, which only shows that everything runs
+    raises MiniganError for a device that does not exist or cannot be used, and for a suite that does not support it
     """
 
     suite: str
@@ -30,16 +30,17 @@ class Request:
     samples: int
     case: str | None = None
     device: str = "cpu"
-    ceilings: dict = field(default_factory=dict)  # those that were measured, by threads; a GPU's have no number
+    ceilings: dict = field(default_factory=dict)  # measured so far, by threads; None for a GPU
 
     def __post_init__(self):
         devices.on(self.device)
         if self.device != "cpu" and self.suite not in ON_DEVICES:
             raise MiniganError(
-                f"--device {self.device}: the {self.suite} suite is for the cpu; on devices run {', '.join(ON_DEVICES)}"
+                f"--device {self.device}: the {self.suite} suite runs only on the cpu; "
+                f"on devices run {', '.join(ON_DEVICES)}"
             )
         if self.peer == "cpu" and self.device == "cpu":
-            raise MiniganError("--peer cpu: that is what is measured; it is the peer of another --device")
+            raise MiniganError("--peer cpu compares another --device with the CPU, but the device is the CPU")
         if self.rehearsal:
             self.samples, self.peer = 1, None
 
@@ -48,11 +49,11 @@ class Request:
         return self.device == "sim"
 
     def sample(self, seconds: float) -> float:
-        """So long, or no longer than a call in a rehearsal."""
+        """The length of a sample: 0 in a rehearsal, for a single call."""
         return 0 if self.rehearsal else seconds
 
     def wanted(self, names: Iterable[str]) -> list[str]:
-        """Those of the suite's cases that are asked for. Raises UnknownNameError where that is none."""
+        """The requested cases. Raises UnknownNameError if there are none."""
         names = list(names)
         if self.case is None:
             return names
@@ -62,7 +63,7 @@ class Request:
         return chosen
 
     def ceilings_of(self, threads: int | None = None):
-        """What the machine can do with so many threads, the request's unless given, or its GPU; measured once a run.
+        """The ceilings of the machine with these threads (the request's by default), or of its GPU; measured once.
 
         returns: machine.Ceilings, or on a GPU gpu.Ceilings
         """
@@ -79,7 +80,7 @@ def ceilings_of_gpu():
 
 
 def positive(text: str) -> int:
-    """The number, for argparse. Raises ArgumentTypeError where it is below 1."""
+    """A type for argparse. Raises ArgumentTypeError for numbers below 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not at least 1")

@@ -1,4 +1,4 @@
-"""Several peers for each case, in processes that stay from case to case; one that cannot do a case is named."""
+"""Several peers for each case, in processes that are reused; peers that cannot run a case are reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.peers.process import Peer, seconds
 
 
 class Rival(NamedTuple):
-    """What a peer is to build in its process; fair: whether its numbers are as exact as ours and its time may count."""
+    """What a peer builds in its process; fair: it has at least minigan's precision, so its time counts."""
 
     build: Callable
     arguments: tuple
@@ -21,7 +21,7 @@ class Rival(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Seconds a call, sample by sample: ours, each rival's by name; who failed."""
+    """Seconds per call for each sample: minigan's, each rival's by name; and which rivals failed."""
 
     own: list[float]
     others: dict[str, list[float]]
@@ -29,7 +29,7 @@ class Samples(NamedTuple):
 
 
 class Rivals:
-    """Their processes, until the end of the block."""
+    """The rivals' processes; a context manager that ends them."""
 
     def __init__(self):
         self.peers: dict[str, Peer] = {}
@@ -42,7 +42,7 @@ class Rivals:
             self.leave(name)
 
     def beside(self, ours: Callable, rivals: dict[str, Rival], *, samples: int, sample: float) -> Samples:
-        """Take turns: ours, then each rival. sample: seconds of ours in a sample, about."""
+        """Take turns: minigan, then each rival. sample: approximate seconds of a sample."""
         failed = []
 
         def ask(name, what, *given):
@@ -70,19 +70,19 @@ class Rivals:
         return Samples(own, {name: found for name, found in others.items() if name not in failed}, failed)
 
     def begin(self, name: str, rival: Rival) -> None:
-        """Have it built, in the process that there is or in a new one."""
+        """Build a rival in its existing process or in a new one."""
         if name in self.peers:
             self.peers[name].become(rival.build, *rival.arguments)
         else:
             self.peers[name] = Peer(rival.build, *rival.arguments)
 
     def leave(self, name: str) -> None:
-        """End its process."""
+        """End a rival's process."""
         if name in self.peers:
             self.peers.pop(name).close()
 
 
 def quickest(samples: Samples, rivals: dict[str, Rival]) -> str | None:
-    """Whose median is the smallest of those that are fair."""
+    """The fair rival with the smallest median, or None."""
     medians = {name: statistics.median(found) for name, found in samples.others.items() if rivals[name].fair}
     return min(medians, key=medians.get, default=None)

@@ -1,8 +1,8 @@
-"""What each part of the runtime for the CPU's kernels saves: python -m benchmarks.runtime [--samples N]
+"""What each part of the CPU kernels' runtime saves: python -m benchmarks.runtime [--samples N]
 
-Each part is taken out in a process of its own, which takes turns with one that has it. It prints the table of
-docs/runtime.md and writes it there; the machine is named above it. The ratios are medians of pairs that were measured
-one right after the other, so that what else the machine does counts in both.
+Each part is disabled in one process, which takes turns with another that has it. Prints the table of docs/runtime.md
+and writes it there, with the machine's name. The ratios are medians over pairs of consecutive measurements, so other
+load on the machine affects both sides.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def on_one_thread():
 
 
 def with_a_pool_of_python():
-    """Tasks are handed to a ThreadPoolExecutor, in equal ranges."""
+    """A ThreadPoolExecutor performs the tasks, in equal ranges."""
     from minigan.kernels.cpu.runtime import crew, threads
     from minigan.kernels.cpu.runtime.compile import called_from_python
 
@@ -70,21 +70,21 @@ def with_a_pool_of_python():
 
 
 def with_helpers_that_sleep():
-    """Helpers go to sleep as soon as they have no work."""
+    """Helpers sleep as soon as they have no work."""
     from minigan.kernels.cpu.runtime import threads
 
     threads.PATIENCE = 0
 
 
 def with_helpers_that_are_waited_for():
-    """Work is shared also right after a helper has lost its core to another program."""
+    """Work is shared even right after a helper has lost its core to another program."""
     from minigan.kernels.cpu.runtime import threads
 
     threads._leave_alone = lambda late: None
 
 
 def with_results_anywhere():
-    """Results begin where NumPy's own arrays do."""
+    """Results are aligned as NumPy's own arrays."""
     from minigan.kernels.cpu.runtime import threads
 
     aligned = threads.aligned
@@ -103,7 +103,7 @@ def with_new_scratch():
 
 
 def with_malloc_as_it_is():
-    """Nothing is changed here: MINIGAN_KEEP_MEMORY=0 is set when the process starts."""
+    """Does nothing: MINIGAN_KEEP_MEMORY=0 is set when the process starts."""
 
 
 IN_A_STEP: dict[str, Callable[[], None]] = {
@@ -118,7 +118,7 @@ IN_A_STEP: dict[str, Callable[[], None]] = {
 
 
 def step_without(part: str | None, name: str):
-    """A training step, in the process that calls this, after a part has been taken out."""
+    """A training step in this process, without a part of the runtime."""
     from minigan.data import Batches
     from minigan.gan import Trainer
 
@@ -134,7 +134,7 @@ def step_without(part: str | None, name: str):
 
 
 class Start(NamedTuple):
-    """A part that matters when a process starts: statements that take it out, and whether the cache is "empty" or
+    """A part that matters when a process starts: statements that disable it, and whether the cache is "empty" or
     "warm"."""
 
     change: str
@@ -142,13 +142,13 @@ class Start(NamedTuple):
 
 
 AT_THE_START = {
-    "compiled kernels are cached": Start("", "warm"),  # the process without it has an empty cache
+    "compiled kernels are cached": Start("", "warm"),  # the process without this part has an empty cache
     "long kernels are outlined": Start("compile.outlined = compile.kernel", "empty"),
     "kernels have no entry points for Python": Start("compile.Kernel.__init__ = compile.Compiled.__init__", "empty"),
     "Numba's runtime is cached": Start("compile.nrtdynmod.compile_nrt_functions = theirs", "warm"),
     "loading does not initialise the compiler": Start("cached.Cache.load_overload = refreshed", "warm"),
 }
-# the runtime is imported, and changed, before the kernels are, whose package would import them first
+# imports and changes the runtime before the kernels; their package would import them first
 BEFORE_THE_KERNELS = """
 import sys, types
 import minigan.kernels
@@ -168,7 +168,7 @@ del sys.modules["minigan.kernels.cpu"]
 
 
 def start(change: str, cache: str) -> fresh.Fresh:
-    """A new process that makes three steps, after these statements, with compiled kernels in a folder."""
+    """Measure a new process that executes `change` and takes three steps; cache: folder of compiled kernels."""
     code = BEFORE_THE_KERNELS.format(change=change)
     code += f"fresh.main('minigan', {STEPS[1]!r}, '3', '{available_cores()}')"
     return fresh.measured([sys.executable, "-c", code], {"MINIGAN_CACHE": cache})
@@ -179,7 +179,7 @@ def start(change: str, cache: str) -> fresh.Fresh:
 
 @contextlib.contextmanager
 def environment(**variables: str) -> Iterator[None]:
-    """Set variables of the environment until the end of the block."""
+    """Set environment variables inside the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -190,7 +190,7 @@ def environment(**variables: str) -> Iterator[None]:
 
 
 class Row(NamedTuple):
-    """A part's figures, of what it is in and of what is without it: lists of equal length, sample by sample."""
+    """A part's samples: `own` with the part, `other` without it, in pairs."""
 
     part: str
     of: str
@@ -221,7 +221,7 @@ def rows_of_steps(samples: int) -> Iterator[Row]:
 
 
 def paired(own: Peer, other: Peer, samples: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of both, in turns."""
+    """Milliseconds of both, measured in turns."""
     for peer in (own, other):
         peer.seconds(3)
     times = max(1, round(measure.SAMPLE / own.seconds(1)))

@@ -1,8 +1,8 @@
 """How time grows with batch, channels, image size and threads.
 
-`layer`: a convolution 4 x 4 with stride 2, forward and both gradients, from C to 2 C channels; one of batch, channels
-and size changes while the others stay at 64, 64 and 32. `step`: whole steps of the DCGAN at 28 pixels. Both engines
-have the same threads, as many as the request says except where threads are what changes.
+`layer`: a 4 x 4 convolution with stride 2, forward and both gradients, from C to 2 C channels; one of batch, channels
+and size varies while the others stay at 64, 64 and 32. `step`: whole steps of the DCGAN at 28 pixels. Both engines use
+the same number of threads, the request's except where threads vary.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def run(request):
 
 
 def all_cases(threads: int) -> dict[str, tuple[str, str, int]]:
-    """Name -> (what is measured, what changes, its value)."""
+    """Name -> (what is measured, what varies, its value)."""
     axes = [("layer", axis, value) for axis, values in VALUES.items() for value in values]
     axes += [("step", "batch", batch) for batch in BATCHES]
     axes += [(kind, "threads", count) for kind in ("layer", "step") for count in range(1, threads + 1)]
@@ -63,7 +63,7 @@ def _layer(request, name, axis, value, threads):
 
 
 def layer_of(axis: str, value: int, usual: dict[str, int] = USUAL) -> Convolution:
-    """The usual layer but for one quantity."""
+    """The default layer with one quantity changed."""
     is_ = usual | {axis: value}
     images = is_["batch"], is_["size"], is_["size"], is_["channels"]
     weight = 4, 4, is_["channels"], 2 * is_["channels"]
@@ -86,7 +86,7 @@ def _step(request, name, axis, value, threads):
 
 
 def _torch_layer(layer, channels_last, threads):
-    """The three directions in turn."""
+    """A function that computes the three directions in turn."""
     import torch
 
     from benchmarks.conv import DIRECTIONS

@@ -1,7 +1,7 @@
 """Whole training steps: the generator's images, the discriminator's update, the generator's update, both optimisers.
 
-PyTorch does the same work with the same weights in both of its layouts; the better one counts. GFLOP/s are those of
-the products that the layers' definitions have, however few are really done.
+PyTorch does the same work with the same weights in both memory layouts; the faster one counts. GFLOP/s count the
+products in the layers' definitions, even if an algorithm needs fewer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def run(request):
 
 
 def builds(case: GanCase, request) -> dict[str, tuple]:
-    """What to start as peers of a case."""
+    """The peers to start for a case."""
     layouts = LAYOUTS if request.peer else {}
     return {name: (torch_step, case, channels_last, request.threads) for name, channels_last in layouts.items()}
 
@@ -44,7 +44,7 @@ def real_images(case: GanCase) -> np.ndarray:
 
 
 def torch_step(case: GanCase, channels_last: bool, threads: int):
-    """PyTorch's step with the same weights, in the process that calls this."""
+    """PyTorch's step with the same weights, in the calling process."""
     import torch
 
     from benchmarks.peers.torch_gan import TorchTrainer

@@ -292,7 +292,7 @@ def table(rows: list[tuple[Mutant, str]], total: int) -> str:
         "",
         "Written by `python -m tools.mutants --table docs/mutants.md`: each guard was removed from its source and",
         "the tests were run. A condition was made `always true` or `always false`, whichever lets through what the",
-        "guard holds back. Proofs that no test can detect a mutation are in italics, from tools/surviving_mutants.toml.",
+        "guard holds back. In italics: proofs that no test can detect a mutation, from tools/surviving_mutants.toml.",
         "",
         f"{len(rows)} of the {total} mutants, {sum(words[:1] == '*' != words[1] for _, words in rows)} of them proven "
         "to survive.",

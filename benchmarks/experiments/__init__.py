@@ -1,1 +1,1 @@
-"""Experiments that train: `python -m benchmarks.experiments.NAME --help`. What they find is in docs/documents.md."""
+"""Experiments that train: `python -m benchmarks.experiments.NAME --help`. docs/documents.md has their results."""

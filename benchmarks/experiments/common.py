@@ -1,4 +1,4 @@
-"""What the experiments share: trained runs, which are not trained again, and how their tables show a spread."""
+"""Shared by the experiments: trained runs, which are reused, and the format of mean and spread in tables."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from minigan.training.folder import WEIGHTS, RunFolder
 
 
 def trained(folder: Path, arguments: Sequence[str], steps: int | None = None) -> RunFolder:
-    """The run of `minigan train` with these arguments, trained unless it is there with the recipe that its model has.
+    """The run of `minigan train` with these arguments, trained unless it exists with its model's current recipe.
 
-    steps: how many the run has; any number unless given
-    raises MiniganError where training fails
+    steps: the required length of an existing run; None accepts any
+    raises MiniganError if training fails
     """
     run = RunFolder(folder)
     if not _is_there(run, steps):
@@ -31,7 +31,7 @@ def trained(folder: Path, arguments: Sequence[str], steps: int | None = None) ->
 
 
 def _is_there(run, steps):
-    """Whether a run is there that ended well, with its model's recipe of now and so many steps, any unless given."""
+    """Whether a finished run exists with its model's current recipe and this number of steps (None: any)."""
     if not (run / WEIGHTS).is_file():
         return False
     config = run.config()
@@ -41,6 +41,6 @@ def _is_there(run, steps):
 
 
 def spread(values: Sequence[float], form: str = ",.1f") -> str:
-    """ "12.3 ± 0.4", by the mean and the sample's standard deviation; of one value no deviation."""
+    """Mean and sample standard deviation as "12.3 ± 0.4"; without a deviation for a single value."""
     deviation = f" ± {np.std(values, ddof=1):{form.removeprefix('+')}}" if len(values) > 1 else ""
     return f"{np.mean(values):{form}}{deviation}"

@@ -1,17 +1,17 @@
-"""Does a GAN learn a data set sooner when it begins with the weights of one that learned another?
+"""Does a GAN learn a data set faster if it starts from the weights of a GAN trained on another?
 
     minigan train cnn --data mnist --data-dir FOLDER --out runs/cnn
     python -m benchmarks.experiments.fine_tuning --classifier runs/cnn --data-dir FOLDER [--seeds 3] [--out FILE]
 
-For each seed a DCGAN learns from one data set (glyphs, which are drawn, unless --first names another), and then, for
-so many steps, from a second one:
+For each seed a DCGAN is trained on one data set (synthetic glyphs, unless --first names another), and then for several
+numbers of steps on a second one:
 
-    afresh                weights to begin with are random, as for any model
-    fine-tuned            they are the first run's, `minigan train --from`
-    partly frozen         the same, and the discriminator's first convolution stays as it is, `--freeze`
+    from scratch          with random initial weights, as any model
+    fine-tuned            with the first run's weights, as by `minigan train --from`
+    partly frozen         the same, with the discriminator's first convolution unchanged, as by `--freeze`
 
 All three see the same batches and noise. The table has the Frechet distance of generated images to the training images
-on the classifier's features, means and standard deviations over the seeds.
+on the classifier's features: means and standard deviations over the seeds.
 
 source: Mo, Cho & Shin, Freeze the discriminator: a simple baseline for fine-tuning GANs, arXiv:2002.10964
 """
@@ -32,10 +32,10 @@ WAYS = {"from scratch": {}, "fine-tuned": {"start": True}, "partly frozen": {"st
 
 
 def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: int, judge, given) -> dict[int, float]:
-    """The Frechet distance after so many steps on the second data set, for each of the lengths.
+    """The Frechet distance after each number of steps in `lengths` on the second data set.
 
-    first: a GAN that has learned the first
-    judge: images, uint8 -> their distance
+    first: a GAN trained on the first
+    judge: a function from uint8 images to their distance
     """
     found = {}
 
@@ -68,21 +68,21 @@ def table(results: list[dict[str, dict[int, float]]]) -> str:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.fine_tuning")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn that learned the second data set")
-    parser.add_argument("--first", default="glyphs", help="what is learned before")
-    parser.add_argument("--data", default="mnist", help="what is learned then, and judged")
-    parser.add_argument("--data-dir", help="where the second one's files are")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on the second data set")
+    parser.add_argument("--first", default="glyphs", help="the first data set")
+    parser.add_argument("--data", default="mnist", help="the second data set, on which the GAN is evaluated")
+    parser.add_argument("--data-dir", help="the folder of the second data set's files")
     parser.add_argument("--first-steps", type=int, default=1500)
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 150, 500, 1500], help="steps on the second one")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--count", type=int, default=5000, help="images that are judged")
+    parser.add_argument("--count", type=int, default=5000, help="generated images to evaluate")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, help="a JSON file for all distances")
+    parser.add_argument("--out", type=Path, help="write all distances to this JSON file")
     given = parser.parse_args(arguments)
     first, (second, test) = data.load(given.first), data.load_splits(given.data, given.data_dir)
     if first.shape != second.shape:
         parser.error(
-            f"{given.first} has images of {first.shape}, {given.data} of {second.shape}: weights fit one shape"
+            f"{given.first} has images of {first.shape}, {given.data} of {second.shape}: weights fit one shape only"
         )
     model = classifier.load(given.classifier)
     real, accuracy = model.features(second.images), float((model.predict(test.images) == test.labels).mean())

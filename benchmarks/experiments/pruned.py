@@ -1,12 +1,12 @@
-"""How much of a trained model can be left away? Scores with the smallest weights at 0, and what the file shrinks by.
+"""How much of a trained model can be pruned? Scores with the smallest weights set to 0, and compressed sizes.
 
     minigan train cnn --data mnist --data-dir FOLDER --out runs/cnn
     python -m benchmarks.experiments.pruned --runs runs --classifier runs/cnn --data-dir FOLDER [--out FILE]
 
-Of each of the runs that --runs has under the names --models, the network that makes its images (or classifies) is
-pruned by magnitude, and not trained again. The score is the Frechet distance of its images, of the same noise each
-time, to the training images on the classifier's features, and of a classifier its accuracy on the test images. Below
-stand the bytes of the pruned network's numbers, deflated as in a .zip.
+For each run in the folder --runs with a name in --models, the network that generates images (or classifies) is pruned
+by magnitude, without retraining. The score is the Frechet distance of its images, from the same noise each time, to the
+training images on the classifier's features, or a classifier's accuracy on the test images. The table also has the size
+of the pruned network's numbers, deflated as in a .zip.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MEASURES = {"frechet": ("Frechet distance", ",.1f"), "accuracy": ("accuracy", ".
 
 
 def judged_by(judge: Classifier, train: Dataset, test: Dataset, count: int, seed: int) -> Callable[[Model], dict]:
-    """A function that gives a model its score, under a name in MEASURES."""
+    """A function from a model to its score, {name in MEASURES: value}."""
     real = judge.features(train.images)
 
     def found(model):
@@ -44,7 +44,7 @@ def judged_by(judge: Classifier, train: Dataset, test: Dataset, count: int, seed
 
 
 def prune(run: Path, shares: list[float], scope: str, judged: Callable[[Model], dict]) -> dict:
-    """A run's scores at all shares."""
+    """A run's scores at all shares of pruned weights."""
     kind = RunFolder(run).config().get("kind", "gan")
     at = {}
     for share in shares:
@@ -58,7 +58,7 @@ def prune(run: Path, shares: list[float], scope: str, judged: Callable[[Model], 
 
 
 def table(rows: dict[str, dict]) -> str:
-    """Two lines for each run, scores and bytes, as Markdown."""
+    """Two rows per run, scores and sizes, as Markdown."""
     shares = list(next(iter(rows.values()))["shares"])
     heading = ["model", "share of weights set to 0", *(f"{float(share):.0%}" for share in shares)]
     lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
@@ -73,24 +73,24 @@ def table(rows: dict[str, dict]) -> str:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.pruned")
-    parser.add_argument("--runs", type=Path, required=True, metavar="FOLDER", help="where the runs are")
-    parser.add_argument("--models", nargs="+", default=RUNS, metavar="NAME", help="their names there")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn that learned this data set")
+    parser.add_argument("--runs", type=Path, required=True, metavar="FOLDER", help="the folder of the runs")
+    parser.add_argument("--models", nargs="+", default=RUNS, metavar="NAME", help="the runs' names in that folder")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this data set")
     parser.add_argument("--data", default="mnist")
-    parser.add_argument("--data-dir", help="where its files are")
-    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="of the weights, that become 0")
+    parser.add_argument("--data-dir", help="the folder of its files")
+    parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="shares of the weights to set to 0")
     parser.add_argument("--scope", choices=pruning.SCOPES, default="global")
-    parser.add_argument("--count", type=int, default=10_000, help="images that are judged")
+    parser.add_argument("--count", type=int, default=10_000, help="generated images to evaluate")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for all figures")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures to this JSON file")
     given = parser.parse_args(arguments)
     if given.out and not given.out.parent.is_dir():
-        parser.error(f"--out {given.out}: there is no folder {given.out.parent}")
+        parser.error(f"--out {given.out}: the folder {given.out.parent} does not exist")
     runs = {name: given.runs / name for name in given.models}
     try:
         judge = classifier.load(given.classifier)
         for run in runs.values():
-            RunFolder(run).config()  # or it is none
+            RunFolder(run).config()  # raises if it is not a run
         train, test = load_splits(given.data, given.data_dir, size=judge.image_shape[0], channels=judge.image_shape[2])
     except MiniganError as error:
         parser.error(str(error))

@@ -1,12 +1,12 @@
-"""How good is what the models generate? Each is trained on MNIST as `minigan train` trains it, with several seeds, and
-10,000 images of each network are judged as by `minigan evaluate`; three models are trained in PyTorch too.
+"""How good are the models' images? Each is trained on MNIST as by `minigan train`, with several seeds, and 10,000
+images of each network are scored as by `minigan evaluate`; three models are also trained in PyTorch.
 
     python -m benchmarks.experiments.quality [--only MODEL ...] [--seeds 3] [--data-dir FOLDER] [--engine minigan]
 
-The judge is `minigan train cnn --data mnist`. A network in PyTorch has the same weights to begin with, the same
-batches, noise and recipe. What is trained stays in the folder of the runs, what is judged in the file of results, so
-that a measurement that was stopped goes on where it was. Scores, a table with their spreads and samples of each first
-seed go into docs/documents.md; those of a rehearsal (--steps, --count) stay in the folder of the runs.
+The judge is `minigan train cnn --data mnist`. Networks in PyTorch have the same initial weights, batches, noise and
+recipe. Trained networks stay in the folder of the runs and scores in the file of results, so an interrupted measurement
+resumes where it stopped. The table of scores and samples of each first seed are written to docs/documents.md, or for a
+rehearsal (--steps, --count) to the folder of the runs.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from minigan.training import files, fitting
 from minigan.training.grids import enlarged, grid, png
 
 DATA = "mnist"
-COUNT = 10_000  # images of each network that are judged
-SHOWN, COLUMNS, WIDE = 48, 12, 800  # samples in a picture, in a row of it; pixels of it, about
+COUNT = 10_000  # scored images per network
+SHOWN, COLUMNS, WIDE = 48, 12, 800  # samples in a picture and per row; approximate width in pixels
 ENGINES = ("minigan", "torch")
-PEERS = ("dcgan", "mlp-gan", "wgan")  # are trained in PyTorch too
+PEERS = ("dcgan", "mlp-gan", "wgan")  # also trained in PyTorch
 DOCS, FILE = Path(__file__).parents[2] / "docs", measured.RESULTS / "quality.json"
 
 
@@ -45,14 +45,14 @@ def main(arguments=None) -> int:
         prog="python -m benchmarks.experiments.quality", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--only", nargs="+", choices=GENERATING, metavar="MODEL", help=f"of {', '.join(GENERATING)}")
-    parser.add_argument("--engine", choices=ENGINES, help="networks of this engine alone")
+    parser.add_argument("--engine", choices=ENGINES, help="only networks of this engine")
     parser.add_argument("--seeds", type=positive, default=3, metavar="N", help="networks of each model [3]")
-    parser.add_argument("--data-dir", metavar="FOLDER", help="where MNIST's files are; nothing is downloaded then")
-    parser.add_argument("--classifier", type=Path, metavar="RUN", help="the judge [RUNS/cnn, trained if need be]")
+    parser.add_argument("--data-dir", metavar="FOLDER", help="the folder of MNIST's files; prevents a download")
+    parser.add_argument("--classifier", type=Path, metavar="RUN", help="the judge [RUNS/cnn, trained if necessary]")
     parser.add_argument("--runs", type=Path, default=Path("runs/quality"), help="the folder of all runs [runs/quality]")
     parser.add_argument("--results", type=Path, metavar="FILE", help=f"[benchmarks/results/training/{FILE.name}]")
-    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="where the page and its pictures are [docs]")
-    parser.add_argument("--steps", type=positive, metavar="N", help="of every model, for a rehearsal")
+    parser.add_argument("--docs", type=Path, metavar="FOLDER", help="the folder of the page and its pictures [docs]")
+    parser.add_argument("--steps", type=positive, metavar="N", help="steps of every model, for a rehearsal")
     parser.add_argument("--count", type=positive, default=COUNT, metavar="N", help="images, for a rehearsal [10000]")
     given = parser.parse_args(arguments)
     rehearsal = given.steps is not None or given.count != COUNT
@@ -67,11 +67,11 @@ def main(arguments=None) -> int:
 
 
 def run(given) -> None:
-    """Train and judge what is asked for, one network after the other, and keep each as soon as it is there."""
+    """Train and score the requested networks, one after the other, and save each result at once."""
     wanted = given.only or GENERATING
     engines = {name: [one for one in engines_of(name) if given.engine in (None, one)] for name in wanted}
     if any("torch" in of for of in engines.values()) and importlib.util.find_spec("torch") is None:
-        raise MiniganError("PyTorch is not there: pip install -e '.[parity]', or leave it away (--engine minigan)")
+        raise MiniganError("PyTorch is not installed: pip install -e '.[parity]', or skip it (--engine minigan)")
     given.runs.mkdir(parents=True, exist_ok=True)
     source = ["--data", DATA, *(["--data-dir", given.data_dir] if given.data_dir else [])]
     folder = given.classifier or trained(given.runs / "cnn", ["cnn", *source]).path
@@ -94,7 +94,7 @@ def run(given) -> None:
 
 
 def engines_of(name: str) -> tuple[str, ...]:
-    """Where a model is trained."""
+    """The engines in which a model is trained."""
     return ENGINES if name in PEERS else ENGINES[:1]
 
 
@@ -121,14 +121,14 @@ class Ours:
         self.digest = self.model.digest()
 
     def images(self, count: int) -> np.ndarray:
-        """(count, H, W, C), uint8: those of `minigan sample` and `minigan evaluate` with the network's seed."""
+        """Images (count, H, W, C), uint8, as from `minigan sample` and `minigan evaluate` with the network's seed."""
         return self.kind.sample(self.model, count, self.seed)
 
 
 class Theirs:
-    """A network that PyTorch has trained, of which the images are kept.
+    """A network trained by PyTorch, whose images are saved.
 
-    raises DataError for a file of images that this did not write
+    raises DataError for a file that this did not write
     """
 
     engine = "torch"
@@ -147,19 +147,19 @@ class Theirs:
         self.digest = hashlib.sha256(self._images.tobytes()).hexdigest()[:8]
 
     def images(self, count: int) -> np.ndarray:
-        """(count, H, W, C), uint8: from the noise of minigan's images."""
+        """Images (count, H, W, C), uint8, from the same noise as minigan's."""
         return self._images[:count]
 
 
 def _kept(file, wanted):
-    """The images of a file that were made with these settings, or None."""
+    """The images of a file if they were made with these settings, or None."""
     if not file.exists():
         return None
     try:
         with np.load(file) as kept:
             return kept["images"] if str(kept["settings"]) == wanted else None
     except (ValueError, OSError, KeyError) as error:
-        raise DataError(f"{file}: no images that this wrote ({error}); remove it to train anew") from error
+        raise DataError(f"{file}: not images written by this experiment ({error}); remove it to train again") from error
 
 
 def _in_torch(gan, dataset, seed, length, count):
@@ -175,23 +175,23 @@ def _in_torch(gan, dataset, seed, length, count):
 
 
 def shape_for(name: str) -> tuple[int, int, int]:
-    """The shape of MNIST's images as a model makes them."""
+    """The shape of a model's images of MNIST."""
     size = models.size_for(name, 28, 28) or 28
     return size, size, 1
 
 
 class Results:
-    """A file of scores by one judge.
+    """A file of scores from one judge.
 
     {"data", "judge", "training", "classes", "count", "floor": {seed: scores}, "models": {name: {"steps", "batch",
     "networks": {engine: {seed: {"digest", scores ...}}}}}}
 
-    raises DataError for a file with scores by another judge, or of other counts of images
+    raises DataError for a file with scores from another judge, or for other numbers of images
     """
 
     def __init__(self, file: Path, judge: Reference, count: int):
         if not file.parent.is_dir():
-            raise DataError(f"{file}: there is no folder {file.parent}")
+            raise DataError(f"{file}: the folder {file.parent} does not exist")
         self.file = file
         new = {"data": judge.train.name, "judge": asdict(judge.judge), "training": len(judge.train)}
         new |= {"classes": judge.classifier.classes, "count": min(count, len(judge.train), len(judge.test))}
@@ -199,21 +199,21 @@ class Results:
             self.content = json.loads(file.read_text()) if file.exists() else {**new, "floor": {}, "models": {}}
             before = {name: self.content[name] for name in new}
         except (ValueError, LookupError, TypeError) as error:
-            raise DataError(f"{file}: no results that this wrote ({error!r}); name another as --results") from error
+            raise DataError(f"{file}: not results of this experiment ({error!r}); choose another --results") from error
         if before != new:
             raise DataError(
-                f"{file}: its scores are of {before}, but these would be of {new}; name another as --results, or "
-                "remove it to have all networks judged anew"
+                f"{file}: its scores are for {before}, but new ones would be for {new}; choose another --results, or "
+                "remove it to score all networks again"
             )
 
     def has(self, network: Ours | Theirs) -> bool:
-        """Whether there is a score of just this network."""
+        """Whether there is a score of exactly this network."""
         of_model = self.content["models"].get(network.name, {})
         score = of_model.get("networks", {}).get(network.engine, {}).get(str(network.seed), {})
         return score.get("digest") == network.digest and network.length.items() <= of_model.items()
 
     def add(self, network: Ours | Theirs, found) -> None:
-        """Put a score beside the others of a model; those of runs of another length go."""
+        """Add a score to a model's; drops scores of runs of another length."""
         plain, of_all = found.plain(), self.content["models"]
         if not network.length.items() <= of_all.get(network.name, {}).items():
             of_all[network.name] = {**network.length, "networks": {}}

@@ -1,10 +1,10 @@
-"""What do the measures of `minigan evaluate` say of images whose faults are known?
+"""How do the measures of `minigan evaluate` score images with known faults?
 
     minigan train cnn --data mnist --data-dir FOLDER --out runs/cnn
     python -m benchmarks.experiments.yardsticks --classifier runs/cnn --data mnist --data-dir FOLDER [--out FILE]
 
-Real images that the classifier has not seen, the same blurred, one class alone, every pixel drawn from that place in
-some image, and noise: each is judged as if it had been generated.
+The sets are real images that the classifier has not seen, the same blurred, a single class, images with every pixel
+drawn independently from that place in some image, and noise: each is scored as if it had been generated.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from minigan import classifier
 from minigan.data import Dataset, load_splits
 from minigan.evaluation import Reference
 
-BLUR = 1.0  # pixels: the deviation of the Gaussian
-ALONE = 3  # the class
+BLUR = 1.0  # standard deviation of the Gaussian in pixels
+ALONE = 3  # the only class of a set
 
 
 def sets(train: Dataset, test: Dataset, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """What each set is called, and its images (N, H, W, C), uint8."""
+    """Yield the name of each set and its images (N, H, W, C), uint8."""
     yield "test images", test.images
     yield "test images, blurred", blurred(test.images)
     yield f"only class {test.classes[ALONE]}", test.images[test.labels == ALONE]
@@ -35,7 +35,7 @@ def sets(train: Dataset, test: Dataset, seed: int) -> Iterator[tuple[str, np.nda
 
 
 def blurred(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C) after a Gaussian of a pixel, and of as many greys."""
+    """Images (N, H, W, C) after a Gaussian blur."""
     out, gaussian = np.empty_like(images), ImageFilter.GaussianBlur(BLUR)
     for image, place in zip(images, out, strict=True):
         picture = Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image)
@@ -44,13 +44,13 @@ def blurred(images: np.ndarray) -> np.ndarray:
 
 
 def independent_pixels(images: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Images of which each pixel is drawn from that place in some image: each by itself is right, together nothing."""
+    """Images whose pixels are drawn independently from that place in some image."""
     rows = np.random.default_rng(seed).integers(0, len(images), (count, *images.shape[1:3]))
     return images[rows, np.arange(images.shape[1])[:, None], np.arange(images.shape[2])]
 
 
 def table(rows: dict[str, dict]) -> str:
-    """A line for each set, as Markdown."""
+    """A row per set, as Markdown."""
     heading = ["images", "Frechet distance", "kernel distance", "classifier score", "precision", "recall", "classes"]
     lines = [f"| {' | '.join(heading)} |", "|---" * len(heading) + "|"]
     for name, row in rows.items():
@@ -62,11 +62,11 @@ def table(rows: dict[str, dict]) -> str:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.yardsticks")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn that learned this data set")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this data set")
     parser.add_argument("--data", default="mnist")
-    parser.add_argument("--data-dir", help="where its files are")
+    parser.add_argument("--data-dir", help="the folder of its files")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a JSON file for all figures")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures to this JSON file")
     given = parser.parse_args(arguments)
     train, test = load_splits(given.data, given.data_dir)
     reference, rows = Reference(classifier.load(given.classifier), train, test), {}

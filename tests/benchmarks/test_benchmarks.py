@@ -134,7 +134,9 @@ def without_cupy(name):
 
 def test_suites_that_are_for_the_cpu_say_so(capsys):
     assert command.main(["memory", "--device", "sim"]) == 1
-    assert "the memory suite is for the cpu; on devices run kernels, conv, step, scaling" in capsys.readouterr().err
+    assert (
+        "the memory suite runs only on the cpu; on devices run kernels, conv, step, scaling" in capsys.readouterr().err
+    )
 
 
 def test_samples_and_threads_are_positive(capsys):

@@ -22,7 +22,7 @@ def test_the_labelled_images_are_equally_many_of_every_class(glyphs):
     assert np.array_equal(first.images, again.images)
     assert not np.array_equal(first.images, other.images)
     assert len(np.unique(first.images.reshape(30, -1), axis=0)) == 30
-    with pytest.raises(mg.DataError, match="25 labelled images are not equally many of 10 classes"):
+    with pytest.raises(mg.DataError, match="25 labelled images cannot be divided equally among 10 classes"):
         few_labels.few(glyphs, 25, 0)
     with pytest.raises(mg.DataError, match="1000 images of every class"):
         few_labels.few(glyphs, 10_000, 0)

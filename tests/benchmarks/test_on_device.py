@@ -160,7 +160,7 @@ def test_the_cpu_competes_alone_where_it_is_asked_for(suite):
         assert all(
             (found == {on_device.CPU}) if request.peer == "cpu" else on_device.CPU not in found for found in names
         )
-    with pytest.raises(MiniganError, match="--peer cpu: that is what is measured"):
+    with pytest.raises(MiniganError, match="--peer cpu compares another --device with the CPU"):
         Request(suite, "cpu", 1, 1)
 
 

@@ -100,14 +100,14 @@ def test_scores_by_another_judge_are_not_mixed_in(measure, written, tmp_path, ca
     train = mg.data.load("mnist", written / "mnist")
     mg.classifier.fit("cnn", train, test=train, steps=3, batch=32, seed=1, out=other)
     assert measure(*arguments, "--classifier", other)[0] == 1
-    assert "name another as --results" in capsys.readouterr().err
+    assert "choose another --results" in capsys.readouterr().err
     (tmp_path / "runs" / "quality.json").write_text("{}")
     assert measure(*arguments)[0] == 1
-    assert "no results that this wrote" in capsys.readouterr().err
+    assert "not results of this experiment" in capsys.readouterr().err
     (tmp_path / "runs" / "quality.json").write_bytes(before)
     assert measure(*arguments)[0] == 0
     assert measure(*arguments, "--results", tmp_path / "nowhere" / "quality.json")[0] == 1
-    assert "there is no folder" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def test_both_engines_learn_alike_and_what_is_there_is_not_trained_again(measure
     assert measure("--only", *quality.PEERS) == kept
     (tmp_path / "runs" / "wgan-seed-0-torch.npz").write_bytes(b"no images")
     measure("--only", "wgan", expect=1)
-    assert "remove it to train anew" in capsys.readouterr().err
+    assert "remove it to train again" in capsys.readouterr().err
 
 
 def test_samples_are_by_the_average_where_there_is_one():
