@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # bash benchmarks/gpu.sh OUT [sim]
 #
-# On a machine with a GPU: installs the package, runs the kernels' tests there, compute-sanitizer where it is present, and
-# the suites that are for devices; leaves JSON files, log.txt and summary.md in the folder OUT. Takes under ten minutes:
-# every part has a limit of its own, and no part begins when all of the time is spent (GPU_SECONDS says how much there
-# is). A part that fails stops no other; the exit status says whether all went well, and summary.md names what did not.
+# On a machine with a GPU: installs the package, runs the kernels' tests, compute-sanitizer if it is present, and the
+# suites that support devices; writes JSON files, log.txt and summary.md to the folder OUT. Takes under ten minutes:
+# every part has a time limit, and no part starts once the total time (GPU_SECONDS) is used up. A failed part does not
+# stop the others; the exit status tells whether all succeeded, and summary.md names the failures.
 #
-# With `sim` the same parts run on the device sim, without a GPU: a rehearsal, which every file says.
+# With `sim` the same parts run on the device sim, without a GPU: a rehearsal, and every file says so.
 #
 # Needs Python 3.11 or newer (PYTHON names it) with NumPy, Numba, CuPy, PyTorch, pytest and hypothesis. No network.
 set -uo pipefail
@@ -28,14 +28,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1 MINIGAN_TEST_DEVICE=$d
 
 say() { printf '%s\n' "$*" | tee -a "$log"; }
 
-# part NAME LIMIT COMMAND...: no longer than LIMIT seconds, nor than there are left
+# part NAME LIMIT COMMAND...: runs for at most LIMIT seconds, and no longer than the time left
 part() {
   local name=$1 limit=$2 left=$((total - SECONDS)) begin=$SECONDS status
   shift 2
   [ "$limit" -lt "$left" ] || limit=$left
   say "== $name (at $SECONDS s, at most $limit s)"
   if [ "$limit" -gt 0 ]; then
-    # no pipe: what a part leaves running would keep it open
+    # no pipe, since background processes of a part would keep it open
     timeout --signal="${signal:-TERM}" --kill-after=5 "$limit" "$@" < /dev/null > "$work/said.txt" 2>&1
     status=$?
     tee -a "$log" < "$work/said.txt"
@@ -45,7 +45,7 @@ part() {
   printf '%s\t%s\t%s\n' "$name" "$status" $((SECONDS - begin)) >> "$parts"
 }
 
-installed() { # from this folder, and not from another checkout
+installed() { # from this folder, not from another checkout
   "$python" -c 'import os, sys, minigan.kernels as k; sys.exit(not os.path.samefile(k.__path__[0], "kernels"))' 2> /dev/null
 }
 
@@ -62,7 +62,7 @@ install() {
   fi
 }
 
-# Each array is an allocation of its own then: in CuPy's pool the sanitizer would take its neighbours for parts of it.
+# Makes each array a separate allocation: in CuPy's pool the sanitizer could not tell it from its neighbours.
 sanitized="import sys, cupy, pytest; cupy.cuda.set_allocator(None); sys.exit(pytest.main(sys.argv[1:]))"
 pytest_options=(-p no:cacheprovider -W default --tb=short)
 
@@ -88,16 +88,16 @@ suite() { # NAME LIMIT PEER, kept as NAME.json, or NAME-cpu.json beside the CPU
 rm -f "$out"/{machine,kernels,conv,step,scaling,step-cpu,conv-cpu}.json "$out"/{log.txt,summary.md}
 install
 part machine 60 "$python" -m benchmarks.report machine "$device" "$out/machine.json"
-# what is about the simulator is left out on both devices; interrupted, pytest still says what it has found
+# without tests of the simulator on both devices; SIGINT lets pytest report what it has found
 parallel=()
-"$python" -c 'import xdist' 2> /dev/null && parallel=(-n auto) # each compiles what it is the first to ask for
+"$python" -c 'import xdist' 2> /dev/null && parallel=(-n auto) # each process compiles what it needs first
 signal=INT part tests 120 "$python" -m pytest "${pytest_options[@]}" "${parallel[@]}" tests/cuda \
   --ignore-glob '*/test_cuda_simulator.py' --ignore-glob '*/test_cuda_sanitizers.py' \
   --ignore-glob '*/test_cuda_mutants.py' --ignore-glob '*/test_cuda_narrowed.py' --ignore-glob '*/test_cuda_large*.py'
 suite step 200 torch
 suite conv 80 torch
 suite kernels 60 torch
-tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # those of shared memory and tensor cores
+tiles="order_of_blocks or plan_of_the_sizes or rounded_products" # tests of shared memory and tensor cores
 sanitize memcheck tests/cuda/test_cuda_{activation,pool,matmul,conv}.py -k "activation or pool or $tiles"
 sanitize racecheck tests/cuda/test_cuda_{reduce,matmul,conv}.py -k "reduce or $tiles"
 suite scaling 50 torch

@@ -1,1 +1,1 @@
-"""The same work written for other engines."""
+"""The same work in other engines."""

@@ -1,4 +1,4 @@
-"""CuPy's own operations for cases of the `kernels` suite, where it has some: what its users would write."""
+"""CuPy's own operations for cases of the `kernels` suite, as its users would write them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.kernels import SLOPE, setting_of
 
 
 def kernel(name: str):
-    """The case of that name, timed by the device."""
+    """The case of this name, timed by the device."""
     return ByTheDevice(KERNELS[name](setting_of("cuda")), gpu)
 
 

@@ -1,5 +1,5 @@
-"""A peer in a process of its own: its allocator, its OpenMP threads and its BLAS are as its users have them, and ours
-too. The two take turns; what is timed is inside."""
+"""A peer in a separate process, so that each engine has its own allocator, OpenMP threads and BLAS, as for
+its users. The two take turns; each times itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 
 def seconds(run: Callable[[], object], times: int) -> float:
-    """How long one call takes, over so many in a row: by its own clock where it brings one (clocks.py)."""
+    """Seconds per call over consecutive calls, by the function's own clock if it has one (clocks.py)."""
     if hasattr(run, "seconds"):
         return run.seconds(times)
     start = time.perf_counter()
@@ -20,7 +20,7 @@ def seconds(run: Callable[[], object], times: int) -> float:
 
 
 class Peer:
-    """build(*arguments), made in a new process, where it returns what is to be timed: a function without arguments.
+    """A new process that calls build(*arguments), which returns the function to time.
 
     build: a function of a module, not a closure
     """
@@ -35,11 +35,11 @@ class Peer:
         self.become(build, *arguments)
 
     def become(self, build: Callable, *arguments) -> None:
-        """Time something else from now on, in the same process. Does not wait until it is built."""
+        """Build and time another function in the same process. Does not wait until it is built."""
         self._send((build, arguments))
 
     def seconds(self, times: int) -> float:
-        """How long one call takes there, over so many in a row. Raises RuntimeError where the process has ended."""
+        """Seconds per call in the process, over consecutive calls. Raises RuntimeError if the process has ended."""
         self._send(times)
         try:
             while self._awaited:
@@ -68,7 +68,7 @@ class Peer:
 
 @contextlib.contextmanager
 def started(builds: dict[str, tuple]) -> Iterator[dict[str, Peer]]:
-    """Peers by name, each from (build, *arguments), until the end of the block."""
+    """Peers by name, each from (build, *arguments); a context manager that ends them."""
     peers = {}
     try:
         for name, arguments in builds.items():

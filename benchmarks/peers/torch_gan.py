@@ -1,7 +1,7 @@
 """minigan's GANs in PyTorch, layer for layer: the same weights, the same training step.
 
-Weights are converted: images are (N, C, H, W) there, a convolution's weight is (K, C // groups, KH, KW), a dense one's
-(outputs, inputs), and a dense layer at a flattened image counts channels first.
+Weights are converted: PyTorch's images are (N, C, H, W), a convolution's weight is (K, C // groups, KH, KW), a dense
+layer's (outputs, inputs), and flattened images are in channels-first order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def networks(gan: GAN) -> tuple[nn.Sequential, nn.Sequential]:
 
 
 def translated(network: mnn.Sequential) -> nn.Sequential:
-    """A Sequential of minigan's layers as PyTorch's, with the same weights; one within it, without its brackets."""
+    """Convert a Sequential of minigan's layers to PyTorch's, with the same weights; nested ones are flattened."""
     layers, dtype = _flat(network), next(iter(network.named_parameters()))[1].dtype
     theirs = nn.Sequential(*[_layer(layer, layers[i - 1] if i else None) for i, layer in enumerate(layers)])
     theirs.to(getattr(torch, dtype.name))
@@ -37,7 +37,7 @@ def translated(network: mnn.Sequential) -> nn.Sequential:
 
 
 def parameters_of(theirs: nn.Sequential) -> list[nn.Parameter]:
-    """PyTorch's parameters in minigan's order, which spectral norm changes there."""
+    """PyTorch's parameters in minigan's order, from which PyTorch's spectral norm deviates."""
     found = []
     for layer in theirs:
         named = dict(layer.named_parameters())
@@ -47,7 +47,7 @@ def parameters_of(theirs: nn.Sequential) -> list[nn.Parameter]:
 
 
 def _flat(network):
-    """The layers of a Sequential, those in Sequentials within it too, out of their SpectralNorms."""
+    """The layers of a Sequential, including nested ones, without their SpectralNorm wrappers."""
     layers = []
     for layer in network:
         if isinstance(layer, mnn.Sequential):
@@ -58,7 +58,7 @@ def _flat(network):
 
 
 def _norm(theirs, network):
-    """Give those of PyTorch's layers a spectral norm whose counterparts have one, with the same estimates."""
+    """Add a spectral norm to PyTorch's layers where minigan's have one, with the same estimates."""
     normed = {id(m.layer): m for _, m in network.named_modules() if isinstance(m, mnn.SpectralNorm)}
     layers = _flat(network)
     for layer, other, (before, after) in zip(layers, theirs, _image_shapes(layers), strict=True):
@@ -75,7 +75,7 @@ def _norm(theirs, network):
 
 
 class MinibatchStd(nn.Module):
-    """One channel more, the mean deviation within groups: the composition of StyleGAN2's authors."""
+    """Adds a channel with the mean deviation within groups, as in StyleGAN2."""
 
     def __init__(self, group: int):
         super().__init__()
@@ -114,18 +114,18 @@ def _layer(layer, before):
 
 
 def to_torch(network: mnn.Sequential, arrays) -> list[np.ndarray]:
-    """Arrays shaped like the parameters of `network`, in order, as PyTorch lays them out."""
+    """Convert arrays shaped like `network`'s parameters, in order, to PyTorch's layout."""
     return [move(array) for move, array in zip(_moves(network, back=False), arrays, strict=True)]
 
 
 def from_torch(network: mnn.Sequential, arrays) -> list[np.ndarray]:
-    """The other way: PyTorch's parameters or their gradients as minigan lays them out."""
+    """Convert PyTorch's parameters or gradients to minigan's layout."""
     arrays = [a.detach().numpy() if isinstance(a, torch.Tensor) else a for a in arrays]
     return [move(array) for move, array in zip(_moves(network, back=True), arrays, strict=True)]
 
 
 def _moves(network, back):
-    """For each parameter in order, the function that moves its axes."""
+    """Yield for each parameter, in order, the function that moves its axes."""
     layers = _flat(network)
     shapes = _image_shapes(layers)
     for layer, (before, after) in zip(layers, shapes, strict=True):
@@ -147,7 +147,7 @@ def _moves(network, back):
 
 
 def _image_shapes(layers):
-    """For each layer the (H, W, C) that its flat input came from and that its flat output is reshaped to, or None."""
+    """For each layer the (H, W, C) before its input was flattened and after its output is reshaped, or None."""
     shapes = []
     for i, layer in enumerate(layers):
         before = after = None
@@ -172,7 +172,7 @@ def _channels_last(array, image, axis):
 
 
 def _reordered(array, split, order, axis):
-    """One axis seen as three, moved, and joined again; what is longer than the three stays behind them."""
+    """Split one axis into three, permute and rejoin them; elements beyond their product stay at the end."""
     if split is None:
         return array
     size = split[0] * split[1] * split[2]
@@ -186,7 +186,7 @@ def _reordered(array, split, order, axis):
 
 
 class TorchTrainer(Training):
-    """One training step of a GAN in PyTorch, from the weights that it has in minigan."""
+    """One training step of a GAN in PyTorch, with minigan's initial weights."""
 
     def __init__(self, gan: GAN, channels_last: bool = False):
         super().__init__(*networks(gan), gan.recipe.generator_rate, gan.recipe.betas, channels_last)

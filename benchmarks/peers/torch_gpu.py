@@ -1,4 +1,4 @@
-"""PyTorch on a GPU: the same work in each way to ask for it, timed there. Only functions import PyTorch."""
+"""PyTorch on a GPU: the same work in several variants. Only functions import PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.layers import Convolution
 
 
 class Way(NamedTuple):
-    """The memory layout, the precision of products, and whether torch.compile has a go at it."""
+    """The memory layout, the precision of products, and whether torch.compile is used."""
 
     channels_last: bool
     tf32: bool = False
@@ -28,7 +28,7 @@ COMPILED = [way._replace(compiled=True) for way in EAGER]
 
 
 def step(case: GanCase, way: Way):
-    """A training step with the weights of ours, timed by the host."""
+    """A training step with minigan's weights, timed by the host."""
     torch, library = begun(way)
     from benchmarks.peers.torch_gan import networks
     from benchmarks.peers.torch_training import Training
@@ -76,11 +76,11 @@ def kernel(name: str, form: str):
 
 
 def begun(way: Way):
-    """(torch, its clock), in the process that calls this, set to a way of working.
+    """(torch, its clock), configured for a variant in the calling process.
 
-    cuDNN tries its algorithms on each new shape, as who has fixed shapes lets it.
+    cuDNN searches for the best algorithm for each new shape, the usual setting for fixed shapes.
     """
-    # a peer's process may have no children, which is how the compiler works by itself
+    # a peer's process may not have children, which the compiler would start by default
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     import torch
 
@@ -95,7 +95,7 @@ def begun(way: Way):
 class Library:
     """PyTorch's part of a clock (clocks.py)."""
 
-    CYCLES = 2e9  # of the GPU in a second, about: how long a wait is need not be exact
+    CYCLES = 2e9  # approximate GPU cycles per second; waits need not be exact
 
     def __init__(self, torch):
         self.torch, self.wait = torch, torch.cuda.synchronize

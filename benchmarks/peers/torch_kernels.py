@@ -14,14 +14,14 @@ aten = torch.ops.aten
 
 
 class Place(NamedTuple):
-    """Where and how the images of a setting lie."""
+    """The device and memory layout of a setting's images."""
 
     at: Setting
     layout: torch.memory_format
 
 
 def kernel(name: str, form: str, device: str = "cpu"):
-    """The case of that name in one of its forms: a layout, or how an optimiser loops."""
+    """The case of this name in one of its forms: a memory layout, or an optimiser's loop."""
     if name in OPTIMISERS:
         return _optimiser(name, form, device)
     layout = {"NCHW": torch.contiguous_format, "NHWC": torch.channels_last}[form]
@@ -43,7 +43,7 @@ def _im2col(place):
 
 
 def _col2im(place):
-    """Columns as PyTorch has them: (N, C * KH * KW, OH * OW)."""
+    """Columns in PyTorch's layout: (N, C * KH * KW, OH * OW)."""
     g = place.at.slide
     columns = drawn(g.columns).reshape(g.N, g.OH * g.OW, g.KH * g.KW, g.C)
     columns = columns.transpose(0, 3, 2, 1).reshape(g.N, -1, g.OH * g.OW)

@@ -1,4 +1,4 @@
-"""One direction of one convolution in PyTorch: forward, the input's gradient or the weight's, and nothing else."""
+"""One direction of one convolution in PyTorch: forward, input gradient or weight gradient."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ backward = torch.ops.aten.convolution_backward
 
 
 def convolution(layer: Convolution, direction: str, channels_last: bool, device: str = "cpu"):
-    """A function without arguments that computes it.
+    """A function without arguments that computes one direction.
 
     returns: images or features (N, C, H, W), or a weight (K, C, KH, KW)
     """

@@ -1,8 +1,9 @@
-"""The networks of the training steps written in PyTorch alone, as its users would: nothing of minigan is imported.
+"""The networks of the training steps in PyTorch, as its users would write them, without importing minigan.
 
-Processes whose memory or start is measured have these. tests/parity shows that they are minigan's layer for layer.
-"same" for a 5 x 5 kernel and stride 2 is one row or column of zeros before an even image and two behind it, which
-PyTorch's layers do not offer: images are padded first, and a transposed convolution's last row and column cut off.
+Processes whose memory or start is measured use these. tests/parity shows that they match minigan's layer for layer.
+"same" for a 5 x 5 kernel and stride 2 puts one row or column of zeros before an even image and two after it, which
+PyTorch's layers do not support: images are padded first, and a transposed convolution's last row and column are
+cropped.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
 
 
 class Stage(nn.Module):
-    """One doubling of the R-GAN's generator, with its skip."""
+    """One stage of the R-GAN's generator, which doubles the size, with its skip."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A GAN's training step by any of minigan's recipes, in PyTorch: the same networks, draws and order."""
+"""A GAN's training step in PyTorch with any of minigan's recipes: the same networks, random numbers and order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OBJECTIVES = {  # of the discriminator, with the label of real images, and of th
 
 
 class RecipeTraining:
-    """Two networks in PyTorch with the weights of a GAN, trained by a recipe."""
+    """Two networks in PyTorch with a GAN's weights, trained with a recipe."""
 
     def __init__(self, gan: GAN, recipe: Recipe, channels_last: bool = False):
         self.recipe, self.layout = recipe, torch.channels_last if channels_last else torch.contiguous_format
@@ -68,8 +68,8 @@ class RecipeTraining:
     def step(self, draws: list[dict]) -> tuple[float, float]:
         """Both losses of one step.
 
-        draws: for each step of the discriminator real images, noise and, where the recipe has the penalty, mixing:
-            tensors, channels first
+        draws: for each step of the discriminator real images, noise and, if the recipe has a gradient penalty,
+            mixing: tensors, channels first
         """
         for draw in draws:
             fake = self.generator(draw["noise"])
@@ -105,7 +105,7 @@ class RecipeTraining:
         self.optimisers[player].step()
 
     def parameters(self) -> dict[str, list[np.ndarray]]:
-        """All parameters, PyTorch's layout, in minigan's order."""
+        """All parameters in PyTorch's layout and minigan's order."""
         players = {"generator": self.generator, "discriminator": self.discriminator}
         if self.average is not None:
             players["average"] = self.average.module
@@ -113,11 +113,11 @@ class RecipeTraining:
 
 
 def trained(gan: GAN, batches: Batches, seed: int, steps: int) -> RecipeTraining:
-    """A training by the GAN's own recipe: what `mg.gan.fit` does in minigan with this seed, with the same draws.
+    """Train with the GAN's own recipe, as `mg.gan.fit` does in minigan with this seed and the same random numbers.
 
-    gan: gives weights to begin with, noise and recipe, and stays as it is
+    gan: provides initial weights, noise and recipe, and is not changed
     """
-    trainer = RecipeTraining(gan, gan.recipe, channels_last=True)  # the quicker layout for these networks
+    trainer = RecipeTraining(gan, gan.recipe, channels_last=True)  # the faster layout for these networks
     noise, mixing = random.Philox(seed, "noise"), random.Philox(seed, "mixing")
     for _ in range(steps):
         draws = []
@@ -134,7 +134,7 @@ def trained(gan: GAN, batches: Batches, seed: int, steps: int) -> RecipeTraining
 
 @torch.no_grad()
 def sampled(trainer: RecipeTraining, gan: GAN, count: int, seed: int) -> np.ndarray:
-    """What `mg.gan.sample` would be, (count, H, W, C), uint8: from the same noise, by the average if there is one."""
+    """Images (count, H, W, C), uint8, as from `mg.gan.sample`: the same noise, the averaged generator if any."""
     network = trainer.generator if trainer.average is None else trainer.average.module
     network.eval()
     noise = torch.from_numpy(gan.noise(count, random.Philox(seed, "sample")).numpy())

@@ -1,4 +1,4 @@
-"""One training step of a GAN in PyTorch, written in PyTorch alone."""
+"""One training step of a GAN in PyTorch, without importing minigan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.peers import torch_networks
 
 
 class Training:
-    """Two networks and their optimisers: what minigan.gan.Trainer.train_step does, the usual PyTorch way."""
+    """Two networks and their optimisers: minigan.gan.Trainer.train_step in idiomatic PyTorch."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Training:
 
 
 def first_step(case: GanCase, channels_last: bool):
-    """A function without arguments that makes one step of a case, with fresh weights and stand-ins for images."""
+    """A function without arguments that takes one step of a case, with new weights and random images."""
     training = Training(*torch_networks.build(case), channels_last=channels_last)
     real = torch.rand(case.batch, case.channels, case.size, case.size) * 2 - 1
     real = real.contiguous(memory_format=training.layout)
