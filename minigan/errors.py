@@ -1,4 +1,4 @@
-"""The errors minigan raises on purpose; each message says what was called, with what, and what to do."""
+"""The errors that minigan raises. Each message names the call, what it received, and what to do."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 
 class MiniganError(Exception):
-    """Anything minigan refuses to do. The command line prints these without a traceback."""
+    """The base class of minigan's errors. The command line prints them without a traceback."""
 
 
 class ShapeError(MiniganError, ValueError):
-    """Shapes that do not fit one another or the operation."""
+    """Shapes do not fit each other or the operation."""
 
 
 class DtypeError(MiniganError, TypeError):
-    """A dtype that the operation does not take."""
+    """The operation does not accept this dtype."""
 
 
 class GraphError(MiniganError, RuntimeError):
-    """A gradient that cannot be had: the graph was freed, its values were overwritten, or it leads nowhere."""
+    """A gradient cannot be computed: the graph was freed, its values were overwritten, or it leads nowhere."""
 
 
 class NumpyFunctionError(GraphError, TypeError):
-    """A function of NumPy was given a Tensor whose gradient it would lose."""
+    """A NumPy function was called with a Tensor whose gradient it would lose."""
 
 
 class DataError(MiniganError, ValueError):
-    """A file or data set that is missing, truncated, foreign or corrupt."""
+    """A file or dataset is missing, truncated, corrupt or of another format."""
 
 
 class UnknownNameError(MiniganError, LookupError):
-    """A name that stands for nothing, with the nearest ones that do."""
+    """A name is unknown. The message suggests similar names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})):
         known = sorted(known)
@@ -51,37 +51,37 @@ class UnknownNameError(MiniganError, LookupError):
     def check(
         cls, kind: str, name: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        """Raise the error for anything but one of the known names; synonyms: what others call some of them."""
+        """Raise the error unless `name` is one of the known names; synonyms: other names for some of them."""
         if not isinstance(name, str) or name not in known:
             raise cls(kind, name, known, synonyms)
 
 
 class DeviceError(MiniganError, RuntimeError):
-    """Arrays are on different devices, or a device or what it needs is not there."""
+    """Arrays are on different devices, or a device or something that it needs is missing."""
 
 
 class TrainingError(MiniganError, ValueError):
-    """Settings that no training can be done with."""
+    """The model cannot be trained with these settings."""
 
 
 class DivergedError(MiniganError, ArithmeticError):
-    """A loss that is no longer a number."""
+    """A loss became NaN or infinite."""
 
 
 class RunError(MiniganError, OSError):
-    """A run folder that cannot be made, written or read; nothing in it was lost."""
+    """A run folder cannot be created, written or read. Nothing in it was lost."""
 
 
 class RunWarning(UserWarning):
-    """What is missing from a run that is otherwise whole: a measurement, a picture, the report."""
+    """Part of an otherwise complete run is missing: a measurement, a picture, the report."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was asked to stop, and did so after its step was finished and everything was saved.
+    """A run was asked to stop. It finished its step and saved everything first.
 
-    step: how many steps were done
-    signal: what asked, as signal.SIGINT (Ctrl-C)
-    result: what `fit` would have returned, where it was `fit` that was stopped: the model is in it
+    step: the number of steps done
+    signal: the signal that stopped it, such as signal.SIGINT (Ctrl-C)
+    result: what `fit` would have returned, with the model, if `fit` was stopped
     """
 
     result: Result | None = None
@@ -92,7 +92,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Terminated(Interrupted, SystemExit):
-    """The same by SIGTERM or SIGHUP, which ask the whole process to end: a script that does not catch it does so."""
+    """Interrupted by SIGTERM or SIGHUP. These ask the whole process to end, so a script that does not catch it ends."""
 
     def __init__(self, step: int, number: int):
         super().__init__(step, number)

@@ -1,6 +1,6 @@
-"""The kinds of model that minigan trains, in one table: `mg.models`, every `fit`, run folders and all commands read it.
+"""One table of the kinds of model that minigan trains. `mg.models`, every `fit`, run folders and commands read it.
 
-A new kind is one file, which defines its model, its trainer and a `Kind`, and one entry in KINDS.
+To add a kind, write one file that defines its model, its trainer and a `Kind`, and add an entry to KINDS.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A model that `mg.models.build` makes by name.
+    """A model that `mg.models.build` builds by name.
 
     builder: a function (image_shape, rng, **options) -> Model, or "module:function", imported on first use
     summary: a line for `minigan models`
     options: the builder's keyword arguments that users may give
     classes: whether the builder also takes the number of classes, `classes`
-    sizes: the sides of the square images that it is made for, ascending; empty for any
-    kind_for: the kind that the options make it, for a model that is not always of the kind whose table it is in
+    sizes: the sides in pixels of the square images that it supports, ascending; empty if it supports any size
+    kind_for: returns the model's kind for given options, if they can make it another kind than that of its table
     """
 
     builder: Callable[..., Model] | str
@@ -40,7 +40,7 @@ class Architecture:
     kind_for: Callable[[Mapping], str] | None = None
 
     def build(self, image_shape: tuple[int, int, int], rng: np.random.Generator, **options) -> Model:
-        """The model with fresh weights."""
+        """Build the model with fresh weights."""
         builder = self.builder
         if isinstance(builder, str):
             module, _, function = builder.partition(":")
@@ -50,20 +50,20 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Kind:
-    """What minigan knows of one kind of model.
+    """Everything that minigan needs to know about one kind of model.
 
-    name: as `Model.kind`, config.json and files of weights give it
-    plural: what error messages call its models
-    model: the class of its models; `Model.options`, `Model.changes` and `Model.prepare` say how weights are read back
-    models: those that are built by name
-    trainer: trains them, and says what a run shows: its grids, figures, pictures and report
+    name: the name in `Model.kind`, config.json and weights files
+    plural: the name of its models in error messages
+    model: the class of its models; `Model.options`, `Model.changes` and `Model.prepare` define how weights are loaded
+    models: the models that can be built by name
+    trainer: trains them, and defines a run's grids, figures, pictures and report
     result: what `fit` returns, made from the trainer and the settings
     fit: the public function that trains one; it ends in `minigan.training.fitting.fit`
     uses_labels: whether training uses labels
-    holds_out: whether `minigan train` keeps test images apart, which `fit` takes as `test`
-    settings: the arguments of `fit` that belong to this kind and that `minigan train` offers as options
-    from_command: turns what the command line has for these into what `fit` takes; by default they stay as they are
-    sample: images of a model, (model, count, seed, label=None) -> (count, H, W, C), uint8; None if it generates none
+    holds_out: whether `minigan train` passes held-out images to `fit` as `test`
+    settings: the arguments of `fit` that only this kind has and that `minigan train` offers as options
+    from_command: converts the values of these options to the arguments of `fit`; by default they stay unchanged
+    sample: generates images, (model, count, seed, label=None) -> (count, H, W, C), uint8; None if the kind cannot
     """
 
     name: str
@@ -80,7 +80,7 @@ class Kind:
     sample: Callable[..., np.ndarray] | None = None
 
 
-KINDS: dict[str, Kind | str] = {  # a string names the module whose KIND it is, imported on first use
+KINDS: dict[str, Kind | str] = {  # a string names a module, imported on first use, that defines KIND
     "gan": "minigan.gan",
     "vae": "minigan.vae",
     "classifier": "minigan.classifier",
@@ -89,21 +89,21 @@ KINDS: dict[str, Kind | str] = {  # a string names the module whose KIND it is, 
 
 
 def kind(name: str) -> Kind:
-    """A kind by its name. Raises UnknownNameError for one that is not in KINDS."""
+    """Return a kind by its name. Raises UnknownNameError if it is not in KINDS."""
     UnknownNameError.check("kind of model", name, KINDS)
     entry = KINDS[name]
     return importlib.import_module(entry).KIND if isinstance(entry, str) else entry
 
 
 def kinds() -> Iterator[Kind]:
-    """All kinds, in the order of the table."""
+    """Return all kinds, in the order of the table."""
     return map(kind, KINDS)
 
 
 def kind_of_model(name: str, options: Mapping | None = None) -> Kind:
-    """The kind that a model built under this name is, with these options.
+    """Return the kind of the model that is built by this name with these options.
 
-    raises UnknownNameError for a name that no kind has
+    raises UnknownNameError if no kind has a model of this name
     """
     found = next((each for each in kinds() if isinstance(name, str) and name in each.models), None)
     if found is None:
@@ -113,10 +113,10 @@ def kind_of_model(name: str, options: Mapping | None = None) -> Kind:
 
 
 def architecture(name: str) -> Architecture:
-    """The model of this name. Raises UnknownNameError likewise."""
+    """Return the architecture of this name. Raises UnknownNameError as above."""
     return kind_of_model(name).models[name]
 
 
 def generating() -> str:
-    """The kinds whose models generate images, for messages: "GANs and VAEs"."""
+    """Return the kinds whose models generate images, for messages: "GANs and VAEs"."""
     return " and ".join(each.plural for each in kinds() if each.sample)

@@ -1,7 +1,7 @@
-"""Random streams, one for each use, so that drawing from one never changes another.
+"""Random streams, a separate one for each purpose, so that drawing from one never changes another.
 
-`mg.seed(0)` starts them all again. A generator may also be handed to whatever draws, by `rng=`. Streams are NumPy's
-generators, but for noise, of which a GAN wants much in every step: a `Philox` is drawn from in a tenth of the time.
+`mg.seed(0)` restarts all of them. Functions that draw also accept a generator as `rng=`. Streams are NumPy generators,
+except for a GAN's noise, which comes from a `Philox`: it draws large arrays in a tenth of the time.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ _streams = {}
 
 
 def seed(number: int) -> None:
-    """Start every stream again from this seed."""
+    """Restart every stream from this seed."""
     global _seed
     _seed = number
     for key in list(_streams):
-        if isinstance(key, tuple):  # in place: a captured step draws from this very stream
+        if isinstance(key, tuple):  # in place, because a captured step may hold this stream
             _streams[key].start(number)
         else:
             del _streams[key]
 
 
 def stream(name: str) -> np.random.Generator:
-    """The stream of this name, for example "init" for weights or "dropout" for masks."""
+    """Return the stream of this name, for example "init" for weights or "dropout" for masks."""
     if name not in _streams:
         _streams[name] = derived(_seed, name)
     return _streams[name]
 
 
 def philox(name: str) -> Philox:
-    """The counter-based stream of this name, for what draws much, or on a GPU."""
+    """Return the counter-based stream of this name, for large draws and draws on a GPU."""
     if (Philox, name) not in _streams:
         _streams[Philox, name] = Philox(_seed, name)
     return _streams[Philox, name]
 
 
 def derived(number: int, *names) -> np.random.Generator:
-    """A generator of its own for a seed and names (strings or non-negative integers)."""
+    """Return a new generator, determined by a seed and names (strings or non-negative integers)."""
     return np.random.default_rng(_entropy(number, names))
 
 
 class Philox:
-    """A stream of random numbers of which each is a function of the stream's key and its place there.
+    """A counter-based random stream: each number is a function of the stream's key and the number's position.
 
-    number, names: the seed and what the stream is for, as in `derived`
-    key, block: all there is to its state; a block is four numbers, and each draw begins with one
+    number, names: the seed and the names, as in `derived`
+    key, block: the complete state; a block is four numbers, and each draw begins at a new block
     source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011)
     """
 
@@ -60,21 +60,21 @@ class Philox:
         self.start(number)
 
     def start(self, number: int) -> None:
-        """Begin again from a seed."""
+        """Restart from a seed."""
         low, high = np.random.SeedSequence(_entropy(number, self.names)).generate_state(2)
         self.key, self.block = int(low) | int(high) << 32, 0
 
     def standard_normal(self, size: int | tuple[int, ...], dtype=np.float32, device: str = "cpu") -> np.ndarray:
-        """The next numbers of the standard normal distribution, an array of this shape, made where it is to be.
+        """Draw standard normal numbers, an array of this shape, generated on `device`.
 
-        raises DtypeError for anything but float32, which is as fine as 32 random bits are
+        raises DtypeError for any dtype but float32, because each number is made from 32 random bits
         """
         return self._draw("standard_normal", "standard_normal", size, dtype, device)
 
     def random(self, size: int | tuple[int, ...], dtype=np.float32, device: str = "cpu") -> np.ndarray:
-        """The next numbers of the uniform distribution from 0 to below 1, multiples of 2^-24; as `standard_normal`.
+        """Draw uniform numbers in [0, 1), multiples of 2^-24, as `standard_normal` does.
 
-        raises DtypeError for anything but float32
+        raises DtypeError for any dtype but float32
         """
         return self._draw("random", "uniform", size, dtype, device)
 
@@ -88,13 +88,13 @@ class Philox:
         return out
 
     def _take(self, blocks):
-        """The first of the next `blocks` blocks, which are then used up."""
+        """Advance by `blocks` blocks. Returns the first of them."""
         first, self.block = self.block, self.block + blocks
         return first
 
 
 def normal_noise(count: int, size: int, rng: Philox | np.random.Generator, device: str):
-    """Standard normal noise, an array (count, size) of float32 on a device."""
+    """Draw standard normal noise, (count, size), float32, on a device."""
     if isinstance(rng, Philox):
         return rng.standard_normal((count, size), np.float32, device)
     return devices.move(rng.standard_normal((count, size), np.float32), device)

@@ -1,4 +1,4 @@
-"""A step of training without the launches: recorded once on a GPU, then replayed as one.
+"""Captured training steps: recorded once on a GPU, then replayed with a single launch.
 
     @mg.captured
     def step(real):
@@ -10,8 +10,8 @@
     for real in batches:
         loss = step(real)
 
-To launch a kernel takes Python some ten microseconds, and a step of a small GAN is hundreds of kernels that take less.
-A CUDA graph of them is launched at once.
+Launching a kernel from Python takes about ten microseconds, longer than most of the hundreds of kernels in a step of a
+small GAN run. A CUDA graph launches all of them at once.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from minigan.kernels import precision_now
 
 
 def captured(function: Callable) -> Captured:
-    """A function of arrays on a device that is run once, captured once, and then replayed: for each of their shapes.
+    """Return a version of a function that runs it normally once, then captures it, then replays it.
 
-    function: takes Tensors or arrays that need no gradients, at least one, and returns Tensors, arrays, or tuples or
-        dicts of them. What it launches is what it does: it reads no number of an array on the way, and what Python
-        decides in it is decided once. Draws from a `Philox`, optimisers with their learning rates, and batch norm's
-        statistics go on from call to call as they would without capture. Layers' modes and an optimiser's other
-        settings are as they were when it was captured.
+    function: takes at least one Tensor or array, none of which needs gradients, and returns Tensors, arrays, or tuples
+        or dicts of them. Only kernel launches are replayed: the function must not read a number from an array, and its
+        Python code does not run again. Random draws from a `Philox`, optimisers, learning rates and batch-norm
+        statistics advance with each call as they would without capture. Layers' modes and an optimiser's other
+        settings stay as they were at capture.
 
-    Results of replays are in memory that the next call writes again: read or copy them before. On the CPU the function
-    is called each time. The first call with such shapes, dtypes and precision runs the function as it is, since kernels
-    and optimisers' states are made then; the second captures it, with memory of its own that it keeps. Parameters and
-    states stay the arrays they were: load into them, and do not put others in their place.
-    raises DeviceError where the function does what a replay cannot do again
+    The first call for given shapes, dtypes and precision runs the function normally, which compiles kernels and creates
+    optimiser state. The second call captures it, with memory that it keeps. The next call overwrites the results of a
+    replay, so read or copy them first. Load new values into parameters and states; do not replace their arrays. On the
+    CPU, every call runs the function.
+    raises DeviceError if the function does something that cannot be replayed
     """
     return Captured(function)
 
 
 class Captured:
-    """What `captured` returns."""
+    """The callable that `captured` returns."""
 
     def __init__(self, function: Callable):
         self.function = function
-        self._steps: dict[tuple, _Step | None] = {}  # None: has run once
+        self._steps: dict[tuple, _Step | None] = {}  # None: ran once, not captured yet
         functools.update_wrapper(self, function)
 
     def __call__(self, *arguments):
@@ -56,8 +56,8 @@ class Captured:
         places = {devices.device_of(array) if hasattr(array, "dtype") else type(array).__name__ for array in arrays}
         if len(places) != 1 or not places & set(devices.DEVICES):
             raise DeviceError(
-                f"{self._name}: a captured step takes Tensors or arrays, at least one, all on the device that it runs "
-                f"on; these are on {', '.join(sorted(places)) or 'none'}"
+                f"{self._name}: a captured step takes one or more Tensors or arrays, all on its own device; "
+                f"these are on {', '.join(sorted(places)) or 'none'}"
             )
         (device,) = places
         if device == "cpu":
@@ -77,7 +77,7 @@ class Captured:
 
 
 class _Step:
-    """A captured call: the memory that it reads its arguments from, and its graph."""
+    """A captured call: the arrays that its arguments are copied into, and its graph."""
 
     def __init__(self, function, arrays):
         from minigan.kernels.cuda.graph import Graph

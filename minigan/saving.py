@@ -1,4 +1,4 @@
-"""The parameters and buffers of any module in one safetensors file."""
+"""Save and load the parameters and buffers of a module as one safetensors file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ FORMAT = "minigan-module"
 
 
 def save(module: Module, path: str | os.PathLike) -> None:
-    """Write all parameters and buffers of a module to a safetensors file, whole or not at all.
+    """Write all parameters and buffers of a module to a safetensors file. The file is written completely or not at all.
 
-    raises RunError where the file cannot be written
+    raises RunError if the file cannot be written
     """
     from minigan.training import weights
 
@@ -23,10 +23,10 @@ def save(module: Module, path: str | os.PathLike) -> None:
 
 
 def load(module: Module, path: str | os.PathLike, *, strict: bool = True) -> Module:
-    """Take over what `save` wrote, into a module that was built in the same way. Returns the module.
+    """Load what `save` wrote into a module that was built in the same way. Returns the module.
 
-    strict: every name in the module must be in the file and the other way round; otherwise only common names are taken
-    raises RunError for a file that is missing or damaged, ShapeError where its arrays do not fit the module
+    strict: the module and the file must have the same names; if False, only names that both have are loaded
+    raises RunError for a file that is missing or damaged, ShapeError if its arrays do not fit the module
     """
     from minigan.training import weights
 

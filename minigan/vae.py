@@ -1,4 +1,4 @@
-"""Training variational autoencoders, and images drawn from them.
+"""Train variational autoencoders and generate images with them.
 
 result = mg.vae.fit("vae", mg.data.load("mnist"), epochs=20)
 result.sample(16), result.reconstruct(images)
@@ -26,7 +26,7 @@ from minigan.training.trainer import ModelTrainer
 __all__ = ["VAE", "Result", "Trainer", "fit", "load", "reconstruct", "sample"]
 
 PREVIEWS = 64  # images in a sample grid
-PAIRS = 20  # images that are shown with their reconstructions
+PAIRS = 20  # images shown with their reconstructions
 COLUMNS = 10
 CURVES = (
     Curves("Bound on -log p, nats per image", {"reconstruction and divergence": "loss"}),
@@ -35,11 +35,11 @@ CURVES = (
 
 
 class Result(training.Result):
-    """What training leaves.
+    """The result of training a VAE.
 
     model: the trained VAE
-    bound: on -log p of the held-out images, nats per image; None where none were held out
-    history, settings: as of every training
+    bound: the bound on -log p of the held-out images, in nats per image; None without held-out images
+    history, settings: as in `mg.training.Result`
     """
 
     def __init__(self, trainer: Trainer, settings: dict):
@@ -48,11 +48,11 @@ class Result(training.Result):
         self.bound: float | None = trainer.results().get("bound")
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """New images, (count, H, W, C), uint8; the same for the same seed."""
+        """Generate images, (count, H, W, C), uint8. The same seed gives the same images."""
         return sample(self.model, count, seed)
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Images (N, H, W, C) after encoder and decoder, uint8."""
+        """Encode and decode images (N, H, W, C). Returns uint8."""
         return reconstruct(self.model, images)
 
 
@@ -78,14 +78,14 @@ def fit(
         result = mg.vae.fit("vae", mg.data.load("glyphs"), steps=2000)
         result.sample(16), result.reconstruct(images)
 
-    model: "vae", built for these images from `seed`; or a VAE, trained in place
+    model: "vae", which is built for these images from `seed`; or a VAE, which is trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
-    test: held-out images, for the bound at the end
-    steps, epochs: how long to train, one or the other; by default the model's `first_run`
-    options: of the model, as `mg.models.build` takes them: latent_size
+    test: held-out images; the bound is computed on them at the end
+    steps, epochs: how long to train (give one of them); by default the steps of the model's `first_run`
+    options: the model's options, as in `mg.models.build`: latent_size
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
-    raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where the loss
-        becomes NaN, RunError for `out`; Interrupted, as in `mg.gan.fit`
+    raises DataError or TrainingError for unusable images or settings, DivergedError if the loss becomes NaN, RunError
+        if the run cannot be written to `out`; Interrupted, as in `mg.gan.fit`
     """
     return fitting.fit(
         *(KIND, model, images),
@@ -105,38 +105,38 @@ def fit(
 
 
 def sample(vae: VAE, count: int, seed: int = 0, label: None = None) -> np.ndarray:
-    """Images from a VAE's decoder, (count, H, W, C), uint8. The first images are the same for every count.
+    """Generate images with a VAE's decoder, (count, H, W, C), uint8. The first images are the same for every count.
 
-    raises TrainingError for another kind of model, a count below 1, a seed below 0, or any label: it knows no classes
+    raises TrainingError for another kind of model, a count below 1, a seed below 0, or a label: VAEs have no classes
     """
     inputs.check_model("sample", vae, VAE)
     if label is not None:
-        raise TrainingError(f"sample: {vae.name} knows no classes, so it makes no images of class {label}")
+        raise TrainingError(f"sample: {vae.name} has no classes, so it cannot generate images of class {label}")
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     return clipped(vae.generate(vae.noise(count, random.Philox(seed, "sample"))))
 
 
 def reconstruct(vae: VAE, images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C), uint8 or floats in [-1, 1], after encoder and decoder: the same shape, uint8."""
+    """Encode and decode images (N, H, W, C), uint8 or floats in [-1, 1]. Returns the same shape, uint8."""
     inputs.check_model("reconstruct", vae, VAE)
     return clipped(vae.reconstruct(images))
 
 
 def load(run: str | os.PathLike, into: VAE | None = None) -> VAE:
-    """The trained VAE of a run folder.
+    """Load the trained VAE of a run folder.
 
-    into: a VAE that takes the weights, instead of a new one of the name that the run gives
-    raises RunError where the folder is no run of a VAE, or its weights are missing, cut off or do not fit
+    into: a VAE to load the weights into; by default a new one is built
+    raises RunError if the folder is not a run of a VAE, or its weights are missing, truncated or do not fit
     """
     return fitting.load(run, "vae", into)
 
 
 class Trainer(ModelTrainer):
-    """A VAE in training.
+    """Trains a VAE.
 
     batches: images, float32 (N, H, W, C) in [-1, 1]
-    test: held-out images (N, H, W, C), uint8, or None; the bound on them is measured once, at the end
-    seed: of the noise; each stream (noise, preview, metrics) is one of its own, derived from it
+    test: held-out images (N, H, W, C), uint8, or None; the bound on them is computed once, at the end
+    seed: the seed of the separate streams for noise, previews and metrics
     """
 
     model: VAE
@@ -158,10 +158,10 @@ class Trainer(ModelTrainer):
         self.preview_noise = model.noise(PREVIEWS, random.Philox(seed, "preview"))
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step on a batch of images, (N, H, W, C), float32 in [-1, 1].
+        """Train on a batch of images, (N, H, W, C), float32 in [-1, 1].
 
-        returns: loss and its parts, reconstruction and divergence, in nats per image
-        raises DivergedError where the loss is not a number; nothing has moved then
+        returns: the loss and its parts, reconstruction and divergence, in nats per image
+        raises DivergedError if the loss is not finite; no parameter has changed then
         """
         given, noise = self.on_device(images), self.model.noise(len(images), self.noise)
         reconstruction, divergence = self.model.losses(given, noise)
@@ -171,15 +171,15 @@ class Trainer(ModelTrainer):
         return {"loss": loss.item(), "reconstruction": reconstruction.item(), "divergence": divergence.item()}
 
     def preview(self):
-        """Images from this run's fixed noise, PREVIEWS of them."""
+        """Generate PREVIEWS images from this run's fixed noise."""
         return clipped(self.model.generate(self.preview_noise))
 
     def measure(self) -> tuple[float, float]:
-        """The two parts of the bound on -log p of the held-out images, in nats per image."""
+        """Compute the two parts of the bound on -log p of the held-out images, in nats per image."""
         return self.model.bound(self.test, random.Philox(self.seed, "metrics"))
 
     def figures(self, bound):
-        """The bound on -log p of the held-out images, in nats per image, and its parts."""
+        """Return the bound on -log p of the held-out images and its parts, in nats per image."""
         reconstruction, divergence = bound
         return {"bound": reconstruction + divergence, "reconstruction": reconstruction, "divergence": divergence}
 
@@ -194,21 +194,21 @@ class Trainer(ModelTrainer):
         results = self.results()
         measured = {
             f"{name}, held-out images": f"{results[key]:.1f} nats"
-            for name, key in (("bound", "bound"), ("of it reconstruction", "reconstruction"))
+            for name, key in (("bound", "bound"), ("reconstruction part", "reconstruction"))
             if results
         }
         return Shown(
             caption="Generated",
-            along="The same noise each time, so each place shows one image taking shape.",
+            along="The noise is the same each time, so each position shows one image developing.",
             curves=CURVES,
-            about_curves="Averages per image, in nats. Lines are means of a few steps, bands their range.",
+            about_curves="Averages per image, in nats. Lines are means over a few steps; bands show their range.",
             results=measured,
             facts={"reconstruction, nats": "reconstruction", "divergence, nats": "divergence"},
             settings={
                 "loss": "cross-entropy of the pixels + divergence from N(0, 1)",
                 "optimiser": self.optimiser_in_words(),
             },
-            pictures={"reconstructions": "Images, and below each what encoder and decoder make of it."},
+            pictures={"reconstructions": "Images, with the reconstruction below each."},
         )
 
     def words(self, means):
@@ -218,7 +218,7 @@ class Trainer(ModelTrainer):
         )
 
     def _examples(self):
-        """Images to be shown with their reconstructions, uint8: held-out ones, or the first of the training's."""
+        """Return the images to show with their reconstructions, uint8: held-out ones, or else training images."""
         if self.test is not None:
             return spread(self.test, PAIRS)
         images, _ = self.batches.batch(0, 0)
@@ -226,9 +226,9 @@ class Trainer(ModelTrainer):
 
 
 def paired(above: np.ndarray, below: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
-    """Images (N, H, W, C) in an order that a grid of `columns` columns shows in pairs of rows.
+    """Order images (N, H, W, C) so that a grid of `columns` columns shows each row of `above` over one of `below`.
 
-    A last row that is not full is filled with black.
+    An incomplete last row is filled with black images.
     """
     rows = -(-len(above) // columns)
     parts = []

@@ -1,4 +1,4 @@
-"""Training classifiers: accuracy on held-out images, the confusion matrix, the images that were misclassified.
+"""Train classifiers, with accuracy, confusion matrix and misclassified images on held-out data.
 
 mnist, test = mg.data.load("mnist"), mg.data.load("mnist", split="test")
 result = mg.classifier.fit("cnn", mnist, test=test, epochs=4)
@@ -33,19 +33,19 @@ __all__ = ["Classifier", "Result", "Trainer", "fit", "load"]
 
 CURVES = (
     Curves("Loss", {"cross-entropy": "loss"}),
-    Curves("Right in the batch", {"before learning from it": "accuracy"}, percent=True),
+    Curves("Accuracy on the batch", {"before the update": "accuracy"}, percent=True),
 )
-MATRIX = 1000  # classes, at most, of which a confusion matrix is kept: of more it holds zeros, and fills the disk
+MATRIX = 1000  # the most classes for which a confusion matrix is saved: a larger one is mostly zeros and fills the disk
 
 
 class Result(training.Result):
-    """What training leaves.
+    """The result of training a classifier.
 
     model: the trained classifier
-    accuracy: the share of the held-out images that it is right about, None where none were held out
-    confusion_matrix: (classes, classes), rows what is shown, columns what was said; None likewise, and for more than
-        1,000 classes
-    history, settings: as of every training
+    accuracy: the accuracy on the held-out images; None without held-out images
+    confusion_matrix: (classes, classes), rows are true classes, columns predicted ones; None without held-out images or
+        for more than 1,000 classes
+    history, settings: as in `mg.training.Result`
     """
 
     def __init__(self, trainer: Trainer, settings: dict):
@@ -57,7 +57,7 @@ class Result(training.Result):
         self.confusion_matrix = None if matrix is None else np.array(matrix)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """The most probable class of each image, (N,), int64."""
+        """Predict the most probable class of each image, (N,), int64."""
         return self.model.predict(images)
 
 
@@ -85,18 +85,19 @@ def fit(
         result = mg.classifier.fit("cnn", mg.data.load("glyphs"), test=mg.data.load("glyphs", split="test", count=2000))
         result.accuracy, result.predict(images)
 
-    model: "cnn" or "deconvnet", built for these images and classes from `seed`; or a Classifier, trained in place
+    model: "cnn" or "deconvnet", which is built for these images and classes from `seed`; or a Classifier, which is
+        trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
-    labels: (N,) integers from 0 on; a Dataset brings its own
-    test: held-out images with labels, a Dataset or a pair of arrays, for the accuracy at the end; images whose label is
-        NaN or a fraction are left out, with a RunWarning
-    features: a trained Restorer whose hidden layers the "deconvnet" takes over and keeps as they are, so that only
-        the dense layer learns; without one all layers learn together
-    steps, epochs: how long to train, one or the other; by default the model's `first_epochs`
-    options: of the model, as `mg.models.build` takes them; the number of classes comes from the data by default
+    labels: (N,) integers of at least 0; by default the Dataset's own
+    test: held-out images with labels, a Dataset or a pair of arrays; accuracy on them is measured at the end. Images
+        whose label is NaN or a fraction are skipped, with a RunWarning
+    features: a trained Restorer whose hidden layers the "deconvnet" copies and freezes, so that only the dense layer
+        learns; by default all layers learn
+    steps, epochs: how long to train (give one of them); by default the model's `first_epochs`
+    options: the model's options, as in `mg.models.build`; by default the number of classes comes from the data
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
-    raises DataError or TrainingError for images, labels or settings that cannot be trained with, DivergedError where
-        the loss becomes NaN, RunError for `out`; Interrupted as there
+    raises DataError or TrainingError for unusable images, labels or settings, DivergedError if the loss becomes NaN,
+        RunError if the run cannot be written to `out`; Interrupted, as in `mg.gan.fit`
     """
     names = images.classes if isinstance(images, Dataset) else ()
     if names and labels is None and isinstance(test, Dataset):
@@ -122,18 +123,18 @@ def fit(
 
 
 def load(run: str | os.PathLike, into: Classifier | None = None) -> Classifier:
-    """The trained classifier of a run folder.
+    """Load the trained classifier of a run folder.
 
-    into: a classifier that takes the weights, instead of a new one of the name that the run gives
-    raises RunError where the folder is no run of a classifier, or its weights are missing, cut off or do not fit
+    into: a classifier to load the weights into; by default a new one is built
+    raises RunError if the folder is not a run of a classifier, or its weights are missing, truncated or do not fit
     """
     return fitting.load(run, "classifier", into)
 
 
 def take_features(classifier: Classifier, restorer: Restorer) -> None:
-    """Give a "deconvnet" classifier the hidden layers of a restorer, frozen.
+    """Copy the hidden layers of a restorer into a "deconvnet" classifier and freeze them.
 
-    raises TrainingError for another kind of model, or where the two have other layers
+    raises TrainingError for another kind of model, or if the layers differ
     """
     check_features(classifier, restorer)
     hidden = restorer.network[:-1]
@@ -143,7 +144,7 @@ def take_features(classifier: Classifier, restorer: Restorer) -> None:
 
 
 def check_features(classifier: Classifier, restorer: Restorer) -> None:
-    """Raise TrainingError where a classifier cannot take over the hidden layers of a restorer."""
+    """Raise TrainingError if a classifier cannot copy the hidden layers of a restorer."""
     from minigan.models import Restorer
 
     inputs.check_model("features", restorer, Restorer)
@@ -153,16 +154,16 @@ def check_features(classifier: Classifier, restorer: Restorer) -> None:
     if classifier.name != restorer.name or not same:
         raise TrainingError(
             f"features: the hidden layers of {restorer.name} for {restorer.task} do not fit {classifier.name}; "
-            "both need the same filters, kernel, depth and channels (completion is given one channel more)"
+            "both need the same filters, kernel, depth and channels (completion has one more input channel)"
         )
 
 
 class Trainer(ModelTrainer):
-    """A classifier in training.
+    """Trains a classifier.
 
     batches: images, float32 (N, H, W, C) in [-1, 1], with labels
-    test: labelled images that are held out, or None; they are looked at once, at the end
-    classes: the labels' names
+    test: held-out images with labels, or None; they are used once, at the end
+    classes: the names of the classes
     """
 
     model: Classifier
@@ -190,7 +191,6 @@ class Trainer(ModelTrainer):
 
     @classmethod
     def checked(cls, model, job, settings):
-        """The settings with a name for each class."""
         settings = super().checked(model, job, settings)
         count = _class_count(job.labels, settings["names"])
         if count > model.classes:
@@ -201,15 +201,15 @@ class Trainer(ModelTrainer):
 
     @classmethod
     def held_out(cls, test, model):
-        """The held-out images with a whole-numbered label, as a Dataset."""
+        """Return the held-out images whose label is a whole number, as a Dataset."""
         if not isinstance(test, Dataset | tuple | list) or (not isinstance(test, Dataset) and len(test) != 2):
-            raise DataError(f"fit: test is a {type(test).__name__}, but it is a Dataset, or a pair (images, labels)")
+            raise DataError(f"fit: test is a {type(test).__name__}; pass a Dataset or a pair (images, labels)")
         images, labels = (test.images, test.labels) if isinstance(test, Dataset) else test
         images = inputs.held_out(images, model)
         if labels is None:
             raise DataError(
-                f"fit: test has {len(images)} images, and needs a label for each; without test images, name the folder "
-                "of training images itself (--data FOLDER/train), and every tenth is held out"
+                f"fit: the {len(images)} images of test need labels; to hold out every tenth training image instead, "
+                "give the folder of training images itself (--data FOLDER/train)"
             )
         images, labels = _labelled(images, labels)
         labels = labels_from("fit", labels, len(images), model.classes, "labels of test")
@@ -227,11 +227,11 @@ class Trainer(ModelTrainer):
         return {"learning_rate": settings["learning_rate"], "classes": settings["names"]}
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step on a batch.
+        """Train on one batch.
 
         images, labels: (N, H, W, C), float32 in [-1, 1], and (N,) integers
-        returns: loss, and accuracy (the share that was right before this step)
-        raises DivergedError where the loss is not a number; nothing has moved then
+        returns: loss, and accuracy (on this batch, before the update)
+        raises DivergedError if the loss is not finite; no parameter has changed then
         """
         network, given = self.model.network, self.on_device(images)
         logits = network(given)
@@ -243,16 +243,16 @@ class Trainer(ModelTrainer):
         return {"loss": loss.item(), "accuracy": float(right.mean())}
 
     def measure(self) -> np.ndarray:
-        """Logits of the test images, (N, classes)."""
+        """Compute logits of the test images, (N, classes)."""
         return self.model.logits(self.test.images)
 
     def figures(self, logits):
-        """accuracy on the held-out images, the confusion matrix of up to 1,000 classes (rows are what is shown, columns
-        what was said), and the digest of the weights, which names the classifier where it judges."""
-        labels, told, matrix = self.test.labels, logits.argmax(1), {}
+        """Return the accuracy on held-out images, the confusion matrix for up to 1,000 classes (rows are true classes,
+        columns predicted ones), and the digest of the weights, which identifies the classifier in evaluations."""
+        labels, predicted, matrix = self.test.labels, logits.argmax(1), {}
         if self.model.classes <= MATRIX:
-            matrix["confusion_matrix"] = confusion_matrix(labels, told, self.model.classes).tolist()
-        return {"accuracy": float(np.mean(told == labels)), **matrix, "digest": self.model.digest()}
+            matrix["confusion_matrix"] = confusion_matrix(labels, predicted, self.model.classes).tolist()
+        return {"accuracy": float(np.mean(predicted == labels)), **matrix, "digest": self.model.digest()}
 
     def pictures(self):
         from minigan.classifier import pictures
@@ -285,37 +285,37 @@ class Trainer(ModelTrainer):
                 "optimiser": f"{self.optimiser_in_words()}, falling to 0 along half a cosine",
             },
             pictures={
-                "confusion": "Held-out images: rows are what they show, columns what the network says.",
-                "errors": "Those it is wrong about, the surest mistakes first: what it is, and what the network says.",
+                "confusion": "Held-out images: rows are true classes, columns predicted ones.",
+                "errors": "Misclassified images, the most confident first: true class → predicted class.",
             },
         )
 
     def words(self, means):
-        return f"loss {means['loss']:.3f}  right {means['accuracy']:5.1%}"
+        return f"loss {means['loss']:.3f}  accuracy {means['accuracy']:5.1%}"
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """How many images of each class (rows) were taken for each (columns), (classes, classes)."""
+    """Count the images of each true class (rows) by predicted class (columns), (classes, classes)."""
     return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def _class_count(labels, names):
-    """How many classes there are, by their names and the largest label."""
+    """Return the number of classes from their names and the largest label."""
     if labels is None:
-        raise DataError("fit: a classifier learns from labels; pass labels=, or a Dataset that has them")
+        raise DataError("fit: a classifier needs labels; pass labels= or a Dataset with labels")
     return max(len(names), int(labels.max()) + 1, 2)
 
 
 def _labelled(images, labels):
-    """The held-out images that have a label; others, with NaN or a fraction in its place, are left out and said."""
+    """Return the held-out images whose label is a whole number, and warn about others, with NaN or a fraction."""
     if getattr(labels, "dtype", np.dtype(int)).kind != "f" or np.shape(labels) != (len(images),):
         return images, labels
     whole = np.isfinite(labels) & (labels == np.rint(labels))
     if whole.all() or not whole.any():
-        return images, labels  # which `labels_from` refuses
+        return images, labels  # if none is whole, `labels_from` refuses them
     warnings.warn(
-        f"fit: {np.count_nonzero(~whole):,} of the {len(images):,} labels of test are no whole numbers, such as "
-        f"{labels[~whole][0]}; these images are left out, and the accuracy is that of the others",
+        f"fit: {np.count_nonzero(~whole):,} of the {len(images):,} labels of test are not whole numbers, such as "
+        f"{labels[~whole][0]}; these images are skipped, and the accuracy is that of the others",
         RunWarning,
         stacklevel=5,
     )

@@ -1,4 +1,4 @@
-"""What a classifier gets wrong, drawn: the confusion matrix, and the images themselves."""
+"""Pictures of a classifier's mistakes: the confusion matrix and misclassified images."""
 
 import math
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from minigan.training.grids import LONGEST, drawing, png_of, printable
 ERRORS = 40  # images, at most
 COLUMNS = 8
 DPI = 160
-CELL = 0.5  # inches of a class in a confusion matrix
-WIDE = 20  # inches of the whole matrix, at most
-NAMED = 40  # classes whose names and numbers find room there
-LETTER = 0.09  # inches of a letter of a name, at most on average
+CELL = 0.5  # inches per class in a confusion matrix
+WIDE = 20  # inches, the most for the whole matrix
+NAMED = 40  # the most classes that fit with all names and numbers
+LETTER = 0.09  # inches per character of a name, an upper bound on the average
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
-    """A confusion matrix (classes, classes) as the bytes of a PNG file, of a size that does not grow without bound.
+    """Draw a confusion matrix (classes, classes) as the bytes of a PNG file of bounded size.
 
-    Shades count mistakes only: beside what is right they would all look alike. Up to 40 classes have their numbers in
-    the matrix and their names beside it; of more, some are named.
+    Only mistakes are shaded, because next to the diagonal they would all look alike. For up to 40 classes, the matrix
+    shows all numbers and names; for more, only some names.
     """
     from matplotlib.figure import Figure
 
@@ -38,8 +38,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
         labels = [names[tick] for tick in ticks]
         axes.set_xticks(ticks, labels, rotation=0 if max(map(len, labels)) < 3 else 90)
         axes.set_yticks(ticks, labels)
-        axes.set_xlabel("what the network says")
-        axes.set_ylabel("what it is")
+        axes.set_xlabel("predicted class")
+        axes.set_ylabel("true class")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         return png_of(figure)
@@ -57,10 +57,10 @@ def _write_numbers(axes, matrix):
 
 
 def errors(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, classes: Sequence[str]) -> bytes:
-    """The images that were mistaken, the surest mistakes first, as the bytes of a PNG file.
+    """Draw the misclassified images, the most confident mistakes first, as the bytes of a PNG file.
 
     images: (N, H, W, 1 or 3), uint8
-    labels: (N,); at least one image is mistaken
+    labels: (N,); at least one image is misclassified
     logits: (N, classes)
     """
     from matplotlib.figure import Figure
@@ -74,15 +74,17 @@ def errors(images: np.ndarray, labels: np.ndarray, logits: np.ndarray, classes: 
             axes = figure.add_subplot(rows, COLUMNS, place)
             image = images[index]
             axes.imshow(image[..., 0] if image.shape[2] == 1 else image, cmap="gray", vmin=0, vmax=255)
-            shown, told = (printable(classes[number], longest) for number in (labels[index], logits[index].argmax()))
-            axes.set_title(f"{shown} → {told}", fontsize=7)
+            true, predicted = (
+                printable(classes[number], longest) for number in (labels[index], logits[index].argmax())
+            )
+            axes.set_title(f"{true} → {predicted}", fontsize=7)
             axes.set_axis_off()
         return png_of(figure)
 
 
 def surest_mistakes(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """The indices of mistaken images, largest probability of the wrong class first."""
+    """Return the indices of misclassified images, the largest probability of the predicted class first."""
     top = logits.max(1)
-    surety = -np.log(np.exp(logits - top[:, None]).sum(1))  # the logarithm of the largest probability
+    confidence = -np.log(np.exp(logits - top[:, None]).sum(1))  # the logarithm of the largest probability
     wrong = np.flatnonzero(logits.argmax(1) != labels)
-    return wrong[np.argsort(-surety[wrong], kind="stable")]
+    return wrong[np.argsort(-confidence[wrong], kind="stable")]

@@ -1,4 +1,4 @@
-"""Training GANs: `fit`, what it trains with, and the images that it leads to.
+"""Train GANs and generate images with them.
 
 result = mg.gan.fit("dcgan", mg.data.load("glyphs"), steps=800, callbacks=[mg.gan.Progress()])
 """
@@ -46,11 +46,11 @@ __all__ = [
 
 
 class Result(training.Result):
-    """What training leaves.
+    """The result of training a GAN.
 
     gan: the trained model
     history: a record for every step, see `Callback.on_step`; history.column("generator_loss") is a curve
-    settings: what it was trained with
+    settings: the settings of the run
     """
 
     def __init__(self, trainer: Trainer, settings: dict):
@@ -58,7 +58,7 @@ class Result(training.Result):
         self.gan: GAN = trainer.gan
 
     def sample(self, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:
-        """New images, (count, H, W, C), uint8; the same for the same seed. label: their class, see `mg.gan.sample`."""
+        """Generate images, (count, H, W, C), uint8. The same seed gives the same images. See `mg.gan.sample`."""
         return sample(self.gan, count, seed, label)
 
 
@@ -90,25 +90,25 @@ def fit(
         result = mg.gan.fit("dcgan", mg.data.load("glyphs"), steps=800, callbacks=[mg.gan.Progress()])
         images = result.sample(16)  # (16, 28, 28, 1), uint8
 
-    model: a name in `mg.models.available()`, built for these images from `seed`; or a GAN, trained in place
+    model: a name in `mg.models.available()`, which is built for these images from `seed`; or a GAN, trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
-    labels: (N,) integers, for conditional models; a Dataset has its own
-    steps, epochs: how long to train, one or the other; by default the model's `first_run`
-    batch: images in a batch; by default the model's own number
-    seed: the same seed gives the same weights to the bit, with or without callbacks
+    labels: (N,) integers, for conditional models; by default the Dataset's own
+    steps, epochs: how long to train (give one of them); by default the steps of the model's `first_run`
+    batch: images per batch; by default the model's own setting
+    seed: the same seed gives bit-identical weights, with or without callbacks
     recipe: how to train; by default the model's own recipe
-    objective, learning_rate (of both players), settings: single settings of the recipe, named as its fields are:
+    objective, learning_rate (of both players), settings: single settings of the recipe, named like its fields:
         objective="wasserstein", gradient_penalty=10, critic_steps=5
     augment: random changes to the real images
-    start: a run's folder, or a GAN, whose weights are taken where they fit; `Result.settings["start"]` lists which did
+    start: a run folder or a GAN to copy weights from, where they fit; `Result.settings["start"]` lists the copied ones
     freeze: parts that are not trained, such as "generator.0" or "discriminator"
     device: where to train, "cpu", "cuda" (an NVIDIA GPU) or "sim"; the GAN is moved there
-    precision: of products on a GPU, "float32", "tf32" or "bf16", see `mg.precision`
-    captured: on a GPU, launch a step as one CUDA graph, see `mg.captured`; the results are the same
-    out: a folder that does not exist yet, for weights, log, sample grids and report; force replaces a run there
-    raises DataError or TrainingError for images or settings that cannot be trained with, and RunError for `out`, all
-        before the GAN is touched; DivergedError where a loss becomes NaN; Interrupted (a KeyboardInterrupt) after
-        Ctrl-C, whose `result` is what would have been returned
+    precision: the precision of products on a GPU, "float32", "tf32" or "bf16", see `mg.precision`
+    captured: on a GPU, launch each step as one CUDA graph, see `mg.captured`; the results are the same
+    out: a new folder for weights, log, sample grids and report; force replaces a run in it
+    raises DataError or TrainingError for unusable images or settings, and RunError if the run cannot be written to
+        `out`, all before the GAN is changed; DivergedError if a loss becomes NaN; Interrupted (a KeyboardInterrupt)
+        after Ctrl-C, with the result so far in its `result`
     """
     recipe_settings = {"objective": objective, "learning_rate": learning_rate, **settings}
     own = {"recipe": recipe, "changed": recipe_settings, "start": start, "freeze": freeze}
@@ -130,28 +130,28 @@ def fit(
 
 
 def sample(gan: GAN, count: int, seed: int = 0, label: int | None = None) -> np.ndarray:
-    """Images from a GAN's generator in use (running statistics), (count, H, W, C), uint8.
+    """Generate images with a GAN, (count, H, W, C), uint8. Batch norms use running statistics.
 
-    label: the class of all images, for a conditional GAN; by default it makes all classes in turn
-    The first images are the same for every count. The noise has a random stream of its own, so that sampling does not
-    change training.
-    raises TrainingError for another kind of model, a count below 1, a seed below 0, or a class that it does not have
+    label: the class of all images, for a conditional GAN; by default all classes in turn
+    The first images are the same for every count. The noise has a separate random stream, so sampling does not affect
+    training.
+    raises TrainingError for another kind of model, a count below 1, a seed below 0, or an unknown class
     """
     inputs.check_model("sample", gan, GAN)
     count, seed = inputs.whole("sample: count", count, needed=True), inputs.check_seed(seed)
     if label is not None and gan.classes is None:
-        raise TrainingError(f"sample: {gan.name} knows no classes, so it makes no images of class {label}")
+        raise TrainingError(f"sample: {gan.name} has no classes, so it cannot generate images of class {label}")
     if label is not None and inputs.whole("sample: label", label, least=0) >= gan.classes:
-        raise TrainingError(f"sample: {gan.name} has the classes 0 to {gan.classes - 1}, but not {label}")
+        raise TrainingError(f"sample: {gan.name} has the classes 0 to {gan.classes - 1}, so {label} is not one of them")
     labels = gan.labels(count) if label is None else np.full(count, label)
     return clipped(gan.generate(gan.noise(count, random.Philox(seed, "sample")), labels))
 
 
 def load(run: str | os.PathLike, into: GAN | None = None) -> GAN:
-    """The trained model of a run folder.
+    """Load the trained GAN of a run folder.
 
-    into: a GAN that takes the weights, instead of a new one of the model that the run names
-    raises RunError where the folder is no run of a GAN, or its weights are missing, cut off or do not fit
+    into: a GAN to load the weights into; by default a new one is built
+    raises RunError if the folder is not a run of a GAN, or its weights are missing, truncated or do not fit
     """
     return fitting.load(run, "gan", into)
 
@@ -170,36 +170,38 @@ KIND = Kind(
     models={
         "cgan": Architecture(
             "minigan.models.cgan:cgan",
-            "a DCGAN that also takes the class of each image; 28, 32 or 64 pixels, with labels",
+            "a conditional DCGAN for labelled images of 28, 32 or 64 pixels",
             classes=True,
             sizes=(28, 32, 64),
         ),
         "dcgan": Architecture(
             "minigan.models.dcgan:dcgan",
-            "convolutions and their adjoints with batch norm; 28, 32 or 64 pixels",
+            "strided and transposed convolutions with batch norm; 28, 32 or 64 pixels",
             sizes=(28, 32, 64),
         ),
         "deconvnet-gan": Architecture(
             "minigan.models.deconvnet:deconvnet_gan",
-            "its generator ends in the deconvnet; sides that are multiples of 4",
+            "a GAN whose generator ends in the deconvnet; sides that are multiples of 4",
         ),
         "dense-conv-gan": Architecture(
             "minigan.models.dense_gans:dense_conv_gan",
-            "dense layers to an image, and a convolution over it; any image shape",
+            "dense layers, then a convolution; any image shape",
         ),
-        "mlp-gan": Architecture("minigan.models.dense_gans:mlp_gan", "three dense layers each; any image shape"),
+        "mlp-gan": Architecture(
+            "minigan.models.dense_gans:mlp_gan", "three dense layers in each network; any image shape"
+        ),
         "rgan": Architecture(
             "minigan.models.rgan:rgan",
-            "5 x 5 transposed convolutions with skips past them; 32 or 64 pixels",
+            "5 x 5 transposed convolutions with skip connections; 32 or 64 pixels",
             sizes=(32, 64),
         ),
         "wgan": Architecture(
             "minigan.models.dense_gans:wgan",
-            "the dense networks with a critic whose slope is penalised; any image shape",
+            "dense networks with a gradient penalty on the critic; any image shape",
         ),
         "wgan-clip": Architecture(
             "minigan.models.dense_gans:wgan_clip",
-            "the same with a critic whose weights are clipped; any image shape",
+            "dense networks with clipped critic weights; any image shape",
         ),
     },
     trainer=Trainer,

@@ -1,4 +1,4 @@
-"""What the two players minimise: losses on the discriminator's scores, and penalties on its slope."""
+"""The objectives of GANs: losses on the discriminator's scores, and penalties on its gradient."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from minigan.ops import binary_cross_entropy_with_logits, mean, relu, sqrt, squa
 
 @dataclass(frozen=True)
 class Objective:
-    """Two losses that their players minimise, each a scalar Tensor.
+    """The losses that the two players minimise, each a scalar Tensor.
 
-    discriminator: (scores of real images, scores of generated images) -> loss; where the objective has labels,
-        (real, fake, label of real images), which is 1 unless labels are smoothed
+    discriminator: (scores of real images, scores of generated images) -> loss; an objective with labels takes the label
+        of real images as a third argument, 1 by default
     generator: (scores of generated images) -> loss
     labels: whether scores are compared with labels, 1 for real and 0 for generated
-    boundary: the score from which on an image is taken for real; None where scores only count beside one another
-    Scores are (N, 1); those of logits are above 0 for "real".
+    boundary: the score above which an image is classified as real; None if only differences of scores have a meaning
+    Scores are (N, 1).
     """
 
     name: str
@@ -32,23 +32,23 @@ class Objective:
 def cross_entropy(real: Tensor, fake: Tensor, label: float = 1) -> Tensor:
     """-log sigmoid(real) - log(1 - sigmoid(fake)), averaged over each batch.
 
-    label: the probability that a real image is said to be real with, for one-sided label smoothing
+    label: the target probability for real images, below 1 for one-sided label smoothing
     source: Goodfellow et al., arXiv:1406.2661, equation 1; smoothing: Salimans et al., arXiv:1606.03498, section 3.4
     """
     return binary_cross_entropy_with_logits(real, label) + binary_cross_entropy_with_logits(fake, 0)
 
 
 def told_apart(fake: Tensor) -> Tensor:
-    """log(1 - sigmoid(fake)), averaged: what the discriminator gains by, so that one game has one value.
+    """log(1 - sigmoid(fake)), averaged: the negative of the discriminator's loss on fakes, as in a zero-sum game.
 
-    Its gradient vanishes while the discriminator tells fakes with ease.
+    Its gradient vanishes while the discriminator recognises fakes easily.
     source: Goodfellow et al., arXiv:1406.2661, equation 1
     """
     return -binary_cross_entropy_with_logits(fake, 0)
 
 
 def taken_for_real(fake: Tensor) -> Tensor:
-    """-log sigmoid(fake), averaged: strong gradients while the discriminator still tells fakes with ease.
+    """-log sigmoid(fake), averaged. Its gradient is strong even while the discriminator recognises fakes easily.
 
     source: Goodfellow et al., arXiv:1406.2661, section 3
     """
@@ -69,7 +69,7 @@ def square_from_real(fake: Tensor) -> Tensor:
 
 
 def margins(real: Tensor, fake: Tensor) -> Tensor:
-    """max(0, 1 - real) + max(0, 1 + fake), averaged: scores beyond the margins count for nothing.
+    """max(0, 1 - real) + max(0, 1 + fake), averaged: scores beyond the margins add nothing.
 
     source: Lim & Ye, arXiv:1705.02894; Miyato et al., arXiv:1802.05957, equation 16
     """
@@ -77,7 +77,7 @@ def margins(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def difference(real: Tensor, fake: Tensor) -> Tensor:
-    """mean(fake) - mean(real): minus the Wasserstein distance, for the best critic among those of slope 1.
+    """mean(fake) - mean(real): the negative Wasserstein distance, if the critic is the best 1-Lipschitz function.
 
     source: Arjovsky, Chintala & Bottou, arXiv:1701.07875, equation 2
     """
@@ -94,14 +94,14 @@ OBJECTIVES = {
     for objective in (
         Objective(
             "minimax",
-            "the discriminator tells real from generated, the generator keeps it from that: one value for both",
+            "the discriminator separates real from generated images, the generator works against it: one value for both",
             cross_entropy,
             told_apart,
             labels=True,
         ),
         Objective(
             "non-saturating",
-            "the discriminator tells real from generated, the generator wants its images taken for real",
+            "the discriminator separates real from generated images, the generator wants its images taken for real",
             cross_entropy,
             taken_for_real,
             labels=True,
@@ -116,13 +116,13 @@ OBJECTIVES = {
         ),
         Objective(
             "hinge",
-            "the discriminator scores real images 1 or more and generated ones -1 or less, the generator wants more",
+            "the discriminator scores real images above 1 and generated ones below -1, the generator wants high scores",
             margins,
             low_score,
         ),
         Objective(
             "wasserstein",
-            "the critic's mean scores lie as far apart as its slope lets them, the generator wants more",
+            "a critic of bounded slope maximises the difference of mean scores, the generator wants high scores",
             difference,
             low_score,
             boundary=None,
@@ -132,7 +132,7 @@ OBJECTIVES = {
 
 
 def objective_of(choice: str | Objective) -> Objective:
-    """An objective by its name, or the one given.
+    """Return an objective by its name; an Objective is returned unchanged.
 
     raises UnknownNameError for a name that is not in OBJECTIVES
     """
@@ -142,15 +142,15 @@ def objective_of(choice: str | Objective) -> Objective:
     return OBJECTIVES[choice]
 
 
-TINY = 1e-12  # under the root: a slope of 0 has a gradient too, and one of 1 is changed by half of it
+TINY = 1e-12  # added under the root, so that its gradient exists at a slope of 0; a slope of 1 changes by half of it
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mixing) -> Tensor:
     """The mean of (norm of the critic's gradient - 1)^2 at points between real and generated images.
 
-    real, fake: (N, H, W, C), taken for constants
-    mixing: (N, 1, 1, 1), each in [0, 1]: the real image's share of its point
-    Each score may depend on its own image alone (no batch norm), else the norm is not that of a slope.
+    real, fake: (N, H, W, C), treated as constants
+    mixing: (N, 1, 1, 1) in [0, 1], the weight of the real image at each point
+    Each score must depend only on its own image (no batch norm); otherwise the norm is not that of its gradient.
     source: Gulrajani et al., arXiv:1704.00028, algorithm 1
     """
     points = Tensor(real.data * mixing + fake.data * (1 - mixing), True)
@@ -159,15 +159,15 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def r1(scores: Tensor, images: Tensor) -> Tensor:
-    """The mean squared norm of the gradient of scores with respect to the real images they belong to.
+    """The mean squared norm of the gradient of each score with respect to its real image.
 
     scores: (N, 1), computed from images, which require gradients
-    source: Mescheder, Geiger & Nowozin, arXiv:1801.04406, equation 9; a loss has gamma / 2 times it
+    source: Mescheder, Geiger & Nowozin, arXiv:1801.04406, equation 9; the loss contains gamma / 2 times this
     """
     return mean(_squared_slopes(scores, images))
 
 
 def _squared_slopes(scores, points):
-    """(N,): for each point the squared norm of the gradient of its score, differentiable."""
+    """The squared norm of the gradient of each point's score, (N,), differentiable."""
     slopes = grad(sum(scores), points, create_graph=True)
     return sum(square(slopes), axis=tuple(range(1, slopes.ndim)))

@@ -1,7 +1,7 @@
-"""A GAN's steps as graphs: all that a step launches is captured once, and then replayed as one.
+"""A GAN's steps as CUDA graphs: the kernels of a step are captured once, then replayed together.
 
-Of a step with several updates of the discriminator there are two graphs, that of an update whose images the generator
-does not learn from, and that of the last one with the generator's. Losses are read after a graph is done.
+A step with several critic steps uses two graphs: one for a discriminator update alone, and one for the last
+discriminator update together with the generator's. Losses are read after a graph has run.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from minigan.replay import captured
 
 
 class Replays:
-    """A trainer's steps, captured. Each kind runs once as it is, when its first batch comes."""
+    """A trainer's captured steps. Each of the two graphs runs uncaptured the first time."""
 
     def __init__(self, trainer):
         self.trainer = trainer
         self._alone, self._with_generator = captured(self._critic), captured(self._both)
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None):
-        """(drawn, critic, update) of one step, as `Trainer.train_step` does it; both players have moved."""
+        """Train both players for one step, as `Trainer.train_step` does. Returns (drawn, critic, update)."""
         for _ in range(self.trainer.recipe.critic_steps - 1):
             self._alone(*self._there(images, labels))
             images, labels = next(self.trainer.batches)
         return self._with_generator(*self._there(images, labels))
 
     def _there(self, images, labels):
-        """What a step is given, on the device: images and, where they count, labels and the strength of noise."""
+        """Return a step's inputs on the device: images and, if used, labels and the strength of the instance noise."""
         gan = self.trainer.gan
         given = [images]
         if gan.classes is not None and labels is not None:
@@ -38,7 +38,7 @@ class Replays:
         return [devices.move(array, gan.device) for array in given]
 
     def _drawn(self, images, *others):
-        """The batch of a step, from what `_there` has put on the device."""
+        """Draw a step's noise, given the inputs from `_there`."""
         others = [tensor.data for tensor in others]
         strength = others.pop() if self.trainer.recipe.instance_noise else None
         (labels,) = others or [None]

@@ -1,4 +1,4 @@
-"""What a step of a GAN computes: networks, a batch and noise in; losses and gradients out. It changes no weights."""
+"""The computations of a GAN's step: losses and gradients from networks, a batch and noise. No weights change here."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from minigan.models import GAN, Recipe
 
 @dataclass
 class Drawn:
-    """All that an update of the discriminator starts from, where the networks are.
+    """The inputs of an update, on the networks' device.
 
-    real: images (N, H, W, C), with noise on them where the recipe has some
-    labels: (N,), of the real images and of those that are generated; None where there are no classes
-    noise: of the generator, (N, latent_size)
-    mixing: (N, 1, 1, 1) of the gradient penalty, or None
-    fake_noise: of the shape of real, to add to generated images, or None
+    real: images (N, H, W, C), with the recipe's instance noise added
+    labels: (N,), used for both real and generated images; None if there are no classes
+    noise: the generator's input, (N, latent_size)
+    mixing: (N, 1, 1, 1), for the gradient penalty, or None
+    fake_noise: instance noise for the generated images, (N, H, W, C), or None
     """
 
     real: Tensor
@@ -33,7 +33,7 @@ class Drawn:
 
 @dataclass
 class Update:
-    """What an update would do: the loss, its gradients for the optimiser's parameters, and other measurements."""
+    """A player's loss, its gradients with respect to the optimiser's parameters, and other measurements."""
 
     loss: Tensor
     gradients: list
@@ -45,15 +45,15 @@ class Update:
 def discriminator_update(
     gan: GAN, recipe: Recipe, objective: Objective, drawn: Drawn, fake: Tensor, parameters: Sequence[Tensor]
 ) -> Update:
-    """The discriminator's loss on a batch and on generated images, and its gradients.
+    """Compute the discriminator's loss on real and generated images, and its gradients.
 
-    fake: images of the generator without their graph, (N, H, W, C)
-    parameters: what to differentiate with respect to, the discriminator's
+    fake: detached generated images, (N, H, W, C)
+    parameters: the discriminator's
     """
     real, fake = drawn.real, as_seen(fake, drawn)
     real.requires_grad = bool(recipe.r1)
 
-    # Real and generated images go through separately: batch norm must not mix their statistics.
+    # Separate passes, because batch norm must not mix the statistics of real and generated images.
     real_scores = gan.scores(real, drawn.labels)
     fake_scores = gan.scores(fake, drawn.labels)
     label = (1 - recipe.label_smoothing,) if recipe.label_smoothing else ()
@@ -70,15 +70,15 @@ def discriminator_update(
 def generator_update(
     gan: GAN, objective: Objective, drawn: Drawn, fake: Tensor, parameters: Sequence[Tensor]
 ) -> Update:
-    """The generator's loss on its images, and its gradients through them.
+    """Compute the generator's loss on its images, and its gradients.
 
-    fake: images of the generator with their graph, (N, H, W, C)
-    parameters: the generator's; naming them keeps the discriminator's gradients from being computed at all
+    fake: generated images with their graph, (N, H, W, C)
+    parameters: the generator's, so that the discriminator's gradients are not computed
     """
     loss = objective.generator(gan.scores(as_seen(fake, drawn), drawn.labels))
     return Update(loss, autograd.grad(loss, parameters))
 
 
 def as_seen(fake: Tensor, drawn: Drawn) -> Tensor:
-    """Generated images as the discriminator sees them: with noise, where the recipe has some."""
+    """Add the recipe's instance noise, if any, to generated images."""
     return fake if drawn.fake_noise is None else fake + drawn.fake_noise

@@ -1,7 +1,7 @@
-"""How a GAN is trained: its two players in turn.
+"""Trains a GAN: its two players learn in turn.
 
-What a step computes is in `step.py`. Random numbers are drawn before it (`drawn`), and losses are read on the host
-between an update and its move, so that a player that would become NaN has not moved.
+`step.py` computes losses and gradients. `drawn` draws a step's random numbers before that. Between the computation of
+an update and its application, the loss is read on the host, so a player with a NaN loss is never updated.
 """
 
 import copy
@@ -26,21 +26,21 @@ from minigan.training.loop import check_loss
 from minigan.training.trainer import ModelTrainer
 
 PREVIEWS = 64  # images in a sample grid
-ROW = 8  # of which are of one class, where there are classes
+ROW = 8  # images per class in it, for conditional GANs
 
 
 class Trainer(ModelTrainer):
-    """A GAN in training.
+    """Trains a GAN.
 
-    gan: trained in place; its discriminator is changed where the recipe asks for that
-    batches: real images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
-    steps: how many to do in all
-    seed: of the noise; each stream (noise, preview) is one of its own, derived from it
+    gan: trained in place; its discriminator is changed if the recipe requires it
+    batches: an endless iterator of real images, float32 (N, H, W, C) in [-1, 1], with labels or None
+    steps: the total number of steps
+    seed: the seed of the separate streams for noise and previews
     recipe: by default the GAN's own
-    precision: of products on a GPU, as in `mg.precision`
-    captured: whether all that a step launches is captured and replayed as one, as in `mg.captured`
-    notes: what is worth saying before the first step, a line each
-    raises TrainingError for a recipe that cannot work, or settings for a GPU where the GAN is on the CPU
+    precision: the precision of products on a GPU, as in `mg.precision`
+    captured: whether to capture and replay steps, as in `mg.captured`
+    notes: lines to print before the first step
+    raises TrainingError for a recipe that cannot work, or for GPU settings if the GAN is on the CPU
     """
 
     def __init__(
@@ -88,16 +88,14 @@ class Trainer(ModelTrainer):
 
     @classmethod
     def checked(cls, model, job, settings):
-        """The settings with a recipe and a `Start`; what cannot be done to a copy of the GAN is not tried on it."""
+        """Return the settings with a complete recipe and a `Start`. Changes are tried on a copy of the GAN first."""
         _check_labels(model, job.labels)
         recipe, freeze, start = settings["recipe"], settings["freeze"], settings["start"]
         if not isinstance(freeze, Iterable):
-            raise TrainingError(f"fit: freeze is {freeze!r}, but it names parts: freeze=['generator.0']")
+            raise TrainingError(f"fit: freeze is {freeze!r}; pass the names of parts: freeze=['generator.0']")
         freeze = [freeze] if isinstance(freeze, str) else list(freeze)
         if recipe is not None and not isinstance(recipe, Recipe):
-            raise TrainingError(
-                f"fit: recipe is {recipe!r}, but a Recipe is: mg.gan.Recipe(...), or gan.recipe.changed(...)"
-            )
+            raise TrainingError(f"fit: recipe is {recipe!r}; pass mg.gan.Recipe(...) or gan.recipe.changed(...)")
         recipe = (recipe or model.recipe).changed(**settings["changed"])
         recipes.check(recipe, model)
         recipes.check_device(model.name, job.device, settings["precision"], settings["captured"])
@@ -140,13 +138,12 @@ class Trainer(ModelTrainer):
     # ------------------------------------------------------------------------------------------ a step
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step: the discriminator learns, as often as the recipe says, then the generator.
+        """Train the discriminator for the recipe's number of critic steps, then the generator once.
 
-        images: (N, H, W, C), float32 in [-1, 1], of the first of the discriminator's steps; the others take theirs
-            from `batches`
+        images: (N, H, W, C), float32 in [-1, 1], for the first critic step; further ones take theirs from `batches`
         labels: (N,) integers, for a conditional GAN
-        returns: losses and accuracies, as in `Callback.on_step`; gradient_penalty or r1 where the recipe has one
-        raises DivergedError where a loss is not a number; that player has not moved then (but in captured steps it has)
+        returns: losses and accuracies, as in `Callback.on_step`, and gradient_penalty or r1 if the recipe has one
+        raises DivergedError if a loss is not finite; that player was not updated then (unless steps are captured)
         """
         with kernels.precision(self.precision):
             if self.replays:
@@ -160,7 +157,7 @@ class Trainer(ModelTrainer):
     def _step_of_both(self, images, labels):
         for remaining in reversed(range(self.recipe.critic_steps)):
             drawn = self.drawn(images, labels)
-            with recording(not remaining):  # the generator learns from the last ones
+            with recording(not remaining):  # only the last images train the generator
                 fake = self.generated(drawn)
             critic = self.discriminator_update(drawn, fake.detach())
             self._check("discriminator", critic.loss, drawn)
@@ -173,17 +170,17 @@ class Trainer(ModelTrainer):
         return critic, update
 
     def drawn(self, images: np.ndarray, labels: np.ndarray | None = None, strength=None) -> Drawn:
-        """A batch where the networks are, with the noise of its step.
+        """Move a batch to the networks' device and draw the step's noise.
 
-        strength: of the instance noise, a number or an array of one element; by default its current value
+        strength: the strength of the instance noise, a number or an array of one element; by default the current one
         """
         gan, settings, device = self.gan, self.recipe, self.gan.generator.device
         if images.shape[1:] != gan.image_shape:
             raise ShapeError(
-                f"{gan.name} makes images of {gan.image_shape}, but was given {images.shape[1:]} (H, W, C)"
+                f"{gan.name} generates images of shape {gan.image_shape}, but these have {images.shape[1:]} (H, W, C)"
             )
         if gan.classes is not None and labels is None:
-            raise DataError(f"{gan.name} learns from labels, but these images have none")
+            raise DataError(f"{gan.name} needs labels, but these images have none")
         drawn = Drawn(Tensor(devices.move(images, device)), labels, gan.noise(len(images), self.noise))
         if settings.gradient_penalty:
             mixing = self.mixing.random((len(images), 1, 1, 1), np.float32, device)
@@ -195,7 +192,7 @@ class Trainer(ModelTrainer):
         return drawn
 
     def noise_strength(self) -> float:
-        """The instance noise's standard deviation at this step."""
+        """Return the instance noise's standard deviation at this step."""
         return self.recipe.instance_noise * max(0.0, 1 - self.step / self.steps)
 
     def _noise_like(self, images):
@@ -203,7 +200,7 @@ class Trainer(ModelTrainer):
         return Tensor(noise.astype(images.dtype))
 
     def generated(self, drawn: Drawn) -> Tensor:
-        """The generator's images for the noise of a step."""
+        """Generate images from a step's noise."""
         return self.gan.generated(drawn.noise, drawn.labels)
 
     def discriminator_update(self, drawn: Drawn, fake: Tensor) -> Update:
@@ -214,7 +211,7 @@ class Trainer(ModelTrainer):
         return generator_update(self.gan, self.objective, drawn, fake, self.generator_optimiser.parameters)
 
     def move_discriminator(self, gradients: list) -> None:
-        """One step of the discriminator's optimiser, and clipping where the recipe has it."""
+        """Update the discriminator, and clip its weights if the recipe says so."""
         self.discriminator_optimiser.step(gradients)
         largest = self.recipe.clip
         if largest:
@@ -223,7 +220,7 @@ class Trainer(ModelTrainer):
                 memory.note_write(parameter.data)
 
     def move_generator(self, gradients: list) -> None:
-        """One step of the generator's optimiser, and of the average where there is one."""
+        """Update the generator and the average of its weights, if there is one."""
         self.generator_optimiser.step(gradients)
         if self.average:
             self.average.update()
@@ -253,13 +250,13 @@ class Trainer(ModelTrainer):
             measured["gradient_penalty" if self.recipe.gradient_penalty else "r1"] = critic.penalty.item()
         return measured
 
-    # ------------------------------------------------------------------------------ what a run tells
+    # ------------------------------------------------------------------------------ what a run shows
 
     def networks(self):
         return {"Generator": self.gan.generator, "Discriminator": self.gan.discriminator}
 
     def preview(self):
-        """Images from this run's fixed noise: PREVIEWS of them, or a row of each class."""
+        """Generate images from this run's fixed noise: PREVIEWS of them, or a row for each class."""
         labels = None if self.gan.classes is None else np.repeat(np.arange(self.gan.classes), ROW)
         return clipped(self.gan.generate(self.preview_noise, labels))
 
@@ -271,14 +268,14 @@ class Trainer(ModelTrainer):
 
 
 def classes_of(labels: np.ndarray | None) -> int | None:
-    """How many classes there are: the largest label plus one. None without labels."""
+    """Return the number of classes, the largest label plus one, or None without labels."""
     return None if labels is None or not len(labels) else int(np.max(labels)) + 1
 
 
 def _check_labels(gan, labels):
-    """Raise DataError for a conditional GAN without labels, or with labels of classes that it does not have."""
+    """Raise DataError if a conditional GAN has no labels, or labels of unknown classes."""
     if gan.classes is not None and labels is None:
-        raise DataError(f"fit: {gan.name} learns from labels, but these images have none; labels= gives them")
+        raise DataError(f"fit: {gan.name} needs labels, but these images have none; pass labels=")
     if gan.classes is not None and labels.max() >= gan.classes:
         raise DataError(f"fit: labels go up to {labels.max()}, but {gan.name} has {gan.classes} classes")
 
@@ -290,7 +287,7 @@ def _start_for(gan, source):
 
 
 def _average_of(gan, decay):
-    """What averages the generator's weights, which the GAN then generates with; None for a decay of 0."""
+    """Give the GAN an average of its generator's weights to sample from. Returns None for a decay of 0."""
     if not decay:
         gan.average = None
         return None
@@ -308,5 +305,5 @@ def _replays_of(trainer):
 
 
 def _share(hits: np.ndarray) -> float:
-    """How many of these truth values hold, as a part of all."""
+    """Return the share of values that are True."""
     return np.count_nonzero(hits) / hits.size

@@ -1,4 +1,4 @@
-"""Starting with the weights of another run: those that fit are taken over, and the others are listed."""
+"""Start from the weights of another run: arrays that fit are copied, and the others are listed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PLAYERS = ("generator", "discriminator")
 
 @dataclass(frozen=True)
 class Start:
-    """What a GAN can take over from another.
+    """The weights that a GAN can take from another.
 
-    words: what is taken, what is not and why, a line each
-    changes: what has to be done to the GAN's discriminator first
+    words: lines that list what is copied, and what is not and why
+    changes: the changes that the GAN's discriminator needs first
     arrays: by player and name
     """
 
@@ -31,16 +31,16 @@ class Start:
     arrays: dict[str, dict[str, np.ndarray]]
 
     def give(self, gan: GAN) -> None:
-        """Put the weights into the GAN that they were chosen for."""
+        """Copy the weights into the GAN that they were selected for."""
         gan.change(self.changes)
         for player, arrays in self.arrays.items():
             getattr(gan, player).load_state_dict(arrays, strict=False)
 
 
 def start_for(gan: GAN, source: str | os.PathLike | GAN) -> Start:
-    """What a GAN can take over from a run's folder or another GAN: the weights with the same names and shapes.
+    """Select the weights of a run or another GAN that have the same names and shapes. Changes nothing.
 
-    raises TrainingError where nothing fits, RunError for a folder that is not a run of a GAN. Changes nothing.
+    raises TrainingError if nothing fits, RunError if the folder is not a run of a GAN
     """
     if isinstance(source, GAN):
         said = {"model": source.name, "image_shape": source.image_shape, "changes": source.changes}
@@ -61,22 +61,22 @@ def start_for(gan: GAN, source: str | os.PathLike | GAN) -> Start:
 
 
 def _differences(gan, said, name):
-    """How the model that the weights come from differs, in words."""
+    """Describe how the model that the weights come from differs."""
     words = []
     if said["model"] != gan.name:
-        words.append(f"{name} is a {said['model']}, this a {gan.name}")
+        words.append(f"{name} is a {said['model']}, this is a {gan.name}")
     if tuple(said["image_shape"]) != tuple(gan.image_shape):
         theirs, ours = (" x ".join(map(str, shape)) for shape in (said["image_shape"], gan.image_shape))
-        words.append(f"images are {theirs} there and {ours} here")
+        words.append(f"its images are {theirs}, these are {ours}")
     return words
 
 
 def _fitting(mine, theirs):
-    """The arrays that fit, and words on those of mine that find none."""
+    """Return the arrays that fit, and a description of my arrays that no array fits."""
     fitting = {name: theirs[name] for name in mine if name in theirs and theirs[name].shape == mine[name].shape}
     others = [
-        f"{name} ({theirs[name].shape} there, {array.shape} here)" if name in theirs else f"{name} (not there)"
+        f"{name} ({theirs[name].shape} there, {array.shape} here)" if name in theirs else f"{name} (missing there)"
         for name, array in mine.items()
         if name not in fitting
     ]
-    return fitting, f"; begins afresh: {', '.join(others)}" if others else ""
+    return fitting, f"; newly initialised: {', '.join(others)}" if others else ""

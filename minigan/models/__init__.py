@@ -37,7 +37,7 @@ _COUNTS = ("classes", "latent_size", "filters", "kernel", "depth")  # options th
 
 
 def __getattr__(name):
-    """What few runs need is imported on first use."""
+    """Import rarely used names on first use."""
     if name == "VAE":
         from minigan.models.vae import VAE as found
     elif name == "Classifier":
@@ -56,24 +56,24 @@ def __getattr__(name):
 
 
 def available() -> dict[str, str]:
-    """The models' names and what each is."""
+    """Return the models' names and summaries."""
     return {name: model.summary for kind in kinds.kinds() for name, model in kind.models.items()}
 
 
 def kind_of(name: str) -> str:
-    """The kind of model that a name stands for, which is also the module that trains it: "gan", "vae", "classifier" or
-    "restoration".
+    """Return the kind of a model by its name, which is also the name of the module that trains it: "gan", "vae",
+    "classifier" or "restoration".
 
-    A "deconvnet" with task="classification" is built as a classifier; by its name it is a restoration.
+    For "deconvnet" it is "restoration", although with task="classification" a classifier is built.
     raises UnknownNameError for a name that is not in `available()`
     """
     return kinds.kind_of_model(name).name
 
 
 def size_for(name: str, height: int, width: int) -> int | None:
-    """The pixels, both height and width, that images have to be resized to for a model that is made for a few sizes.
+    """Return the side in pixels to which images must be resized for a model that supports only some sizes.
 
-    That is the next larger of its sizes, or its largest; None where the images can stay as they are.
+    It is the next larger supported size, or the largest; None if no resizing is needed.
     """
     sizes = kinds.architecture(name).sizes
     if not sizes or (height == width and height in sizes):
@@ -84,26 +84,26 @@ def size_for(name: str, height: int, width: int) -> int | None:
 def build(
     name: str, image_shape: tuple[int, int, int] = (28, 28, 1), seed: int = 0, classes: int | None = None, **options
 ) -> Model:
-    """A model with fresh weights for images of a shape (H, W, C); the same for the same seed.
+    """Build a model with fresh weights for images of a shape (H, W, C). The same seed gives the same weights.
 
-    classes: how many classes of images there are, for models that ask; others ignore it
+    classes: the number of classes; models without classes ignore it
     options: the model's other options, such as task="denoising" for "deconvnet"
-    returns: a GAN, a VAE, a Classifier or a Restorer; its `kind` says which
-    raises UnknownNameError for a name that is not in `available()`, ShapeError for images that the model cannot make,
-        MiniganError for options that it does not have, TrainingError for numbers that are not whole
+    returns: a GAN, a VAE, a Classifier or a Restorer, according to its `kind`
+    raises UnknownNameError for a name that is not in `available()`, ShapeError for an unsupported image shape,
+        MiniganError for unknown options, TrainingError for option values that must be whole numbers
     """
     model = kinds.architecture(name)
     try:
         image_shape = tuple(map(operator.index, image_shape))
     except TypeError as error:
-        raise ShapeError(f"build: image_shape is {image_shape!r}, but images are (H, W, C)") from error
+        raise ShapeError(f"build: image_shape is {image_shape!r}, but it must be (H, W, C)") from error
     if len(image_shape) != 3 or min(image_shape) < 1:
-        raise ShapeError(f"build: image_shape is {image_shape}, but images are (H, W, C)")
+        raise ShapeError(f"build: image_shape is {image_shape}, but it must be (H, W, C)")
     seed = check_seed(seed)
     known = (*model.options, *(["classes"] if model.classes else []))
     for option in options:
         if option not in known:
-            raise MiniganError(f"{name}: there is no option {option!r}; there are: {', '.join(known) or 'none'}")
+            raise MiniganError(f"{name}: there is no option {option!r}; its options are: {', '.join(known) or 'none'}")
     if model.classes:
         options["classes"] = classes
     for option, value in options.items():

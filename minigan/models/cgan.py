@@ -1,12 +1,13 @@
-"""A GAN that makes images of a class that is asked for: a DCGAN whose batch norms and whose verdict know the class.
+"""A conditional DCGAN: it generates images of a given class.
 
-In the generator a vector that stands for the class is joined to the noise, and each batch norm has a scale and a shift
-for each class (conditional batch norm). The vector begins small beside the noise: with one as large, each class becomes
-a single image before the discriminator has learned what is missing, and so the discriminator learns twice as fast too.
+The generator concatenates an embedding of the class with the noise, and each batch norm has a scale and a shift for
+each class (conditional batch norm). The embedding starts small compared with the noise. If it starts as large, each
+class collapses to a single image before the discriminator has learned to notice. For the same reason, the
+discriminator's learning rate is twice the generator's.
 
-The discriminator adds to its score the product of the image's features with a vector that stands for the class
-(projection): how much the image looks like one of that class. Its layers are divided by their largest singular values
-(spectral norm), its losses are hinges. At 28 pixels the maps go 7, 14, 28; at 32 and 64 they double from 4.
+The discriminator adds the product of the image's features and an embedding of the class to its score (projection),
+which measures how well the image fits the class. It uses spectral norm and the hinge loss. At 28 pixels the maps have
+7, 14 and 28 pixels; at 32 and 64 they double from 4.
 
 source: Miyato & Koyama, cGANs with projection discriminator, arXiv:1802.05637; the layers are DCGAN's, arXiv:1511.06434
 """
@@ -30,18 +31,17 @@ from minigan.nn import (
     init,
 )
 
-CLASSES = 10  # unless the labels say
-JOINED = 50  # numbers that stand for a class beside the noise
+CLASSES = 10  # by default
+JOINED = 50  # size of the generator's embedding of a class
 WEIGHTS, SMALL = init.normal(0.02), init.normal(0.2)
-HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
+HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; the adjoint doubles
 FIRST = {28: 7, 32: 4, 64: 4}  # pixels of the smallest maps
 SIZES = tuple(FIRST)
 
 
 class Generator(Module):
-    """(noise (N, latent_size), labels (N,)) to images: layers, of which the conditional ones also take the labels.
-
-    The first of them takes the noise and the class's vector, joined.
+    """(noise (N, latent_size), labels (N,)) to images. The layers' input is the noise and the class's embedding,
+    concatenated; conditional batch norms also take the labels.
     """
 
     def __init__(self, layers: Sequential, classes: int, rng=None):
@@ -71,14 +71,14 @@ class Discriminator(Module):
 
 
 def cgan(image_shape, rng, classes=None, latent_size=100, maps=64):
-    """The conditional GAN for square images of 28, 32 or 64 pixels.
+    """Build the conditional GAN for square images of 28, 32 or 64 pixels.
 
-    maps: before the generator's last layer and after the discriminator's first; twice as many at each halving
+    maps: channels before the generator's last layer and after the discriminator's first; they double at each halving
     """
     height, width, channels = image_shape
     if height != width or height not in SIZES:
         raise ShapeError(
-            f"cgan: images are {height} x {width}, but it is made for 28 x 28, 32 x 32 and 64 x 64; "
+            f"cgan: images are {height} x {width}, but it supports only 28 x 28, 32 x 32 and 64 x 64; "
             "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     classes, first = classes or CLASSES, FIRST[height]

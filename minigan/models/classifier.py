@@ -1,8 +1,8 @@
-"""A classifier, and `cnn`: two convolutions with max and average pooling between them, then two dense layers.
+"""A classifier, and `cnn`: two convolutions, each followed by pooling (max, then average), and two dense layers.
 
-The plan of `cnn` is LeNet-5's (LeCun et al., Gradient-based learning applied to document recognition, 1998):
-convolution, pooling, convolution, pooling, dense layers. Kernels are 3 x 3 and padded, activations are ReLU, and each
-convolution is followed by a batch norm (Ioffe & Szegedy, arXiv:1502.03167), so it has no bias of its own.
+`cnn` has the structure of LeNet-5 (LeCun et al., Gradient-based learning applied to document recognition, 1998):
+convolution, pooling, convolution, pooling, dense layers. Kernels are 3 x 3 and padded, activations are ReLU, and a
+batch norm (Ioffe & Szegedy, arXiv:1502.03167) follows each convolution, which therefore has no bias.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from minigan.nn import AvgPool2d, BatchNorm, Conv2d, Flatten, Linear, MaxPool2d,
 
 @dataclass
 class Classifier(Model):
-    """A network that says what images show.
+    """A network that predicts the class of images.
 
     network: images (N, H, W, C) in [-1, 1] to logits (N, classes); its last layer is dense
-    options: what else it takes to build it again
-    first_epochs: how long to train where nothing is said
+    options: the options to rebuild it with
+    first_epochs: the default number of epochs
     """
 
     kind: ClassVar[str] = "classifier"
@@ -40,20 +40,20 @@ class Classifier(Model):
     first_epochs: int = 5
 
     def logits(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
-        """Logits (N, classes) of images (N, H, W, C), uint8 or floats in [-1, 1], with running statistics."""
+        """Compute logits (N, classes) of images (N, H, W, C), uint8 or floats in [-1, 1], with running statistics."""
         return self._outputs(self.network, images, batch, self.classes)
 
     def features(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
-        """What the last layer is given, (N, features): the numbers that scores of generated images are taken on."""
+        """Compute the inputs of the last layer, (N, features). Scores of generated images are based on them."""
         return self._outputs(self.network[:-1], images, batch, self.network[-1].inputs)
 
     def logits_of(self, features: np.ndarray, batch: int = 256) -> np.ndarray:
-        """Logits (N, classes) of images that `features` was asked for."""
+        """Compute logits (N, classes) from the result of `features`."""
         parts = in_use(self.network[-1], parts_of(features, batch), self.device)
         return np.concatenate(parts) if parts else np.empty((0, self.classes), np.float32)
 
     def predict(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
-        """The most probable class of each image, (N,), int64."""
+        """Predict the most probable class of each image, (N,), int64."""
         return self.logits(images, batch).argmax(1)
 
     def _outputs(self, network, images, batch, width):
@@ -66,13 +66,13 @@ MAPS, HIDDEN = (32, 64), 128
 
 
 def cnn(image_shape, rng, classes=None):
-    """The classifier for images of 4 x 4 pixels or more; it predicts 10 classes by default."""
+    """Build the classifier for images of at least 4 x 4 pixels. It predicts 10 classes by default."""
     classes = 10 if classes is None else classes
     height, width, channels = image_shape
     if min(height, width) < 4:
-        raise ShapeError(f"cnn: images are {height} x {width}, but pooling them twice takes at least 4 x 4")
+        raise ShapeError(f"cnn: images are {height} x {width}, but pooling twice needs at least 4 x 4")
     if classes < 2:
-        raise ShapeError(f"cnn: {classes} classes; there are at least two to tell apart")
+        raise ShapeError(f"cnn: classes is {classes}, but it must be at least 2")
     weights = {"weight_init": init.he_normal(), "rng": rng}
     network = Sequential(
         Conv2d(channels, MAPS[0], 3, padding=1, bias=False, **weights),

@@ -1,4 +1,4 @@
-"""How large a model is: the numbers it learns, the bytes they take, and the work for one image."""
+"""The size of a model: its parameters, their bytes, and the multiply-adds for one image."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from minigan.nn import Module, SpectralNorm, as_in_use
 
 @dataclass(frozen=True)
 class Size:
-    """One of a model's networks.
+    """The size of one network.
 
-    parameters: how many numbers are learned
-    bytes: what they take with the buffers, which a file of weights has too
-    multiply_adds: products that are summed up in its dense layers and convolutions for one image, see `size`
+    parameters: the number of learned numbers
+    bytes: the size of parameters and buffers, which a weights file holds
+    multiply_adds: multiply-adds of its dense layers and convolutions for one image, see `size`
     """
 
     parameters: int
@@ -30,14 +30,14 @@ class Size:
 
 
 def size(model: Model) -> dict[str, Size]:
-    """The size of each of a model's networks, by name.
+    """Measure each of a model's networks. Returns sizes by name.
 
         mg.models.size(mg.models.build("dcgan"))["generator"].multiply_adds  # 7,250,432
 
-    Multiply-adds are counted while one image goes through: of a convolution KH KW (C / groups) K for each pixel of its
-    feature side, taps on padding included, of a dense layer inputs times outputs, of matrix products likewise. It is
-    what is asked of the kernels, whichever algorithm does it with fewer. Biases, norms, activations and pooling are
-    not counted, nor what a spectral norm does with its weights, which is the same for any number of images.
+    Multiply-adds are counted while one image passes through. A convolution counts KH KW (C / groups) K for each pixel
+    of its feature side, including taps on padding; a dense layer counts inputs times outputs, and matrix products count
+    likewise. These are the counts of the definition, even if the kernel's algorithm needs fewer. Biases, norms,
+    activations and pooling are not counted, nor is spectral norm's work on weights, which does not depend on the batch.
     """
     sizes = {}
     for name, network in model.networks().items():
@@ -49,7 +49,7 @@ def size(model: Model) -> dict[str, Size]:
 
 @no_grad()
 def multiply_adds(network: Module, *given: np.ndarray) -> int:
-    """How many a network in use does for these arguments, arrays where it is; floats go in as Tensors."""
+    """Count a network's multiply-adds, in evaluation mode, for these arguments, arrays on the network's device."""
     before = graph.watch
     graph.watch = counter = _Counter()
     try:
@@ -61,14 +61,14 @@ def multiply_adds(network: Module, *given: np.ndarray) -> int:
 
 
 def _one(model, player):
-    """The arguments of a network for one image, all zeros."""
+    """Return the arguments of a network for one image, all zeros."""
     dtype = next((parameter.dtype for _, parameter in model.networks()[player].named_parameters()), np.float32)
     given = [devices.move(np.zeros((1, *model.input_shape(player)), dtype), model.device)]
     return [*given, np.zeros(1, np.int64)] if model.conditional else given
 
 
 class _Counter:
-    """What autograd tells of each primitive while it is counted; see `graph.watch`."""
+    """Counts multiply-adds as autograd reports each primitive; see `graph.watch`."""
 
     def __init__(self):
         self.count, self.layers = 0, []

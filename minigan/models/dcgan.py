@@ -1,8 +1,8 @@
-"""DCGAN: convolutions with stride in the discriminator, their adjoints in the generator, batch norm between.
+"""DCGAN: strided convolutions in the discriminator, transposed ones in the generator, and batch norm in both.
 
-source: Radford, Metz & Chintala, arXiv:1511.06434. At 28 pixels the maps go 7, 14, 28 from a dense layer; at 32 and
-64 they double from 4. Weights begin as N(0, 0.02), batch-norm scales as N(1, 0.02); no batch norm on the generator's
-output or the discriminator's input, and no bias before a batch norm.
+source: Radford, Metz & Chintala, arXiv:1511.06434. At 28 pixels a dense layer is followed by maps of 7, 14 and 28
+pixels; at 32 and 64 the maps double from 4. Weights start as N(0, 0.02), batch-norm scales as N(1, 0.02). There is no
+batch norm on the generator's output or the discriminator's input, and no bias before a batch norm.
 """
 
 from minigan.errors import ShapeError
@@ -22,21 +22,21 @@ from minigan.nn import (
 )
 
 WEIGHTS, SCALES = init.normal(0.02), init.normal(0.02, 1.0)
-HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; its adjoint doubles
+HALVE = {"stride": 2, "padding": 1}  # with a 4 x 4 kernel; the adjoint doubles
 
 
 SIZES = (28, 32, 64)  # pixels
 
 
 def dcgan(image_shape, rng, latent_size=100, maps=None):
-    """The DCGAN for square images of 28, 32 or 64 pixels.
+    """Build the DCGAN for square images of 28, 32 or 64 pixels.
 
-    maps: feature maps at the smallest size, 128 for 28 pixels and else 512 by default; half as many at each doubling
+    maps: channels at the smallest size, by default 128 for 28 pixels and 512 otherwise; halved at each doubling
     """
     height, width, channels = image_shape
     if height != width or height not in SIZES:
         raise ShapeError(
-            f"dcgan: images are {height} x {width}, but it is made for 28 x 28, 32 x 32 and 64 x 64; "
+            f"dcgan: images are {height} x {width}, but it supports only 28 x 28, 32 x 32 and 64 x 64; "
             "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     if height == 28:
@@ -71,7 +71,7 @@ def _networks_28(channels, rng, latent_size, maps):
 
 
 def _networks(size, channels, rng, latent_size, maps):
-    """From 1 x 1 to 4 x 4, then doubling to the image."""
+    """Build the networks for 32 or 64 pixels: from 1 x 1 to 4 x 4, then doubling to the image size."""
     weights = {"weight_init": WEIGHTS, "rng": rng}
     generator = [
         Reshape(1, 1, latent_size),

@@ -1,10 +1,10 @@
-"""The deconvolutional network: a convolution, the transposed convolution that undoes what it did to the size, and a
-dense layer at every pixel. It repairs images, tells what they show, or ends a GAN's generator.
+"""The deconvolutional network: a convolution, a transposed convolution that restores the image's size, and a dense
+layer at every pixel. It restores images, classifies them, or forms the end of a GAN's generator.
 
-A 3 x 3 convolution without padding takes 32 x 32 pixels to 30 x 30, a transposed one takes them back. As described
-there is one of each, of 32 channels and 3 x 3 kernels, with ReLU; `filters`, `kernel` and `depth` make it wider and
-deeper: `depth` convolutions and then as many transposed ones, as in RED-Net (Mao et al., arXiv:1603.09056), but
-without its skips.
+A 3 x 3 convolution without padding reduces 32 x 32 pixels to 30 x 30, and a transposed one restores them. By default
+there is one of each, with 32 channels, 3 x 3 kernels and ReLU. `filters`, `kernel` and `depth` make the network wider
+and deeper: `depth` convolutions are followed by as many transposed ones, as in RED-Net (Mao et al., arXiv:1603.09056)
+but without its skip connections.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from minigan.nn import (
 )
 
 FILTERS, KERNEL = 32, 3
-RESTORATIONS = {"super-resolution": 0, "completion": 1, "denoising": 0}  # task -> channels it is given besides
+RESTORATIONS = {"super-resolution": 0, "completion": 1, "denoising": 0}  # task -> additional input channels
 CLASSIFICATION = "classification"
 TASKS = (*RESTORATIONS, CLASSIFICATION)
-GRID = 8  # cells along each axis that a classifier pools the features in
+GRID = 8  # cells along each axis that the classifier pools features into
 
 
 @dataclass
 class Restorer(Model):
-    """A network that repairs images, and the settings it is trained with.
+    """A network that restores images, and its training settings.
 
-    network: damaged images (N, H, W, C + more) in [-1, 1] to images (N, H, W, C), of any height and width
-    discriminator: images to logits (N, 1), above 0 for real; None where nothing adversarial is trained
-    task: which of RESTORATIONS
-    options: what else it takes to build it again
+    network: damaged images (N, H, W, inputs) in [-1, 1] to images (N, H, W, C), of any height and width
+    discriminator: images to logits (N, 1), above 0 for real; None without adversarial training
+    task: one of RESTORATIONS
+    options: the options to rebuild it with
     first_run: the default (steps, batch)
     """
 
@@ -76,14 +76,14 @@ class Restorer(Model):
 
     @property
     def inputs(self) -> int:
-        """How many channels the network is given."""
+        """The number of input channels."""
         return self.image_shape[2] + RESTORATIONS[self.task]
 
     def restore(self, given: np.ndarray, batch: int = 64) -> np.ndarray:
-        """What the network makes of (N, H, W, inputs), uint8 or floats in [-1, 1]: (N, H, W, C), about in [-1, 1]."""
+        """Apply the network to (N, H, W, inputs), uint8 or floats in [-1, 1]. Returns (N, H, W, C), float32."""
         given = images_from(self.name, given, scale="known")
         if given.shape[3] != self.inputs:
-            raise ShapeError(f"{self.name} for {self.task} takes (N, H, W, {self.inputs}), but was given {given.shape}")
+            raise ShapeError(f"{self.name} for {self.task} takes (N, H, W, {self.inputs}), but received {given.shape}")
         parts = in_use(self.network, map(as_floats, parts_of(given, batch)), self.device)
         return np.concatenate(parts) if parts else np.empty((*given.shape[:3], self.image_shape[2]), np.float32)
 
@@ -98,10 +98,10 @@ def deconvnet(
     adversarial=False,
     classes=None,
 ):
-    """The network for one of TASKS.
+    """Build the network for one of TASKS.
 
-    adversarial: whether it has a discriminator, which needs images of at least 8 x 8
-    classes: how many "classification" predicts, 10 by default, from features pooled in 8 x 8 cells
+    adversarial: whether to add a discriminator, which needs images of at least 8 x 8 pixels
+    classes: the number of classes for "classification", by default 10; features are pooled into 8 x 8 cells
     returns: a Restorer, or a Classifier for "classification"
     """
     UnknownNameError.check("task", task, TASKS)
@@ -109,8 +109,8 @@ def deconvnet(
     lost = depth * (kernel - 1)
     if filters < 1 or kernel < 1 or depth < 1 or min(height, width) <= lost:
         raise ShapeError(
-            f"deconvnet: {filters} filters, kernel {kernel} and depth {depth} are at least 1, and the image "
-            f"({height} x {width}) must be larger than the {lost} pixels that its convolutions take away"
+            f"deconvnet: filters {filters}, kernel {kernel} and depth {depth} must be at least 1, and images "
+            f"({height} x {width}) larger than the {lost} pixels that the convolutions remove"
         )
     options = {"task": task, "filters": filters, "kernel": kernel, "depth": depth}
     if task == CLASSIFICATION:
@@ -125,7 +125,7 @@ def deconvnet(
 
 
 def hidden_layers(inputs, rng, filters=FILTERS, kernel=KERNEL, depth=1):
-    """All but the dense layer, as a list: (N, H, W, inputs) to (N, H, W, filters)."""
+    """Return the layers before the dense layer: (N, H, W, inputs) to (N, H, W, filters)."""
     weights = {"weight_init": init.he_uniform(), "rng": rng}
     layers = []
     for number in range(depth):
@@ -138,7 +138,7 @@ def hidden_layers(inputs, rng, filters=FILTERS, kernel=KERNEL, depth=1):
 def _classifier(hidden, image_shape, classes, filters, rng, options):
     height, width, _ = image_shape
     if min(height, width) < GRID:
-        raise ShapeError(f"deconvnet: images are {height} x {width}, but a classifier takes at least {GRID} x {GRID}")
+        raise ShapeError(f"deconvnet: images are {height} x {width}, but a classifier needs at least {GRID} x {GRID}")
     window = height // GRID, width // GRID
     cells = (height // window[0]) * (width // window[1])
     network = Sequential(*hidden, MaxPool2d(window), Flatten(), Linear(cells * filters, classes, rng=rng))
@@ -146,10 +146,10 @@ def _classifier(hidden, image_shape, classes, filters, rng, options):
 
 
 def judge(image_shape, rng):
-    """A discriminator of restored images: 4 x 4 convolutions that halve twice, and a dense layer; no batch norm."""
+    """Build a discriminator of restored images: two 4 x 4 convolutions of stride 2 and a dense layer, no batch norm."""
     height, width, channels = image_shape
     if min(height, width) < 8:
-        raise ShapeError(f"deconvnet: images are {height} x {width}, but a discriminator takes at least 8 x 8")
+        raise ShapeError(f"deconvnet: images are {height} x {width}, but a discriminator needs at least 8 x 8")
     return Sequential(
         Conv2d(channels, 32, 4, stride=2, padding=1, rng=rng),
         LeakyReLU(0.2),
@@ -161,10 +161,10 @@ def judge(image_shape, rng):
 
 
 def deconvnet_gan(image_shape, rng, latent_size=100):
-    """A GAN whose generator ends in the deconvolutional network; for sizes that are multiples of 4.
+    """Build a GAN whose generator ends in the deconvolutional network, for sides that are multiples of 4.
 
-    A dense layer makes maps of a quarter of the size, two 4 x 4 transposed convolutions double them, and the
-    network of this file, with tanh, makes the image of them. The discriminator is the DCGAN's for 28 pixels.
+    A dense layer produces maps of a quarter of the size, two 4 x 4 transposed convolutions double them, and the
+    network of this file, with tanh, turns them into the image. The discriminator is the DCGAN's for 28 pixels.
     """
     height, width, channels = image_shape
     if height % 4 or width % 4:

@@ -1,18 +1,17 @@
 """GANs of dense layers, for images of any shape: `mlp-gan`, `wgan`, `wgan-clip`, and `dense-conv-gan`.
 
-The plain one is 100-128-128-784 with tanh against 784-128-128-1. The text on deconvolution as a strategy for GANs that
-it comes from has no deconvolution in its networks; `dcgan` has. Its recipe penalises the discriminator's slope at real
-images (R1). Without that penalty it leaves out digits: after 12,000 steps, MNIST's zeros and ones.
+`mlp-gan` is 100-128-128-784 with tanh against 784-128-128-1. It comes from a text on deconvolution as a strategy for
+GANs, although its networks contain no deconvolution; those of `dcgan` do. Its recipe penalises the discriminator's
+slope at real images (R1). Without that penalty it drops digits: after 12,000 steps, MNIST's zeros and ones.
 
-The Wasserstein GANs have the same networks, but their critic gives raw scores instead of a verdict. It learns how far
-apart real and generated images lie, which means something only while its slope is bounded: by a penalty on slopes other
-than 1 (`wgan`), or by clipping its weights to small values (`wgan-clip`). The critic takes five steps for each step of
-the generator, so that its estimate of the distance is a good one. There is no batch norm, because the penalty is on
-each image's own slope.
+The Wasserstein GANs have the same networks, but their critic's scores are not logits. The critic estimates the distance
+between real and generated images, which is meaningful only while its slope is bounded: by a penalty on slopes other
+than 1 (`wgan`), or by clipping its weights to small values (`wgan-clip`). It takes five steps for each step of the
+generator, so that its estimate is good. There is no batch norm, because the penalty applies to each image's own slope.
 
 sources: Mescheder, Geiger & Nowozin, Which training methods for GANs do actually converge?, arXiv:1801.04406 (R1);
 Arjovsky, Chintala & Bottou, arXiv:1701.07875 (clipping, RMSprop at 5e-5); Gulrajani et al., arXiv:1704.00028 (penalty).
-The learning rate 2e-4 and the batch of 128 are those of the text that the dense networks come from.
+The learning rate 2e-4 and the batch of 128 are from the text that the dense networks come from.
 """
 
 import itertools
@@ -27,13 +26,13 @@ HIDDEN = 128
 
 
 def mlp_gan(image_shape, rng, latent_size=100):
-    """100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
+    """Build 100-128-128-784 with tanh against 784-128-128-1, for images of any shape."""
     networks = dense_networks(image_shape, rng, latent_size)
     return GAN("mlp-gan", *networks, image_shape, latent_size, Recipe(r1=1.0), first_run=(20_000, 64))
 
 
 def dense_networks(image_shape, rng, latent_size=100):
-    """A generator and a discriminator of three dense layers each, leaky ReLU between them."""
+    """Build a generator and a discriminator of three dense layers each, with leaky ReLU."""
     generator = dense_generator(image_shape, rng, latent_size)
     discriminator = Sequential(
         Flatten(),
@@ -47,7 +46,7 @@ def dense_networks(image_shape, rng, latent_size=100):
 
 
 def dense_generator(image_shape, rng, latent_size=100):
-    """Three dense layers and tanh, for images of any shape. It is also the decoder of a VAE."""
+    """Build three dense layers and tanh, for images of any shape. The VAE's decoder is built by this too."""
     return Sequential(
         Linear(latent_size, HIDDEN, rng=rng),
         LeakyReLU(0.2),
@@ -60,14 +59,14 @@ def dense_generator(image_shape, rng, latent_size=100):
 
 
 def wgan(image_shape, rng, latent_size=100):
-    """100-128-128-784 with tanh against a critic 784-128-128-1 with gradient penalty, for images of any shape."""
+    """Build 100-128-128-784 with tanh against a critic 784-128-128-1 with gradient penalty, for any image shape."""
     recipe = Recipe(objective="wasserstein", betas=(0.5, 0.9), critic_steps=5, gradient_penalty=10.0)
     networks = dense_networks(image_shape, rng, latent_size)
     return GAN("wgan", *networks, image_shape, latent_size, recipe, first_run=(6000, 128))
 
 
 def wgan_clip(image_shape, rng, latent_size=100):
-    """The same networks, the critic's weights clipped at 0.01."""
+    """Build the same networks. The critic's weights are clipped to [-0.01, 0.01]."""
     recipe = Recipe("wasserstein", "rmsprop", generator_rate=5e-5, discriminator_rate=5e-5, critic_steps=5, clip=0.01)
     networks = dense_networks(image_shape, rng, latent_size)
     return GAN("wgan-clip", *networks, image_shape, latent_size, recipe, batch=64, first_run=(16_000, 64))
@@ -77,14 +76,14 @@ GROWING, SHRINKING = (256, 512, 1024), (512, 256)
 
 
 def dense_conv_gan(image_shape, rng, latent_size=100):
-    """Dense 256, 512, 1024 and the pixels, then a 3 x 3 convolution; against dense 512, 256, 1.
+    """Build dense layers of 256, 512, 1024 and the pixels, then a 3 x 3 convolution, against dense 512, 256, 1.
 
-    The text that this network comes from differs in three ways. It convolves a flat vector, which has no neighbours;
-    here the 784 numbers are an image first. It applies tanh before the convolution as well as after it; the first one
-    is left out, because the second cannot restore what the first flattens, and little gradient passes through both. And
-    it has four plain ReLUs in a row, which with weights of the usual size pass on so little of the noise that every
-    image comes out the same; here the generator has a batch norm before each, and the discriminator's are leaky. The
-    convolution starts as the identity. The discriminator's last layer gives logits.
+    This network differs in three ways from the text that it comes from. The text convolves a flat vector, which has no
+    spatial neighbours; here the vector is reshaped to an image first. The text applies tanh before and after the
+    convolution; here only after it, because the second tanh cannot restore what the first saturates, and little
+    gradient passes through both. The text has four plain ReLUs in a row, which with weights of the usual size lose so
+    much of the noise that all images come out the same; here the generator has a batch norm before each ReLU, and the
+    discriminator's are leaky. The convolution starts as the identity. The discriminator's last layer gives logits.
     """
     pixels, channels = math.prod(image_shape), image_shape[2]
     generator = []
@@ -105,7 +104,7 @@ def dense_conv_gan(image_shape, rng, latent_size=100):
 
 
 def _identity(rng, shape, fan_in, fan_out):
-    """The kernel (KH, KW, C, C) of a convolution that returns its image."""
+    """Return the kernel (KH, KW, C, C) of a convolution that leaves images unchanged."""
     weight = np.zeros(shape)
     weight[shape[0] // 2, shape[1] // 2] = np.eye(shape[2])
     return weight

@@ -1,4 +1,4 @@
-"""A GAN: two networks that compete, and the recipe that trains them by default."""
+"""A GAN: two competing networks and their default training recipe."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from minigan.models.model import Model
 from minigan.nn import Module, as_in_use, minibatch_std, spectral_norm
 from minigan.random import Philox
 
-BOUNDS = "gradient_penalty", "r1", "clip"  # on the discriminator's slopes, of which a recipe has one
+BOUNDS = "gradient_penalty", "r1", "clip"  # on the discriminator's slope; a recipe has at most one
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a GAN is trained; a model has one of its own. `mg.gan.fit` checks that the settings work together.
+    """The training settings of a GAN. Each model has its own. `mg.gan.fit` checks that the settings work together.
 
     objective: a name in `mg.gan.OBJECTIVES`, or an Objective
-    optimiser: "adam", or "rmsprop", which has no use for betas
+    optimiser: "adam", or "rmsprop", which ignores betas
     generator_rate, discriminator_rate: learning rates
-    betas: of Adam
-    critic_steps: of the discriminator for each of the generator, each on a real batch of its own
-    gradient_penalty: lambda of WGAN-GP's penalty on slopes other than 1 between real and generated images; 0 is none
-    r1: gamma of the penalty on slopes at real images; 0 is none
-    clip: after each step the discriminator's parameters are moved into [-clip, clip]; 0 leaves them
-    label_smoothing: real images are said to be real with probability 1 - label_smoothing
-    instance_noise: standard deviation of noise on all that the discriminator sees, falling linearly to 0 over the run
-    ema: decay of the average of the generator's weights that samples are made with; 0 keeps no average
-    spectral_norm: whether the discriminator's layers are divided by their largest singular values
-    minibatch_std: whether the discriminator sees, before its last layer, how much the images of a batch differ
+    betas: Adam's decay rates
+    critic_steps: discriminator steps for each generator step, each with a new real batch
+    gradient_penalty: lambda of WGAN-GP's penalty on slopes other than 1 between real and generated images; 0 for none
+    r1: gamma of the R1 penalty on slopes at real images; 0 for none
+    clip: after each step, clip the discriminator's parameters to [-clip, clip]; 0 for no clipping
+    label_smoothing: label real images 1 - label_smoothing instead of 1
+    instance_noise: standard deviation of the noise on the discriminator's inputs; it falls linearly to 0 over the run
+    ema: decay of the average of the generator's weights, which generates the samples; 0 for no average
+    spectral_norm: whether to divide the discriminator's layers by their largest singular values
+    minibatch_std: whether the discriminator's last layer also gets the standard deviation over the batch
     """
 
     objective: str | object = "non-saturating"
@@ -62,11 +62,11 @@ class Recipe:
             object.__setattr__(self, "betas", tuple(map(python_number, self.betas)))
 
     def changed(self, **settings) -> Recipe:
-        """The recipe with other settings, of which None leaves one as it is.
+        """Return the recipe with some settings changed. None leaves a setting as it is.
 
-        learning_rate: of both players, where they are not given apart
-        gradient_penalty, r1, clip: those that are given take the place of the others
-        raises UnknownNameError for a setting that there is not
+        learning_rate: sets both players' learning rates, unless they are given separately
+        gradient_penalty, r1, clip: setting one of them to a positive value sets the others, unless given, to 0
+        raises UnknownNameError for an unknown setting
         """
         known = [field.name for field in fields(self)]
         both = settings.pop("learning_rate", None)
@@ -80,11 +80,11 @@ class Recipe:
         return replace(self, **{name: setting for name, setting in settings.items() if setting is not None})
 
     def plain(self) -> dict:
-        """All of it as JSON keeps it."""
+        """Convert to JSON values."""
         return {**asdict(self), "objective": getattr(self.objective, "name", self.objective), "betas": list(self.betas)}
 
 
-CHANGES = {"minibatch-std": minibatch_std, "spectral-norm": spectral_norm}  # in the order in which they fit together
+CHANGES = {"minibatch-std": minibatch_std, "spectral-norm": spectral_norm}  # in the order in which they are applied
 
 
 @dataclass
@@ -92,13 +92,13 @@ class GAN(Model):
     """A generator, a discriminator, and their recipe.
 
     generator: noise (N, latent_size) to images (N, H, W, C) in [-1, 1]
-    discriminator: images to scores (N, 1); logits, above 0 for real, where the objective takes them for such
-    classes: where it is conditional, how many; both networks then take labels (N,) as their second argument
-    batch: images in a batch
-    first_run: the default (steps, batch); at 28 pixels two or three minutes
-        on two cores, in which many small batches teach more than few large ones
-    changes: what was done to the discriminator after it was built, names in CHANGES
-    average: the generator with averaged weights, where training keeps one; samples are made with it
+    discriminator: images to scores (N, 1); with most objectives these are logits, above 0 for real
+    classes: the number of classes if the GAN is conditional; both networks then take labels (N,) as second argument
+    batch: images per batch
+    first_run: the default (steps, batch): at 28 pixels, two or three minutes on two cores. In so short a run, many
+        small batches teach more than few large ones
+    changes: the changes to the discriminator after it was built, names in CHANGES
+    average: the generator with averaged weights, if training keeps one; it generates the samples
     """
 
     kind: ClassVar[str] = "gan"
@@ -121,12 +121,12 @@ class GAN(Model):
 
     @property
     def options(self) -> dict:
-        """What else `mg.models.build` needs to build it again."""
+        """The options to rebuild it with `mg.models.build`."""
         return {} if self.classes is None else {"classes": self.classes}
 
     @property
     def conditional(self) -> bool:
-        """Whether both networks take labels too."""
+        """Whether both networks also take labels."""
         return self.classes is not None
 
     def input_shape(self, player):
@@ -138,32 +138,34 @@ class GAN(Model):
         self.average = copy.deepcopy(self.generator).freeze().eval() if averaged else None
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
-        """Standard normal noise for `count` images, where the networks are."""
+        """Draw standard normal noise for `count` images, on the networks' device."""
         return Tensor(random.normal_noise(count, self.latent_size, rng, self.generator.device))
 
     def labels(self, count: int) -> np.ndarray | None:
-        """Labels for `count` images, all classes in turn; None where there are no classes."""
+        """Return labels for `count` images, all classes in turn; None if there are no classes."""
         return None if self.classes is None else np.arange(count) % self.classes
 
     def generated(self, noise: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The generator's images; labels are ignored if it takes none. Raises ShapeError for too few or many."""
+        """Apply the generator. Labels are ignored if it takes none. Raises ShapeError if their number is wrong."""
         return self.generator(noise, *self._labels_for(labels, len(noise)))
 
     def scores(self, images: Tensor, labels: np.ndarray | None = None) -> Tensor:
-        """The discriminator's scores; labels are ignored if it takes none. Raises ShapeError as `generated`."""
+        """Apply the discriminator. Labels are ignored if it takes none. Raises ShapeError as `generated` does."""
         return self.discriminator(images, *self._labels_for(labels, len(images)))
 
     def _labels_for(self, labels, count):
         if self.classes is None:
             return ()
         if np.shape(labels) != (count,):
-            raise ShapeError(f"{self.name}: {count} images, but labels of shape {np.shape(labels)}; each image has one")
+            raise ShapeError(
+                f"{self.name}: {count} images need {count} labels, but labels have shape {np.shape(labels)}"
+            )
         return (labels,)
 
     def change(self, names: Iterable[str], seed: int = 0) -> GAN:
-        """Change the discriminator in these ways, each once. Returns the GAN.
+        """Apply these changes to the discriminator, unless already made. Returns the GAN.
 
-        raises ShapeError where the discriminator does not take one, or it comes too late
+        raises ShapeError if a change is impossible for the discriminator, or no longer possible
         """
         for name in CHANGES:
             if name in names and name not in self.changes:
@@ -173,10 +175,10 @@ class GAN(Model):
         return self
 
     def freeze(self, names: Iterable[str]) -> GAN:
-        """Stop the training of these parts: "generator", "discriminator" or what is in them, as "generator.0".
+        """Exclude parts from training: "generator", "discriminator" or modules in them, such as "generator.0".
 
-        The running statistics of a frozen batch norm go on following the batches. Returns the GAN.
-        raises UnknownNameError for a part that is not there
+        A frozen batch norm still updates its running statistics. Returns the GAN.
+        raises UnknownNameError for an unknown part
         """
         parts = {
             f"{player}.{name}".rstrip("."): module
@@ -191,10 +193,10 @@ class GAN(Model):
 
     @no_grad()
     def generate(self, noise: Tensor, labels: np.ndarray | None = None, batch: int = 256) -> np.ndarray:
-        """Images (N, H, W, C) in [-1, 1] for this noise, with running statistics, `batch` of them at a time.
+        """Generate images (N, H, W, C) in [-1, 1] from noise, `batch` at a time, with running statistics.
 
         labels: (N,), for a conditional GAN; by default all classes in turn
-        The average generates where there is one.
+        If the GAN has an average, the average generates the images.
         """
         labels = self.labels(len(noise)) if labels is None else labels
         generator = self.generator if self.average is None else self.average

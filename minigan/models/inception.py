@@ -1,9 +1,8 @@
-"""The Inception network of 2015, whose features FID, and whose classes the Inception Score, are taken on.
+"""The Inception network of 2015. FID is computed from its features, the Inception Score from its classes.
 
-The plan is Inception v3's (Szegedy et al., arXiv:1512.00567, table 1), and where the graph that was published in
-December 2015 differs from what the paper says, the graph's: average pooling beside convolutions counts no padding, the
-last block pools maxima, and there are 1,008 outputs, of which 1,000 mean something. Layers bear the names that the
-weights were published under for PyTorch.
+It is Inception v3 (Szegedy et al., arXiv:1512.00567, table 1), with the deviations of the graph published in December
+2015: average pooling does not count padding, the last block uses max pooling, and there are 1,008 outputs, of which
+1,000 are used. Layers have the names under which the weights were published for PyTorch.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from minigan.errors import DataError, ShapeError
 from minigan.nn import AvgPool2d, BatchNorm, Conv2d, Linear, MaxPool2d, Module
 
 SIZE = 299  # pixels, square
-LEAST = 75  # pixels: of fewer, the last blocks have none left
+LEAST = 75  # pixels; with fewer, the last blocks have no pixels left
 FEATURES, OUTPUTS = 2048, 1008
 EPS = 1e-3  # of batch norm
 PUBLISHED = {".bn.scale": ".bn.weight", ".bn.shift": ".bn.bias", ".bn.running_variance": ".bn.running_var"}
-COUNTER = ".bn.num_batches_tracked"  # which a file may have for every batch norm, and nothing reads
+COUNTER = ".bn.num_batches_tracked"  # may be in a file for every batch norm; ignored
 FROM_HERE = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}  # axes of (KH, KW, C, K) in (K, C, KH, KW), and so on, by rank
 TO_HERE = {4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
-SHOWN = 4  # of what is wrong with arrays
+SHOWN = 4  # problems listed in an error message
 
 
 class Unit(Module):
@@ -41,14 +40,14 @@ class Unit(Module):
 
 
 class Block(Module):
-    """Branches of the same image side by side: (N, H, W, C) to (N, OH, OW, the sum of their channels).
+    """Parallel branches, concatenated: (N, H, W, C) to (N, OH, OW, the sum of their channels).
 
-    branches: each a chain of (name, layer); where it ends in a list of such pairs, it parts into all of them
+    branches: each a chain of (name, layer); a list of such pairs at its end splits it into all of them
     """
 
     def __init__(self, *branches):
         super().__init__()
-        self.branches = []  # of names, as the layers are attributes
+        self.branches = []  # names; the layers are attributes
         for branch in branches:
             steps = [step if isinstance(step, list) else [step] for step in branch]
             self.branches.append([[name for name, _ in step] for step in steps])
@@ -68,8 +67,8 @@ class Block(Module):
 class Inception(Module):
     """Images (N, H, W, C) of any size, grey or in colour, floats from 0 to 255, to features (N, 2048).
 
-    rng: draws the first weights, by default the stream "init"
-    source: Szegedy et al., arXiv:1512.00567; FID by it: Heusel et al., arXiv:1706.08500
+    rng: for the initial weights, by default the stream "init"
+    source: Szegedy et al., arXiv:1512.00567; FID: Heusel et al., arXiv:1706.08500
     """
 
     def __init__(self, rng: np.random.Generator | None = None):
@@ -98,7 +97,7 @@ class Inception(Module):
         return self.pooled(prepared(images))
 
     def pooled(self, x):
-        """Features (N, 2048) of images that are prepared, (N, H, W, 3) in [-1, 1], of 75 pixels a side or more."""
+        """Compute features (N, 2048) of prepared images, (N, H, W, 3) in [-1, 1], with at least 75 pixels a side."""
         if x.ndim != 4 or x.shape[3] != 3 or min(x.shape[1:3]) < LEAST:
             raise ShapeError(f"Inception: x has shape {x.shape}; it takes (N, H, W, 3), at least {LEAST} pixels a side")
         for name, layer in self._modules.items():
@@ -107,15 +106,15 @@ class Inception(Module):
         return ops.global_avg_pool2d(x)
 
     def logits(self, features, bias: bool = True):
-        """Logits (N, 1008) of features (N, 2048).
+        """Compute logits (N, 1008) from features (N, 2048).
 
-        bias: without it they are those that the Inception Score is taken of: the graph's product, before it is added
+        bias: False for the Inception Score, which uses the graph's product before the bias is added
         """
         return self.fc(features) if bias else ops.matmul(features, self.fc.weight)
 
     def published(self) -> dict[str, np.ndarray]:
-        """Copies of all arrays by the names and in the layouts that the weights are published in: convolutions
-        (K, C, KH, KW), the dense layer (1008, 2048)."""
+        """Return copies of all arrays under their published names and in the published layouts: (K, C, KH, KW) for
+        convolutions and (1008, 2048) for the dense layer."""
         state = self.state_dict()
         return {
             published_name(name): np.ascontiguousarray(array.transpose(FROM_HERE[array.ndim]))
@@ -123,23 +122,23 @@ class Inception(Module):
         }
 
     def load_published(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Take over arrays as `published` gives them, all or none; counters of batches among them are passed over.
+        """Load arrays in the format of `published`, all or none. Batch counters are ignored.
 
-        raises DataError naming arrays that are missing, unknown, of another shape, or that hold other than finite
-            floating point numbers
+        raises DataError with the names of arrays that are missing, unknown, of another shape, or not finite floating
+            point numbers
         """
         found, problems = {}, []
         mine = {published_name(name): (name, tensor.shape) for name, tensor in self._tensors()}
-        problems += [f"there is no {name}" for name in mine if name not in arrays]
+        problems += [f"{name} is missing" for name in mine if name not in arrays]
         for name, array in arrays.items():
             here, shape = mine.get(name, (None, ()))
             expected = tuple(shape[axis] for axis in FROM_HERE.get(len(shape), ()))
             if here is None:
-                problems += [] if name.endswith(COUNTER) else [f"{name} is none of its arrays"]
+                problems += [] if name.endswith(COUNTER) else [f"{name} is unknown"]
             elif array.shape != expected:
                 problems.append(f"{name} is {array.shape}, not {expected}")
             elif array.dtype.kind != "f" or not np.isfinite(array).all():
-                problems.append(f"{name} holds other than finite floating point numbers")
+                problems.append(f"{name} is not floating point or not finite")
             else:
                 found[here] = array.transpose(TO_HERE[array.ndim])
         if problems:
@@ -152,20 +151,20 @@ class Inception(Module):
 
 
 def prepared(images):
-    """Images as the graph's first operations make them: 299 x 299 pixels by TensorFlow 1's bilinear resizing, then
-    (x - 128) / 128; grey ones in all three channels.
+    """Prepare images as the graph's first operations do: resize them to 299 x 299 pixels with TensorFlow 1's bilinear
+    method, compute (x - 128) / 128, and repeat a grey channel three times.
 
     images: (N, H, W, C), C = 1 or 3, floats from 0 to 255
     returns: (N, 299, 299, 3)
     """
     if images.ndim != 4 or images.shape[3] not in (1, 3):
-        raise ShapeError(f"Inception: images have shape {images.shape}; they are (N, H, W, C), grey (1) or colour (3)")
+        raise ShapeError(f"Inception: images have shape {images.shape}; it takes (N, H, W, C), grey (1) or colour (3)")
     x = (ops.resize(images, SIZE, mode="bilinear-tf1") - 128) * (1 / 128)
     return x if x.shape[3] == 3 else ops.concatenate([x, x, x], axis=3)
 
 
 def published_name(name: str) -> str:
-    """What an array of the network is published as: "Mixed_5b.branch1x1.bn.weight" for its ".bn.scale"."""
+    """Return an array's published name: "Mixed_5b.branch1x1.bn.weight" for "Mixed_5b.branch1x1.bn.scale"."""
     for here, there in PUBLISHED.items():
         if name.endswith(here):
             return name.removesuffix(here) + there
@@ -203,7 +202,7 @@ def block_b(inputs: int, rng=None) -> Block:
 
 
 def block_c(inputs: int, width: int, rng=None) -> Block:
-    """At 17 x 17 pixels: `inputs` channels to 768, by rows and columns of 7 with `width` channels between."""
+    """At 17 x 17 pixels: `inputs` channels to 768, with 1 x 7 and 7 x 1 kernels and `width` channels in between."""
     row, column = (
         {"kernel_size": (1, 7), "padding": (0, 3), "rng": rng},
         {"kernel_size": (7, 1), "padding": (3, 0), "rng": rng},
@@ -244,7 +243,7 @@ def block_d(inputs: int, rng=None) -> Block:
 
 
 def block_e(inputs: int, pool: Module, rng=None) -> Block:
-    """At 8 x 8 pixels: `inputs` channels to 2,048; pool: what its last branch begins with."""
+    """At 8 x 8 pixels: `inputs` channels to 2,048; pool: the first layer of the last branch."""
     row, column = (
         {"kernel_size": (1, 3), "padding": (0, 1), "rng": rng},
         {"kernel_size": (3, 1), "padding": (1, 0), "rng": rng},

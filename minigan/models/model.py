@@ -1,4 +1,4 @@
-"""What every kind of model shares: networks under names, where they are, and what it takes to build them again."""
+"""The base class of all models: named networks, their device, and the options to rebuild them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class Model:
 
     kind: its entry in `minigan.kinds.KINDS`
     players: the names of the attributes that are networks
-    A subclass has the fields name and image_shape, and options: the arguments that `mg.models.build` needs to build it
-    again.
+    A subclass has the fields name and image_shape, and options: the options of `mg.models.build` to rebuild it with.
     """
 
     kind: ClassVar[str]
@@ -33,27 +32,27 @@ class Model:
     conditional: bool = False
 
     def networks(self) -> dict[str, Module]:
-        """The networks that it has, by name."""
+        """Return the networks by name."""
         return {name: getattr(self, name) for name in self.players if getattr(self, name) is not None}
 
     def input_shape(self, player: str) -> tuple[int, ...]:
-        """The shape of one input of a network, without the batch axis."""
+        """Return the shape of one input of a network, without the batch axis."""
         return tuple(self.image_shape)
 
     def prepare(self, changes: Iterable[str], names: Iterable[str]) -> None:
-        """Give the networks the structure that saved weights were trained with, before these are loaded.
+        """Give the networks the structure that saved weights need, before these are loaded.
 
-        changes: what was done to the networks after they were built
-        names: of the saved arrays
+        changes: the changes to the networks after they were built
+        names: the names of the saved arrays
         """
 
     @classmethod
     def has_fixed_size(cls, options: dict) -> bool:
-        """Whether the weights of a model with these options fit images of one size only."""
+        """Return whether the weights of a model with these options fit only one image size."""
         return True
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all networks' parameters and buffers, under names such as "encoder.1.weight"."""
+        """Return copies of all networks' parameters and buffers, under names such as "encoder.1.weight"."""
         return {
             f"{player}.{name}": array
             for player, network in self.networks().items()
@@ -61,13 +60,13 @@ class Model:
         }
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        """Copy arrays, named as in `state`, into the networks. Raises ShapeError where they do not fit."""
+        """Copy arrays, named as in `state`, into the networks. Raises ShapeError if they do not fit."""
         for player, network in self.networks().items():
             network.load_state_dict(arrays_of(player, arrays))
 
     @property
     def device(self) -> str:
-        """Where the networks are: "cpu", "cuda" or "sim"."""
+        """The networks' device: "cpu", "cuda" or "sim"."""
         return next(iter(self.networks().values())).device
 
     def to(self, device: str) -> Model:
@@ -77,7 +76,7 @@ class Model:
         return self
 
     def digest(self) -> str:
-        """The first eight digits of the SHA-256 of its weights and statistics, which identify a trained model."""
+        """Return eight digits of the SHA-256 of the weights and statistics, which identify a trained model."""
         found = hashlib.sha256()
         for player, network in sorted(self.networks().items()):
             for name, array in sorted(network.state_dict().items()):
@@ -86,38 +85,38 @@ class Model:
         return found.hexdigest()[:8]
 
     def check(self, images: np.ndarray, call: str | None = None) -> np.ndarray:
-        """The images as `minigan.data.arrays.images_from` takes them, of the shape that the model is for.
+        """Check images with `minigan.data.arrays.images_from` and against the model's image shape. Returns them.
 
-        raises DataError for what are no images or of another scale, ShapeError for images of another shape
+        raises DataError if they are not images or have another scale, ShapeError if they have another shape
         """
         images = images_from(call or self.name, images)
         if tuple(images.shape[1:]) != tuple(self.image_shape):
             raise ShapeError(
-                f"{self.name} is for images of {tuple(self.image_shape)}, but was given {images.shape[1:]} (H, W, C)"
+                f"{self.name} takes images of shape {tuple(self.image_shape)}, not {images.shape[1:]} (H, W, C)"
             )
         return images
 
 
 def arrays_of(player: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The arrays of one network, by their names in it."""
+    """Select the arrays of one network, by their names in it."""
     start = player + "."
     return {name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)}
 
 
 def as_floats(images: np.ndarray) -> np.ndarray:
-    """Images as float32 in [-1, 1], from bytes or from such floats."""
+    """Convert images, uint8 or floats in [-1, 1], to float32 in [-1, 1]."""
     return scaled(images) if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
 
 
 @no_grad()
 def in_use(network: Module, arrays: Iterable[np.ndarray], device: str) -> list[np.ndarray]:
-    """A network's outputs for each array, with running statistics, on the CPU."""
+    """Apply a network to each array, with running statistics. Returns its outputs on the CPU."""
     with as_in_use():
         return [network(Tensor(devices.move(array, device))).numpy() for array in arrays]
 
 
 def parts_of(array: np.ndarray, batch: int) -> Iterable[np.ndarray]:
-    """An array in parts of at most `batch` rows. Raises ShapeError for anything but a whole number above 0."""
+    """Split an array into parts of at most `batch` rows. Raises ShapeError unless `batch` is a whole number above 0."""
     if not isinstance(batch, Integral) or batch < 1:
         raise ShapeError(f"batch must be a whole number above 0, not {batch!r}")
     return (array[i : i + batch] for i in range(0, len(array), batch))

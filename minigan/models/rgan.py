@@ -1,19 +1,20 @@
-"""R-GAN: a generator whose stages keep what they were given, beside what a transposed convolution makes of it.
+"""R-GAN: a generator with skip connections past its transposed convolutions.
 
-A dense layer gives 4 x 4 maps of 512 channels. Each stage doubles them: a 5 x 5 transposed convolution with stride 2,
-concatenated with its own input (enlarged by repeating pixels) and mixed at every pixel by a 1 x 1 layer. The last
-transposed convolution makes the image. The discriminator halves three times with 5 x 5 convolutions, then two dense
-layers. All convolutions are padded "same", every layer has a bias, there is no batch norm.
+A dense layer produces 4 x 4 maps of 512 channels. Each stage doubles their size: the output of a 5 x 5 transposed
+convolution with stride 2 is concatenated with the stage's input, enlarged by repeating pixels, and mixed by a 1 x 1
+convolution. A last transposed convolution produces the image. The discriminator has three 5 x 5 convolutions with
+stride 2 and two dense layers. Convolutions are padded "same", every layer has a bias, and there is no batch norm.
 
-Where other networks have batch norm, this one needs three other things. Weights begin so that every layer passes on as
-much as it is given, or the noise hardly arrives in the image (He et al., arXiv:1502.01852). The rate is small, since a
-sum of 3,200 numbers moves far when all its weights move a little: at 2e-4 the tanh saturates, and images stay black.
-And R1 holds the discriminator's slopes at real images, without which it is certain before the generator has learned
-anything (Mescheder et al., arXiv:1801.04406). Images are made by the generator's average over about a hundred steps.
+Without batch norm, training needs three other measures. Weights are initialised so that every layer preserves the
+scale of its input; otherwise the noise hardly reaches the image (He et al., arXiv:1502.01852). The learning rate is
+small, because a sum of 3,200 terms changes a lot when all its weights change a little: at 2e-4, the tanh saturates and
+images stay black. R1 limits the discriminator's slope at real images; otherwise it becomes certain before the generator
+has learned anything (Mescheder et al., arXiv:1801.04406). Samples come from an average of the generator's weights over
+about a hundred steps.
 
-Coloured images are the hardest to keep up with, as the discriminator knows early ones by their fine weave alone: for
-them the penalty is ten times as large, and there is noise on all that it sees, less and less of it (Soenderby et al.,
-arXiv:1610.04490). With the recipe for grey ones they stay nearly grey at 32 pixels, and all alike at 64.
+Colour images are harder, because the discriminator recognises early ones by their fine texture alone. For them the
+penalty is ten times as large, and instance noise is added, falling to 0 (Soenderby et al., arXiv:1610.04490). With the
+recipe for grey images, colour images stay nearly grey at 32 pixels, and look all alike at 64.
 """
 
 from minigan import ops
@@ -35,17 +36,17 @@ from minigan.nn import (
 
 SIZES = (32, 64)  # pixels
 SLOPE = 0.2
-HALVE = {"stride": 2, "padding": "same"}  # with a 5 x 5 kernel; its adjoint doubles
+HALVE = {"stride": 2, "padding": "same"}  # with a 5 x 5 kernel; the adjoint doubles
 MAPS, HIDDEN = 512, 1024
-ACTIVATED, LINEAR = init.he_normal(SLOPE), init.he_normal(1.0)  # of layers before a leaky ReLU, and of others
+ACTIVATED, LINEAR = init.he_normal(SLOPE), init.he_normal(1.0)  # for layers before a leaky ReLU, and for others
 
 
 class Stage(Module):
-    """Maps of twice the size: (N, H, W, inputs) to (N, 2 H, 2 W, outputs), with a skip past the convolution.
+    """Doubles the maps' size: (N, H, W, inputs) to (N, 2 H, 2 W, outputs), with a skip past the convolution.
 
-    What is computed is leaky_relu(mix(concatenate([grow(x), repeat(x)]))). A 1 x 1 layer of two parts joined is the sum
-    of one for each part, and it does not matter whether pixels are repeated before or after it: so the skip is mixed
-    at its own size, which has a quarter of the pixels, and nothing is joined.
+    It computes leaky_relu(mix(concatenate([grow(x), repeat(x)]))). A 1 x 1 convolution of concatenated inputs is the
+    sum of one of each input, and repeating pixels commutes with it. The skip is therefore mixed before it is enlarged,
+    with a quarter of the pixels, and nothing is concatenated.
     """
 
     def __init__(self, inputs: int, outputs: int, rng=None):
@@ -62,11 +63,11 @@ class Stage(Module):
 
 
 def rgan(image_shape, rng, latent_size=100):
-    """The R-GAN for square images of 32 or 64 pixels; at 32 the narrowest stage is left out."""
+    """Build the R-GAN for square images of 32 or 64 pixels; at 32 the narrowest stage is omitted."""
     height, width, channels = image_shape
     if height != width or height not in SIZES:
         raise ShapeError(
-            f"rgan: images are {height} x {width}, but it is made for 32 x 32 and 64 x 64; "
+            f"rgan: images are {height} x {width}, but it supports only 32 x 32 and 64 x 64; "
             "resize the data (--size 32 on the command line, size=32 in data.load)"
         )
     activated, linear = ({"weight_init": how, "rng": rng} for how in (ACTIVATED, LINEAR))

@@ -1,4 +1,4 @@
-"""A variational autoencoder whose decoder is the dense GAN's generator, so that the two can be compared.
+"""A variational autoencoder. Its decoder is the dense GAN's generator, so that the two can be compared.
 
 source: Kingma & Welling, arXiv:1312.6114
 """
@@ -22,11 +22,11 @@ from minigan.random import Philox
 
 @dataclass
 class VAE(Model):
-    """An encoder, a decoder, and the settings they are trained with.
+    """An encoder, a decoder, and their training settings.
 
-    encoder: images (N, H, W, C) in [-1, 1] to (N, 2 latent_size): a mean and the logarithm of a variance each
+    encoder: images (N, H, W, C) in [-1, 1] to (N, 2 latent_size): means, then logarithms of variances
     decoder: latent values (N, latent_size) to images in [-1, 1]; it ends with a tanh and a reshape
-    options: what else it takes to build it again
+    options: the options to rebuild it with
     first_run: the default (steps, batch)
     """
 
@@ -48,20 +48,20 @@ class VAE(Model):
         return (self.latent_size,) if player == "decoder" else super().input_shape(player)
 
     def noise(self, count: int, rng: Philox | np.random.Generator) -> Tensor:
-        """Standard normal noise (count, latent_size), where the networks are."""
+        """Draw standard normal noise (count, latent_size), on the networks' device."""
         return Tensor(random.normal_noise(count, self.latent_size, rng, self.device))
 
     def posterior(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The normal distribution of the latent values, given images: means and log variances (N, latent_size)."""
+        """Compute the posterior of the latent values given images: means and log variances, (N, latent_size) each."""
         both = self.encoder(images)
         return both[:, : self.latent_size], both[:, self.latent_size :]
 
     def losses(self, images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """The two parts of the bound on -log p(images), in nats per image: reconstruction and divergence.
+        """Compute the two parts of the bound on -log p(images), in nats per image: reconstruction and divergence.
 
         noise: standard normal, (N, latent_size); the latent values are mean + deviation * noise
-        A pixel p in [0, 1] is taken for the probability of white. The decoder's tanh(a) is 2 sigmoid(2 a) - 1, so the
-        logits that this cross-entropy wants are twice what goes into the tanh.
+        A pixel in [0, 1] is interpreted as the probability of white. Because the decoder's tanh(a) is
+        2 sigmoid(2 a) - 1, the logits of the cross-entropy are twice the input of the tanh.
         source: Kingma & Welling, arXiv:1312.6114, equation 10 and appendices B and C.1
         """
         mean, log_variance = self.posterior(images)
@@ -72,12 +72,12 @@ class VAE(Model):
         return reconstruction, ops.standard_normal_divergence(mean, log_variance)
 
     def generate(self, noise: Tensor, batch: int = 256) -> np.ndarray:
-        """Images (N, H, W, C) in [-1, 1] for this noise, `batch` of them at a time."""
+        """Generate images (N, H, W, C) in [-1, 1] from noise, `batch` at a time."""
         parts = in_use(self.decoder, parts_of(noise.data, batch), self.device)
         return np.concatenate(parts) if parts else np.empty((0, *self.image_shape), np.float32)
 
     def reconstruct(self, images: np.ndarray, batch: int = 256) -> np.ndarray:
-        """Images (N, H, W, C), uint8 or floats in [-1, 1], after encoder (its means) and decoder, in [-1, 1]."""
+        """Encode images (N, H, W, C), uint8 or floats in [-1, 1], and decode the means. Returns images in [-1, 1]."""
         images = self.check(images)
         both = in_use(self.encoder, map(as_floats, parts_of(images, batch)), self.device)
         parts = in_use(self.decoder, (part[:, : self.latent_size] for part in both), self.device)
@@ -85,7 +85,7 @@ class VAE(Model):
 
     @no_grad()
     def bound(self, images: np.ndarray, rng: Philox | np.random.Generator, batch: int = 256) -> tuple[float, float]:
-        """Both parts of `losses` over images, averaged, with one draw of noise for each image."""
+        """Average both parts of `losses` over images, with one draw of noise per image."""
         images = self.check(images)
         sums = np.zeros(2)
         for part in parts_of(images, batch):
@@ -96,7 +96,7 @@ class VAE(Model):
 
 
 def vae(image_shape, rng, latent_size=100):
-    """784-128-128-(100, 100) and 100-128-128-784, for images of any shape."""
+    """Build an encoder 784-128-128-(100, 100) and a decoder 100-128-128-784, for images of any shape."""
     encoder = Sequential(
         Flatten(),
         Linear(math.prod(image_shape), HIDDEN, rng=rng),

@@ -1,4 +1,4 @@
-"""Training networks that restore images: super-resolution, completion, denoising.
+"""Train networks that restore images: super-resolution, completion, denoising.
 
 train, test = mg.data.load(folder, size=32), mg.data.load(folder, split="test", size=32)
 result = mg.restoration.fit("deconvnet", train, task="denoising", test=test)
@@ -29,13 +29,13 @@ from minigan.training.trainer import ModelTrainer
 
 __all__ = ["TASKS", "Restorer", "Result", "Task", "Trainer", "evaluate", "fit", "load", "predict"]
 
-DISCRIMINATOR = {"lr": 2e-4, "betas": (0.5, 0.999)}  # its Adam, as DCGAN's
-TESTED = 1000  # held-out images: SSIM takes a millisecond for each
+DISCRIMINATOR = {"lr": 2e-4, "betas": (0.5, 0.999)}  # its Adam optimiser, with DCGAN's settings
+TESTED = 1000  # held-out images at most: SSIM takes a millisecond per image
 ERROR = Curves("Mean squared error", {"of pixels from -1 to 1": "error"})
 JUDGED = (
     Curves("Adversarial losses", {"discriminator": "discriminator_loss", "network": "adversarial_loss"}),
     Curves(
-        "The discriminator is right",
+        "The discriminator's accuracy",
         {"on real images": "real_accuracy", "on restored images": "fake_accuracy"},
         percent=True,
     ),
@@ -43,12 +43,12 @@ JUDGED = (
 
 
 class Result(training.Result):
-    """What training leaves.
+    """The result of training a restoring network.
 
     model: the trained network
-    figures: of the held-out images: {"damaged": {"psnr": dB, "ssim": s}, "baseline": ..., "restored": ...}; empty where
-        none were held out
-    history, settings: as of every training
+    figures: on the held-out images: {"damaged": {"psnr": dB, "ssim": s}, "baseline": ..., "restored": ...}; empty
+        without held-out images
+    history, settings: as in `mg.training.Result`
     """
 
     def __init__(self, trainer: Trainer, settings: dict):
@@ -57,7 +57,7 @@ class Result(training.Result):
         self.figures: dict = {name: of for name, of in trainer.results().items() if name != "images"}
 
     def predict(self, images: np.ndarray, hole: np.ndarray | None = None) -> np.ndarray:
-        """Restored images, as `mg.restoration.predict`."""
+        """Restore images, see `mg.restoration.predict`."""
         return predict(self.model, images, hole)
 
 
@@ -80,28 +80,28 @@ def fit(
     force: bool = False,
     **options,
 ) -> Result:
-    """Train a network on whole images, which are damaged for it.
+    """Train a network to restore images. Pass undamaged images; training damages them at random.
 
         result = mg.restoration.fit("deconvnet", mg.data.load("glyphs", size=32), task="denoising")
         clean = result.predict(noisy)
 
-    model: "deconvnet", built for these images from `seed`; or a Restorer, trained in place
+    model: "deconvnet", which is built for these images from `seed`; or a Restorer, which is trained in place
     images: a Dataset, or an array (N, H, W, C): uint8, or floats in [-1, 1]
     task: "super-resolution" (the default), "completion" or "denoising"; see `mg.restoration.TASKS`
-    test: held-out images, for figures and pictures at the end; of more than 1,000, 1,000 that are evenly spread
-    adversarial: weight of an adversarial term beside the mean squared error; 0 for none
-    steps, epochs: how long to train, one or the other; by default the model's `first_run`
-    options: of the model, as `mg.models.build` takes them: filters, kernel, depth
+    test: held-out images, for measurements and pictures at the end; at most 1,000 of them, evenly spaced, are used
+    adversarial: weight of an adversarial term added to the mean squared error; 0 for none
+    steps, epochs: how long to train (give one of them); by default the steps of the model's `first_run`
+    options: the model's options, as in `mg.models.build`: filters, kernel, depth
     batch, seed, learning_rate, augment, device, callbacks, out, force: as in `mg.gan.fit`
-    raises DataError or TrainingError for images or settings that cannot be trained with, DivergedError where a loss
-        becomes NaN, RunError for `out`; Interrupted as there
+    raises DataError or TrainingError for unusable images or settings, DivergedError if a loss becomes NaN, RunError if
+        the run cannot be written to `out`; Interrupted, as in `mg.gan.fit`
     """
     adversarial = inputs.real("the weight of the adversarial term", adversarial, least=0) or 0.0
     if isinstance(model, str):
         task = task_of("super-resolution" if task is None else task).name
         options = {"task": task, "adversarial": adversarial > 0, **options}
     elif isinstance(model, Restorer) and task is not None and task != model.task:
-        raise TrainingError(f"fit: this {model.name} is for {model.task}, and {task} takes another")
+        raise TrainingError(f"fit: this {model.name} is for {model.task}; build another one for {task}")
     return fitting.fit(
         *(KIND, model, images),
         test=test,
@@ -120,9 +120,9 @@ def fit(
 
 
 def predict(model: Restorer, images: np.ndarray, hole: np.ndarray | None = None) -> np.ndarray:
-    """Restore images that are damaged: small, incomplete or noisy, as the model's task has it.
+    """Restore images that are small, incomplete or noisy, according to the model's task.
 
-    images: (N, H, W, C), uint8, of any size that the convolutions leave something of
+    images: (N, H, W, C), uint8, of any size larger than the pixels that the convolutions remove
     hole: for completion, (N, H, W), bool, True where pixels are missing
     returns: (N, H, W, C), uint8; for super-resolution (N, 2 H, 2 W, C)
     """
@@ -133,24 +133,24 @@ def predict(model: Restorer, images: np.ndarray, hole: np.ndarray | None = None)
 
 
 def load(run: str | os.PathLike, into: Restorer | None = None) -> Restorer:
-    """The trained network of a run folder.
+    """Load the trained network of a run folder.
 
-    into: a Restorer that takes the weights, instead of a new one of the name that the run gives
-    raises RunError where the folder is no run of a restoration, or its weights are missing, cut off or do not fit
+    into: a Restorer to load the weights into; by default a new one is built
+    raises RunError if the folder is not a run of a restoration, or its weights are missing, truncated or do not fit
     """
     return fitting.load(run, "restoration", into)
 
 
 class Trainer(ModelTrainer):
-    """A restoring network in training. What is done to images is drawn anew for every batch.
+    """Trains a restoring network. The damage is drawn anew for every batch.
 
-    batches: whole images, float32 (N, H, W, C) in [-1, 1]
-    adversarial: weight of the adversarial term beside the mean squared error; 0 trains without a discriminator
-    test: held-out images (N, H, W, C), uint8, or None; figures on at most 1,000 are taken once, at the end
+    batches: undamaged images, float32 (N, H, W, C) in [-1, 1]
+    adversarial: weight of the adversarial term added to the mean squared error; 0 trains without a discriminator
+    test: held-out images (N, H, W, C), uint8, or None; at most 1,000 are measured, once, at the end
     """
 
     model: Restorer
-    preview_columns = len(COLUMNS) * 2  # two examples in a row
+    preview_columns = len(COLUMNS) * 2  # two examples per row
 
     def __init__(
         self,
@@ -192,10 +192,10 @@ class Trainer(ModelTrainer):
         return {"task": model.task, "adversarial": settings["adversarial"]}
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step on a batch of whole images, (N, H, W, C), float32 in [-1, 1].
+        """Train on a batch of undamaged images, (N, H, W, C), float32 in [-1, 1].
 
-        returns: error, the mean squared one; with an adversarial term also what a GAN's step measures
-        raises DivergedError where a loss is not a number; that network has not moved then
+        returns: error, the mean squared error; with an adversarial term also its losses and accuracies
+        raises DivergedError if a loss is not finite; that network was not updated then
         """
         damaged = self.task.damage(to_uint8(images), self.damage)
         given, truth = self.on_device(damaged.given), self.on_device(images)
@@ -204,16 +204,16 @@ class Trainer(ModelTrainer):
         error = mean_squared_error(output, truth)
         loss = error
         if self.adversarial:
-            taken_for_real = binary_cross_entropy_with_logits(self.model.discriminator(output), 1)
-            loss = error + taken_for_real * self.adversarial
-            judged["adversarial_loss"] = taken_for_real.item()
+            adversarial_loss = binary_cross_entropy_with_logits(self.model.discriminator(output), 1)
+            loss = error + adversarial_loss * self.adversarial
+            judged["adversarial_loss"] = adversarial_loss.item()
         self.check_loss("the loss", loss, images, lambda: self.model.network(given))
         self.optimiser.step(autograd.grad(loss, self.optimiser.parameters))
         self.schedule.step()
         return {"error": error.item(), **judged}
 
     def _discriminate(self, output, truth, images):
-        """One step of the discriminator, as a GAN's: real images are labelled 1, restored ones 0."""
+        """Train the discriminator for one step: real images are labelled 1, restored ones 0."""
         discriminator = self.model.discriminator
         real, fake = discriminator(truth), discriminator(output)
         loss = binary_cross_entropy_with_logits(real, 1) + binary_cross_entropy_with_logits(fake, 0)
@@ -226,17 +226,17 @@ class Trainer(ModelTrainer):
         }
 
     def preview(self):
-        """Examples, four images each: damaged, baseline, restored, truth; always the same damage."""
+        """Return examples of four images each: damaged, baseline, restored, truth. The damage is always the same."""
         damaged = self.task.damage(self._examples, random.derived(self.seed, "preview"))
         forms = damaged.shown, self.task.baseline(damaged), restored(self.model, self.task, damaged), self._examples
         return np.stack(forms, 1).reshape(-1, *self._examples.shape[1:])
 
     def measure(self) -> Evaluation:
-        """Figures and images of the held-out images."""
+        """Damage, restore and measure the held-out images."""
         return evaluate(self.model, self.test, random.derived(self.seed, "metrics"))
 
     def figures(self, evaluation):
-        """psnr and ssim of the held-out images: damaged, by the baseline, and restored."""
+        """Return psnr and ssim of the held-out images: damaged, from the baseline, and restored."""
         return {"images": len(self.test), **evaluation.figures}
 
     def pictures(self):
@@ -246,7 +246,7 @@ class Trainer(ModelTrainer):
         return {"examples": grid_png(evaluation.examples(2 * EXAMPLES), self.preview_columns)}
 
     def shown(self):
-        results, words = self.results(), "Damaged, by the baseline, restored, and as it was, two examples in a row"
+        results, words = self.results(), "Damaged, baseline, restored and original image, two examples per row"
         figures = {
             f"{form}, {len(self.test):,} held-out images": "{psnr:.2f} dB, SSIM {ssim:.3f}".format(**results[form])
             for form in COLUMNS[:3]
@@ -254,7 +254,7 @@ class Trainer(ModelTrainer):
         }
         return Shown(
             caption=words + ",",
-            along="The same damage to the same images each time.",
+            along="The images and their damage are the same each time.",
             curves=(ERROR, *(JUDGED if self.adversarial else ())),
             results=figures,
             facts={"mean squared error": "error"},
@@ -268,10 +268,10 @@ class Trainer(ModelTrainer):
         )
 
     def words(self, means):
-        told = f"error {means['error']:.5f}"
+        words = f"error {means['error']:.5f}"
         if self.adversarial:
-            told += f"  D right on real {means['real_accuracy']:4.0%} restored {means['fake_accuracy']:4.0%}"
-        return told
+            words += f"  D right on real {means['real_accuracy']:4.0%} restored {means['fake_accuracy']:4.0%}"
+        return words
 
 
 def _kind_for(options):
@@ -285,7 +285,7 @@ KIND = Kind(
     models={
         "deconvnet": Architecture(
             "minigan.models.deconvnet:deconvnet",
-            "a convolution and a transposed one; it can classify too (--task)",
+            "a convolution and a transposed one; it restores or classifies images (--task)",
             options=("task", "filters", "kernel", "depth", "adversarial"),
             classes=True,
             kind_for=_kind_for,

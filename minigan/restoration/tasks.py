@@ -1,4 +1,4 @@
-"""What an image suffers, what a network is given of it, and the plain remedy that a network has to beat."""
+"""The restoration tasks: how images are damaged, the network's inputs, and the baseline to beat."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from minigan.models import Restorer
 from minigan.training.grids import spread
 from minigan.training.inputs import check_model
 
-SCALE = 2  # of super-resolution
-NOISE = 25  # the standard deviation of what denoising removes, of 255: usual in the literature
-HOLE = (0.25, 0.5)  # the shortest and longest side of a missing rectangle, as parts of the image's
+SCALE = 2  # enlargement by super-resolution
+NOISE = 25  # standard deviation of the noise, on the scale to 255; usual in the literature
+HOLE = (0.25, 0.5)  # the shortest and longest side of a missing rectangle, as fractions of the image's
 
 COLUMNS = ("damaged", "baseline", "restored", "truth")
 EXAMPLES = 12
@@ -26,11 +26,11 @@ EXAMPLES = 12
 
 @dataclass(frozen=True)
 class Damaged:
-    """Damaged images, in three forms.
+    """Damaged images, in two forms.
 
-    given: what the network gets, (N, H, W, inputs), float32 in [-1, 1]
-    shown: what a person sees, (N, H, W, C), uint8
-    hole: True where pixels are missing, (N, H, W, 1); None where all are there
+    given: the network's input, (N, H, W, inputs), float32 in [-1, 1]
+    shown: the images to show, (N, H, W, C), uint8
+    hole: True where pixels are missing, (N, H, W, 1); None if none are missing
     """
 
     given: np.ndarray
@@ -39,10 +39,10 @@ class Damaged:
 
 
 class Task:
-    """One kind of damage.
+    """A kind of damage to restore.
 
-    name: as in `minigan.models.deconvnet.RESTORATIONS`
-    damage, baseline: both in words
+    name: a name in `minigan.models.deconvnet.RESTORATIONS`
+    damage_in_words, baseline_in_words: descriptions for the report
     """
 
     name: str
@@ -50,24 +50,24 @@ class Task:
     baseline_in_words: str
 
     def damage(self, truth: np.ndarray, rng: np.random.Generator) -> Damaged:
-        """Damage images (N, H, W, C), uint8, in ways drawn from a stream."""
+        """Damage images (N, H, W, C), uint8, at random."""
         raise NotImplementedError
 
     def take(self, images: np.ndarray, hole: np.ndarray | None = None) -> Damaged:
-        """Images that are damaged already, (N, H, W, C), uint8."""
+        """Prepare images that are already damaged, (N, H, W, C), uint8."""
         raise NotImplementedError
 
     def baseline(self, damaged: Damaged) -> np.ndarray:
-        """The plain remedy: images (N, H, W, C), uint8."""
+        """Restore images by a simple method, (N, H, W, C), uint8."""
         raise NotImplementedError
 
     def finish(self, damaged: Damaged, output):
-        """Images of the network's output (N, H, W, C), an array or a Tensor: what is known stays as it is."""
+        """Turn the network's output (N, H, W, C), an array or a Tensor, into images: known pixels stay unchanged."""
         return output
 
 
 class SuperResolution(Task):
-    """Images of twice the width and height."""
+    """Double the width and height of images."""
 
     name = "super-resolution"
     damage_in_words = f"shrunk to 1 / {SCALE} of their sides (bicubic, Pillow)"
@@ -80,7 +80,7 @@ class SuperResolution(Task):
         return self.take(bicubic(truth, (height // SCALE, width // SCALE)))
 
     def take(self, images, hole=None):
-        """The network is given the bicubic enlargement, as in SRCNN (Dong et al., arXiv:1501.00092)."""
+        """The network's input is the bicubic enlargement, as in SRCNN (Dong et al., arXiv:1501.00092)."""
         height, width = images.shape[1:3]
         given = scaled(bicubic(images, (height * SCALE, width * SCALE)))
         return Damaged(given, images.repeat(SCALE, 1).repeat(SCALE, 2))
@@ -90,11 +90,11 @@ class SuperResolution(Task):
 
 
 class Completion(Task):
-    """Images of which a rectangle is missing. The network is given them filled, and where the hole is."""
+    """Fill in a missing rectangle. The network's input is the image with the hole filled, and a mask of the hole."""
 
     name = "completion"
     damage_in_words = "a rectangle is missing, each side a quarter to a half of the image's"
-    baseline_in_words = "the hole filled with the mean of the pixels that are there"
+    baseline_in_words = "the hole filled with the mean of the known pixels"
 
     def damage(self, truth, rng):
         return self.take(truth, holes(truth.shape, rng))
@@ -102,7 +102,9 @@ class Completion(Task):
     def take(self, images, hole=None):
         if hole is None or hole.shape not in (images.shape[:3], (*images.shape[:3], 1)) or hole.dtype != bool:
             found = None if hole is None else f"{hole.dtype} {hole.shape}"
-            raise DataError(f"completion: hole is {found}, but it is bool (N, H, W), True where pixels are missing")
+            raise DataError(
+                f"completion: hole is {found}, but it must be bool (N, H, W), True where pixels are missing"
+            )
         hole = hole.reshape(*images.shape[:3], 1)
         filled = np.where(hole, mean_of_known(images, hole), images)
         channel = np.where(hole, np.float32(1), np.float32(-1))
@@ -119,7 +121,7 @@ class Completion(Task):
 
 
 class Denoising(Task):
-    """Images with normally distributed noise."""
+    """Remove normally distributed noise."""
 
     name = "denoising"
     damage_in_words = f"normal noise of standard deviation {NOISE} of 255, rounded and clipped to bytes"
@@ -144,24 +146,24 @@ TASKS = {task.name: task for task in (SuperResolution(), Completion(), Denoising
 
 
 def task_of(name: str) -> Task:
-    """A task by its name. Raises UnknownNameError for one that is not in TASKS."""
+    """Return a task by its name. Raises UnknownNameError if it is not in TASKS."""
     UnknownNameError.check("restoration", name, TASKS)
     return TASKS[name]
 
 
 def bicubic(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Images (N, H, W, C), uint8, in another size (H, W), by Pillow's bicubic filter (it averages when it shrinks)."""
+    """Resize images (N, H, W, C), uint8, to (H, W) with Pillow's bicubic filter, which averages when it shrinks."""
     module = pillow().Image
     out = np.empty((len(images), *size, images.shape[3]), np.uint8)
     for image, place in zip(images, out, strict=True):
-        for channel in range(images.shape[3]):  # each by itself: Pillow takes one, three or four
+        for channel in range(images.shape[3]):  # one at a time, because Pillow supports only some numbers of channels
             picture = module.fromarray(np.ascontiguousarray(image[..., channel]))
             place[..., channel] = np.asarray(picture.resize(size[::-1], module.Resampling.BICUBIC))
     return out
 
 
 def holes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """A rectangle for each image, anywhere in it: (N, H, W, 1), bool, True inside."""
+    """Draw a rectangle at a random place in each image: (N, H, W, 1), bool, True inside."""
     count, *sizes = shape[:3]
     inside = []
     for size in sizes:
@@ -174,7 +176,7 @@ def holes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
 
 
 def mean_of_known(images: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """The mean of each image's known pixels, channel by channel, rounded: (N, 1, 1, C), uint8."""
+    """Average each image's known pixels by channel, rounded: (N, 1, 1, C), uint8."""
     known = ~hole
     counts = np.maximum(known.sum((1, 2), keepdims=True), 1)
     return np.rint((images * known).sum((1, 2), keepdims=True) / counts).astype(np.uint8)
@@ -182,7 +184,7 @@ def mean_of_known(images: np.ndarray, hole: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Images in all their forms, each (N, H, W, C), uint8, and the figures.
+    """Damaged, restored and original images, each (N, H, W, C), uint8, and measurements.
 
     figures: "damaged", "baseline" and "restored", each with psnr (dB, see `metrics.psnr`) and ssim
     """
@@ -194,18 +196,18 @@ class Evaluation:
     figures: dict[str, dict[str, float]]
 
     def examples(self, count: int = EXAMPLES) -> np.ndarray:
-        """At most `count`, evenly spread, each as four images: damaged, baseline, restored, truth."""
+        """Select at most `count` examples, evenly spaced, of four images each: damaged, baseline, restored, truth."""
         parts = [spread(getattr(self, name), count) for name in COLUMNS]
         return np.stack(parts, 1).reshape(-1, *self.truth.shape[1:])
 
 
 def restored(model: Restorer, task: Task, damaged: Damaged) -> np.ndarray:
-    """What the network and the task make of damaged images, (N, H, W, C), uint8."""
+    """Restore damaged images with the network, (N, H, W, C), uint8."""
     return clipped(task.finish(damaged, model.restore(damaged.given)))
 
 
 def evaluate(model: Restorer, truth: np.ndarray, rng: np.random.Generator) -> Evaluation:
-    """Damage images (N, H, W, C), uint8, restore them both ways, and compare with what they were."""
+    """Damage images (N, H, W, C), uint8, restore them by network and baseline, and compare with the originals."""
     check_model("evaluate", model, Restorer)
     task, truth = task_of(model.task), images_from("evaluate", truth, floats=False)
     damaged = task.damage(truth, rng)

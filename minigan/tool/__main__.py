@@ -1,4 +1,4 @@
-"""Where the command line starts, and where every error ends as one message."""
+"""The entry point of the command line. Every error is reported as one message."""
 
 import contextlib
 import functools
@@ -9,19 +9,18 @@ import warnings
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code.
+    """Run a command. Returns the exit code.
 
-    0: done, and for a run: its weights, log and configuration are saved (a picture or the report that could not be made
-    is a warning); 1: an error, in one message; 2: the command line was not understood; 130, 143, 129: stopped by
-    Ctrl-C, SIGTERM, SIGHUP
-    If the reader of the output goes away (`| head`), the work is still done and the exit status does not change.
-    Words that were lost otherwise, as by a full disk, make a 0 a 1.
+    0: success; for a training run, its weights, log and configuration are saved (a missing picture or report is only a
+    warning); 1: an error, reported as one message; 2: a usage error; 130, 143, 129: stopped by Ctrl-C, SIGTERM, SIGHUP
+    If the reader of the output goes away (`| head`), the work is still done and the exit code does not change. If
+    output is lost for another reason, such as a full disk, 0 becomes 1.
     """
     from minigan.training.callbacks import Steady
     from minigan.training.loop import ending_in_order
 
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if stream is None:  # closed: the next file that is opened would have its number, and be taken for it
+        if stream is None:  # closed: the next file to be opened would get its number
             os.open(os.devnull, os.O_RDWR)
     out = Steady(sys.stdout)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Steady(sys.stderr)), ending_in_order():
@@ -63,20 +62,20 @@ def _main(arguments):
         _fail(f"stopped at once by {signal.Signals(error.code - 128).name}")
         return error.code
     except MemoryError:
-        return _fail(f"the memory is full{_what_needs_less(cli, arguments)}")
+        return _fail(f"out of memory{_what_needs_less(cli, arguments)}")
 
 
 def _what_needs_less(cli, arguments):
-    """Of the options of the command that was called, those that its memory depends on."""
+    """Suggest which of the command's options to lower when memory runs out."""
     words = sys.argv[1:] if arguments is None else arguments
     command = cli.commands.get(words[0]) if words else None
     flags = [flag for option in (command.params if command else ()) for flag in option.opts]
     found = [flag for flag in ("--batch", "--size", "--count") if flag in flags]
-    return f"; a smaller {' or '.join(found)} needs less" if found else ""
+    return f"; try a smaller {' or '.join(found)}" if found else ""
 
 
 def _warn(otherwise, message, category, *where, **how):
-    """Show a warning that is meant for the user as one line, without the line of code that it comes from."""
+    """Print a warning for users as one line, without the source line that raised it."""
     if issubclass(category, _told()):
         print(f"warning: {message}", file=sys.stderr)
     else:
@@ -84,7 +83,7 @@ def _warn(otherwise, message, category, *where, **how):
 
 
 def _told():
-    """The warnings that are meant for users of the tool."""
+    """Return the classes of warnings that are meant for users of the tool."""
     from minigan.errors import RunWarning
     from minigan.kernels.cache import CacheWarning
 

@@ -19,14 +19,14 @@ from minigan.training.folder import RunFolder
 
 
 def ask(folder, out, count, source, data_dir, seed, seconds, examples):
-    """Write a page that shows a run's images among test images. The arguments are the command's options.
+    """Write a page that mixes a run's images with test images. The arguments are the command's options.
 
-    raises RunError where the run makes no images or the file cannot be written; DataError where there are too few real
-        images, or none
+    raises RunError if the model generates no images or the file cannot be written; DataError if there are too few real
+        images
     """
     path = _page_file(out)
     config = RunFolder(folder).config()
-    generating_kind(folder, config)  # before it is asked where images are
+    generating_kind(folder, config)  # refuses other kinds before any image is loaded
     learned = Learned.of(folder, config)
     source, data_dir = learned.source(source, data_dir)
     made = samples(folder, count, seed)
@@ -37,11 +37,11 @@ def ask(folder, out, count, source, data_dir, seed, seconds, examples):
     shown = _drawn(train, min(examples, len(train)), rng, "training")
     files.write(path, page(made, real, seed, seconds, train.name, shown).encode())
     click.echo(f"{count} test images of {train.name} and {count} of {folder} in {path}; open it in a browser")
-    click.echo("what people save there: minigan answers FILE FILE ...")
+    click.echo("summarise the files that people save there with: minigan answers FILE FILE ...")
 
 
 def put_together(saved, file):
-    """Say what people answered, and write it to a file where one is named."""
+    """Print a summary of people's answers, and write it to a file if one is named."""
     check_files(file, None)
     found = answered(saved)
     with then_said(words(found)):
@@ -49,7 +49,7 @@ def put_together(saved, file):
 
 
 def _page_file(out):
-    """Where the page goes. Raises RunError for a place where it cannot be, before anything is done for it."""
+    """Return the page's path. Raises RunError, before any work is done, if it cannot be written there."""
     path = Path(out)
     if path.suffix.lower() not in (".html", ".htm"):
         raise RunError(f"--out {out}: the file's name must end in .html")
@@ -58,7 +58,7 @@ def _page_file(out):
 
 
 def _drawn(dataset, count, rng, kind):
-    """`count` of a set's images, each once."""
+    """Draw `count` images of a dataset without replacement."""
     if count > len(dataset):
-        raise DataError(f"{dataset.name}: {count} {kind} images are wanted (--count), but there are {len(dataset)}")
+        raise DataError(f"{dataset.name}: --count asks for {count} {kind} images, but there are {len(dataset)}")
     return dataset.images[rng.choice(len(dataset), count, replace=False)]

@@ -1,4 +1,4 @@
-"""The commands and their options. What they do is imported when they do it, so that help is quick."""
+"""The commands and their options. Each command imports its implementation when it runs, so that --help is fast."""
 
 import click
 
@@ -19,18 +19,18 @@ from minigan.tool.options import (
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(minigan.__version__, prog_name="minigan")
 def cli():
-    """Train GANs and their relatives with an engine to read."""
+    """Train GANs and related models with a readable deep learning engine."""
 
 
 @cli.command(cls=SectionedCommand)
 @click.argument("model", default="dcgan")
 @train_options
 def train(**options):
-    """Train MODEL (default: dcgan) and leave its weights, pictures, log and a report.
+    """Train MODEL (default: dcgan) and save its weights, pictures, log and a report.
 
-    `minigan models` lists the models. Brackets show defaults.
+    `minigan models` lists the models. Defaults are in brackets.
 
-    Ctrl-C, SIGTERM and SIGHUP stop after the step and save everything; a second Ctrl-C stops at once.
+    Ctrl-C, SIGTERM and SIGHUP finish the current step and save everything. A second Ctrl-C stops at once.
     """
     from minigan.tool.train import run
 
@@ -41,12 +41,16 @@ def train(**options):
 
 @cli.command()
 @click.argument("run", type=PLACE)
-@click.option("--count", type=POSITIVE, default=64, show_default=True, metavar="N", help="How many images.")
+@click.option("--count", type=POSITIVE, default=64, show_default=True, metavar="N", help="The number of images.")
 @click.option(
-    "--out", type=PLACE, required=True, metavar="FILE", help="A .png (one grid) or .npz (images: uint8, N x H x W x C)."
+    "--out",
+    type=PLACE,
+    required=True,
+    metavar="FILE",
+    help="A .png file (one grid) or .npz file (images: uint8, N x H x W x C).",
 )
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The same seed gives the same images.")
-@click.option("--class", "label", type=SEED, metavar="N", help="Of this class alone, for a model that knows classes.")
+@click.option("--class", "label", type=SEED, metavar="N", help="Generate images of class N only (conditional models).")
 @force_option
 def sample(run, count, out, seed, label):
     """Generate images with the trained GAN or VAE of the folder RUN."""
@@ -57,43 +61,61 @@ def sample(run, count, out, seed, label):
 
 @cli.command()
 @click.argument("run", type=PLACE)
-@click.option("--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge.")
+@click.option(
+    "--count",
+    type=Whole(min=10),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="The number of images to evaluate.",
+)
 @click.option(
     "--classifier", type=PLACE, metavar="RUN", help="A run of `minigan train cnn` on the same data [runs/cnn-DATA]."
 )
 @click.option(
-    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the classifier learned from]."
+    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [the classifier's training data]."
 )
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
-@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
-@click.option("--adversarial", is_flag=True, help="Train a fresh discriminator too, and ask it about held-out images.")
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    metavar="N",
+    help="The seed of the images and of the evaluation.",
+)
+@click.option(
+    "--adversarial", is_flag=True, help="Also train a new discriminator and report its accuracy on held-out images."
+)
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @click.option(
-    "--picture", type=PLACE, metavar="FILE", help="Images nearest to a training image, each before that one: a .png."
+    "--picture",
+    type=PLACE,
+    metavar="FILE",
+    help="Write the images nearest to training images, in pairs, to a .png file.",
 )
 @click.option(
     "--inception",
     type=PLACE,
     metavar="FILE",
-    help="FID and IS too, by the 2015 Inception network's weights: .pth, .safetensors.",
+    help="Also compute FID and IS with the 2015 Inception network's weights (.pth or .safetensors).",
 )
-@click.option("--most", type=Whole(min=10), metavar="N", help="FID: training images to take it to [all].")
-@click.option("--device", metavar="NAME", help="FID and IS: what the network runs on, cpu, cuda or sim [cpu].")
+@click.option("--most", type=Whole(min=10), metavar="N", help="Use at most N training images for FID [all].")
+@click.option("--device", metavar="NAME", help="Run the Inception network on cpu, cuda or sim [cpu].")
 @force_option
 def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture, inception, most, device):
-    """Judge the images of the GAN or VAE in the folder RUN by a classifier's features.
+    """Evaluate the images of the GAN or VAE in the folder RUN with a classifier's features.
 
-    Frechet and kernel distance, classifier score, precision and recall, classes, nearest training images; as many test
-    images beside them show what the best possible images would get.
+    Reports Frechet and kernel distance, classifier score, precision and recall, class coverage, and nearest training
+    images. An equal number of test images gets the same scores, to show what perfect images would achieve.
 
-    With --inception also FID and IS, beside all training images; each core sees some seven images a second, and what
-    the network makes of real images is kept for the next time.
+    --inception adds FID and IS against all training images. Each core processes about seven images per second; the
+    features of real images are cached.
     """
     from minigan.tool.evaluate import run as evaluate
 
     if inception is None and (most or device):
-        raise click.UsageError("--most and --device are about FID and IS; say where the network is (--inception FILE).")
+        raise click.UsageError("--most and --device apply to FID and IS; add the network's weights (--inception FILE).")
     evaluate(
         *(run, count, classifier, source, data_dir, seed, adversarial, file, picture),
         *(inception, most, device or "cpu"),
@@ -102,29 +124,39 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
 
 @cli.command()
 @click.argument("run", type=PLACE)
+@click.option("--out", type=PLACE, required=True, metavar="FILE", help="The page, a self-contained .html file.")
 @click.option(
-    "--out", type=PLACE, required=True, metavar="FILE", help="The page, one .html file that needs nothing else."
+    "--count",
+    type=Whole(1, 1000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="The number of real and of generated images.",
 )
-@click.option("--count", type=Whole(1, 1000), default=50, show_default=True, metavar="N", help="Images of each kind.")
-@click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the run learned from].")
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [the run's training data].")
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
-@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and the order in which they are shown.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="The seed of the images and of their order.")
 @click.option(
     "--seconds",
     type=Real(min=0, min_open=True),
     metavar="X",
-    help="Hide each image after X seconds [it stays until it is answered].",
+    help="Hide each image after X seconds [show it until answered].",
 )
 @click.option(
-    "--examples", type=SEED, default=8, show_default=True, metavar="N", help="Training images to see before it begins."
+    "--examples",
+    type=SEED,
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="The number of training images shown first.",
 )
 @force_option
 def ask(run, out, count, source, data_dir, seed, seconds, examples):
-    """Make a page that asks people which images are real.
+    """Write a page that asks people which images are real.
 
-    The others are of the GAN or VAE in the folder RUN, real ones are test images. The page tells how often one was
-    right, with an interval, and saves the answers for `minigan answers`.
+    It shows test images and images from the GAN or VAE in the folder RUN. The page reports the share of correct
+    answers with an interval, and saves the answers for `minigan answers`.
     """
     from minigan.tool.ask import ask as write
 
@@ -136,9 +168,9 @@ def ask(run, out, count, source, data_dir, seed, seconds, examples):
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @force_option
 def answers(saved, file):
-    """Put together what people answered to one page.
+    """Combine the answers of several people to one page.
 
-    FILES are what they saved there, each of another person.
+    FILES are the files that they saved from the page, one for each person.
     """
     from minigan.tool.ask import put_together
 
@@ -149,25 +181,35 @@ def answers(saved, file):
 @click.argument("first", metavar="RUN", type=PLACE)
 @click.argument("second", metavar="RUN", type=PLACE)
 @click.option(
-    "--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images of either run."
+    "--count",
+    type=Whole(min=10),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="The number of images from each run.",
 )
-@click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what both runs learned from].")
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [the training data of both runs]."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
-@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images, and of which real ones are drawn.")
+@click.option(
+    "--seed", type=SEED, default=0, metavar="N", help="The seed of the images and of the choice of real ones."
+)
 @click.option(
     "--statistics",
     type=click.Choice(["batch", "running"]),
     default="batch",
     show_default=True,
-    help="Of the discriminators' batch norms: a batch's, as in training, or running ones.",
+    help="The discriminators' batch-norm statistics: the batch's, as in training, or the running ones.",
 )
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @force_option
 def compare(first, second, count, source, data_dir, seed, statistics, file):
-    """Compare the GANs in two run folders: each discriminator is asked about the other's images.
+    """Compare the GANs in two run folders: each discriminator classifies the other GAN's images.
 
-    The one whose discriminator tells the other's images better wins, if both tell test images about as well.
+    The GAN whose discriminator recognises the other's images more often wins, provided that both discriminators do
+    about equally well on test images.
     """
     from minigan.tool.compare import run as compare
 
@@ -182,33 +224,49 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
     default=0.5,
     show_default=True,
     metavar="X",
-    help="The share of the weights to set to 0.",
+    help="The fraction of weights to set to 0.",
 )
 @click.option(
     "--scope",
     type=click.Choice(["global", "layer"]),
     default="global",
     show_default=True,
-    help="Of all, or of each layer.",
-)
-@click.option("--count", type=Whole(min=10), default=10_000, show_default=True, metavar="N", help="Images to judge.")
-@click.option(
-    "--classifier", type=PLACE, metavar="RUN", help="That judges images: a run of `minigan train cnn` [runs/cnn-DATA]."
+    help="Prune the smallest weights of the whole network, or of each layer.",
 )
 @click.option(
-    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [what the classifier learned from]."
+    "--count",
+    type=Whole(min=10),
+    default=10_000,
+    show_default=True,
+    metavar="N",
+    help="The number of images to evaluate.",
 )
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option(
+    "--classifier",
+    type=PLACE,
+    metavar="RUN",
+    help="Evaluate images with this run of `minigan train cnn` [runs/cnn-DATA].",
+)
+@click.option(
+    "--data", "source", type=PLACE, metavar="SOURCE", help="The real images [the classifier's training data]."
+)
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
-@click.option("--seed", type=SEED, default=0, metavar="N", help="Of the images and of what is drawn to judge them.")
-@click.option("--out", type=PLACE, metavar="DIR", help="Keep the pruned weights as a run in this folder.")
+@click.option(
+    "--seed",
+    type=SEED,
+    default=0,
+    metavar="N",
+    help="The seed of the images and of the evaluation.",
+)
+@click.option("--out", type=PLACE, metavar="DIR", help="Save the pruned model as a run in this folder.")
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
 @force_option
 def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):
-    """Set the smallest weights of the trained model in the folder RUN to 0, and judge it before and after.
+    """Set the smallest weights of the trained model in the folder RUN to 0, and evaluate it before and after.
 
-    Of a GAN or a VAE, what makes its images is pruned, and these are judged as by `minigan evaluate`; a classifier by
-    its accuracy, a deconvnet by what it restores. RUN itself stays as it is.
+    For a GAN or VAE, the network that generates images is pruned, and the images are evaluated as by `minigan
+    evaluate`. A classifier is measured by its accuracy, a deconvnet by the images that it restores. RUN is not changed.
     """
     from minigan.tool.prune import run as prune
 
@@ -217,26 +275,27 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
 
 @cli.command()
 @click.argument("run", type=PLACE)
-@click.option("--out", type=PLACE, metavar="DIR", help="Where the pictures go [RUN-inside, beside the run].")
+@click.option("--out", type=PLACE, metavar="DIR", help="The folder for the pictures [RUN-inside, beside the run].")
 @click.option(
     "--classifier",
     type=PLACE,
     metavar="RUN",
-    help="A GAN or VAE: also steps from class to class, as this one tells them.",
+    help="For a GAN or VAE, also draw steps between the classes that this classifier predicts.",
 )
 @click.option(
-    "--data", "source", type=PLACE, metavar="SOURCE", help="Images to look at [a classifier: those it learned from]."
+    "--data", "source", type=PLACE, metavar="SOURCE", help="Real images [for a classifier, its training data]."
 )
-@click.option("--data-dir", type=PLACE, metavar="DIR", help="Where the set's files are; nothing is downloaded then.")
+@click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
-@click.option("--seed", type=SEED, default=0, metavar="N", help="Of all that is drawn.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="The seed of all random choices.")
 @force_option
 def inspect(run, out, classifier, source, data_dir, seed):
     """Draw what is inside the trained network of the folder RUN.
 
-    A classifier: which test images excite its feature maps, what of them does (by a deconvnet), and which pixels its
-    verdicts hang on. A GAN or a VAE: images between images, the steps in noise that change the image most, and which
-    pixels the discriminator looks at: of generated images and, with --data, of real ones.
+    For a classifier: the test images that activate its feature maps most, the parts of them that do (found by a
+    deconvnet), and the pixels that its predictions depend on. For a GAN or VAE: interpolations, the directions in
+    latent space that change the image most, and for a GAN the pixels that the discriminator's scores depend on, in
+    generated images and, with --data, in real ones.
     """
     from minigan.tool.inspect import run as inspect
 
@@ -253,7 +312,7 @@ def models():
 
 @cli.command()
 def data():
-    """List the data sets, and where they are."""
+    """List the datasets and where they are."""
     from minigan.tool.output import data
 
     click.echo(data())
@@ -261,7 +320,7 @@ def data():
 
 @cli.command()
 def doctor():
-    """Tell versions, devices, threads, caches; what is missing, and how to get it."""
+    """Show versions, devices, threads and caches, what is missing, and how to install it."""
     from minigan.tool.doctor import report
 
     click.echo(report())

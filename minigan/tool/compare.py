@@ -1,4 +1,4 @@
-"""`minigan compare`: which of two GANs is better, by their discriminators swapped."""
+"""`minigan compare`: swap the discriminators of two GANs to find the better GAN."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from minigan.training.folder import RunFolder
 
 
 def run(first, second, count, source, data_dir, seed, statistics, file):
-    """Swap the discriminators of two runs and say what was found. The arguments are the command's options.
+    """Swap the discriminators of two runs and print the result. The arguments are the command's options.
 
-    raises RunError where one is no run of a GAN, or it is not said which test images are meant; DataError where they
-        are not there; ShapeError for runs of images of two shapes
+    raises RunError if a run is not of a GAN or the choice of test images is ambiguous; DataError if these are missing;
+        ShapeError if the runs have images of different shapes
     """
     check_files(file, None)
     runs = first, second
@@ -33,29 +33,29 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
 
 
 def loaded(run: str, config: dict) -> GAN:
-    """The GAN of a run, with the objective that it was trained by. Raises RunError for a run of another kind."""
+    """Load a run's GAN and the objective that it was trained with. Raises RunError for a run of another kind."""
     kind = config.get("kind", "gan")
     if kind != "gan":
-        raise RunError(f"{run}: a run of a {kind}, which has no discriminator to swap; runs of GANs have")
+        raise RunError(f"{run}: a run of a {kind}, which has no discriminator to swap; give runs of GANs")
     model = gan.load(run)
     model.recipe = model.recipe.changed(objective=config.get("recipe", {}).get("objective"))
     return model
 
 
 def common(learned: list[Learned], source: str | None, data_dir: str | None) -> tuple[str, str | None]:
-    """The source that was asked for, or that both runs learned from. Raises RunError where these are two."""
+    """Return the given source, or else the training data of both runs. Raises RunError if the runs' data differ."""
     first, second = learned
     if source is None and first.identity and second.identity and not first.identity.same(second.identity):
         raise RunError(
-            f"{first.run} learned from {first} and {second.run} from {second}, other images; say whose test images "
+            f"{first.run} was trained on {first}, but {second.run} on {second}; choose which test images to use "
             "(--data SOURCE)"
         )
     return (first if first.identity is None else second).source(source, data_dir)
 
 
 def text_of(found: Swapped, first: str, second: str) -> str:
-    """A table of what either discriminator is wrong about, and the verdict."""
-    rows = [("wrong about, 95% interval", f"discriminator of {first}", f"of {second}")]
+    """Return a table of each discriminator's errors, and the verdict."""
+    rows = [("error rate, 95% interval", f"discriminator of {first}", f"of {second}")]
     rates = [("test images", *found.test)]
     rates += [(f"images of {name}", *(row[of] for row in found.made)) for of, name in enumerate((first, second))]
     for what, *errors in rates:

@@ -1,4 +1,4 @@
-"""`minigan doctor`: what minigan runs on here, what is missing, and the command that brings it."""
+"""`minigan doctor`: what minigan runs on here, what is missing, and how to install it."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ EXTRAS = (*inputs.TOOL, *inputs.REPORTING, *inputs.MEASURING)
 
 
 def report() -> str:
-    """Everything, as sections of aligned lines, with what to do about it at the end."""
+    """Return the report as sections of aligned lines, with advice at the end."""
     sections = {
         "versions": _versions(),
         "machine": _machine(),
@@ -47,7 +47,7 @@ def _machine():
 def _blas():
     try:
         import threadpoolctl
-    except ImportError:  # named among what is missing
+    except ImportError:  # reported as missing below
         return
     for library in threadpoolctl.threadpool_info():
         if library["user_api"] == "blas":
@@ -57,9 +57,9 @@ def _blas():
 
 def _caches():
     if kernels.CPU == "numpy":
-        yield "kernels", "those of NumPy alone, as Numba is missing"
+        yield "kernels", "NumPy only, because Numba is missing"
     elif (folder := _compiled()) is None:
-        yield "kernels", "none can be kept: compiled anew in every process"
+        yield "kernels", "no cache: compiled again in every process"
     else:
         size = sum(_size(folder) for folder in folder.parent.glob("kernels-*"))  # of this version and of earlier ones
         yield "kernels", f"{folder.parent}, {text_of_bytes(size)}"
@@ -74,27 +74,27 @@ def _compiled():
 
 
 def _advice():
-    """What to do, a line each."""
+    """Yield what to do, one line each."""
     absent = inputs.missing(EXTRAS)
     if absent:
         yield f"for training from the command line, {', '.join(absent)}: pip install 'minigan[train]'"
     if kernels.CPU == "numpy":
-        yield "for kernels several times as fast: pip install numba"
+        yield "for much faster kernels: pip install numba"
     elif _compiled() is None:
-        yield "for a quicker start, name a folder that can be written: export MINIGAN_CACHE=DIR"
+        yield "for a faster start, choose a writable cache folder: export MINIGAN_CACHE=DIR"
     if importlib.util.find_spec("pytest") is None or importlib.util.find_spec("hypothesis") is None:
         yield "for the tests: pip install 'minigan[test]'"
 
 
 def _size(folder):
-    """Bytes in all files of a folder."""
+    """Return the total size of a folder's files, in bytes."""
     total = 0
     for place, _, names in os.walk(folder):
         for name in names:
             try:
                 total += (Path(place) / name).lstat().st_size
             except OSError:
-                continue  # gone meanwhile
+                continue  # deleted in the meantime
     return total
 
 

@@ -1,4 +1,4 @@
-"""`minigan evaluate`: how good a run's images are."""
+"""`minigan evaluate`: measure the quality of a run's images."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from minigan.training.callbacks import clock
 from minigan.training.folder import RunFolder
 from minigan.training.grids import grid_png
 
-COLUMNS = 12  # of the picture, in pairs
+COLUMNS = 12  # of the picture, in pairs of images
 
 
 def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture, inception, most, device):
-    """Judge a run's images and say what was found. The arguments are the command's options.
+    """Evaluate a run's images and print the results. The arguments are the command's options.
 
-    raises RunError where the run makes no images, or there is neither a classifier nor an Inception network; DataError
-        where its images are not there
+    raises RunError if the model generates no images, or there is neither a classifier nor an Inception network;
+        DataError if the real images are missing
     """
     check_files(file, picture)
     weights = loaded(inception, device) if inception else None
     config = RunFolder(folder).config()
-    generating_kind(folder, config)  # before a classifier is asked for
+    generating_kind(folder, config)  # refuses other kinds before a classifier is looked for
     learned, model, teller = Learned.of(folder, config), None, None
     if not judge:
         judge = usual_judge(learned) if weights else required_judge(learned)
@@ -50,7 +50,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
         model, config = loaded_judge(judge)
         teller = Learned.of(judge, config, "the classifier")
     elif adversarial or picture:
-        raise RunError("--adversarial and --picture take a classifier; say where one is (--classifier RUN)")
+        raise RunError("--adversarial and --picture need a classifier; give one (--classifier RUN)")
     source, data_dir = (teller or learned).source(source, data_dir)
     images = samples(folder, count, seed)
     shape = images.shape[1:] if model is None else model.image_shape
@@ -71,7 +71,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
         judged(title, images, model, train, test, seed, adversarial, picture, save)
     else:
-        click.echo(f"{title}; measures by a classifier are left out, as there is none (--classifier RUN)")
+        click.echo(f"{title}; without a classifier, its measures are skipped (--classifier RUN)")
     if weights:
         if images.shape[1:] != shape:
             train, test = real_images(source, data_dir, images.shape[1:])
@@ -83,7 +83,7 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
 @contextlib.contextmanager
 def then_said(text: str) -> Iterator[None]:
-    """Print the figures after their files have been written, or after that has failed."""
+    """Print the text at the end of the block, which writes files, even if writing fails."""
     try:
         yield
     finally:
@@ -91,18 +91,18 @@ def then_said(text: str) -> Iterator[None]:
 
 
 def keep(file: str | None, plain: dict) -> None:
-    """Write figures to a file, if one is named."""
+    """Write figures to a file as JSON, if one is named."""
     if file:
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
 
 
 def judged(title, images, model, train, test, seed, adversarial, picture, save):
-    """Say what a classifier finds, after its figures are saved, as JSON keeps them, and the picture is drawn."""
+    """Evaluate images with a classifier: save the figures, draw the picture, then print the results."""
     if adversarial:
         check_enough(images, test.images)
     judged_of_either = min(map(len, (images, train, test)))
     if judged_of_either < len(images):
-        click.echo(f"note: {judged_of_either:,} of the images are judged, beside as many test images as there are")
+        click.echo(f"note: {judged_of_either:,} of the images are evaluated, as there are only that many real ones")
     found = evaluation.evaluate(images, model, train, test, seed)
     with then_said(words(found, title)):
         save(found.plain())
@@ -115,7 +115,7 @@ def judged(title, images, model, train, test, seed, adversarial, picture, save):
 
 
 def check_files(file: str | None, picture: str | None) -> None:
-    """Raise RunError for files that cannot be written, before anything is done for them."""
+    """Raise RunError, before any work is done, for output files that cannot be written."""
     for option, path in (("--json", file), ("--picture", picture)):
         if path is not None:
             check_new_file(option, path)
@@ -124,33 +124,35 @@ def check_files(file: str | None, picture: str | None) -> None:
 
 
 def notes_on_judge(folder: str | Path, learned: dict) -> Iterator[str]:
-    """What a reader of the scores has to know of the classifier, whose config.json is given."""
+    """Yield caveats about the classifier, from its config.json."""
     if "pruned" in learned:
-        yield f"the classifier in {folder} is a pruned one"
+        yield f"the classifier in {folder} is pruned"
     elif learned.get("outcome", "finished") != "finished":
-        yield f"the training of the classifier in {folder} has not come to its end"
+        yield f"the training of the classifier in {folder} did not finish"
 
 
 def notes_on_size(images: np.ndarray, shape: tuple[int, int, int]) -> Iterator[str]:
-    """What a reader of the scores has to know of how the images came to the classifier."""
+    """Yield a caveat if generated images are resized for the classifier."""
     if images.shape[1:] != tuple(shape):
         sizes = (" x ".join(map(str, of[:2])) for of in (images.shape[1:], shape))
-        yield "generated images are resized from {} to {} pixels, real ones are not".format(*sizes)
+        yield "generated images are resized from {} to {} pixels; real ones are not".format(*sizes)
 
 
 def text_of(apart: evaluation.ToldApart) -> str:
-    """What a fresh discriminator was right about, in words."""
-    right = f"{percent(apart.accuracy)} of images held out (95% interval {apart.interval})"
+    """Describe the accuracy of a newly trained discriminator."""
+    right = f"{percent(apart.accuracy)} of held-out images (95% interval {apart.interval})"
     kinds = f"{apart.on_real:.1%} of {apart.held_out:,} test images and {apart.on_made:.1%} of as many generated ones"
-    return f"\na fresh discriminator is right about {right}; 50% is best\n({kinds})"
+    return f"\na new discriminator classifies {right} correctly; 50% is best\n({kinds})"
 
 
 def loaded_judge(folder):
-    """A run's classifier, and the run's settings. Raises RunError where its weights are not what it ended with."""
+    """Load a run's classifier and config. Raises RunError if the weights do not match the recorded digest."""
     model, config = classifier.load(folder), RunFolder(folder).config()
     found, kept = model.digest(), config.get("results", {}).get("digest")
     if kept not in (None, found):
-        raise RunError(f"{folder}: the weights are {found}, but config.json is of {kept}; train the classifier again")
+        raise RunError(
+            f"{folder}: the weights' digest is {found}, but config.json records {kept}; train the classifier again"
+        )
     return model, config
 
 
@@ -158,7 +160,7 @@ def loaded_judge(folder):
 
 
 def loaded(file: str, device: str) -> Weights:
-    """The network with the weights of a file, on a device. Raises the errors of `inception_weights.load`."""
+    """Load the Inception network from a file to a device. Raises the errors of `inception_weights.load`."""
     devices.on(device)
     weights = inception_weights.load(file)
     weights.network.to(device)
@@ -168,23 +170,23 @@ def loaded(file: str, device: str) -> Weights:
 def measured(
     images: np.ndarray, weights: Weights, train: Dataset, test: Dataset, most: int | None
 ) -> InceptionEvaluation:
-    """The scores of generated images, with progress shown; the features of real images are kept on disk."""
+    """Compute FID and IS of generated images and show progress. The features of real images are cached on disk."""
     with Forwarding() as forwarding:
         return fid.evaluate(images, weights, train, test, most=most, folder=cache_folder(), report=forwarding.report)
 
 
 class Forwarding:
-    """Tells how many images the network has seen, how quickly, and the time left: a line that is rewritten on a
-    terminal, one every ten seconds elsewhere; the first batches, in which kernels are compiled, do not count."""
+    """Shows the Inception network's progress, rate and time left: one line, rewritten, on a terminal; a new line every
+    ten seconds elsewhere. The first batch, which compiles kernels, does not count towards the rate."""
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.told, self.open = 0.0, False
-        self.begun = None  # (seconds, images seen) where the rate is counted from
+        self.begun = None  # (time, images done) from which the rate is measured
 
     def report(self, name: str, done: int, total: int) -> None:
-        """`done` of `total` images have been seen; name: of which kind the last were."""
+        """Show that `done` of `total` images are done; name: the kind of the last ones."""
         now = time.perf_counter()
         if self.begun is None:
             self.begun = now, done

@@ -1,4 +1,4 @@
-"""Which images a run learned from, and whether those that a command has are the same."""
+"""The images that a run was trained on, and whether a command's images are the same."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from minigan.training.folder import WEIGHTS, RunFolder
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run's config.json records of its images.
+    """A run's record of its training images, from config.json.
 
     run: the run's folder
-    title: what notes call the run
-    name: what the images are called
-    identity: what they are; None where the run is older than such records
-    count: how many of them the run learned from
+    title: the name of the run in notes
+    name: the name of the images
+    identity: the record of their content; None if the run is too old to have one
+    count: the number of images that the run was trained on
     """
 
     run: str
@@ -40,7 +40,7 @@ class Learned:
 
     @classmethod
     def of(cls, run: str | os.PathLike, config: dict, title: str = "the run") -> Learned:
-        """From the folder of a run and its config.json."""
+        """Create it from a run's folder and config.json."""
         identity = Identity.of(config.get("dataset"))
         return cls(str(run), title, config.get("data", "images"), identity, config.get("images", 0))
 
@@ -48,38 +48,38 @@ class Learned:
         return self.name if self.identity is None else str(self.identity)
 
     def source(self, given: str | None, data_dir: str | None) -> tuple[str, str | None]:
-        """The source that was asked for, or that of the same images; and where its files are, if not in the cache.
+        """Return the given source, or else the run's own, and the folder of its files if not the cache.
 
-        raises RunError where it is not known what the same images are, or they are no longer there
+        raises RunError if the run's own source is unknown or no longer there
         """
         if given is not None:
             return given, data_dir
-        say = "say where its images are (--data SOURCE)"
+        say = "give its images (--data SOURCE)"
         if self.identity is None:
-            raise RunError(f"{self.run}: config.json calls its images {self.name}, which may be any; {say}")
+            raise RunError(f"{self.run}: config.json records only the name of its images, {self.name}; {say}")
         kind, path = self.identity.kind, self.identity.path
         is_set = kind in SOURCES
         if is_set and data_dir is not None:
             return kind, data_dir
         if path is None and not is_set:
-            raise RunError(f"{self.run}: learned from {self}; {say}")
+            raise RunError(f"{self.run}: was trained on {self}; {say}")
         if path is not None and not Path(path).exists():
-            say = "say where its files are (--data-dir DIR)" if is_set else say
-            raise RunError(f"{self.run}: learned from {self}, which is no longer there; {say}")
+            say = "give the folder of its files (--data-dir DIR)" if is_set else say
+            raise RunError(f"{self.run}: was trained on {self}, which is no longer there; {say}")
         return (kind, path) if is_set else (path, data_dir)
 
     def check_classes(self, dataset: Dataset) -> None:
-        """Raise RunError where a classifier's classes are not those that the labels of a set mean."""
+        """Raise RunError if a classifier's classes differ from the dataset's."""
         if self.identity is None or dataset.labels is None or self.identity.classes == dataset.classes:
             return
         known, given = (named(classes, 10) or "none" for classes in (self.identity.classes, dataset.classes))
         raise RunError(
-            f"{self.run}: the classifier knows the classes {known}, but the classes of {dataset.identity} are {given}"
+            f"{self.run}: the classifier has the classes {known}, but the classes of {dataset.identity} are {given}"
         )
 
 
 def real_images(source: str, data_dir: str | None, shape: tuple[int, int, int]) -> tuple[Dataset, Dataset]:
-    """The training and the test images of a source, in a shape."""
+    """Load the training and test images of a source, resized to a shape."""
     named = {listing.name: listing.shape for listing in available()}
     size = None if named.get(source) == tuple(shape) else tuple(shape[:2])
     with Downloads() as downloads:
@@ -88,9 +88,11 @@ def real_images(source: str, data_dir: str | None, shape: tuple[int, int, int]) 
 
 
 def say_notes(parties: list[Learned], train: Dataset | None, figures: bool = True) -> None:
-    """Print what a reader of figures has to know of where images come from; without figures, only how they differ.
+    """Print caveats about the images that runs were trained on and are evaluated with.
 
-    parties: the runs that it is about; train: the images that they meet, None where they meet none
+    parties: the runs
+    train: the dataset that the command uses, or None
+    figures: whether to also report runs that were trained on more or fewer of these images
     """
     for note in (*differences(parties, train), *(parts(parties, train) if train and figures else ())):
         click.echo(f"note: {note}")
@@ -99,12 +101,12 @@ def say_notes(parties: list[Learned], train: Dataset | None, figures: bool = Tru
 
 
 def differences(parties: list[Learned], train: Dataset | None) -> Iterator[str]:
-    """What runs learned from, where that differs or is not known."""
+    """Yield notes on runs whose training images are unknown or differ."""
     for party in parties:
         if party.identity is None:
             yield (
-                f"config.json of {party.run} calls its images {party.name} and does not record which these are, so "
-                "nothing tells whether they are the same"
+                f"config.json of {party.run} records only the name of its images, {party.name}, so they may not be the "
+                "same"
             )
     known = [party for party in parties if party.identity is not None]
     if not _same(known, train):
@@ -112,13 +114,13 @@ def differences(parties: list[Learned], train: Dataset | None) -> Iterator[str]:
 
 
 def parts(parties: list[Learned], train: Dataset) -> Iterator[str]:
-    """Which runs learned from more or fewer of the same images."""
+    """Yield notes on runs that were trained on more or fewer of the same images."""
     known = [party for party in parties if party.identity is not None]
     for party in known if _same(known, train) else ():
         if party.count > len(train):
-            yield f"{party.title} learned from {party.count:,} images, the test images among them"
+            yield f"{party.title} was trained on {party.count:,} images, including the test images"
         elif party.count < len(train):
-            yield f"{party.title} learned from {party.count:,} of these {len(train):,} images"
+            yield f"{party.title} was trained on {party.count:,} of these {len(train):,} images"
 
 
 def _same(known: list[Learned], train: Dataset | None) -> bool:
@@ -127,33 +129,33 @@ def _same(known: list[Learned], train: Dataset | None) -> bool:
 
 
 def _difference(parties: list[Learned], train: Dataset | None) -> str:
-    """Who learned from what, and how two of one name differ."""
+    """Describe which images each run was trained on, and how datasets of the same name differ."""
     first, *others = parties
-    said = ", ".join([f"{first.title} learned from {first}", *(f"{party.title} from {party}" for party in others)])
+    said = ", ".join([f"{first.title} was trained on {first}", *(f"{party.title} on {party}" for party in others)])
     identities = [party.identity for party in parties]
     if train is not None:
-        said += f"; here {'both meet' if others else 'it meets'} {train.identity}"
+        said += f"; this command uses {train.identity}"
         identities.append(train.identity)
     if len({str(identity) for identity in identities}) < len({identity.digest for identity in identities}):
         counts = sorted({identity.count for identity in identities})
         sizes = f" ({' and '.join(f'{count:,}' for count in counts)} of them)" if len(counts) > 1 else ""
-        said += f"; images of one name{sizes} are not the same images here, or have changed"
+        said += f"; these datasets have the same name but different images{sizes}, or the images have changed"
     if len({identity.classes for identity in identities}) > 1:
         said += "; the classes differ"
     return said
 
 
 def usual_judge(learned: Learned) -> Path | None:
-    """A classifier of a run's images among those that `minigan train cnn` leaves; None where there is none.
+    """Find a run of `minigan train cnn` on the same images; None if there is none.
 
-    One of images of the same name comes first, then any of the same images, whatever they were called.
+    Runs on images of the same name come first, then runs on the same images under another name.
     """
     if learned.identity is None:
         return None
     name = "cnn-" + learned.name.replace("/", "-")
     runs = sorted(Path("runs").glob("cnn-*"), key=lambda run: (not run.name.startswith(name), natural(run.name)))
     for run in runs:
-        with contextlib.suppress(RunError):  # a folder that is no run, or a damaged one, is no judge
+        with contextlib.suppress(RunError):  # skip folders that are not runs, and damaged runs
             identity = Identity.of(RunFolder(run).config().get("dataset"))
             if identity and identity.same(learned.identity) and (run / WEIGHTS).is_file():
                 return run
@@ -161,18 +163,18 @@ def usual_judge(learned: Learned) -> Path | None:
 
 
 def required_judge(learned: Learned) -> Path:
-    """What `usual_judge` finds. Raises RunError where that is nothing."""
+    """Return what `usual_judge` finds. Raises RunError if it finds nothing."""
     found = usual_judge(learned)
     if found is None:
         raise RunError(
-            f"there is no classifier of {learned} in runs to judge images by; train one, `minigan train cnn "
-            f"{_options_of(learned)}`, or say where one is (--classifier RUN)"
+            f"the folder runs has no classifier of {learned}; train one (`minigan train cnn {_options_of(learned)}`) "
+            "or give one (--classifier RUN)"
         )
     return found
 
 
 def _options_of(learned: Learned) -> str:
-    """The options that make a command use the images of a run, quoted for a shell."""
+    """Return the options that make a command use the images of a run, quoted for a shell."""
     kind, path = (learned.identity.kind, learned.identity.path) if learned.identity else (learned.name, None)
     place = None if path is None else shlex.quote(os.path.relpath(path))
     if kind in SOURCES:

@@ -1,4 +1,4 @@
-"""The types of the commands' options, the options that several commands share, and those of `minigan train`."""
+"""Types of command options, options that several commands share, and the options of `minigan train`."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ FORCE = "minigan.force"
 
 
 class Place(click.ParamType):
-    """The path of a file or folder, or a name; ~ is the home folder, also where the shell leaves it (--out=~/x)."""
+    """A path or a name. A leading ~ is expanded even where the shell does not expand it (--out=~/x)."""
 
     name = "path"
 
     def convert(self, value, param, ctx):
         if not value.strip():
-            self.fail("it is empty.", param, ctx)
+            self.fail("the value is empty.", param, ctx)
         place = os.path.expanduser(value)
         if place.startswith("~"):
-            self.fail(f"{value!r}: there is no such home folder; ./{value} is what is called so here.", param, ctx)
+            self.fail(
+                f"{value!r}: there is no such home folder; if a file here has this name, write ./{value}.",
+                param,
+                ctx,
+            )
         try:
             os.stat(place)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 self.fail("the name is too long.", param, ctx)
-        except ValueError:  # a NUL, or half a letter
+        except ValueError:  # a NUL or a lone surrogate
             self.fail(f"{value!r} cannot be the name of a file.", param, ctx)
         return place
 
 
 class Real(click.FloatRange):
-    """A number of a range that is neither infinite nor NaN, which lies in every range."""
+    """A finite number in a range. (Click accepts NaN in every range.)"""
 
     def convert(self, value, param, ctx):
         if not math.isfinite(number := super().convert(value, param, ctx)):
-            self.fail(f"{number} is not a number to work with.", param, ctx)
+            self.fail(f"{number} is not a finite number.", param, ctx)
         return number
 
 
 class Whole(click.IntRange):
-    """An integer of a range that ends at LARGEST where it says no other end: beyond, nothing can be counted."""
+    """An integer in a range. Without an upper end of its own, the range ends at LARGEST."""
 
     LARGEST = 2**31 - 1
 
@@ -61,11 +65,11 @@ class Whole(click.IntRange):
 PLACE = Place()
 POSITIVE = Whole(1)
 SEED = Whole(0)
-SEED.LARGEST = 2**63 - 1  # of this one: nothing is counted with it
+SEED.LARGEST = 2**63 - 1  # a seed is not a count, so it may be larger
 
 
 class SectionedCommand(click.Command):
-    """A command whose help lists options under the headings that `section` gave them, and --help last."""
+    """A command whose help lists options under the headings set by `section`, with --help last."""
 
     def format_options(self, ctx, formatter):
         sections: dict[str, list] = {}
@@ -79,7 +83,7 @@ class SectionedCommand(click.Command):
 
 
 def section(heading: str, *options: Callable) -> Callable:
-    """A decorator that adds options to a command, under one heading in its help."""
+    """Return a decorator that adds options to a command, under one heading in its help."""
 
     def decorate(command):
         for option in reversed(options):
@@ -95,30 +99,28 @@ force_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=lambda context, parameter, value: context.meta.__setitem__(FORCE, value),
-    help="Replace files that are there.",
+    help="Replace existing files.",
 )
 
 
 def forced() -> bool:
-    """Whether the present command was called with --force."""
+    """Return whether the current command was called with --force."""
     context = click.get_current_context(silent=True)
     return context is not None and context.meta.get(FORCE, False)
 
 
 def check_new_file(option: str, path: str | os.PathLike) -> None:
-    """Raise RunError, before anything is done for it, where a file cannot go there, or one is there and may not go."""
+    """Raise RunError, before any work is done, if a file cannot be written there or must not be replaced."""
     path = Path(path)
     if path.is_dir():
-        raise RunError(f"{option} {path}: a file's name is wanted, and this is a folder")
+        raise RunError(f"{option} {path}: this is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise RunError(f"{option} {path}: there is no folder {path.parent}")
     if path.exists() and not path.is_file():
-        raise RunError(
-            f"{option} {path}: is neither a file nor a new name; files are written whole and then put in place"
-        )
+        raise RunError(f"{option} {path}: this is not a regular file, so it cannot be replaced")
     files.check_writable(path, path.parent)
     if path.exists() and not forced():
-        raise RunError(f"{option} {path}: is there already; choose another name, or replace it (--force)")
+        raise RunError(f"{option} {path}: already exists; choose another name or replace it (--force)")
 
 
 KEY = "minigan.skip_unreadable"
@@ -128,12 +130,12 @@ skip_unreadable_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=lambda context, parameter, value: context.meta.__setitem__(KEY, value),
-    help="Go on without the images of a folder that cannot be read.",
+    help="Skip images of a folder that cannot be read.",
 )
 
 
 def skip_unreadable() -> bool:
-    """Whether the present command was called with --skip-unreadable."""
+    """Return whether the current command was called with --skip-unreadable."""
     context = click.get_current_context(silent=True)
     return context is not None and context.meta.get(KEY, False)
 
@@ -149,24 +151,24 @@ DATA = section(
         type=PLACE,
         default="glyphs",
         metavar="SOURCE",
-        help="A set listed by `minigan data`, or the path of a folder or archive [glyphs].",
+        help="A dataset listed by `minigan data`, or the path of a folder or archive [glyphs].",
     ),
-    click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the set's files here; download nothing."),
+    click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing."),
     skip_unreadable_option,
     click.option("--size", type=POSITIVE, metavar="N", help="Resize images to N x N pixels [as the model needs]."),
-    click.option("--channels", type=click.Choice(["1", "3"]), help="Make the images grey (1) or colour (3)."),
-    click.option("--augment", metavar="LIST", help="Change images at random: flip,shift=N,crop=N (N in pixels)."),
+    click.option("--channels", type=click.Choice(["1", "3"]), help="Convert images to grey (1) or colour (3)."),
+    click.option("--augment", metavar="LIST", help="Augment images at random: flip,shift=N,crop=N (N in pixels)."),
     click.option("--steps", type=POSITIVE, metavar="N", help="Train for N steps [a few minutes on two cores]."),
     click.option("--epochs", type=POSITIVE, metavar="N", help="Train for N passes over the data instead."),
-    click.option("--batch", type=POSITIVE, metavar="N", help="Train on batches of N images [the model's own number]."),
+    click.option("--batch", type=POSITIVE, metavar="N", help="Train on batches of N images [the model's default]."),
     click.option(
-        "--seed", type=SEED, default=0, metavar="N", help="Seed random numbers; the same seed gives the same weights."
+        "--seed", type=SEED, default=0, metavar="N", help="The random seed; the same seed gives the same weights."
     ),
 )
 RUN = section(
     "Run and machine",
     click.option("--out", type=PLACE, metavar="DIR", help="Write the run to DIR [runs/MODEL-SOURCE, numbered]."),
-    click.option("--force", is_flag=True, help="Replace the run in --out once the new one is whole."),
+    click.option("--force", is_flag=True, help="Replace the run in --out once the new one is complete."),
     click.option("--threads", type=POSITIVE, metavar="N", help="Use N processor cores [all]."),
     click.option("--device", default="cpu", metavar="NAME", help="Train on cpu, cuda or sim [cpu]."),
 )
@@ -175,7 +177,7 @@ OPTIMISER = section(
     click.option("--learning-rate", type=RATE, metavar="X", help="Set the learning rate of all networks."),
 )
 RECIPE = section(
-    "GANs: the recipe, of which each model has its own",
+    "GANs: the recipe [each model has its own defaults]",
     click.option("--objective", metavar="NAME", help=f"Train by this objective: {', '.join(OBJECTIVES)}."),
     click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Train both players with this optimiser."),
     click.option("--generator-rate", type=RATE, metavar="X", help="Set the generator's learning rate alone."),
@@ -188,19 +190,33 @@ RECIPE = section(
     click.option("--r1", type=AMOUNT, metavar="X", help="Set the gamma of the R1 penalty; 0 is off."),
     click.option("--clip", type=AMOUNT, metavar="X", help="Clip the discriminator's weights to [-X, X]; 0 is off."),
     click.option("--label-smoothing", type=SHARE, metavar="X", help="Label real images 1 - X instead of 1."),
-    click.option("--instance-noise", type=AMOUNT, metavar="X", help="Add noise to images; it falls to 0 over the run."),
-    click.option("--ema", type=SHARE, metavar="X", help="Average the generator's weights with decay X; 0 is off."),
     click.option(
-        "--spectral-norm/--no-spectral-norm", default=None, help="Divide the discriminator's weights by their norm."
+        "--instance-noise",
+        type=AMOUNT,
+        metavar="X",
+        help="Add noise of deviation X to images, falling to 0.",
     ),
     click.option(
-        "--minibatch-std/--no-minibatch-std", default=None, help="Show the discriminator how much a batch varies."
+        "--ema",
+        type=SHARE,
+        metavar="X",
+        help="Average the generator's weights with decay X; 0 is off.",
+    ),
+    click.option(
+        "--spectral-norm/--no-spectral-norm",
+        default=None,
+        help="Normalise the discriminator's weights.",
+    ),
+    click.option(
+        "--minibatch-std/--no-minibatch-std",
+        default=None,
+        help="Show the discriminator the batch's deviation.",
     ),
 )
 GANS = section(
-    "GANs: where to start, and what runs on a GPU",
-    click.option("--from", "start", type=PLACE, metavar="RUN", help="Start with the weights of a run that fit."),
-    click.option("--freeze", metavar="NAMES", help="Do not train these parts: generator.0,discriminator, for example."),
+    "GANs: initial weights and GPU settings",
+    click.option("--from", "start", type=PLACE, metavar="RUN", help="Start from the weights of a run, where they fit."),
+    click.option("--freeze", metavar="NAMES", help="Do not train these parts, for example generator.0,discriminator."),
     click.option("--precision", metavar="NAME", help="Multiply on the GPU in float32, tf32 or bf16 [float32]."),
     click.option("--captured", is_flag=True, default=None, help="Launch each step on the GPU as one CUDA graph."),
 )
@@ -215,13 +231,13 @@ DECONVNET = section(
         "--features",
         type=PLACE,
         metavar="RUN",
-        help="Classify by the hidden layers of a run; only the last layer learns.",
+        help="Classify with the hidden layers of a run, and train only the last layer.",
     ),
 )
 
 
 def train_options(command):
-    """Add all of them to a command."""
+    """Add all of these options to a command."""
     for options in (DECONVNET, GANS, RECIPE, OPTIMISER, RUN, DATA):
         command = options(command)
     return command

@@ -1,4 +1,4 @@
-"""What the tool prints: tables, the lists of models and data sets, and how a download is going."""
+"""Tables, and the lists of models and datasets."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +7,7 @@ import minigan.models
 
 
 def table(rows: Iterable[Sequence[str]], gap: str = "  ") -> str:
-    """Rows of words with their columns aligned, the last one ragged."""
+    """Format rows of words as aligned columns."""
     rows = [tuple(map(str, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -16,7 +16,7 @@ def table(rows: Iterable[Sequence[str]], gap: str = "  ") -> str:
 
 
 def text_of_bytes(count: int) -> str:
-    """A number of bytes, as people say it."""
+    """Format a number of bytes with a unit, as in "1.2 GB"."""
     for unit in ("bytes", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -25,19 +25,19 @@ def text_of_bytes(count: int) -> str:
 
 
 def text_of_shape(shape: Sequence[int]) -> str:
-    """An image's (H, W, C) as 28 x 28, grey."""
+    """Format an image's (H, W, C) as in "28 x 28, grey"."""
     height, width, channels = shape
     return f"{height} x {width}, {({1: 'grey', 3: 'colour'}).get(channels, f'{channels} channels')}"
 
 
 def models() -> str:
-    """The models, a line each: name, kind, what it is."""
+    """List the models, one per line: name, kind, summary."""
     kinds = minigan.models.kind_of
     return table((name, kinds(name), what) for name, what in minigan.models.available().items())
 
 
 def data() -> str:
-    """The data sets, a line each: name, images, their shape, whether they are here, what they are."""
+    """List the datasets, one per line: name, number of images, shape, place, description."""
     rows = []
     for listing in minigan.data.available():
         if listing.shape is None:
@@ -47,4 +47,6 @@ def data() -> str:
         place = "drawn" if not listing.place else "downloaded" if listing.cached else "on the network"
         rows.append((listing.name, count, text_of_shape(listing.shape), place, listing.description))
     heading = ("name", "images", "shape", "where", "what")
-    return f"{table([heading, *rows])}\n\ndownloads go to {minigan.data.cache_folder()} (MINIGAN_DATA changes that)"
+    return (
+        f"{table([heading, *rows])}\n\ndownloads go to {minigan.data.cache_folder()} (set MINIGAN_DATA to change that)"
+    )

@@ -1,4 +1,4 @@
-"""`minigan prune`: what a run's model is worth without its smallest weights."""
+"""`minigan prune`: evaluate a run's model with and without its smallest weights."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from minigan.training import fitting, weights
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
 
 RESTORED = 1000  # images at most: SSIM takes a millisecond for each
-OF_TRAINING = "results", "shown"  # what config.json says of the run that is no longer so
-MEASURES = {  # name -> title, format, what to make of it
+OF_TRAINING = "results", "shown"  # fields of config.json that do not hold for the pruned model
+MEASURES = {  # name -> title, format, note
     "frechet": ("Frechet distance", ".2f", "0 is best"),
     "kernel": ("kernel distance", ".4f", "0 is best"),
     "score": ("classifier score", ".2f", ""),
     "precision": ("precision", ".3f", ""),
     "recall": ("recall", ".3f", ""),
     "covered": ("classes covered", "", ""),
-    "accuracy": ("right about test images", ".2%", ""),
+    "accuracy": ("accuracy on test images", ".2%", ""),
     "psnr": ("PSNR of restored test images", ".2f", "dB"),
     "ssim": ("SSIM", ".4f", "at most 1"),
-    "deflated": ("its numbers, deflated", ",", "bytes"),
+    "deflated": ("weights, deflated", ",", "bytes"),
 }
-Judged = Callable[[Model], dict[str, float]]  # what a model gets, by names in MEASURES
+Judged = Callable[[Model], dict[str, float]]  # model -> its scores, by names in MEASURES
 
 
 def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
-    """Judge a run's model, prune it, and judge it again. The arguments are the command's options.
+    """Evaluate a run's model, prune it, and evaluate it again. The arguments are the command's options.
 
-    raises RunError where there is nothing to judge by, or `out` is not free; MiniganError for a share that is none
+    raises RunError if the model cannot be evaluated or `out` is not free; MiniganError for an invalid share
     """
     check_files(file, None)
     if out:
         if os.path.realpath(out) == os.path.realpath(folder):
-            raise RunError(f"--out {out}: is the run itself, which stays as it is; choose another folder")
+            raise RunError(f"--out {out}: this is the run itself, which is never changed; choose another folder")
         RunFolder(out).check_free(forced())
     config = RunFolder(folder).config()
     model = fitting.load(folder)
@@ -69,11 +69,11 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
 
 
 def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Judged:
-    """What judges a model of this run: its images, its accuracy, what it restores."""
+    """Return a function that scores a model of this run: by its images, its accuracy or the images it restores."""
     if kind(model.kind).sample:
         return judged_by_images(Learned.of(folder, config), model, count, judge, source, data_dir, seed)
     if judge:
-        raise RunError(f"{folder}: a run of a {model.kind}, which makes no images for another classifier to judge")
+        raise RunError(f"{folder}: a run of a {model.kind}, which generates no images, so --classifier does not apply")
     learned = Learned.of(folder, config)
     name, data_dir = learned.source(source, data_dir)
     train, test = real_images(name, data_dir, model.image_shape)
@@ -81,18 +81,16 @@ def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Jud
     if isinstance(model, Classifier):
         learned.check_classes(test)
         if test.labels is None or test.labels.max() >= model.classes:
-            raise RunError(
-                f"{folder}: the classifier knows {model.classes} classes, and {name} has other labels or none"
-            )
+            raise RunError(f"{folder}: the classifier has {model.classes} classes, but {name} has other labels or none")
         return lambda model: {"accuracy": float(np.mean(model.predict(test.images) == test.labels))}
     if not isinstance(model, Restorer):
-        raise RunError(f"{folder}: a run of a {model.kind}, for which there is no measure to judge it by")
+        raise RunError(f"{folder}: there is no measure for a run of a {model.kind}")
     images = test.images[:: -(-len(test) // RESTORED)]
     return lambda model: restoration.evaluate(model, images, random.derived(seed, "damage")).figures["restored"]
 
 
 def judged_by_images(made, model, count, judge, source, data_dir, seed) -> Judged:
-    """What judges the images of a GAN or a VAE, as `minigan evaluate` does, by the same noise each time."""
+    """Return a function that scores images as `minigan evaluate` does, with the same noise each time."""
     judge = judge or required_judge(made)
     by, config = loaded_judge(judge)
     learned = Learned.of(judge, config, "the classifier")
@@ -104,20 +102,20 @@ def judged_by_images(made, model, count, judge, source, data_dir, seed) -> Judge
 
 
 def figures(scores: Scores) -> dict[str, float]:
-    """Those of the scores that are shown, as numbers."""
+    """Return the scores that are shown, as numbers."""
     kept = {name: getattr(scores, name) for name in ("frechet", "precision", "recall", "covered")}
     return kept | {"kernel": scores.kernel.mean, "score": scores.score.mean}
 
 
 def table_of_layers(pruned: Pruned) -> str:
-    """How many weights of each layer are 0."""
+    """Format how many weights of each layer are 0."""
     rows = [("weights", "0", "of", "")]
     rows += [(name, f"{zeros:,}", f"{size:,}", f"{zeros / size:.1%}") for name, (zeros, size) in pruned.layers.items()]
     return table(rows)
 
 
 def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
-    """A row for each measure that was taken, with a column for each time."""
+    """Format the scores, a row for each measure, a column for before and one for after pruning."""
     rows = [("", *columns, "")]
     for name, (title, form, note) in MEASURES.items():
         if name in columns["before"]:
@@ -126,7 +124,7 @@ def table_of_scores(columns: dict[str, dict[str, float]]) -> str:
 
 
 def keep_run(model: Model, player: str, folder: str, out: str, plain: dict) -> None:
-    """Write a run folder with the pruned weights, which `minigan sample` and `evaluate` take."""
+    """Write a run folder with the pruned weights, for `minigan sample` and `minigan evaluate`."""
     source = RunFolder(folder)
     header, arrays = source.weights()
     arrays |= {f"{player}.{name}": array for name, array in model.networks()[player].state_dict().items()}

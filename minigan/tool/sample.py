@@ -1,4 +1,4 @@
-"""`minigan sample`: images from a trained model, as a picture or as an array."""
+"""`minigan sample`: generate images with a trained model, as a picture or an array."""
 
 import io
 from pathlib import Path
@@ -18,12 +18,12 @@ ENDINGS = (".png", ".npz")
 
 
 def write(run: str, count: int, out: str, seed: int, label: int | None = None) -> None:
-    """Generate `count` images and put them into a file, whole or not at all.
+    """Generate `count` images and write them to a file, completely or not at all.
 
     out: .png for one grid, .npz for an array `images`, (count, H, W, C), uint8
-    label: the class of all of them, for a conditional model
-    raises TrainingError for another ending or a class that is not there, RunError for a folder that is no run or a file
-        that cannot be written
+    label: the class of all images, for a conditional model
+    raises TrainingError for another suffix or an unknown class, RunError if the folder is not a run or the file cannot
+        be written
     """
     path = Path(out)
     if path.suffix.lower() not in ENDINGS:
@@ -35,26 +35,24 @@ def write(run: str, count: int, out: str, seed: int, label: int | None = None) -
 
 
 def samples(run: str, count: int, seed: int, label: int | None = None) -> np.ndarray:
-    """Images of a run's model, (count, H, W, C), uint8; label: their class, for a GAN that knows classes.
+    """Generate images with a run's model, (count, H, W, C), uint8; label: their class, for a conditional GAN.
 
-    raises RunError where the model is of a kind that makes none, TrainingError for a class that it does not have
+    raises RunError if the model generates no images, TrainingError for a class that it does not have
     """
     kind = generating_kind(run, RunFolder(run).config())
     return kind.sample(fitting.load(run), count, seed, label)
 
 
 def generating_kind(run: str, config: dict) -> Kind:
-    """The kind of a run's model. Raises RunError for one that generates no images."""
+    """Return the kind of a run's model. Raises RunError if it generates no images."""
     found = kinds.kind(config.get("kind", "gan"))
     if not found.sample:
-        raise RunError(
-            f"{run}: a run of a {found.name}, which makes no images from nothing; runs of {kinds.generating()} do"
-        )
+        raise RunError(f"{run}: a run of a {found.name}, which generates no images; give a run of {kinds.generating()}")
     return found
 
 
 def npz(images: np.ndarray) -> bytes:
-    """The bytes of an .npz file with `images`."""
+    """Return the bytes of an .npz file with `images`."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=images)
     return buffer.getvalue()

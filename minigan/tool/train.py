@@ -1,4 +1,4 @@
-"""`minigan train`: from names to a run folder."""
+"""`minigan train`: train a model by name and write a run folder."""
 
 import contextlib
 import shlex
@@ -41,7 +41,7 @@ def run(
     force,
     **special,
 ):
-    """Train, showing how it goes, and say where everything is. The arguments are the command's options.
+    """Train with a progress bar, and print where everything is. The arguments are the command's options.
 
     special: the options that only some models have
     """
@@ -70,7 +70,7 @@ def run(
             kind.fit(model, dataset, callbacks=[Progress()], out=out, **length, **trained)
         except Interrupted as stopped:
             farewell(out)
-            done = f"after step {stopped.step}; everything up to there is saved"
+            done = f"after step {stopped.step}; everything so far is saved"
             click.echo(f"stopped by {CTRL_C.get(stopped.signal, stopped.signal.name)} {done}", err=True)
             raise click.exceptions.Exit(128 + stopped.signal) from stopped
     farewell(out)
@@ -78,7 +78,7 @@ def run(
 
 @contextlib.contextmanager
 def folder_of_run(out, name):
-    """The folder that was named, or a numbered one of our own, which is removed again where nothing is put into it."""
+    """Yield the named folder, or else create a numbered one and remove it afterwards if it stays empty."""
     if out:
         yield out
         return
@@ -87,28 +87,28 @@ def folder_of_run(out, name):
         yield str(made)
     finally:
         for folder in (made, made.parent):
-            with contextlib.suppress(OSError):  # it is not empty
+            with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
 
 
 def run_name(model, dataset: Dataset) -> str:
-    """What a run's folder is called: the model, its task if there is a choice, the data."""
+    """Return the default name of a run's folder: the model, its task if it has one, the data."""
     parts = model.name, getattr(model, "options", {}).get("task"), dataset.name
     return "-".join(part for part in parts if part).replace("/", "-")
 
 
 def text_of_length(model, steps: int | None, epochs: int | None) -> str:
-    """How long a run will take, as it was asked for or as the model has it."""
+    """Describe the length of a run: as given, or else the model's default."""
     if epochs or not steps:
         epochs = epochs or getattr(model, "first_epochs", None)
     return counted(epochs, "epoch") if epochs else counted(steps or model.first_run[0], "step")
 
 
 def split(model: str, special: dict) -> tuple[Kind, dict, dict]:
-    """The kind of a model, the options that build it, and further arguments of the kind's `fit`.
+    """Return a model's kind, the options to build it with, and the extra arguments of the kind's `fit`.
 
-    special: option -> value, None where it was not given
-    raises UnknownNameError for a model that does not exist, click.UsageError for an option that it does not have
+    special: option -> value, or None if it was not given
+    raises UnknownNameError for an unknown model, click.UsageError for an option that it does not have
     """
     given = {name: value for name, value in special.items() if value is not None}
     own = architecture(model)
@@ -117,7 +117,7 @@ def split(model: str, special: dict) -> tuple[Kind, dict, dict]:
         if name not in own.options and name not in kind.settings:
             _refuse(name, model)
     if kind.name == "classifier" and "adversarial" in given:
-        raise click.UsageError("--adversarial is for restoring images; a classifier has no use for it.")
+        raise click.UsageError("--adversarial applies to image restoration, not to classification.")
     built = {name: given[name] for name in own.options if name in given}
     if "adversarial" in built:  # an option of the network, and a weight in its loss
         built["adversarial"] = built["adversarial"] > 0
@@ -128,22 +128,22 @@ def _refuse(name, model):
     flag = {"start": "--from"}.get(name, "--" + name.replace("_", "-"))
     if name == "features" and "task" in architecture(model).options:
         raise click.UsageError(
-            "--features is for --task classification: it names the run whose features tell the classes apart."
+            "--features applies to --task classification: it names the run whose features are classified."
         )
     owners = [each for kind in kinds() for each, own in kind.models.items() if name in own.options]
     owners = owners or [kind.plural for kind in kinds() if name in kind.settings]
-    raise click.UsageError(f"{flag} is an option of {' and '.join(owners)}; {model} has none such.")
+    raise click.UsageError(f"{flag} is an option of {' and '.join(owners)}, not of {model}.")
 
 
 def classes(kind: Kind, model: str, dataset: Dataset) -> dict:
-    """The number of classes, as `models.build` takes it, for a model that depends on it."""
+    """Return the number of classes as an option of `models.build`, if the model needs it."""
     if not kind.uses_labels or not architecture(model).classes:
         return {}
     return kind.trainer.options(dataset.labels, {}, {"names": dataset.classes})
 
 
 def parse_augment(text: str | None) -> Augment | None:
-    """Augment from "flip,shift=2,crop=4"; None where nothing is asked for."""
+    """Parse "flip,shift=2,crop=4" into an Augment; None for an empty text."""
     if not text:
         return None
     changes = {}
@@ -161,7 +161,7 @@ def parse_augment(text: str | None) -> Augment | None:
 
 
 def set_threads(threads: int | None) -> None:
-    """Use this many cores, all by default."""
+    """Use this many cores. None keeps the default, all of them."""
     if threads:
         import threadpoolctl
 
@@ -170,7 +170,7 @@ def set_threads(threads: int | None) -> None:
 
 
 def usual_size(model: str, source: str) -> int | None:
-    """The pixels that images are resized to by default; None leaves them as they are."""
+    """Return the size in pixels that images are resized to by default; None for no resizing."""
     shapes = {listing.name: listing.shape for listing in available()}
     return models.size_for(model, *shapes[source][:2]) if shapes.get(source) else None
 
@@ -178,10 +178,12 @@ def usual_size(model: str, source: str) -> int | None:
 def load_data(
     source: str, data_dir: str | None, size: int | None, channels: str | None, splits: bool = False
 ) -> tuple[Dataset, Dataset | None]:
-    """The training images of a source, with a word on any download; with `splits` also images to test on."""
+    """Load a source's training images and, with `splits`, its test images. Shows the progress of downloads."""
     size = FOLDER_SIZE if size is None and source not in SOURCES else size
     if source in SOURCES and data_dir is None and Path(source).is_dir():
-        click.echo(f"note: {source} is minigan's own set; the folder {source} that is here is --data ./{source}")
+        click.echo(
+            f"note: {source} is one of minigan's datasets; to use the folder of this name, give --data ./{source}"
+        )
     with Downloads() as downloads:
         how = {
             "size": size,
@@ -193,12 +195,12 @@ def load_data(
 
 
 def announcement(model: str, dataset: Dataset, length: str, seed: int, out) -> str:
-    """What is about to happen, in two lines."""
+    """Describe the run that begins, in two lines."""
     return f"{model} on {dataset.name}: {dataset.words()}; {length}, seed {seed}\nrun folder: {out}"
 
 
 def farewell(out) -> None:
-    """Where everything is, and what to do with it."""
+    """Print where the report and the weights are, and how to sample images."""
     folder = RunFolder(out)
     for title, name in (("report: ", REPORT), ("weights:", WEIGHTS)):
         if (folder / name).is_file():

@@ -1,4 +1,4 @@
-"""What any training run needs: the loop, callbacks, run folders and their reports. What a step is, a `Loop` says."""
+"""The parts of every training run: the loop, callbacks, run folders and reports. Subclasses of `Loop` define steps."""
 
 from minigan.errors import DivergedError, Interrupted, RunError, RunWarning, Terminated, TrainingError
 from minigan.training.callbacks import Callback, Every, Progress

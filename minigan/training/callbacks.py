@@ -1,4 +1,4 @@
-"""What watches a run: callbacks, the progress line, and the output stream that it is written to."""
+"""Callbacks that watch a run, the progress bar, and the stream that it is written to."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Something that watches a training run. Override what is of interest.
+    """Watches a training run. Override the methods that you need.
 
-    The trainer has `name`, `step` (steps done), `steps` (to do), `history`, `batches`, `networks()`, `preview()` and
-    `stop()`, and what it trains: a GAN's has `gan`.
-    Callbacks never draw from the streams that training uses, so a run is the same with and without them.
+    The trainer has `name`, `step` (steps done), `steps` (total steps), `history`, `batches`, `networks()`, `preview()`
+    and `stop()`, and `model` (for GANs also `gan`).
+    Callbacks must not draw from the random streams that training uses, so that a run is the same with and without them.
     """
 
     def on_start(self, trainer: Loop) -> None:
@@ -27,13 +27,13 @@ class Callback:
     def on_step(self, trainer: Loop, record: dict) -> None:
         """Called after every step.
 
-        record: step and epoch (from 1), seconds since the start, and what the step measured: of a GAN
-            discriminator_loss, generator_loss, real_accuracy and fake_accuracy (shares of the batch that the
-            discriminator got right, before it learned from it)
+        record: step and epoch (from 1), seconds since the start, and the step's measurements. For a GAN these are
+            discriminator_loss, generator_loss, real_accuracy and fake_accuracy (the shares of the real and the
+            generated images that the discriminator classified correctly before its update).
         """
 
     def on_end(self, trainer: Loop) -> None:
-        """Called once at the end, whatever it was.
+        """Called once at the end, however the run ends.
 
         trainer.outcome: "finished", "interrupted" (Ctrl-C or stop(), after a whole step), "failed" or "aborted"
             (in the middle of a step, by a second Ctrl-C)
@@ -55,10 +55,10 @@ class Every(Callback):
 
 
 class Steady:
-    """A text stream that never fails: once something cannot be written, all that follows is dropped.
+    """A text stream that never raises: once a write fails, all further output is dropped.
 
-    stream: standard output, standard error or another one; None, which Python has for one that is closed, drops all
-    lost: the error by which the first words were lost, None while there is none
+    stream: standard output, standard error or another one; with None (Python's value for a closed one) all is dropped
+    lost: the error of the first write that failed, or None
     """
 
     def __init__(self, stream: TextIO | None):
@@ -68,7 +68,7 @@ class Steady:
         if isinstance(text, str):
             self._try("write", text)
             return len(text)
-        return self.stream.write(text)  # an error of the caller's
+        return self.stream.write(text)  # raises, as the caller's error should
 
     def flush(self) -> None:
         self._try("flush")
@@ -85,35 +85,35 @@ class Steady:
         try:
             try:
                 getattr(self.stream, name)(*text)
-            except UnicodeEncodeError as error:  # a name that this stream has no letters for
+            except UnicodeEncodeError as error:  # the stream's encoding lacks a character
                 shown = text[0].encode(error.encoding, "backslashreplace").decode(error.encoding)
                 self.stream.write(shown)
-        except (OSError, ValueError) as error:  # ValueError: it has been closed
+        except (OSError, ValueError) as error:  # ValueError: the stream is closed
             self.lost = error
             self._discard()
 
     def _discard(self):
-        """Have what is still in the stream's buffer go nowhere, which Python would try to write at its end."""
+        """Redirect the stream to the null device, so that Python does not fail to flush its buffer at exit."""
         try:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.stream.fileno())
             os.close(nowhere)
-        except (OSError, ValueError):  # it is no file
+        except (OSError, ValueError):  # not backed by a file
             return
 
 
-SECONDS = 5  # between lines where there is no terminal
+SECONDS = 5  # between progress lines without a terminal
 
 
 def clock(seconds: float) -> str:
-    """Seconds as 0:07, 12:34 or 1:02:03."""
+    """Format seconds as 0:07, 12:34 or 1:02:03."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 class Pace:
-    """Steps per second over the last while; the first step, which compiles, does not count once there are others."""
+    """Steps per second over the last KEPT steps. The time of the first step, which compiles kernels, does not count."""
 
     KEPT = 50
 
@@ -125,15 +125,15 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Steps per second, 0 where it is not known yet."""
+        """Steps per second, 0 while unknown."""
         took = self.times[-1] - self.times[0] if len(self.times) > 1 else 0
         return (len(self.times) - 1) / took if took else 0.0
 
 
 class Progress(Callback):
-    """A progress bar with rate, time left and what is measured (smoothed), in the trainer's words; its notes first.
+    """Prints the trainer's notes, then a progress bar with rate, time left and smoothed measurements.
 
-    stream: where to write, standard error by default. Without a terminal (or without rich): a plain line now and then.
+    stream: where to write, by default standard error. Without a terminal or without rich, plain lines are printed.
     """
 
     def __init__(self, stream=None):
@@ -165,10 +165,12 @@ class Progress(Callback):
         if self.bar:
             self.bar.stop()
         if trainer.outcome == "interrupted":
-            print(f"stopping after step {trainer.step} (Ctrl-C again: at once)", file=self.stream, flush=True)
+            print(
+                f"stopping after step {trainer.step} (press Ctrl-C again to stop at once)", file=self.stream, flush=True
+            )
 
     def speed(self, trainer) -> str:
-        """Rate and time left, in words."""
+        """Describe the rate and the time left."""
         rate = self.pace.rate
         if not rate:
             return "compiling"
@@ -177,7 +179,7 @@ class Progress(Callback):
 
 
 def _bar(stream, trainer):
-    """A bar if the stream is a terminal that can show one, else None."""
+    """Return a bar if the stream is a terminal that can show one, else None."""
     if not stream.isatty():
         return None
     try:
@@ -189,7 +191,7 @@ def _bar(stream, trainer):
 
 
 class _Bar:
-    """Two lines: the bar with rate and time left, and below it the figures."""
+    """Two lines: the bar with rate and time left, and the figures below it."""
 
     def __init__(self, console, trainer):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -220,7 +222,7 @@ class _Bar:
 
 
 class Downloads:
-    """Shows how a download is going: one line, rewritten, on a terminal; a new line every 5 seconds elsewhere."""
+    """Shows the progress of a download: one line, rewritten, on a terminal; a new line every 5 seconds elsewhere."""
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
@@ -228,7 +230,7 @@ class Downloads:
         self.told, self.open = 0.0, False
 
     def report(self, name: str, there: int, total: int) -> None:
-        """`there` of `total` bytes of a file have come."""
+        """Show that `there` of `total` bytes of a file have arrived."""
         now = time.perf_counter()
         if there < total and now - self.told < (0.1 if self.live else 5):
             return

@@ -1,16 +1,16 @@
-"""A run's files on the disk: put in place whole, one process at a time, and a run replaced without a moment in which
-neither run is whole.
+"""Atomic file writes, the lock of a run folder, and the replacement of one run by another.
 
-Files are written beside, flushed to the disk, then renamed. The system releases the lock however its process ends, so
-it is never stale.
+A file is written under another name, flushed to disk, then renamed. The system releases the lock however its process
+ends, so the lock is never stale.
 
-A new run is written into a folder inside the old one's. Once it is whole, one renaming decides: before it the folder
-holds the old run, after it the new one, whose files then only have to be moved up. Whoever opens the folder next
-finishes a move that was cut off, so each step below can be repeated:
+At every moment, a folder holds a complete run. A new run is written into a subfolder of the old run's folder. Once it
+is complete, a single rename commits it: before the rename the folder holds the old run, after it the new one, whose
+files only need to be moved up. The next process that opens the folder finishes an interrupted move, so each step below
+can be repeated:
 
     new-run/         being written, or left by a process that died; the old run is untouched
-    new-run-whole/   decided; files of the old run that the new one does not overwrite are being removed
-    new-run-moving/  the new run's files are being moved up, each over the old one's by one renaming
+    new-run-whole/   committed; files of the old run that the new one does not overwrite are being removed
+    new-run-moving/  the new run's files are being moved up, each by a rename over the old run's file
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 try:
     import fcntl
-except ImportError:  # not a Unix system: folders are not locked there
+except ImportError:  # not Unix: folders are not locked
     fcntl = None
 
 
-SUFFIX = ".part"  # of a file that is being written
+SUFFIX = ".part"  # of files being written
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put a file in place, whole, or leave what was there.
+    """Write a file completely, or leave the old one unchanged.
 
-    raises RunError naming the path where the disk is full or does not let us
+    raises RunError with the path if the disk is full or the file cannot be written
     """
     beside = path.with_name(path.name + SUFFIX)
     try:
@@ -55,40 +55,40 @@ def write(path: Path, content: bytes) -> None:
     except OSError as error:
         raise failure(path, error) from error
     finally:
-        remove(beside)  # where anything, Ctrl-C too, came before it was renamed
+        remove(beside)  # if an error or Ctrl-C prevented the rename
 
 
 def check_place(path: Path) -> None:
-    """Raise RunError where nothing can be made at a path that is not there, as far as that is known beforehand."""
+    """Raise RunError if a path that does not exist evidently cannot be created."""
     parent = path.absolute().parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir():
-        raise RunError(f"{path}: cannot be made, {parent} is not a folder")
+        raise RunError(f"{path}: cannot be created; {parent} is not a folder")
     check_writable(path, parent)
 
 
 def check_writable(path: Path, folder: Path) -> None:
-    """Raise RunError, about a path, where nothing can be made in or removed from a folder."""
+    """Raise RunError, naming `path`, if files in `folder` cannot be created or removed."""
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise RunError(f"{path}: cannot be written, {folder.absolute()} is not writable")
+        raise RunError(f"{path}: cannot be written; {folder.absolute()} is not writable")
 
 
 def failure(path: Path, error: OSError) -> RunError:
-    """The error for a file that could not be written, in words."""
+    """Return the RunError for a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"{path}: the disk is full; make room on it")
+        return RunError(f"{path}: the disk is full; free some space")
     return RunError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def remove(path: Path) -> None:
-    """Remove a file if it is there and can be removed."""
+    """Remove a file if it exists and can be removed."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make what was renamed, made or removed in a folder last, where folders can be flushed."""
+    """Flush a folder's renamed, created and removed entries to disk, where the system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -99,13 +99,13 @@ def flush_folder(folder: Path) -> None:
 
 
 class Room:
-    """Space on the disk set aside for a file, so that a disk which fills up later cannot keep it from being saved."""
+    """Disk space reserved for a file, so that it can be saved even if the disk fills up."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def take(self, size: int) -> None:
-        """Set `size` bytes aside. Raises RunError where there is no room."""
+        """Reserve `size` bytes. Raises RunError if there is not enough space."""
         try:
             with open(self.path, "wb") as file:
                 if hasattr(os, "posix_fallocate"):
@@ -124,9 +124,9 @@ class Room:
 
 
 class Lock:
-    """A file whose lock says that a process is at work, and whose content says which one.
+    """A lock file. Its lock shows that a process is writing the run; its content says which process.
 
-    Where the file system knows no locks, it is always free.
+    On file systems without locks, it is always free.
     """
 
     def __init__(self, path: Path):
@@ -134,9 +134,9 @@ class Lock:
         self._descriptor = None
 
     def take(self, wait: bool = False) -> bool:
-        """Take the lock, making its file; False where another process holds it and `wait` is not set.
+        """Take the lock, creating its file. Returns False if another process holds it, unless `wait` is set.
 
-        raises RunError where the file cannot be written
+        raises RunError if the file cannot be written
         """
         try:
             while self._descriptor is None:
@@ -144,7 +144,7 @@ class Lock:
                 if not _locked(descriptor, wait):
                     os.close(descriptor)
                     return False
-                if _is_at(descriptor, self.path):  # otherwise its holder has just removed the file
+                if _is_at(descriptor, self.path):  # otherwise its holder just removed the file
                     self._descriptor = descriptor
                     self._sign()
                 else:
@@ -154,14 +154,14 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Remove the file and let others take the lock; nothing where it is not held."""
+        """Remove the file and release the lock, if it is held."""
         if self._descriptor is not None:
             remove(self.path)
             os.close(self._descriptor)
             self._descriptor = None
 
     def is_held(self) -> bool:
-        """Whether a process holds the lock. Makes no file."""
+        """Return whether a process holds the lock. Creates no file."""
         try:
             descriptor = os.open(self.path, os.O_RDWR)
         except OSError:
@@ -172,12 +172,12 @@ class Lock:
             os.close(descriptor)
 
     def holder(self) -> str:
-        """Who holds the lock, as "process 4711 on thishost, since 14:03 on 30 November 2026"."""
+        """Return who holds the lock, as "process 4711 on thishost, since 14:03 on 30 November 2026"."""
         try:
             signed = json.loads(self.path.read_text(encoding="utf-8"))
             began = time.strftime("%H:%M on %d %B %Y", time.localtime(signed["started"]))
             return f"process {signed['process']} on {signed['host']}, since {began}"
-        except (OSError, ValueError, KeyError, TypeError):  # it is just being signed
+        except (OSError, ValueError, KeyError, TypeError):  # the holder is writing the file
             return "another process"
 
     def _sign(self):
@@ -187,7 +187,7 @@ class Lock:
 
 
 def _locked(descriptor, wait=False):
-    """Whether the lock of an open file could be taken, or the file system has no locks."""
+    """Try to lock an open file. Returns False if another process holds the lock."""
     if fcntl is None:
         return True
     try:
@@ -211,10 +211,9 @@ NEW, WHOLE, MOVING = "new-run", "new-run-whole", "new-run-moving"
 
 
 def begin_replacement(folder: RunFolder, weights: str) -> Path:
-    """Make the folder that the new run is written into.
+    """Create the folder that the new run is written into.
 
-    weights: the name of the file that makes an earlier new run, of a process that died, worth keeping until this one
-        is whole
+    weights: the name of the weights file; unfinished new runs that have one are kept until this run is complete
     """
     for left in _left_over(folder):
         if not (left / weights).is_file():
@@ -227,9 +226,9 @@ def begin_replacement(folder: RunFolder, weights: str) -> Path:
 
 
 def commit_replacement(folder: RunFolder, place: Path) -> None:
-    """Put the new run in the old one's place.
+    """Replace the old run by the new one.
 
-    raises RunError, before anything is decided, where a folder of the old run is not writable
+    raises RunError, before the commit, if a folder of the old run is not writable
     """
     for inner in (each for each in place.rglob("*") if each.is_dir()):
         target = folder / str(inner.relative_to(place))
@@ -241,17 +240,17 @@ def commit_replacement(folder: RunFolder, place: Path) -> None:
 
 
 def is_cut_off(folder: RunFolder) -> bool:
-    """Whether a run was decided to be in place, but has not been moved there."""
+    """Return whether a new run was committed but not completely moved."""
     return decided_place(folder) is not None
 
 
 def decided_place(folder: RunFolder) -> Path | None:
-    """Where the files of a new run are that was decided to be in place, until they are moved there."""
+    """Return the folder of a committed new run whose files have not all been moved yet, or None."""
     return next((place for place in (folder / WHOLE, folder / MOVING) if os.path.exists(place)), None)
 
 
 def finish_replacement(folder: RunFolder) -> None:
-    """Move a whole new run to its place, from wherever that was cut off. Nothing to do where there is none."""
+    """Move a committed new run into place, resuming where it was interrupted. Does nothing if there is none."""
     whole, moving = folder / WHOLE, folder / MOVING
     if whole.exists():
         for file in folder.own_files():
@@ -271,11 +270,11 @@ def finish_replacement(folder: RunFolder) -> None:
 
 
 def _left_over(folder):
-    """New runs that never became whole, as folders of the same class."""
+    """Return the folders of new runs that were never completed."""
     names = (each.name for each in folder.path.iterdir() if each.is_dir())
     return [type(folder)(folder / name) for name in names if is_new_run(name) and name not in (WHOLE, MOVING)]
 
 
 def is_new_run(name: str) -> bool:
-    """Whether a folder within a run's is taken for a new run that has not become whole, and removed in time."""
+    """Return whether a subfolder of this name in a run folder counts as a new run, and so may be removed."""
     return re.fullmatch(rf"{NEW}(-\d+|-whole|-moving)?", name) is not None

@@ -1,4 +1,4 @@
-"""The one path by which every kind of model is trained, from `fit` to its trainer; and how weights are read back."""
+"""The path of all training, from `fit` to the trainer, for every kind of model; and loading a run's weights."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def fit(
     options: dict,
     settings: dict,
 ) -> Result:
-    """Train a model of a kind; the `fit` of every kind ends here, and says what the arguments are.
+    """Train a model of a kind. The `fit` of every kind calls this function and documents the arguments.
 
-    options: what a model is built with by name
+    options: options for building a model by name
     settings: the arguments that only this kind has
-    Whatever is refused is refused before the model is touched: all is checked first, then the model is changed.
+    All arguments are checked before the model is changed, so an error leaves it unchanged.
     """
     images, labels, source = inputs.images_of(images, labels)
     labels = labels if kind.uses_labels else None
@@ -61,7 +61,7 @@ def fit(
     steps, batch = inputs.steps_and_batch(len(images), steps, epochs, batch, usual=model.batch, first_run=first_run)
     batches = Batches(images, labels, batch_size=batch, seed=seed, augment=augment)
     if augment is not None:
-        batches.batch(0, 0)  # raises DataError where the images are too small for it
+        batches.batch(0, 0)  # raises DataError if the images are too small for it
     if steps is None:
         steps = max(1, epochs * batches.steps_per_epoch // kind.trainer.batches_per_step(settings))
     config = {
@@ -79,7 +79,7 @@ def fit(
         **kind.trainer.recorded(model, settings),
     }
     if out is not None:
-        callbacks.append(Recorder(out, config, force))  # raises RunError where there can be no run folder
+        callbacks.append(Recorder(out, config, force))  # raises RunError if the run folder cannot be created
 
     settings = kind.trainer.prepare(model, seed, settings)
     model.to(device)
@@ -88,10 +88,10 @@ def fit(
 
 
 def run(trainer: Loop, result: type[Result], settings: dict) -> Result:
-    """Train, and return what training leaves.
+    """Train and return the result.
 
-    result: made from the trainer and the settings
-    raises Interrupted, whose `result` it is, if the run was asked to stop
+    result: the class of the result, called with the trainer and the settings
+    raises Interrupted, with the result in its `result`, if the run was asked to stop
     """
     stopped = None
     try:
@@ -101,7 +101,7 @@ def run(trainer: Loop, result: type[Result], settings: dict) -> Result:
     finally:
         trainer.batches.close()
     try:
-        trainer.results()  # a kept run has measured them by now; if that fails, what was trained is not lost
+        trainer.results()  # a recorded run has measured them already; if measuring fails, the model is not lost
     except Exception as error:
         warnings.warn(
             RunWarning(f"the held-out images could not be measured ({type(error).__name__}: {error})"), stacklevel=4
@@ -114,16 +114,16 @@ def run(trainer: Loop, result: type[Result], settings: dict) -> Result:
 
 
 def _model_of(kind, model, image_shape, seed, options):
-    """The model that is meant, for images of this shape: built by name, or the one given."""
+    """Return the model for images of this shape: the given one, or a new one if a name was given."""
     if isinstance(model, str):
         model = models.build(model, image_shape, seed, **options())
     if not isinstance(model, Model):
         raise TrainingError(
-            f"fit: model is {model!r}, but a name or a model is trained; the names: {', '.join(models.available())}"
+            f"fit: model is {model!r}, but it must be a model or one of the names {', '.join(models.available())}"
         )
     if not isinstance(model, kind.model):
         raise TrainingError(
-            f"fit: {model.name} is a {model.kind}, which mg.{model.kind}.fit trains, not mg.{kind.name}.fit"
+            f"fit: {model.name} is a {model.kind}; train it with mg.{model.kind}.fit, not mg.{kind.name}.fit"
         )
     if tuple(model.image_shape) != image_shape:
         raise DataError(f"{model.name} is for images of {model.image_shape}, but these are {image_shape} (H, W, C)")
@@ -131,7 +131,7 @@ def _model_of(kind, model, image_shape, seed, options):
 
 
 def _first_run(model, count, batch):
-    """The default (steps, batch); a classifier's is in epochs."""
+    """Return the model's default (steps, batch). A classifier's default is given in epochs."""
     if hasattr(model, "first_run"):
         return model.first_run
     batch = model.batch if batch is None else batch
@@ -142,11 +142,11 @@ def _first_run(model, count, batch):
 
 
 def load(run: str | os.PathLike, kind: str | None = None, into: Model | None = None) -> Model:
-    """The trained model of a run folder.
+    """Load the trained model of a run folder.
 
-    kind: what the run has to be of; by default whatever config.json says
-    into: a model that takes the weights, instead of a new one of the name that the run gives
-    raises RunError where the folder is no run, or of another kind, or its weights are missing, cut off or do not fit
+    kind: the required kind; by default any
+    into: a model to load the weights into; by default a new one is built
+    raises RunError if the folder is not a run or of another kind, or its weights are missing, truncated or do not fit
     """
     if into is not None:
         inputs.check_model("load: into", into, Model)
@@ -159,28 +159,28 @@ def load(run: str | os.PathLike, kind: str | None = None, into: Model | None = N
         if model.kind != said["kind"]:
             raise RunError(f"it is a {model.kind}, not a {said['kind']}")
         if into is not None:
-            _fill(copy.deepcopy(into), said, arrays)  # where one network does not fit, none is changed
+            _fill(copy.deepcopy(into), said, arrays)  # a trial: if one network does not fit, none is changed
         _fill(model, said, arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
-    except (MiniganError, TypeError, MemoryError) as error:  # a TypeError is an option of another type
+    except (MiniganError, TypeError, MemoryError) as error:  # TypeError: an option has the wrong type
         raise RunError(f"{path}: does not fit the model {said['model']!r}: {error}") from error
     return model
 
 
 def read(folder: RunFolder, kind: str | None = None) -> tuple[dict, dict[str, np.ndarray]]:
-    """What the weights of a run say of its model (kind, model, image_shape, options, changes), and the arrays.
+    """Read a run's weights: the model's description (kind, model, image_shape, options, changes) and the arrays.
 
-    raises RunError where they are damaged, or not of this kind
+    raises RunError if they are damaged or not of this kind
     """
     found = folder.config().get("kind", "gan")
     if kind is not None and found != kind:
-        raise RunError(f"{folder.path}: a run of a {found}, not of a {kind}: load it with mg.{found}.load")
+        raise RunError(f"{folder.path}: this is a run of a {found}, not of a {kind}; load it with mg.{found}.load")
     header, arrays = folder.weights()
     path = folder / WEIGHTS
     said = weights.described(path, header, arrays, FORMAT, "a safetensors file, but not a model that minigan saved")
     if header.get("kind") != found:
-        raise RunError(f"{path}: of a {header.get('kind')}, but config.json says that the run is of a {found}")
+        raise RunError(f"{path}: these are weights of a {header.get('kind')}, but config.json describes a {found}")
     said = {"options": {}, "changes": [], **said, "kind": found}
     if kind_named(found).model.has_fixed_size(said["options"]):
         weights.check_enough(path, said["image_shape"], arrays)

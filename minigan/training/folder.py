@@ -1,14 +1,14 @@
-"""A run folder: what training leaves on the disk, and the only files there that minigan ever touches.
+"""A run folder: the files that training writes. minigan never changes other files in it.
 
-config.json          what was asked for, and how it ended
+config.json          the settings, and how the run ended
 environment.json     versions, processor, threads
 log.jsonl            a line for every step
-samples/             step-000400.png: what it makes of the same inputs, along the way
-pictures/            what else was drawn at the end
-weights.safetensors  all that was trained
-report.html          all of it on one page
+samples/             step-000400.png: images from the same inputs at several steps
+pictures/            other pictures, drawn at the end
+weights.safetensors  the trained weights
+report.html          everything on one page
 
-While a run is being written, `lock` names the process, and `new-run` holds a run that is to replace the one here.
+While a run is being written, `lock` names the process, and `new-run` holds a run that will replace the one here.
 """
 
 import contextlib
@@ -33,15 +33,15 @@ NAMES = (CONFIG, ENVIRONMENT, LOG, WEIGHTS, REPORT, ROOM)
 
 
 class RunFolder:
-    """A run's files by their names."""
+    """A run folder and its files."""
 
     def __init__(self, path: str | os.PathLike):
         try:
             self.path = Path(path)
-            with contextlib.suppress(OSError):  # the next use of the folder reports what is wrong with it
+            with contextlib.suppress(OSError):  # the next use of the folder reports the problem
                 os.stat(self.path)
-        except (TypeError, ValueError) as error:  # ValueError: a NUL, or half a letter
-            raise RunError(f"the folder of a run is a path, not {path!r}") from error
+        except (TypeError, ValueError) as error:  # ValueError: a NUL or a lone surrogate
+            raise RunError(f"a run folder must be a path, not {path!r}") from error
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -49,14 +49,14 @@ class RunFolder:
     # ------------------------------------------------------------------------------------------ making
 
     def check_free(self, force: bool = False) -> None:
-        """Raise RunError where `claim` would, as far as that is known without touching anything."""
+        """Raise RunError if `claim` evidently would. Changes nothing."""
         path = self.path
         self._check_name()
         try:
             if not path.exists():
                 return files.check_place(path)
             if not path.is_dir():
-                raise RunError(f"{path}: is a file; a run needs a folder of its own (--out DIR)")
+                raise RunError(f"{path}: this is a file; give a folder for the run (--out DIR)")
             lock = Lock(self / LOCK)
             if lock.is_held():
                 raise self._in_use(lock)
@@ -68,17 +68,17 @@ class RunFolder:
             raise files.failure(path, error) from error
 
     def claim(self, force: bool = False) -> "Claim":
-        """Make the folder if it is not there, and keep all other processes from writing a run into it.
+        """Create the folder if needed, and lock it against other processes.
 
-        raises RunError where another process does, where it is not empty (with force: holds something other than a
-            run), or where it cannot be written
+        raises RunError if another process has locked it, it is not empty (with force: holds something other than a
+            run), or it cannot be written
         """
         self._check_name()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if self.path.exists():
-                self.check_free(force)  # has better words for a file
+                self.check_free(force)  # has a better message for a file
             raise files.failure(self.path, error) from error
         lock = Lock(self / LOCK)
         if not lock.take():
@@ -94,14 +94,14 @@ class RunFolder:
             raise
 
     def recover(self) -> None:
-        """Finish the replacement of the run here by a new one, if the process that did it was cut off.
+        """Finish the replacement of this run by a new one, if it was interrupted.
 
-        raises RunError where the folder cannot be written
+        raises RunError if the folder cannot be written
         """
         if not files.is_cut_off(self):
             return
         lock = Lock(self / LOCK)
-        lock.take(wait=True)  # a process that is at it right now takes milliseconds
+        lock.take(wait=True)  # another process that is finishing it takes milliseconds
         try:
             files.finish_replacement(self)
         except OSError as error:
@@ -116,7 +116,7 @@ class RunFolder:
         )
 
     def _check_replaceable(self, force):
-        """Raise RunError unless the folder holds nothing but the remains of a start, or a run where force is set."""
+        """Raise RunError unless the folder is empty but for the remains of a start or, with force, holds a run."""
         if all(self._is_remains(entry) for entry in self.path.iterdir()):
             return
         if not force:
@@ -124,14 +124,14 @@ class RunFolder:
                 f"{self.path}: exists and is not empty; choose another folder (--out) or replace it (--force)"
             )
         if not self.is_run():
-            raise RunError(f"{self.path}: holds something other than a run of minigan; --force replaces runs only")
+            raise RunError(f"{self.path}: is not a run of minigan; --force replaces only runs")
 
     def _is_remains(self, entry):
-        """Whether a process left this that ended before it had written a configuration."""
+        """Return whether this was left by a process that ended before it wrote config.json."""
         return entry.name in (LOCK, ROOM, CONFIG + files.SUFFIX)
 
     def remove(self) -> None:
-        """Remove the files that a run makes, and no others, and the folder if nothing is left in it."""
+        """Remove the run's files, and the folder if it is then empty."""
         try:
             for file in self.own_files():
                 file.unlink(missing_ok=True)
@@ -140,32 +140,32 @@ class RunFolder:
         self.remove_if_empty()
 
     def remove_if_empty(self) -> None:
-        """Remove the folder if nothing is in it."""
+        """Remove the folder if it is empty."""
         for folder in (self / SAMPLES, self / PICTURES, self.path):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
     def own_files(self) -> list[Path]:
-        """The files here that a run makes."""
+        """Return the files in the folder that belong to the run."""
         whole = [*(self / name for name in NAMES), *self.grids(), *self._pictures_of(self._config)]
         begun = [file.with_name(file.name + files.SUFFIX) for file in whole]
         begun += (self / SAMPLES).glob("step-*.png" + files.SUFFIX)
         return [file for file in (*whole, *begun) if file.is_file()]
 
     def is_run(self) -> bool:
-        """Whether minigan made this folder."""
+        """Return whether the folder holds a run of minigan."""
         try:
             return self.config().get("format") == FORMAT
         except RunError:
             return False
 
     def _check_name(self):
-        """Raise RunError for a folder that --force removes with the run around it."""
+        """Raise RunError for a temporary folder of another run, which that run may remove."""
         path = self.path.absolute()
         if files.is_new_run(path.name) and RunFolder(path.parent).is_run():
             raise RunError(
-                f"{self.path}: {path.parent} is a run, in which folders of this name are temporary; "
-                "choose another one (--out)"
+                f"{self.path}: {path.parent} is a run, whose folders of this name are temporary; choose another folder "
+                "(--out)"
             )
 
     # ------------------------------------------------------------------------------- writing and reading
@@ -187,7 +187,7 @@ class RunFolder:
         files.write(file, content)
 
     def pictures(self) -> list[Path]:
-        """The pictures that config.json names, there or not."""
+        """Return the paths of the pictures that config.json names. They may not exist."""
         return self._pictures_of(self.config)
 
     def _pictures_of(self, config):
@@ -198,72 +198,72 @@ class RunFolder:
         return [self / PICTURES / f"{name}.png" for name in names if Path(name).name == name]
 
     def grids(self) -> list[Path]:
-        """The sample grids, in the order of their steps."""
+        """Return the sample grids in the order of their steps."""
         found = (self / SAMPLES).glob("step-*.png")
         return sorted((grid for grid in found if step_of(grid) is not None), key=step_of)
 
     def config(self) -> dict:
-        """What was asked for, and how it ended. Whatever reads a run begins here."""
+        """Read config.json. Everything that reads a run calls this first."""
         self.recover()
         return self._config()
 
     def _config(self):
         path, config = self / CONFIG, self._json(CONFIG)
         found = config.get("format") if isinstance(config, dict) else None
-        reading.check_format(path, found, FORMAT, "not what minigan writes there")
+        reading.check_format(path, found, FORMAT, "not a file that minigan wrote")
         return reading.check_fields(path, config, reading.CONFIG)
 
     def weights(self) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-        """The header and the arrays of the run's weights, as `weights.read` returns them.
+        """Return the header and arrays of the run's weights, as `weights.read` does.
 
-        raises RunError where they are missing, damaged, or of another run than config.json
+        raises RunError if they are missing, damaged, or from another run than config.json
         """
         config = self.config()
         header, arrays = weights.read(self / WEIGHTS)
         if header.get("run") != config.get("run"):
             raise RunError(
-                f"{self / WEIGHTS}: is of another run than {CONFIG} beside it; each has to be with the files of its run"
+                f"{self / WEIGHTS}: is from another run than {CONFIG} beside it; keep the files of a run together"
             )
         return header, arrays
 
     def environment(self) -> dict:
         environment = self._json(ENVIRONMENT)
         if not reading.ENVIRONMENT(environment):
-            raise RunError(f"{self / ENVIRONMENT}: not what minigan writes there")
+            raise RunError(f"{self / ENVIRONMENT}: not a file that minigan wrote")
         return environment
 
     def log(self) -> list[dict]:
-        """The log's records. A last line that was cut off is left out."""
+        """Return the log's records, without an incomplete last line."""
         path = self / LOG
         if not path.exists():
             return []
         lines = reading.content_of(path).split(b"\n")[:-1]
         records = [reading.parsed(path, line) for line in lines]
         if not all(map(reading.LOG, records)):
-            raise RunError(f"{path}: damaged, a line is not one that minigan writes")
+            raise RunError(f"{path}: damaged; a line is not one that minigan writes")
         return records
 
     def _json(self, name):
         try:
             os.stat(self / name)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise RunError(f"{self.path}: not a run of minigan, there is no {name} in it") from error
+            raise RunError(f"{self.path}: not a run of minigan; it has no {name}") from error
         except OSError:
-            pass  # reading it says why
+            pass  # reading it reports the problem
         return reading.json_of(self / name)
 
 
 def step_of(grid: Path) -> int | None:
-    """The step that a sample grid's name tells; None for a name that is not one of ours."""
+    """Return the step in a sample grid's file name; None for another name."""
     digits = grid.stem.removeprefix("step-")
     return int(digits) if digits.isdecimal() and len(digits) >= 6 else None
 
 
 def make_numbered(parent: str | os.PathLike, name: str) -> Path:
-    """Make the folder parent/name, or the first of parent/name-2, parent/name-3, ... that does not exist.
+    """Create the folder parent/name, or the first of parent/name-2, parent/name-3, ... that does not exist.
 
-    Of two processes that ask at the same moment each gets a folder of its own.
-    raises RunError where it cannot be made
+    Two processes that call it at the same time get different folders.
+    raises RunError if the folder cannot be created
     """
     path, number = Path(parent) / name, 2
     while True:
@@ -271,21 +271,21 @@ def make_numbered(parent: str | os.PathLike, name: str) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
             return path
-        except FileNotFoundError:  # another process has just removed the parent
+        except FileNotFoundError:  # another process just removed the parent
             continue
         except FileExistsError as error:
             if not path.parent.is_dir():
-                raise RunError(f"{path}: cannot be made, {path.parent} is not a folder") from error
+                raise RunError(f"{path}: cannot be created; {path.parent} is not a folder") from error
             path, number = Path(parent) / f"{name}-{number}", number + 1
         except OSError as error:
             raise files.failure(path, error) from error
 
 
 class Claim:
-    """A run folder that only this process writes a run into; `RunFolder.claim` makes one.
+    """A run folder that is locked by this process, from `RunFolder.claim`.
 
     folder: the run folder
-    place: the RunFolder to write to: the folder itself or, where it holds a run, one within it
+    place: the RunFolder to write to: the folder itself or, if it already holds a run, a subfolder
     """
 
     def __init__(self, folder: RunFolder, lock: Lock):
@@ -297,7 +297,7 @@ class Claim:
             self.place = folder
 
     def commit(self) -> None:
-        """Say that the run in `place` is whole: it replaces the one in the folder, which is removed."""
+        """Declare the run in `place` complete. It replaces the run in the folder, which is removed."""
         if self.replaces:
             try:
                 files.commit_replacement(self.folder, self.place.path)
@@ -309,7 +309,7 @@ class Claim:
             self.place, self.replaces = self.folder, False
 
     def end(self) -> None:
-        """Let others have the folder. Without weights, what was to replace a run is removed."""
+        """Unlock the folder. An uncommitted replacement without weights is removed."""
         try:
             if self.replaces and not (self.place / WEIGHTS).exists():
                 self.place.remove()

@@ -1,4 +1,4 @@
-"""Pictures as the bytes of PNG files: images side by side, and figures with names on them."""
+"""PNG files as bytes: grids of images, and matplotlib figures with names on them."""
 
 import contextlib
 import io
@@ -14,17 +14,17 @@ from minigan.errors import DataError
 from minigan.training.inputs import whole
 
 GAP = 2  # pixels between images
-SHADE = 24  # of the gaps, dark grey
-WIDE = 480  # pixels; a smaller picture is enlarged by a whole factor up to about this
+SHADE = 24  # the grey of the gaps
+WIDE = 480  # pixels; smaller pictures are enlarged by an integer factor to about this width
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
-    """Lay images out in rows.
+    """Arrange images in a grid.
 
     images: (N, H, W, C), uint8
     columns: by default as many as make the grid about square
-    returns: one picture (height, width, C), uint8; places that are left over are dark
-    raises DataError for anything but such images, TrainingError for a number of columns that is not whole
+    returns: one picture (height, width, C), uint8; unused cells are dark
+    raises DataError for other images or none, TrainingError if `columns` is not a whole number above 0
     """
     images, columns = images_from("grid", images, floats=False), whole("grid: columns", columns)
     count, height, width, channels = images.shape
@@ -41,22 +41,22 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 
 def spread(images: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` of the images, evenly spread: if they are sorted by class, some of each."""
+    """Select at most `most` images, evenly spaced, so that images sorted by class yield some of each."""
     if len(images) <= most:
         return images
     return images[np.linspace(0, len(images) - 1, most).round().astype(int)]
 
 
 def enlarged(picture: np.ndarray, wide: int = WIDE) -> np.ndarray:
-    """Repeat pixels so that a small picture is about `wide` across: (height, width, C) to a whole multiple of it."""
+    """Enlarge a small picture (height, width, C) to about `wide` pixels across by repeating pixels."""
     factor = max(1, round(wide / picture.shape[1]))
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def png(picture: np.ndarray) -> bytes:
-    """A picture (height, width, 1 or 3), uint8, as the bytes of a PNG file.
+    """Encode a picture (height, width, 1 or 3), uint8, as the bytes of a PNG file.
 
-    raises DataError for anything else, or where Pillow is missing
+    raises DataError for other arrays, or if Pillow is missing
     """
     picture = np.asarray(picture)
     if picture.ndim != 3 or picture.shape[2] not in (1, 3) or picture.dtype != np.uint8:
@@ -67,19 +67,21 @@ def png(picture: np.ndarray) -> bytes:
 
 
 def grid_png(images: np.ndarray, columns: int | None = None) -> bytes:
-    """Images (N, H, W, 1 or 3), uint8, as one PNG file's bytes."""
+    """Encode a grid of images (N, H, W, 1 or 3), uint8, as the bytes of a PNG file."""
     return png(enlarged(grid(images, columns)))
 
 
-LONGEST = 32  # letters of a name in a picture
-DIRECTIONS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}  # turn the text after them round
+LONGEST = 32  # characters of a name in a picture
+DIRECTIONS = {
+    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}  # change the direction of the text that follows
 
 
 def printable(text: str, longest: int | None = None, lines: bool = False) -> str:
-    """A name as it can be written, drawn and encoded anywhere: what would break that stands as \\n, \\x1b or \\udce9.
+    """Escape characters that cannot be printed, drawn or encoded, as \\n, \\x1b or \\udce9.
 
-    longest: letters at most; a longer name loses its middle
-    lines: whether ends of lines stay
+    longest: the maximum number of characters; a longer name loses its middle
+    lines: whether to keep line breaks
     """
     kept = "".join(c if _is_plain(c) or (lines and c == "\n") else ascii(c)[1:-1] for c in text)
     if longest is None or len(kept) <= longest:
@@ -93,7 +95,7 @@ def _is_plain(letter):
 
 @contextlib.contextmanager
 def drawing(**settings) -> Iterator[None]:
-    """Within, matplotlib draws names as they are: a $ is a $, and a letter that its font lacks is an empty box."""
+    """Make matplotlib draw text literally: $ is not mathematics, and characters that its font lacks are empty boxes."""
     from matplotlib import rc_context
 
     with rc_context({"text.parse_math": False, **settings}), warnings.catch_warnings():
@@ -102,7 +104,7 @@ def drawing(**settings) -> Iterator[None]:
 
 
 def png_of(figure) -> bytes:
-    """A matplotlib figure as the bytes of a PNG file, the same for the same figure."""
+    """Encode a matplotlib figure as the bytes of a PNG file, the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a call was given, checked: images, labels, numbers, how long, and how many at a time."""
+"""Checks of the arguments of `fit` and similar calls: images, labels, numbers, steps and batch."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from minigan.models import Model
 
 PACKAGES = ("numpy", "numba", "llvmlite")
-TOOL = ("click", "rich", "threadpoolctl")  # what the command line needs besides
-REPORTING = ("pillow", "matplotlib", "jinja2", "safetensors")  # what a run folder needs besides
-MEASURING = ("scikit-image", "scipy")  # what figures of restored images need besides
+TOOL = ("click", "rich", "threadpoolctl")  # also needed by the command line
+REPORTING = ("pillow", "matplotlib", "jinja2", "safetensors")  # also needed to write run folders
+MEASURING = ("scikit-image", "scipy")  # also needed to measure restored images
 
 
 def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.ndarray | None, Source]:
-    """The images of a Dataset or of an array, (N, H, W, 1 or 3), their labels or None, and where they are from.
+    """Return the images of a Dataset or an array, (N, H, W, 1 or 3), their labels or None, and their source.
 
-    labels: (N,), take the place of the Dataset's own
-    raises DataError for anything that `minigan.data.arrays` does not take
+    labels: (N,), replace the Dataset's own
+    raises DataError for images or labels that `minigan.data.arrays` refuses
     """
     name, dataset = "an array", None
     if isinstance(images, Dataset):
@@ -38,11 +38,11 @@ def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.nd
         images, labels = images.images, images.labels if labels is None else labels
     elif not isinstance(images, np.ndarray):
         raise DataError(
-            f"{call}: images are a {type(images).__name__}; it takes a Dataset (mg.data.load) or an array (N, H, W, C)"
+            f"{call}: images are a {type(images).__name__}; pass a Dataset (mg.data.load) or an array (N, H, W, C)"
         )
     images = images_from(call, images)
     if not images.size:
-        raise DataError(f"{call}: images have shape {images.shape}, so there are none")
+        raise DataError(f"{call}: there are no images (shape {images.shape})")
     check_channels(call, images)
     labels = None if labels is None else labels_from(call, labels, len(images))
     return images, labels, Source(name, images, labels, dataset)
@@ -50,9 +50,9 @@ def images_of(images, labels=None, call: str = "fit") -> tuple[np.ndarray, np.nd
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images of a run are from.
+    """The source of a run's images.
 
-    dataset: the set with exactly these labels; None where there is none
+    dataset: the Dataset, if it has exactly these labels; otherwise None
     """
 
     name: str
@@ -61,7 +61,7 @@ class Source:
     dataset: Dataset | None
 
     def plain(self) -> dict:
-        """What config.json records: a name, how many images, and what they are."""
+        """Return the record for config.json: the name, number and identity of the images."""
         if self.dataset is None:
             classes = () if self.labels is None else tuple(map(str, range(int(self.labels.max()) + 1)))
             identity = Identity("array", None, digest_of_arrays(self.images, self.labels), classes, len(self.images))
@@ -71,9 +71,9 @@ class Source:
 
 
 def whole(name: str, number, least: int = 1, needed: bool = False) -> int | None:
-    """A whole number of at least so much, NumPy's too, as an int; None is passed over unless it is needed.
+    """Return a whole number (also NumPy's) as an int, or None for None.
 
-    raises TrainingError
+    raises TrainingError if it is not a whole number, is below `least`, or is None although needed
     """
     if number is None and not needed:
         return None
@@ -82,7 +82,7 @@ def whole(name: str, number, least: int = 1, needed: bool = False) -> int | None
     except TypeError as error:
         raise TrainingError(f"{name.replace('_', ' ')} must be a whole number, not {number!r}") from error
     if value < least:
-        bound = "above 0" if least == 1 else f"a whole number from {least} on"
+        bound = "above 0" if least == 1 else f"a whole number of at least {least}"
         raise TrainingError(f"{name.replace('_', ' ')} must be {bound}, not {value}")
     return value
 
@@ -90,11 +90,9 @@ def whole(name: str, number, least: int = 1, needed: bool = False) -> int | None
 def real(
     name: str, number, *, above: float | None = None, least: float | None = None, needed: bool = False
 ) -> float | None:
-    """A finite number above a bound or at least as large, NumPy's too, as a float.
+    """Return a finite number (also NumPy's) as a float, or None for None.
 
-    None is passed over unless a number is needed.
-
-    raises TrainingError
+    raises TrainingError if it is not a number, not `above` or at `least` a bound, or is None although needed
     """
     if number is None and not needed:
         return None
@@ -113,62 +111,64 @@ def real(
 
 
 def check_whole(**numbers) -> None:
-    """Raise TrainingError for anything that is not a whole number above 0."""
+    """Raise TrainingError unless all arguments are whole numbers above 0."""
     for name, number in numbers.items():
         whole(name, number, needed=True)
 
 
 def check_model(call: str, model, *kinds: type) -> None:
-    """Raise TrainingError for anything but a model of one of these classes."""
+    """Raise TrainingError unless `model` is of one of these classes."""
     if not isinstance(model, kinds):
         wanted = " or ".join(f"mg.models.{kind.__name__}" for kind in kinds)
         raise TrainingError(
-            f"{call}: it takes a {wanted}, but got a {type(model).__name__}; a result of fit has its model as an "
-            "attribute (result.gan), and load(folder) reads that of a run"
+            f"{call}: expected a {wanted}, but got a {type(model).__name__}; the result of fit has the model as an "
+            "attribute (result.gan or result.model), and load(folder) loads the model of a run"
         )
 
 
 def check_seed(seed) -> int:
-    """A seed as an int. Raises TrainingError for anything but a whole number from 0 on."""
+    """Return a seed as an int. Raises TrainingError unless it is a whole number of at least 0."""
     return whole("seed", seed, least=0, needed=True)
 
 
 def steps_and_batch(
     count: int, steps, epochs, batch, *, usual: int, first_run: tuple[int, int]
 ) -> tuple[int | None, int]:
-    """(steps, batch) of a run on `count` images; steps is None where epochs say how long.
+    """Return (steps, batch) of a run on `count` images; steps is None if epochs are given.
 
-    usual: images in a batch by default
-    first_run: (steps, batch) where neither is given
-    raises TrainingError where steps and epochs are both given, or a batch needs more images than there are
+    usual: the default batch size
+    first_run: the default (steps, batch) if neither steps nor epochs are given
+    raises TrainingError if steps and epochs are both given, or the batch is larger than the number of images
     """
     steps, epochs, batch = whole("steps", steps), whole("epochs", epochs), whole("batch", batch)
     if steps is not None and epochs is not None:
-        raise TrainingError(f"fit: steps={steps} and epochs={epochs} are two answers to one question; give one")
+        raise TrainingError(f"fit: steps={steps} and epochs={epochs} both say how long to train; give one of them")
     if steps is None and epochs is None:
         steps, few = first_run
         batch = few if batch is None else batch
     batch = usual if batch is None else batch
     if batch > count:
-        raise TrainingError(f"a batch of {batch} needs at least as many images, but there are {count}")
+        raise TrainingError(f"a batch of {batch} needs at least {batch} images, but there are {count}")
     return steps, batch
 
 
 def check_augment(augment) -> None:
-    """Raise TrainingError for anything but an Augment or None."""
+    """Raise TrainingError unless `augment` is an Augment or None."""
     if augment is not None and not isinstance(augment, Augment):
-        raise TrainingError(f"fit: augment is {augment!r}, but mg.data.Augment(flip=True, shift=2) is one")
+        raise TrainingError(
+            f"fit: augment is {augment!r}; pass an Augment, such as mg.data.Augment(flip=True, shift=2)"
+        )
 
 
 def plain(augment: Augment | None) -> dict | None:
-    """What was asked of an augmentation, as JSON keeps it."""
+    """Convert an augmentation's settings for JSON."""
     return None if augment is None else dict(vars(augment))
 
 
 def held_out(images: Dataset | np.ndarray, model: Model) -> np.ndarray:
-    """Held-out images as bytes, (N, H, W, C), checked against the model.
+    """Return held-out images as uint8, (N, H, W, C), after checking them against the model.
 
-    raises DataError where they are no images, ShapeError where the model is for others
+    raises DataError if they are not images, ShapeError if their shape is not the model's
     """
     images, _, _ = images_of(images, call="fit, test")
     model.check(images)
@@ -176,7 +176,7 @@ def held_out(images: Dataset | np.ndarray, model: Model) -> np.ndarray:
 
 
 def version(package: str) -> str | None:
-    """A package's version, None where it is not installed."""
+    """Return a package's version, or None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -184,12 +184,12 @@ def version(package: str) -> str | None:
 
 
 def missing(packages: Iterable[str]) -> list[str]:
-    """Those of the packages that are not installed."""
+    """Return the packages that are not installed."""
     return [package for package in packages if version(package) is None]
 
 
 def require(packages: Iterable[str], purpose: str) -> None:
-    """Raise RunError, saying how to get them, unless all are installed."""
+    """Raise RunError, with the command to install them, if packages are missing."""
     absent = missing(packages)
     if absent:
-        raise RunError(f"{purpose} needs {', '.join(absent)}, not installed here: pip install 'minigan[train]'")
+        raise RunError(f"{purpose} needs {', '.join(absent)}: pip install 'minigan[train]'")

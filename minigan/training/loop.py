@@ -1,4 +1,4 @@
-"""The loop of every training run: a step on each batch until it is stopped. Subclasses define the step."""
+"""The loop of every training run: one step per batch until the end or a stop. Subclasses define the step."""
 
 import contextlib
 import math
@@ -20,24 +20,25 @@ from minigan.training.report import Shown
 
 
 class History(list):
-    """The records of all steps, in order, each a dict; see `Callback.on_step` for what is in one."""
+    """The records of all steps, in order. `Callback.on_step` describes a record, which is a dict."""
 
     def column(self, name: str) -> np.ndarray:
-        """One quantity over all steps, (steps,): history.column("generator_loss")."""
+        """Return one quantity over all steps, (steps,): history.column("generator_loss")."""
         return np.array([record[name] for record in self])
 
 
 class Loop:
-    """Networks in training.
+    """Trains networks.
 
-    name: of what is trained
-    batches: images, float32 (N, H, W, C) in [-1, 1], with labels or None; without end
-    steps: how many to do in all
-    notes: what is worth saying before the first step, a line each
-    outcome: "new", "running", then one of `Callback.on_end`'s; error: what ended the run, if something did
+    name: the model's name
+    batches: an endless iterator of images, float32 (N, H, W, C) in [-1, 1], with labels or None
+    steps: the total number of steps
+    notes: lines to print before the first step
+    outcome: "new", "running", then one of the outcomes in `Callback.on_end`
+    error: the error that ended the run, or None
 
-    A subclass defines `train_step`, `networks`, `state` and `header`, and where it has something to show `preview`,
-    `results`, `pictures`, `shown` and `words`.
+    A subclass defines `train_step`, `networks`, `state` and `header`, and optionally `preview`, `results`, `pictures`,
+    `shown` and `words`.
     """
 
     def __init__(self, name: str, batches: Batches, *, steps: int, seed: int = 0, callbacks: Iterable[Callback] = ()):
@@ -50,62 +51,62 @@ class Loop:
         self.error = None
         self._stopping = False
 
-    # ------------------------------------------------------------------------------ what a subclass says
+    # ------------------------------------------------------------------------------ for subclasses to define
 
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
-        """One step on a batch. Returns what was measured, numbers by name.
+        """Train on one batch. Returns measurements, numbers by name.
 
-        raises DivergedError where a loss is not a number; nothing has moved by it then
+        raises DivergedError if a loss is not finite; no parameter has been updated with it then
         """
-        raise NotImplementedError(f"{type(self).__name__} has no train_step(); define what a step is")
+        raise NotImplementedError(f"{type(self).__name__} must define train_step()")
 
     def networks(self) -> dict[str, Module]:
-        """What is trained, by the titles that a report gives them."""
-        raise NotImplementedError(f"{type(self).__name__} has no networks(); say what is trained")
+        """Return the trained networks by their titles in the report."""
+        raise NotImplementedError(f"{type(self).__name__} must define networks()")
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of all arrays that are saved as the run's weights, by name."""
-        raise NotImplementedError(f"{type(self).__name__} has no state(); say which arrays are saved")
+        """Return copies, by name, of all arrays to save as the run's weights."""
+        raise NotImplementedError(f"{type(self).__name__} must define state()")
 
     def header(self) -> dict:
-        """What it takes to build the networks again, anything JSON: the weights' file begins with it.
+        """Return what is needed to rebuild the networks, as JSON values for the header of the weights file.
 
-        It is asked for before anything is measured.
+        It is called before anything is measured.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no header(); say whose weights are saved")
+        raise NotImplementedError(f"{type(self).__name__} must define header()")
 
     def preview(self) -> np.ndarray | None:
-        """Images that show how far it is, (N, H, W, C), uint8; None where there is nothing to see.
+        """Return images that show the progress of training, (N, H, W, C), uint8, or None.
 
-        Draws nothing from the streams that training uses, and changes nothing.
+        It must not draw from training's random streams or change anything.
         """
         return None
 
-    preview_columns: int | None = None  # of the grid that these images are shown in; about square by default
+    preview_columns: int | None = None  # of the preview grid; by default it is about square
 
     def results(self) -> dict:
-        """What was measured at the end of the run, anything JSON: config.json keeps it. Empty before the end."""
+        """Return the measurements at the end of the run, as JSON values for config.json. Empty before the end."""
         return {}
 
     def pictures(self) -> dict[str, bytes]:
-        """PNG files to keep at the end of the run, by the names that `shown` has words for."""
+        """Return PNG files to save at the end of the run. `shown` has a caption for each name."""
         return {}
 
     def shown(self) -> Shown:
-        """What a report says besides what all runs have."""
+        """Return the parts of the report that are specific to this kind of training."""
         return Shown()
 
     def words(self, means: Mapping[str, float]) -> str:
-        """How it goes, in a few words: means are the records' numbers, smoothed."""
+        """Describe the current state in a few words; means: the records' numbers, smoothed."""
         kept = ((name, means[name]) for name in means if name not in ("step", "epoch", "seconds"))
         return "  ".join(f"{name.replace('_', ' ')} {number:.3f}" for name, number in kept)
 
     # ------------------------------------------------------------------------------------------ running
 
     def run(self) -> None:
-        """Do all steps, or those until stop(), Ctrl-C, SIGTERM or SIGHUP.
+        """Train until all steps are done, or until stop(), Ctrl-C, SIGTERM or SIGHUP.
 
-        A signal lets the step and the callbacks finish; then Ctrl-C raises Interrupted, the others Terminated. A second
+        After a signal, the step and the callbacks finish; then Ctrl-C raises Interrupted, the others Terminated. A second
         Ctrl-C raises KeyboardInterrupt at once.
         """
         asked = []
@@ -120,7 +121,7 @@ class Loop:
             raise (Terminated if number in ENDING else Interrupted)(self.step, number)
 
     def stop(self) -> None:
-        """End the run after the step that is being done."""
+        """End the run after the current step."""
         self._stopping = True
 
     def _run(self):
@@ -149,7 +150,7 @@ class Loop:
                 callback.on_step(self, record)
 
     def _end(self):
-        """Let every callback end, also where another one cannot; their errors become notes to the one that ended it."""
+        """Call on_end of every callback, even if one raises. Further errors become notes on the first."""
         self.batches.close()
         for callback in self.callbacks:
             try:
@@ -164,10 +165,10 @@ class Loop:
 
 
 def checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
-    """Callbacks as a list. Raises TrainingError, before anything is trained, for anything else."""
-    what = f"callbacks are a list of mg.training.Callback objects, not {callbacks!r}"
+    """Return callbacks as a list. Raises TrainingError if they are not callbacks."""
+    what = f"callbacks must be a list of mg.training.Callback objects, not {callbacks!r}"
     if isinstance(callbacks, Callback):
-        raise TrainingError(f"{what}; a single one goes into brackets")
+        raise TrainingError(f"{what}; put a single one in brackets")
     try:
         callbacks = list(callbacks)
     except TypeError as error:
@@ -179,10 +180,10 @@ def checked_callbacks(callbacks: Iterable[Callback]) -> list[Callback]:
 
 
 class Result:
-    """What training leaves; what was trained, its subclasses name.
+    """The result of training. Subclasses add the trained model.
 
     history: a record for every step, see `Callback.on_step`; history.column("generator_loss") is a curve
-    settings: what it was trained with
+    settings: the settings of the run
     """
 
     def __init__(self, trainer: Loop, settings: dict):
@@ -193,8 +194,7 @@ class Result:
     def save(self, folder: str | os.PathLike, force: bool = False) -> None:
         """Write weights, settings, log, a sample grid and the report into a new folder, as `minigan train` does.
 
-        raises RunError where the folder holds something already (with force: something other than a run) or cannot
-            be written
+        raises RunError if the folder is not empty (with force: holds something other than a run) or cannot be written
         """
         from minigan.training.recorder import Recorder
 
@@ -207,10 +207,10 @@ class Result:
 def check_loss(
     trainer, whose: str, loss: Tensor, images: Tensor | np.ndarray, forward: Callable[[], object], learning_rate: float
 ) -> None:
-    """Raise DivergedError for a loss that is NaN or infinite: when, where it began, what to try.
+    """Raise DivergedError for a loss that is NaN or infinite. The message names the step, the origin and remedies.
 
     trainer: has `networks()`, `seed` and `step`
-    forward: computes again what led to the loss, for the tracer
+    forward: repeats the computation of the loss for the tracer
     """
     number = loss.item()
     if math.isfinite(number):
@@ -223,19 +223,19 @@ def check_loss(
 
 
 def _origin(networks, images, forward):
-    """Where the first value that is not finite is: the images, a weight, or an operation."""
+    """Describe where the first value that is not finite arose: in the images, a weight or an operation."""
     images = images.numpy() if isinstance(images, Tensor) else images
     if not np.isfinite(images).all():
-        return "the images hold values that are not numbers"
+        return "the images contain NaN or infinity"
     for title, network in networks.items():
         for name, array in network.state_dict().items():
             if not np.isfinite(array).all():
-                return f"the {title.lower()}'s {name} {array.shape} is not finite, so the step before left it so"
+                return f"the {title.lower()}'s {name} {array.shape} is not finite, so it arose in the previous step"
     return _traced(networks, forward) or "all weights are finite, so it arose in this step"
 
 
 def _traced(networks, forward):
-    """The tracer's words on the first operation whose result is not finite; None if there is none."""
+    """Return the tracer's message on the first operation whose result is not finite, or None."""
     from minigan import debug
 
     try:
@@ -251,12 +251,12 @@ ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasatt
 
 @contextlib.contextmanager
 def stop_signals(ask: Callable[[int], None]) -> Iterator[None]:
-    """Inside, SIGINT, SIGTERM and SIGHUP call ask(signal) instead of ending the process.
+    """Inside this context, SIGINT, SIGTERM and SIGHUP call ask(signal) instead of ending the process.
 
-    A second SIGINT raises KeyboardInterrupt as always. SIGTERM and SIGHUP may come any number of times: timeout and
-    closing terminals send them twice.
-    Only Python's main thread can choose what a signal does, and what the process ignores (SIGHUP under nohup, SIGINT in
-    a background job) or handles itself stays as it is.
+    A second SIGINT raises KeyboardInterrupt as usual. SIGTERM and SIGHUP may arrive any number of times, because
+    `timeout` and closing terminals send them twice.
+    Outside Python's main thread, which alone can set handlers, nothing changes. Signals that the process ignores
+    (SIGHUP under nohup, SIGINT in a background job) or handles itself are left alone.
     """
     before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
 
@@ -276,7 +276,7 @@ def stop_signals(ask: Callable[[int], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ending_in_order() -> Iterator[None]:
-    """Inside, SIGTERM and SIGHUP raise SystemExit, so that no half-written file and no lock is left."""
+    """Inside this context, SIGTERM and SIGHUP raise SystemExit, so that no partial file and no lock is left."""
     before = _replaceable() if threading.current_thread() is threading.main_thread() else {}
     before.pop(signal.SIGINT, None)
     try:
@@ -293,7 +293,7 @@ def _leave(number, frame):
 
 
 def _replaceable():
-    """Signals that would end the process, and what handles them now."""
+    """Return the signals that would end the process, with their current handlers."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *ENDING)}
     return {
         number: handler

@@ -1,4 +1,4 @@
-"""Reading back files that minigan wrote: whole, regular, of a format that is known, with fields of the right types."""
+"""Read files that minigan wrote, and check their size, their format and the types of their fields."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from typing import Any
 from minigan.errors import RunError
 from minigan.kinds import KINDS
 
-LARGEST = 1 << 28  # bytes of a JSON file; minigan writes none nearly as large
+LARGEST = 1 << 28  # bytes of a JSON file; minigan's are far smaller
 Check = Callable[[Any], bool]
 
 
 def content_of(path: Path, most: int | None = None) -> bytes:
-    """A file's bytes. Raises RunError where it is missing, no regular file, too large, or cannot be read."""
+    """Return a file's bytes. Raises RunError if it is missing, not regular, too large, or cannot be read."""
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
@@ -26,19 +26,19 @@ def content_of(path: Path, most: int | None = None) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise RunError(f"{path}: cannot be read (there is no such file)") from None
-    except (OSError, ValueError) as error:  # a ValueError is a path with a null character
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         if isinstance(error, RunError):
             raise
         raise RunError(f"{path}: cannot be read ({error})") from error
 
 
 def json_of(path: Path) -> Any:
-    """What a JSON file holds. Raises RunError where it cannot be read, or is not JSON."""
+    """Parse a JSON file. Raises RunError if it cannot be read or is not JSON."""
     return parsed(path, content_of(path, LARGEST))
 
 
 def parsed(path: Path, text: str | bytes) -> Any:
-    """What JSON text says. Raises RunError naming the file where it is no JSON, or says something twice."""
+    """Parse JSON text. Raises RunError with the file's path if it is not JSON or repeats a name in an object."""
     try:
         return json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -48,40 +48,40 @@ def parsed(path: Path, text: str | bytes) -> Any:
 def _once(pairs):
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
+        raise ValueError("a name occurs twice in an object")
     return found
 
 
 def check_format(path: Path, found: Any, ours: str, otherwise: str) -> None:
-    """Raise RunError unless a file is of our format, as "minigan-run-1"; otherwise: what it is if of no such format."""
+    """Raise RunError unless a file's format is `ours`, as "minigan-run-1"; otherwise: the message if it has none."""
     if found == ours:
         return
     if isinstance(found, str) and found.rpartition("-")[0] == ours.rpartition("-")[0]:
-        raise RunError(f"{path}: its format is {found}, but this minigan reads {ours}; update minigan to read it")
+        raise RunError(f"{path}: its format is {found}, but this version of minigan reads {ours}; update minigan")
     raise RunError(f"{path}: {otherwise}")
 
 
 def check_fields(path: Path, found: Any, fields: dict[str, Check], required: tuple[str, ...] = ()) -> dict:
-    """The record itself, if it is one, has what is required, and each of its fields that is known is of its type.
+    """Return the record if it is a dict with all required fields and every known field has the right type.
 
-    raises RunError naming the file and the field
+    raises RunError with the file's path and the field
     """
     if not isinstance(found, dict):
-        raise RunError(f"{path}: not what minigan writes there")
+        raise RunError(f"{path}: not a file that minigan wrote")
     for name in required:
         if name not in found:
-            raise RunError(f"{path}: damaged, there is no {name!r} in it")
+            raise RunError(f"{path}: damaged; {name!r} is missing")
     for name, fits in fields.items():
         if name in found and not fits(found[name]):
             shown = repr(found[name])
             raise RunError(
-                f"{path}: damaged, its {name!r} is {shown[:60]}{'...' if len(shown) > 60 else ''}, which minigan "
+                f"{path}: damaged; its {name!r} is {shown[:60]}{'...' if len(shown) > 60 else ''}, which minigan "
                 "does not write"
             )
     return found
 
 
-# ------------------------------------------------------------------------------------- what a field may be
+# ------------------------------------------------------------------------------------- types of fields
 
 
 def text(value: Any) -> bool:
@@ -89,12 +89,12 @@ def text(value: Any) -> bool:
 
 
 def count(value: Any) -> bool:
-    """A whole number from 0 on that fits 63 bits."""
+    """A whole number from 0 that fits in 63 bits."""
     return type(value) is int and 0 <= value < 1 << 63
 
 
 def number(value: Any) -> bool:
-    """A number that a float holds; infinity is one, as the PSNR of equal images."""
+    """A number that fits in a float. Infinity is allowed: it is the PSNR of equal images."""
     return type(value) is float or (type(value) is int and abs(value) < 1 << 63)
 
 
@@ -112,7 +112,7 @@ def either(*checks: Check) -> Check:
 
 
 def maybe(fits: Check) -> Check:
-    """None is taken too."""
+    """Also accept None."""
     return lambda value: value is None or fits(value)
 
 
@@ -121,12 +121,12 @@ def list_of(fits: Check) -> Check:
 
 
 def table_of(fits: Check) -> Check:
-    """Names with something for each."""
+    """A dict whose values all pass the check."""
     return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
 
 
 def record(required: tuple[str, ...] = (), **fields: Check) -> Check:
-    """Names with something of its own for each."""
+    """A dict with a separate check for each field."""
     return lambda value: (
         isinstance(value, dict)
         and all(name in value for name in required)

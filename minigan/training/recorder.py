@@ -1,4 +1,4 @@
-"""Keeping a run: the callback that fills a run folder during training."""
+"""The callback that writes the run folder during training."""
 
 import hashlib
 import json
@@ -18,24 +18,34 @@ from minigan.training.folder import CONFIG, ENVIRONMENT, FORMAT, LOG, ROOM, WEIG
 from minigan.training.grids import grid_png
 from minigan.training.report import Shown
 
-GRIDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.55, 0.7, 0.85)  # shares of the run; the first and last step besides
-SECONDS = 60  # between savings of the weights, at most
-MARGIN = 1 << 16  # bytes of room more than the weights take now, for the header's numbers
+GRIDS = (
+    0.02,
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.55,
+    0.7,
+    0.85,
+)  # shares of the run at which a grid is drawn, besides the first and last step
+SECONDS = 60  # at most, between two saves of the weights
+MARGIN = 1 << 16  # bytes reserved beyond the weights' current size, for longer headers
 
 
 class Recorder(Callback):
-    """Writes settings, a log, sample grids, weights and a report into a folder of their own.
+    """Writes settings, a log, sample grids, weights and a report to a run folder.
 
-    out: must not exist, or be empty; with force, a run that is there is replaced once the new one is whole
-    settings: kept in config.json; the report shows model, data, images, image_shape, steps, batch and seed
-    every: steps between sample grids; by default there are eleven, close together at first
-    raises RunError, from on_start, where the folder cannot be had, so before anything was trained
+    out: a folder that does not exist or is empty; with force, a run in it is replaced once the new one is complete
+    settings: saved in config.json; the report shows model, data, images, image_shape, steps, batch and seed
+    every: steps between sample grids; by default eleven grids are drawn, more of them early
+    raises RunError from on_start, before any training, if the folder cannot be used
 
-    A disk that is full, or lets nothing be written, does not end training: it is said in a RunWarning, and tried again.
-    At the end weights come first, then log and configuration, then what is measured on held-out images, then what is
-    drawn. A run is whole with weights, log and configuration; without one of them on_end raises. Whatever else fails is
-    named in config.json and in the report, and said in a RunWarning (a note to the error that ended the run, if one
-    did).
+    If the disk is full or not writable, training continues: a RunWarning is issued, and saving is tried again.
+    At the end, the weights are saved first, then the log and the configuration; then held-out images are measured, and
+    pictures are drawn. Weights, log and configuration make a run complete: on_end raises if one of them cannot be
+    saved. Any other failure is recorded in config.json and the report, and reported as a RunWarning (or as a note on
+    the error that ended the run).
     """
 
     def __init__(self, out: str | os.PathLike, settings: dict, force: bool = False, every: int | None = None):
@@ -44,11 +54,11 @@ class Recorder(Callback):
         self.folder.check_free(force)
         self.settings, self.force, self.every = {**settings, "run": _name_of(settings)}, force, every
         self.log = None
-        self.saved = None  # the step whose weights are on the disk
+        self.saved = None  # the step of the weights on disk
         self.problems: list[str] = []  # what could not be measured or drawn, and why
         self._results, self._described = {}, Shown().plain()
         self._shown = 0  # the step of the latest grid
-        self._warned = False  # that the disk is in the way
+        self._warned = False  # whether a failed save has been reported
         self._at = 0.0
 
     def on_start(self, trainer):
@@ -77,18 +87,18 @@ class Recorder(Callback):
             self._meanwhile(self._save_weights, trainer)
 
     def record(self, trainer) -> None:
-        """Keep a run that was not recorded while it trained."""
+        """Save a run after training without a recorder."""
         self.on_start(trainer)
         self.on_end(trainer)
 
     def on_end(self, trainer):
-        if self.log is None:  # the folder was never had
+        if self.log is None:  # on_start failed
             return
         error = trainer.error
         try:
             if trainer.outcome != "aborted":
                 self._finish(trainer)
-        except BaseException as problem:  # a second Ctrl-C too: what it came after is saved
+        except BaseException as problem:  # also a second Ctrl-C: the error still gets the notes below
             error = error or problem
             raise
         finally:
@@ -99,7 +109,7 @@ class Recorder(Callback):
             if error is not None:
                 error.add_note(self._where_weights_are())
                 if replaces:
-                    error.add_note(f"The run that was to be replaced is still in {self.folder.path}.")
+                    error.add_note(f"The old run is still in {self.folder.path}.")
 
     def _is_shown(self, trainer):
         if self.every:
@@ -108,11 +118,11 @@ class Recorder(Callback):
 
     def _finish(self, trainer):
         failed = [_error(act, trainer) for act in (self._save_last_weights, self._finish_log, self._write_config)]
-        self.room.free()  # the weights are written, or cannot be: what is left may use it
+        self.room.free()  # no more weights will be written, so other files may use it
         for problem, act in (
             ("the held-out images could not be measured", self._measure),
             ("the sample grid could not be drawn", self._show),
-            ("what the report says could not be worked out", self._describe),
+            ("the contents of the report could not be prepared", self._describe),
             ("the configuration could not be completed", self._write_config),  # it names the pictures
             ("the pictures could not be drawn", self._keep_pictures),
             ("the report could not be written", self._write_report),
@@ -124,7 +134,7 @@ class Recorder(Callback):
         self._say(trainer, [error for error in failed if error])
 
     def _say(self, trainer, failed):
-        """Say what could not be done, and raise the first error of what a run cannot do without."""
+        """Report all problems, and raise the first error that leaves the run incomplete."""
         if trainer.error is not None:
             for problem in (*self.problems, *map(str, failed)):
                 trainer.error.add_note(problem)
@@ -134,7 +144,7 @@ class Recorder(Callback):
             warnings.warn(RunWarning(f"{'; '.join(self.problems)}. {self._where_weights_are()}"), stacklevel=2)
 
     def _try(self, problem, act, trainer):
-        """Do what a run is whole without. Where it fails, say so at the end and go on."""
+        """Do something optional. If it fails, record the problem and continue."""
         error = _error(act, trainer)
         if error is not None:
             words = str(error) if isinstance(error, MiniganError) else f"{type(error).__name__}: {error}"
@@ -143,19 +153,19 @@ class Recorder(Callback):
                 self.problems.append(sentence)
 
     def _meanwhile(self, act, argument):
-        """Do what is done again later. Where the disk is in the way, say so the first time and go on."""
+        """Do something that will be tried again later. If the disk fails, warn the first time and continue."""
         try:
             act(argument)
         except RunError as error:
             if not self._warned:
-                warnings.warn(RunWarning(f"{error}. Training goes on, and saving is tried again"), stacklevel=2)
+                warnings.warn(RunWarning(f"{error}. Training continues, and saving will be tried again"), stacklevel=2)
             self._warned = True
 
     def _save_last_weights(self, trainer):
         self._save_weights(trainer)
         if self.saved != trainer.step and trainer.step and trainer.error is None:
             raise RunError(
-                f"{self.place / WEIGHTS}: the weights of step {trainer.step} hold NaN or infinity, so they were not "
+                f"{self.place / WEIGHTS}: the weights of step {trainer.step} contain NaN or infinity, so they were not "
                 "saved; try a smaller learning rate"
             )
 
@@ -163,7 +173,7 @@ class Recorder(Callback):
         if self.saved == trainer.step or not trainer.step:
             return
         state = trainer.state()
-        if all(np.isfinite(array).all() for array in state.values()):  # otherwise the last good ones stay
+        if all(np.isfinite(array).all() for array in state.values()):  # otherwise keep the last finite ones
             self._write_weights(trainer, state)
 
     def _write_weights(self, trainer, state):
@@ -177,7 +187,7 @@ class Recorder(Callback):
             self.room.take((self.place / WEIGHTS).stat().st_size + MARGIN)
 
     def _finish_log(self, trainer):
-        self.log.follow(trainer.history)  # where another callback failed, its step is not there yet
+        self.log.follow(trainer.history)  # if another callback failed, the last step is not logged yet
         self.log.flush(last=True)
 
     def _measure(self, trainer):
@@ -228,7 +238,7 @@ class Recorder(Callback):
             report.write(self.place)
 
     def _commit(self, trainer):
-        """Replace the run that was there, unless this one has no weights of its last step."""
+        """Replace the old run, unless the weights of this one's last step were not saved."""
         if self.saved == trainer.step:
             try:
                 self.claim.commit()
@@ -245,13 +255,13 @@ class Recorder(Callback):
 
 
 def _name_of(settings):
-    """What tells a run's files from those of another: eight digits of the SHA-256 of its settings."""
+    """Return the identifier of a run's files: eight digits of the SHA-256 of its settings."""
     text = json.dumps(settings, sort_keys=True, default=python_number)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _error(act, trainer):
-    """What an act raises, None where it does what it should."""
+    """Call act(trainer). Returns the exception that it raised, or None."""
     try:
         act(trainer)
     except Exception as error:
@@ -260,7 +270,7 @@ def _error(act, trainer):
 
 
 class _Log:
-    """log.jsonl: lines reach the file about every second, and the disk at the end."""
+    """Writes log.jsonl about every second, and flushes it to disk at the end."""
 
     def __init__(self, path):
         self.path, self.lines, self.at, self.count = path, [], time.perf_counter(), 0
@@ -270,7 +280,7 @@ class _Log:
             raise files.failure(path, error) from error
 
     def follow(self, history):
-        """Add the records that are not there yet."""
+        """Add the records that are not in the log yet."""
         for record in history[self.count :]:
             kept = {key: round(v, 6) if isinstance(v, float) else v for key, v in record.items()}
             self.lines.append(json.dumps(kept).encode() + b"\n")
@@ -282,7 +292,7 @@ class _Log:
         self.at = time.perf_counter()
         self.lines = [b"".join(self.lines)]
         try:
-            while self.lines[0]:  # a full disk takes part of it first
+            while self.lines[0]:  # a full disk may accept only a part
                 self.lines[0] = self.lines[0][self.file.write(self.lines[0]) :]
             if last:
                 os.fsync(self.file.fileno())
@@ -295,7 +305,7 @@ class _Log:
 
 
 def environment() -> dict:
-    """What a run folder and a report say about where they come from: plain strings and numbers."""
+    """Return versions and hardware for run folders and reports, as strings and numbers."""
     import minigan
 
     return {
@@ -311,7 +321,7 @@ def environment() -> dict:
 
 
 def processor() -> str:
-    """The processor's name, as the system gives it."""
+    """Return the processor's name as reported by the system."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             for line in file:
@@ -323,15 +333,15 @@ def processor() -> str:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
+    except AttributeError:  # not available on this system
         return os.cpu_count() or 1
 
 
 def peak_memory() -> int | None:
-    """The most memory this process has held, in bytes; None where the system does not say."""
+    """Return this process's peak memory in bytes, or None if the system does not report it."""
     try:
         import resource
     except ImportError:

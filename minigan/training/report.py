@@ -1,4 +1,4 @@
-"""A run on one page that needs nothing but itself: pictures, curves, settings, networks, environment."""
+"""The report of a run: one self-contained page with pictures, curves, settings, networks and environment."""
 
 import base64
 import io
@@ -20,8 +20,8 @@ from minigan.training.grids import LONGEST, drawing, printable
 class Curves:
     """One figure of curves over the steps.
 
-    lines: a label for each curve -> the number's name in the records
-    percent: they are shares, drawn from 0% to 100%
+    lines: the label of each curve -> the name of its number in the records
+    percent: whether the numbers are shares, drawn from 0% to 100%
     """
 
     title: str
@@ -31,50 +31,50 @@ class Curves:
 
 @dataclass(frozen=True)
 class Shown:
-    """The parts of a report that a kind of training words itself.
+    """The parts of a report that are specific to a kind of training.
 
-    caption: what the grids show, before "after step 300"
-    along: a sentence on the grids along the way
+    caption: what the grids show, followed in the report by "after step 300"
+    along: a sentence about the grids during training
     curves, about_curves: figures, and a sentence on how to read them
-    facts: a label -> the name in the records of a number, whose mean over the last steps is shown at the top
-    results: a label -> what was measured at the end, shown at the top before all else
-    settings: rows of the table of settings, besides those of all runs
-    pictures: the names of `Loop.pictures()` -> what each shows
+    facts: label -> the name of a number in the records; its mean over the last steps is shown at the top
+    results: label -> a measurement at the end of the run, shown at the top before everything else
+    settings: additional rows in the table of settings
+    pictures: the names of `Loop.pictures()` -> captions
     """
 
     caption: str = "Results"
     along: str = ""
     curves: tuple[Curves, ...] = ()
-    about_curves: str = "Lines are means of a few steps, bands their range."
+    about_curves: str = "Lines are means over a few steps; bands show their range."
     facts: dict[str, str] = field(default_factory=dict)
     results: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, str] = field(default_factory=dict)
 
     def plain(self) -> dict:
-        """All of it as JSON keeps it."""
+        """Convert to JSON values."""
         return asdict(self)
 
 
 COLOURS = ("--first", "--second", "--third", "--fourth")
-STRIP = 8  # grids shown small, along the way
+STRIP = 8  # small grids from during training
 TEMPLATE = Path(__file__).with_name("report.html")
 
 
 def write(folder: RunFolder) -> Path:
-    """Write report.html from what else is in the folder. Raises RunError where that fails."""
+    """Write report.html from the other files in the folder. Raises RunError if that fails."""
     path = folder / REPORT
     files.write(path, render(folder).encode())
     return path
 
 
 def render(folder: RunFolder) -> str:
-    """The page, as HTML that loads nothing."""
+    """Return the page as self-contained HTML."""
     from jinja2 import Environment
 
     config, log = folder.config(), folder.log()
     if not log:
-        raise RunError(f"{folder.path}: no step was done, so there is nothing to report")
+        raise RunError(f"{folder.path}: no step has been done, so there is nothing to report")
     template = Environment(autoescape=True, finalize=_plain, trim_blocks=True, lstrip_blocks=True).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
@@ -102,7 +102,7 @@ def render(folder: RunFolder) -> str:
 
 
 def _plain(value):
-    """Text as a page can hold it; what is markup already stays."""
+    """Escape unprintable characters in text, but leave markup unchanged."""
     return value if hasattr(value, "__html__") or not isinstance(value, str) else printable(value, lines=True)
 
 
@@ -111,7 +111,7 @@ def _inline(file):
 
 
 def _spread(items, most):
-    """At most `most` of the items, evenly spread, including the first and the last."""
+    """Select at most `most` items, evenly spaced, including the first and the last."""
     if len(items) <= most:
         return items
     return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]
@@ -122,7 +122,7 @@ def _column(log, name):
 
 
 def _figures(figures, log):
-    """(title, svg) of each figure, every line in a colour of its own as long as there are colours."""
+    """Yield (title, svg) of each figure. Lines take the colours in turn."""
     colours = itertools.cycle(COLOURS)
     for figure in figures:
         series = {label: (next(colours), _column(log, name)) for label, name in figure["lines"].items()}
@@ -130,29 +130,29 @@ def _figures(figures, log):
 
 
 def _facts(config, log, peak_memory):
-    """The figures at the top: what a reader asks first."""
+    """Return the facts at the top of the report."""
     seconds = _column(log, "seconds")
     facts = {**config["shown"]["results"], "steps": f"{config['steps_done']:,}", "time": clock(seconds[-1])}
     median = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0
-    if median > 0:  # a clock may be too coarse for the steps
-        facts["a step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"
-        facts["images a second"] = f"{config['batch'] / median:,.0f}"
+    if median > 0:  # the clock may be too coarse to measure a step
+        facts["time per step (median)"] = f"{median * 1e3:.0f} ms" if median < 10 else f"{median:.1f} s"
+        facts["images per second"] = f"{config['batch'] / median:,.0f}"
     last = log[-50:]
     for label, name in config["shown"]["facts"].items():
         facts[label] = f"{_column(last, name).mean():.3f}"
     facts["parameters"] = f"{sum(config['parameters'].values()):,}"
     if peak_memory:
-        facts["memory, at most"] = f"{peak_memory / 2**20:,.0f} MiB"
+        facts["peak memory"] = f"{peak_memory / 2**20:,.0f} MiB"
     return facts
 
 
 def _layers(network):
-    """A network as it prints, without the line that counts the parameters, which stands above it."""
+    """Return a network's text without its last line, the number of parameters, which the page shows above it."""
     return network.rpartition("\n")[0] or network
 
 
 def _settings(config):
-    """What was asked for, as rows of a table."""
+    """Return the settings as rows of a table."""
     augment = config.get("augment") or {}
     changes = [name if value is True else f"{name} {value}" for name, value in augment.items() if value]
     return {
@@ -167,23 +167,23 @@ def _settings(config):
     }
 
 
-POINTS = 100  # that a curve is drawn with
-INK, LINE = "#010203", "#040506"  # stand for the page's own colours, which are put in afterwards
+POINTS = 100  # per curve
+INK, LINE = "#010203", "#040506"  # placeholders for the page's own colours, replaced afterwards
 
 
 def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent: bool = False) -> str:
-    """Curves over steps as an <svg> element for a page.
+    """Draw curves over steps as an <svg> element for a page.
 
     steps: (steps,)
     series: label -> (CSS variable with the colour, values (steps,))
-    percent: values are shares, drawn from 0% to 100%; others get their range as a band around them
+    percent: whether values are shares, drawn from 0% to 100%; other values get a band that shows their range
     """
     from matplotlib.figure import Figure
 
     series = {_label(label): line for label, line in series.items()}
     settings = {
         "svg.fonttype": "none",  # text stays text, in the page's fonts
-        "svg.hashsalt": "-".join(series),  # the same ids every time, and others in every figure of a page
+        "svg.hashsalt": "-".join(series),  # reproducible ids that differ between the figures of a page
         "font.size": 10,
         "text.color": INK,
         "axes.labelcolor": INK,
@@ -203,13 +203,13 @@ def curves(steps: np.ndarray, series: dict[str, tuple[str, np.ndarray]], percent
 
 
 def _label(text):
-    """A label that a legend shows: it leaves out those that are empty or begin with _."""
+    """Make a label visible: matplotlib's legend omits labels that are empty or begin with _."""
     text = printable(text, LONGEST)
     return text if text[:1] not in ("", "_") else f" {text}"
 
 
 def _draw(axes, steps, values, label, colour, banded):
-    """The mean of each few steps and, where two bands can be told apart, one from the lowest to the highest of them."""
+    """Draw means over a few steps and, if `banded`, a band from their minimum to their maximum."""
     few = -(-len(steps) // POINTS)
     starts = np.arange(0, len(steps), few)
     counts = np.diff(np.append(starts, len(steps)))
@@ -238,7 +238,7 @@ def _dress(axes, curves, percent):
 
 
 def limits(curves: list[np.ndarray]) -> tuple[float, float]:
-    """From where to where an axis with these curves goes: 0 is on it, a few outliers need not be."""
+    """Return the limits of an axis for these curves. They include 0 but may cut off a few outliers."""
     curves = [finite for values in curves if len(finite := values[np.isfinite(values)])] or [np.zeros(1)]
     low = min(0.0, *(float(np.quantile(values, 0.01)) for values in curves))
     high = max(0.0, *(float(np.quantile(values, 0.99)) for values in curves))
@@ -247,12 +247,12 @@ def limits(curves: list[np.ndarray]) -> tuple[float, float]:
 
 
 def _for_page(svg, colours):
-    """The element alone, without what only a file of its own needs, in the page's colours and fonts."""
+    """Reduce an SVG file to its <svg> element, with the page's colours and fonts."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # names that nothing refers to, the same in every figure
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)  # unused ids, the same in every figure
     svg = re.sub(r" font-family: [^;\"]*;", "", svg)
     for colour, variable in {INK: "--ink-soft", LINE: "--line", **colours}.items():
         svg = svg.replace(colour, f"var({variable})")

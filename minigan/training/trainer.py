@@ -1,4 +1,4 @@
-"""The training of one model: what its kind defines, and what all kinds share."""
+"""The base class of the trainers of all kinds of model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT = "minigan-model-1"
 
 @dataclass(frozen=True)
 class Job:
-    """What `fit` was asked to do: the images and labels that it trains on, where, and whether the run is kept."""
+    """A call of `fit`: the training images and labels, the device, the seed, and whether the run is saved."""
 
     images: np.ndarray
     labels: np.ndarray | None
@@ -31,12 +31,12 @@ class Job:
 
 
 class ModelTrainer(Loop):
-    """A model in training. Each kind of model defines a subclass.
+    """Trains a model. Each kind of model defines a subclass.
 
     model: trained in place
-    test: held-out images, which are measured once, at the end; None without any
-    The class methods are what `minigan.training.fitting.fit` asks before a model is touched. `settings` are the
-    arguments of a kind's `fit` that other kinds do not have.
+    test: held-out images, measured once, at the end; or None
+    `minigan.training.fitting.fit` calls the class methods before it changes a model. Their `settings` are the arguments
+    of a kind's `fit` that other kinds do not have.
     """
 
     def __init__(
@@ -57,71 +57,71 @@ class ModelTrainer(Loop):
 
     @classmethod
     def options(cls, labels: np.ndarray | None, options: dict, settings: dict) -> dict:
-        """The options that a model is built with by name: those of the user, and what the labels determine."""
+        """Return the options for building a model by name: the user's, and those that follow from the labels."""
         return options
 
     @classmethod
     def checked(cls, model: Model, job: Job, settings: dict) -> dict:
-        """The settings as `prepare` takes them, without changing anything.
+        """Check the settings and return them in the form that `prepare` takes. Changes nothing.
 
-        raises TrainingError or DataError for what cannot work
+        raises TrainingError or DataError for settings that cannot work
         """
         rate = inputs.real("learning_rate", settings.get("learning_rate"), above=0)
         return {**settings, "learning_rate": rate}
 
     @classmethod
     def held_out(cls, test: Any, model: Model) -> np.ndarray | Dataset:
-        """The held-out images as the trainer takes them. Raises DataError or ShapeError for others."""
+        """Return the held-out images in the form that the trainer takes. Raises DataError or ShapeError."""
         return inputs.held_out(test, model)
 
     @classmethod
     def batches_per_step(cls, settings: dict) -> int:
-        """How many batches a step takes."""
+        """Return the number of batches per step."""
         return 1
 
     @classmethod
     def recorded(cls, model: Model, settings: dict) -> dict:
-        """What config.json records of the checked settings."""
+        """Return the checked settings to record in config.json."""
         return {}
 
     @classmethod
     def prepare(cls, model: Model, seed: int, settings: dict) -> dict:
-        """Change the model as the checked settings say. Returns the settings that the trainer itself takes."""
+        """Change the model as the checked settings require. Returns the trainer's own arguments."""
         return settings
 
     # ------------------------------------------------------------------------------------ while training
 
     def adam(self, learning_rate: float | None = None) -> optim.Adam:
-        """Adam for the parameters that are not frozen, with the model's settings unless a rate is given."""
+        """Return an Adam optimiser for the trained parameters, by default with the model's learning rate."""
         self.learning_rate = self.model.learning_rate if learning_rate is None else learning_rate
         return optim.Adam(self.trained(), lr=self.learning_rate, betas=self.model.betas)
 
     def trained(self) -> list[Tensor]:
-        """The parameters that the optimiser moves: all that are not frozen."""
+        """Return the parameters to train: all that are not frozen."""
         return [parameter for network in self.model.networks().values() for parameter in network.parameters()]
 
     def on_device(self, array: np.ndarray) -> Tensor:
-        """An array as a Tensor where the model is."""
+        """Return an array as a Tensor on the model's device."""
         return Tensor(devices.move(array, self.model.device))
 
     def check_loss(self, name: str, loss: Tensor, images: np.ndarray, forward) -> None:
-        """Raise DivergedError unless the loss is a number; see `minigan.training.loop.check_loss`."""
+        """Raise DivergedError unless the loss is finite; see `minigan.training.loop.check_loss`."""
         check_loss(self, name, loss, images, forward, self.learning_rate)
 
-    # ------------------------------------------------------------------------------------ what is measured
+    # ------------------------------------------------------------------------------------ measuring held-out images
 
     def measure(self):
-        """Measure the held-out images; trainers that have some define it."""
-        raise NotImplementedError(f"{type(self).__name__} has no measure(); say what is measured at the end")
+        """Measure the held-out images. Trainers with held-out images define it."""
+        raise NotImplementedError(f"{type(self).__name__} must define measure()")
 
     def figures(self, measured) -> dict:
-        """What `results` keeps of what `measure` returned, as JSON."""
-        raise NotImplementedError(f"{type(self).__name__} has no figures(); say what is kept of what was measured")
+        """Convert the value of `measure` to JSON values for `results`."""
+        raise NotImplementedError(f"{type(self).__name__} must define figures()")
 
     def measured(self):
-        """What `measure` returns, once the run is at its end; None before, without held-out images, or where it failed.
+        """Return the value of `measure` at the end of the run; None before, without held-out images, or if it failed.
 
-        It is tried once: an error that it raises is raised by the first call only.
+        It is tried only once, so only the first call can raise its error.
         """
         if not self._tried and self.test is not None and self._is_at_end():
             self._tried = True
@@ -136,7 +136,7 @@ class ModelTrainer(Loop):
     def _is_at_end(self):
         return self.step > 0 and (self.step >= self.steps or self._stopping) and self.error is None
 
-    # ------------------------------------------------------------------------------------ what is saved and shown
+    # ------------------------------------------------------------------------------------ saving and showing
 
     def networks(self):
         return {name.capitalize(): network for name, network in self.model.networks().items()}
@@ -148,13 +148,13 @@ class ModelTrainer(Loop):
         return header_of(self.model)
 
     def optimiser_in_words(self) -> str:
-        """The optimiser, for a report's table of settings."""
+        """Describe the optimiser for the report."""
         betas = ", ".join(f"{beta:g}" for beta in self.model.betas)
         return f"Adam, learning rate {self.learning_rate:g}, betas {betas}"
 
 
 def header_of(model: Model) -> dict:
-    """What is needed to build the model again: the header of its weights."""
+    """Return what is needed to rebuild the model: the header of its weights."""
     header = {
         "format": FORMAT,
         "kind": model.kind,

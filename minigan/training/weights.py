@@ -1,6 +1,6 @@
-"""Arrays as one safetensors file, with what it takes to build their networks again in its header.
+"""Save arrays as a safetensors file whose header has what is needed to rebuild their networks.
 
-The header keeps a SHA-256 of the rest of it and of all arrays, so that a file that was changed is refused.
+The header also has a SHA-256 of its other fields and all arrays, so that a changed file is refused.
 """
 
 import hashlib
@@ -17,11 +17,11 @@ from minigan.training import files, reading
 
 DIGEST = "sha256"
 DTYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")
-DETAIL = 64  # numbers of an image for each number of a network's weights; no network of dense layers makes as many
+DETAIL = 64  # image values per weight; no network that ends in a dense layer reaches this ratio
 
 
 def packed(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
-    """The bytes of a safetensors file, the same for the same content; header: anything JSON, by name."""
+    """Return the bytes of a safetensors file, always the same for the same content; header: JSON values by name."""
     metadata = {
         key: value if isinstance(value, str) else json.dumps(value, default=python_number)
         for key, value in header.items()
@@ -31,21 +31,21 @@ def packed(header: dict, arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def save(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> None:
-    """Write the file, whole or not at all. Raises RunError where that fails."""
+    """Write the file, completely or not at all. Raises RunError if that fails."""
     files.write(path, packed(header, arrays))
 
 
 def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """The header, whose values are strings or JSON, and the arrays of a file.
+    """Return the header, whose values are strings or JSON text, and the arrays of a file.
 
-    raises RunError for a file that is missing, foreign or cut off, was changed after minigan saved it, or holds numbers
-        that are not finite or of a type that NumPy does not have
+    raises RunError if the file is missing, truncated, of another format or was changed after it was saved, or holds
+        numbers that are not finite or of a type that NumPy does not have
     """
     if not path.exists():
-        raise RunError(f"{path}: there is no such file; a run has one once it has trained")
+        raise RunError(f"{path}: there is no such file; training a run creates it")
     if not path.is_file():
         raise RunError(f"{path}: not a regular file")
-    if not os.access(path, os.R_OK):  # the library would say that there is no such file
+    if not os.access(path, os.R_OK):  # safetensors would report that there is no such file
         raise RunError(f"{path}: cannot be read (Permission denied)")
     try:
         with _safetensors().safe_open(path, framework="numpy") as file:
@@ -57,22 +57,22 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
                 arrays[name] = file.get_tensor(name)
     except RunError:
         raise
-    except Exception as error:  # what the library makes of a damaged file is its own affair
-        raise RunError(f"{path}: not a whole safetensors file ({error})") from error
-    told = metadata.pop(DIGEST, None)  # files of before there were digests have none
-    if told is not None and told != _digest(metadata, arrays):
-        raise RunError(f"{path}: was changed or damaged after it was saved; its SHA-256 is another")
+    except Exception as error:  # safetensors may raise anything for a damaged file
+        raise RunError(f"{path}: not a complete safetensors file ({error})") from error
+    recorded = metadata.pop(DIGEST, None)  # older files have no digest
+    if recorded is not None and recorded != _digest(metadata, arrays):
+        raise RunError(f"{path}: was changed or damaged after it was saved; its SHA-256 does not match")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise RunError(f"{path}: {name} holds NaN or infinity, which no saved network does")
+            raise RunError(f"{path}: {name} contains NaN or infinity, which minigan never saves")
     return metadata, arrays
 
 
 def described(path: Path, header: dict[str, str], arrays: dict[str, np.ndarray], ours: str, otherwise: str) -> dict:
-    """What a header says of its model: its name, image_shape, options and changes, as far as they are there.
+    """Return the header's description of the model: its name and image_shape, and options and changes if present.
 
-    ours: its format; otherwise: what the file is if of another
-    raises RunError where any of it is not what minigan writes, or is more than these arrays could be for
+    ours: the expected format; otherwise: the message for another format
+    raises RunError if a field is not what minigan writes, or is too large for these arrays
     """
     reading.check_format(path, header.get("format"), ours, otherwise)
     numbers = sum(array.size for array in arrays.values())
@@ -88,19 +88,19 @@ def described(path: Path, header: dict[str, str], arrays: dict[str, np.ndarray],
     found = {name: reading.parsed(path, header[name]) for name in fields if name in header}
     found = reading.check_fields(path, found, fields, required=("image_shape",))
     if "model" not in header:
-        raise RunError(f"{path}: damaged, there is no 'model' in it")
+        raise RunError(f"{path}: damaged; 'model' is missing")
     return {"model": header["model"], **found}
 
 
 def check_enough(path: Path, image_shape: list[int], arrays: dict[str, np.ndarray]) -> None:
-    """Raise RunError where a file names images far too large for a network with as few weights as it holds."""
+    """Raise RunError if a file's image_shape is far too large for its number of weights."""
     numbers = sum(array.size for array in arrays.values())
     if math.prod(image_shape) > DETAIL * numbers:
-        raise RunError(f"{path}: damaged, {numbers:,} weights are too few for images of {image_shape}")
+        raise RunError(f"{path}: damaged; {numbers:,} weights are too few for images of {image_shape}")
 
 
 def _digest(metadata, arrays):
-    """The SHA-256 of names and strings, and of arrays with their names, dtypes and shapes."""
+    """Return the SHA-256 of the metadata and of the arrays with their names, dtypes and shapes."""
     found = hashlib.sha256()
     for name, value in sorted(metadata.items()):
         found.update(json.dumps([name, value]).encode())
@@ -111,7 +111,7 @@ def _digest(metadata, arrays):
 
 
 def _in_order(content):
-    """The same file with its metadata sorted by name: safetensors writes them in another order in every process."""
+    """Sort a file's metadata by name: safetensors writes it in a different order in every process."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     metadata = dict(sorted(header.pop("__metadata__", {}).items()))
