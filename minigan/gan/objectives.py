@@ -38,7 +38,7 @@ def cross_entropy(real: Tensor, fake: Tensor, label: float = 1) -> Tensor:
     return binary_cross_entropy_with_logits(real, label) + binary_cross_entropy_with_logits(fake, 0)
 
 
-def told_apart(fake: Tensor) -> Tensor:
+def saturating(fake: Tensor) -> Tensor:
     """log(1 - sigmoid(fake)), averaged: the negative of the discriminator's loss on fakes, as in a zero-sum game.
 
     Its gradient vanishes while the discriminator recognises fakes easily.
@@ -47,7 +47,7 @@ def told_apart(fake: Tensor) -> Tensor:
     return -binary_cross_entropy_with_logits(fake, 0)
 
 
-def taken_for_real(fake: Tensor) -> Tensor:
+def non_saturating(fake: Tensor) -> Tensor:
     """-log sigmoid(fake), averaged. Its gradient is strong even while the discriminator recognises fakes easily.
 
     source: Goodfellow et al., arXiv:1406.2661, section 3
@@ -94,16 +94,16 @@ OBJECTIVES = {
     for objective in (
         Objective(
             "minimax",
-            "the discriminator separates real from generated images, the generator works against it: one value for both",
+            "the discriminator separates real from generated images, the generator opposes it: one value for both",
             cross_entropy,
-            told_apart,
+            saturating,
             labels=True,
         ),
         Objective(
             "non-saturating",
             "the discriminator separates real from generated images, the generator wants its images taken for real",
             cross_entropy,
-            taken_for_real,
+            non_saturating,
             labels=True,
         ),
         Objective(

@@ -23,11 +23,11 @@ class Replays:
     def train_step(self, images: np.ndarray, labels: np.ndarray | None):
         """Train both players for one step, as `Trainer.train_step` does. Returns (drawn, critic, update)."""
         for _ in range(self.trainer.recipe.critic_steps - 1):
-            self._alone(*self._there(images, labels))
+            self._alone(*self._inputs(images, labels))
             images, labels = next(self.trainer.batches)
-        return self._with_generator(*self._there(images, labels))
+        return self._with_generator(*self._inputs(images, labels))
 
-    def _there(self, images, labels):
+    def _inputs(self, images, labels):
         """Return a step's inputs on the device: images and, if used, labels and the strength of the instance noise."""
         gan = self.trainer.gan
         given = [images]
@@ -37,8 +37,8 @@ class Replays:
             given.append(np.array([self.trainer.noise_strength()], images.dtype))
         return [devices.move(array, gan.device) for array in given]
 
-    def _drawn(self, images, *others):
-        """Draw a step's noise, given the inputs from `_there`."""
+    def _draw(self, images, *others):
+        """Draw a step's noise, given the inputs from `_inputs`."""
         others = [tensor.data for tensor in others]
         strength = others.pop() if self.trainer.recipe.instance_noise else None
         (labels,) = others or [None]
@@ -46,7 +46,7 @@ class Replays:
 
     def _critic(self, *given):
         trainer = self.trainer
-        drawn = self._drawn(*given)
+        drawn = self._draw(*given)
         with no_grad():
             fake = trainer.generated(drawn)
         critic = trainer.discriminator_update(drawn, fake)
@@ -54,7 +54,7 @@ class Replays:
 
     def _both(self, *given):
         trainer = self.trainer
-        drawn = self._drawn(*given)
+        drawn = self._draw(*given)
         fake = trainer.generated(drawn)
         critic = trainer.discriminator_update(drawn, fake.detach())
         trainer.move_discriminator(critic.gradients)

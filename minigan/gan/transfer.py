@@ -43,30 +43,30 @@ def start_for(gan: GAN, source: str | os.PathLike | GAN) -> Start:
     raises TrainingError if nothing fits, RunError if the folder is not a run of a GAN
     """
     if isinstance(source, GAN):
-        said = {"model": source.name, "image_shape": source.image_shape, "changes": source.changes}
+        description = {"model": source.name, "image_shape": source.image_shape, "changes": source.changes}
         arrays, name = source.state(), f"another {source.name}"
     else:
         folder = RunFolder(source)
-        said, arrays = fitting.read(folder, "gan")
+        description, arrays = fitting.read(folder, "gan")
         name = str(folder.path)
-    words, taken = _differences(gan, said, name), {}
-    changed = copy.deepcopy(gan).change(said["changes"])  # the names of the discriminator's layers change too
+    words, taken = _differences(gan, description, name), {}
+    changed = copy.deepcopy(gan).change(description["changes"])  # the names of the discriminator's layers change too
     for player in PLAYERS:
         mine, theirs = getattr(changed, player).state_dict(), arrays_of(player, arrays)
         taken[player], others = _fitting(mine, theirs)
         words.append(f"{player}: {len(taken[player])} of {len(mine)} arrays from {name}{others}")
     if not any(taken.values()):
-        raise TrainingError(f"no weights of {name} ({said['model']}) fit {gan.name}: " + "; ".join(words))
-    return Start(words, tuple(said["changes"]), taken)
+        raise TrainingError(f"no weights of {name} ({description['model']}) fit {gan.name}: " + "; ".join(words))
+    return Start(words, tuple(description["changes"]), taken)
 
 
-def _differences(gan, said, name):
+def _differences(gan, description, name):
     """Describe how the model that the weights come from differs."""
     words = []
-    if said["model"] != gan.name:
-        words.append(f"{name} is a {said['model']}, this is a {gan.name}")
-    if tuple(said["image_shape"]) != tuple(gan.image_shape):
-        theirs, ours = (" x ".join(map(str, shape)) for shape in (said["image_shape"], gan.image_shape))
+    if description["model"] != gan.name:
+        words.append(f"{name} is a {description['model']}, this is a {gan.name}")
+    if tuple(description["image_shape"]) != tuple(gan.image_shape):
+        theirs, ours = (" x ".join(map(str, shape)) for shape in (description["image_shape"], gan.image_shape))
         words.append(f"its images are {theirs}, these are {ours}")
     return words
 

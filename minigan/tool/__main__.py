@@ -16,14 +16,14 @@ def main(arguments: list[str] | None = None) -> int:
     If the reader of the output goes away (`| head`), the work is still done and the exit code does not change. If
     output is lost for another reason, such as a full disk, 0 becomes 1.
     """
-    from minigan.training.callbacks import Steady
+    from minigan.training.callbacks import SafeStream
     from minigan.training.loop import ending_in_order
 
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if stream is None:  # closed: the next file to be opened would get its number
             os.open(os.devnull, os.O_RDWR)
-    out = Steady(sys.stdout)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(Steady(sys.stderr)), ending_in_order():
+    out = SafeStream(sys.stdout)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(SafeStream(sys.stderr)), ending_in_order():
         code = _main(arguments)
         out.flush()
         if out.lost and not isinstance(out.lost, BrokenPipeError):
@@ -46,7 +46,7 @@ def _main(arguments):
 
     try:
         with warnings.catch_warnings():
-            for kind in _told():
+            for kind in _user_warnings():
                 warnings.simplefilter("always", kind)
             warnings.showwarning = functools.partial(_warn, warnings.showwarning)
             return cli.main(arguments, prog_name="minigan", standalone_mode=False) or 0
@@ -62,10 +62,10 @@ def _main(arguments):
         _fail(f"stopped at once by {signal.Signals(error.code - 128).name}")
         return error.code
     except MemoryError:
-        return _fail(f"out of memory{_what_needs_less(cli, arguments)}")
+        return _fail(f"out of memory{_memory_hint(cli, arguments)}")
 
 
-def _what_needs_less(cli, arguments):
+def _memory_hint(cli, arguments):
     """Suggest which of the command's options to lower when memory runs out."""
     words = sys.argv[1:] if arguments is None else arguments
     command = cli.commands.get(words[0]) if words else None
@@ -76,13 +76,13 @@ def _what_needs_less(cli, arguments):
 
 def _warn(otherwise, message, category, *where, **how):
     """Print a warning for users as one line, without the source line that raised it."""
-    if issubclass(category, _told()):
+    if issubclass(category, _user_warnings()):
         print(f"warning: {message}", file=sys.stderr)
     else:
         otherwise(message, category, *where, **how)
 
 
-def _told():
+def _user_warnings():
     """Return the classes of warnings that are meant for users of the tool."""
     from minigan.errors import RunWarning
     from minigan.kernels.cache import CacheWarning

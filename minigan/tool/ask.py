@@ -10,10 +10,10 @@ import numpy as np
 from minigan.errors import DataError, RunError
 from minigan.evaluation.answers import answered, words
 from minigan.evaluation.people import page
-from minigan.tool.evaluate import check_files, keep, then_said
-from minigan.tool.learned import Learned, real_images, say_notes
+from minigan.tool.evaluate import check_files, echo_after, write_figures
 from minigan.tool.options import check_new_file
 from minigan.tool.sample import generating_kind, samples
+from minigan.tool.training_data import TrainingData, real_images, say_notes
 from minigan.training import files
 from minigan.training.folder import RunFolder
 
@@ -27,25 +27,25 @@ def ask(folder, out, count, source, data_dir, seed, seconds, examples):
     path = _page_file(out)
     config = RunFolder(folder).config()
     generating_kind(folder, config)  # refuses other kinds before any image is loaded
-    learned = Learned.of(folder, config)
-    source, data_dir = learned.source(source, data_dir)
+    run_data = TrainingData.of(folder, config)
+    source, data_dir = run_data.source(source, data_dir)
     made = samples(folder, count, seed)
     train, test = real_images(source, data_dir, made.shape[1:])
-    say_notes([learned], train)
+    say_notes([run_data], train)
     rng = np.random.default_rng(seed)
-    real = _drawn(test, count, rng, "test")
-    shown = _drawn(train, min(examples, len(train)), rng, "training")
+    real = _draw(test, count, rng, "test")
+    shown = _draw(train, min(examples, len(train)), rng, "training")
     files.write(path, page(made, real, seed, seconds, train.name, shown).encode())
     click.echo(f"{count} test images of {train.name} and {count} of {folder} in {path}; open it in a browser")
     click.echo("summarise the files that people save there with: minigan answers FILE FILE ...")
 
 
-def put_together(saved, file):
+def summarise(saved, file):
     """Print a summary of people's answers, and write it to a file if one is named."""
     check_files(file, None)
     found = answered(saved)
-    with then_said(words(found)):
-        keep(file, found.plain())
+    with echo_after(words(found)):
+        write_figures(file, found.plain())
 
 
 def _page_file(out):
@@ -57,7 +57,7 @@ def _page_file(out):
     return path
 
 
-def _drawn(dataset, count, rng, kind):
+def _draw(dataset, count, rng, kind):
     """Draw `count` images of a dataset without replacement."""
     if count > len(dataset):
         raise DataError(f"{dataset.name}: --count asks for {count} {kind} images, but there are {len(dataset)}")

@@ -87,7 +87,7 @@ def sample(run, count, out, seed, label):
 @click.option(
     "--adversarial", is_flag=True, help="Also train a new discriminator and report its accuracy on held-out images."
 )
-@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all results to FILE as JSON.")
 @click.option(
     "--picture",
     type=PLACE,
@@ -165,16 +165,16 @@ def ask(run, out, count, source, data_dir, seed, seconds, examples):
 
 @cli.command()
 @click.argument("saved", metavar="FILES", nargs=-1, required=True, type=PLACE)
-@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all results to FILE as JSON.")
 @force_option
 def answers(saved, file):
     """Combine the answers of several people to one page.
 
     FILES are the files that they saved from the page, one for each person.
     """
-    from minigan.tool.ask import put_together
+    from minigan.tool.ask import summarise
 
-    put_together(saved, file)
+    summarise(saved, file)
 
 
 @cli.command()
@@ -203,7 +203,7 @@ def answers(saved, file):
     show_default=True,
     help="The discriminators' batch-norm statistics: the batch's, as in training, or the running ones.",
 )
-@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all results to FILE as JSON.")
 @force_option
 def compare(first, second, count, source, data_dir, seed, statistics, file):
     """Compare the GANs in two run folders: each discriminator classifies the other GAN's images.
@@ -260,7 +260,7 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
     help="The seed of the images and of the evaluation.",
 )
 @click.option("--out", type=PLACE, metavar="DIR", help="Save the pruned model as a run in this folder.")
-@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all figures to FILE.")
+@click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all results to FILE as JSON.")
 @force_option
 def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):
     """Set the smallest weights of the trained model in the folder RUN to 0, and evaluate it before and after.

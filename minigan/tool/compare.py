@@ -7,9 +7,9 @@ from minigan.errors import RunError
 from minigan.evaluation import Swapped
 from minigan.evaluation.intervals import percent
 from minigan.models import GAN
-from minigan.tool.evaluate import check_files, keep, then_said
-from minigan.tool.learned import Learned, real_images, say_notes
+from minigan.tool.evaluate import check_files, echo_after, write_figures
 from minigan.tool.output import table
+from minigan.tool.training_data import TrainingData, real_images, say_notes
 from minigan.training.folder import RunFolder
 
 
@@ -22,17 +22,17 @@ def run(first, second, count, source, data_dir, seed, statistics, file):
     check_files(file, None)
     runs = first, second
     configs = [RunFolder(run).config() for run in runs]
-    gans = [loaded(run, config) for run, config in zip(runs, configs, strict=True)]
-    learned = [Learned.of(run, config, title=run) for run, config in zip(runs, configs, strict=True)]
-    train, test = real_images(*common(learned, source, data_dir), gans[0].image_shape)
-    say_notes(learned, train)
+    gans = [load_gan(run, config) for run, config in zip(runs, configs, strict=True)]
+    sources = [TrainingData.of(run, config, title=run) for run, config in zip(runs, configs, strict=True)]
+    train, test = real_images(*common(sources, source, data_dir), gans[0].image_shape)
+    say_notes(sources, train)
     found = evaluation.swapped(*gans, test, count, seed, learned=train, statistics=statistics)
     data = {"data": train.name, "dataset": train.identity.plain()}
-    with then_said(text_of(found, first, second)):
-        keep(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
+    with echo_after(text_of(found, first, second)):
+        write_figures(file, {"runs": list(runs), **data, "seed": seed, "statistics": statistics, **found.plain()})
 
 
-def loaded(run: str, config: dict) -> GAN:
+def load_gan(run: str, config: dict) -> GAN:
     """Load a run's GAN and the objective that it was trained with. Raises RunError for a run of another kind."""
     kind = config.get("kind", "gan")
     if kind != "gan":
@@ -42,9 +42,9 @@ def loaded(run: str, config: dict) -> GAN:
     return model
 
 
-def common(learned: list[Learned], source: str | None, data_dir: str | None) -> tuple[str, str | None]:
+def common(sources: list[TrainingData], source: str | None, data_dir: str | None) -> tuple[str, str | None]:
     """Return the given source, or else the training data of both runs. Raises RunError if the runs' data differ."""
-    first, second = learned
+    first, second = sources
     if source is None and first.identity and second.identity and not first.identity.same(second.identity):
         raise RunError(
             f"{first.run} was trained on {first}, but {second.run} on {second}; choose which test images to use "

@@ -22,9 +22,9 @@ from minigan.evaluation.fid import InceptionEvaluation, cache_folder
 from minigan.evaluation.inception_weights import Weights
 from minigan.evaluation.intervals import percent
 from minigan.evaluation.judging import fitted, words
-from minigan.tool.learned import Learned, real_images, required_judge, say_notes, usual_judge
 from minigan.tool.options import check_new_file
 from minigan.tool.sample import generating_kind, samples
+from minigan.tool.training_data import TrainingData, real_images, required_judge, say_notes, usual_judge
 from minigan.training import files
 from minigan.training.callbacks import clock
 from minigan.training.folder import RunFolder
@@ -40,25 +40,25 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
         DataError if the real images are missing
     """
     check_files(file, picture)
-    weights = loaded(inception, device) if inception else None
+    weights = load_network(inception, device) if inception else None
     config = RunFolder(folder).config()
     generating_kind(folder, config)  # refuses other kinds before a classifier is looked for
-    learned, model, teller = Learned.of(folder, config), None, None
+    run_data, model, judge_data = TrainingData.of(folder, config), None, None
     if not judge:
-        judge = usual_judge(learned) if weights else required_judge(learned)
+        judge = usual_judge(run_data) if weights else required_judge(run_data)
     if judge:
-        model, config = loaded_judge(judge)
-        teller = Learned.of(judge, config, "the classifier")
+        model, config = load_judge(judge)
+        judge_data = TrainingData.of(judge, config, "the classifier")
     elif adversarial or picture:
         raise RunError("--adversarial and --picture need a classifier; give one (--classifier RUN)")
-    source, data_dir = (teller or learned).source(source, data_dir)
+    source, data_dir = (judge_data or run_data).source(source, data_dir)
     images = samples(folder, count, seed)
     shape = images.shape[1:] if model is None else model.image_shape
     train, test = real_images(source, data_dir, shape)
-    if teller:
-        teller.check_classes(train)
-    say_notes([learned, teller] if teller else [learned], train)
-    for note in (*(notes_on_judge(judge, config) if teller else ()), *notes_on_size(images, shape)):
+    if judge_data:
+        judge_data.check_classes(train)
+    say_notes([run_data, judge_data] if judge_data else [run_data], train)
+    for note in (*(notes_on_judge(judge, config) if judge_data else ()), *notes_on_size(images, shape)):
         click.echo(f"note: {note}")
     title = f"{count:,} images of {folder}"
     plain = {"run": folder, "seed": seed, "dataset": train.identity.plain()}
@@ -67,22 +67,22 @@ def run(folder, count, judge, source, data_dir, seed, adversarial, file, picture
 
         def save(figures):
             plain.update(figures)
-            keep(file, plain)
+            write_figures(file, plain)
 
-        judged(title, images, model, train, test, seed, adversarial, picture, save)
+        evaluate_with_classifier(title, images, model, train, test, seed, adversarial, picture, save)
     else:
         click.echo(f"{title}; without a classifier, its measures are skipped (--classifier RUN)")
     if weights:
         if images.shape[1:] != shape:
             train, test = real_images(source, data_dir, images.shape[1:])
-        found = measured(images, weights, train, test, most)
+        found = evaluate_with_inception(images, weights, train, test, most)
         plain["inception"] = {"file": inception, **found.plain()}
-        with then_said(f"\n{fid.words(found)}"):
-            keep(file, plain)
+        with echo_after(f"\n{fid.words(found)}"):
+            write_figures(file, plain)
 
 
 @contextlib.contextmanager
-def then_said(text: str) -> Iterator[None]:
+def echo_after(text: str) -> Iterator[None]:
     """Print the text at the end of the block, which writes files, even if writing fails."""
     try:
         yield
@@ -90,13 +90,13 @@ def then_said(text: str) -> Iterator[None]:
         click.echo(text)
 
 
-def keep(file: str | None, plain: dict) -> None:
+def write_figures(file: str | None, plain: dict) -> None:
     """Write figures to a file as JSON, if one is named."""
     if file:
         files.write(Path(file), (json.dumps(plain, indent=2) + "\n").encode())
 
 
-def judged(title, images, model, train, test, seed, adversarial, picture, save):
+def evaluate_with_classifier(title, images, model, train, test, seed, adversarial, picture, save):
     """Evaluate images with a classifier: save the figures, draw the picture, then print the results."""
     if adversarial:
         check_enough(images, test.images)
@@ -104,13 +104,13 @@ def judged(title, images, model, train, test, seed, adversarial, picture, save):
     if judged_of_either < len(images):
         click.echo(f"note: {judged_of_either:,} of the images are evaluated, as there are only that many real ones")
     found = evaluation.evaluate(images, model, train, test, seed)
-    with then_said(words(found, title)):
+    with echo_after(words(found, title)):
         save(found.plain())
         if picture:
             files.write(Path(picture), grid_png(found.nearest, COLUMNS))
     if adversarial:
         apart = evaluation.tell_apart(fitted(images, model.image_shape), test.images, seed=seed)
-        with then_said(text_of(apart)):
+        with echo_after(text_of(apart)):
             save({"adversarial": asdict(apart)})
 
 
@@ -123,11 +123,11 @@ def check_files(file: str | None, picture: str | None) -> None:
         raise RunError(f"--picture {picture}: the file's name must end in .png")
 
 
-def notes_on_judge(folder: str | Path, learned: dict) -> Iterator[str]:
+def notes_on_judge(folder: str | Path, config: dict) -> Iterator[str]:
     """Yield caveats about the classifier, from its config.json."""
-    if "pruned" in learned:
+    if "pruned" in config:
         yield f"the classifier in {folder} is pruned"
-    elif learned.get("outcome", "finished") != "finished":
+    elif config.get("outcome", "finished") != "finished":
         yield f"the training of the classifier in {folder} did not finish"
 
 
@@ -145,7 +145,7 @@ def text_of(apart: evaluation.ToldApart) -> str:
     return f"\na new discriminator classifies {right} correctly; 50% is best\n({kinds})"
 
 
-def loaded_judge(folder):
+def load_judge(folder):
     """Load a run's classifier and config. Raises RunError if the weights do not match the recorded digest."""
     model, config = classifier.load(folder), RunFolder(folder).config()
     found, kept = model.digest(), config.get("results", {}).get("digest")
@@ -159,7 +159,7 @@ def loaded_judge(folder):
 # --------------------------------------------------------------------------------------------------------------- FID
 
 
-def loaded(file: str, device: str) -> Weights:
+def load_network(file: str, device: str) -> Weights:
     """Load the Inception network from a file to a device. Raises the errors of `inception_weights.load`."""
     devices.on(device)
     weights = inception_weights.load(file)
@@ -167,22 +167,22 @@ def loaded(file: str, device: str) -> Weights:
     return weights
 
 
-def measured(
+def evaluate_with_inception(
     images: np.ndarray, weights: Weights, train: Dataset, test: Dataset, most: int | None
 ) -> InceptionEvaluation:
     """Compute FID and IS of generated images and show progress. The features of real images are cached on disk."""
-    with Forwarding() as forwarding:
-        return fid.evaluate(images, weights, train, test, most=most, folder=cache_folder(), report=forwarding.report)
+    with InceptionProgress() as progress:
+        return fid.evaluate(images, weights, train, test, most=most, folder=cache_folder(), report=progress.report)
 
 
-class Forwarding:
+class InceptionProgress:
     """Shows the Inception network's progress, rate and time left: one line, rewritten, on a terminal; a new line every
     ten seconds elsewhere. The first batch, which compiles kernels, does not count towards the rate."""
 
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
-        self.told, self.open = 0.0, False
+        self.last_print, self.open = 0.0, False
         self.begun = None  # (time, images done) from which the rate is measured
 
     def report(self, name: str, done: int, total: int) -> None:
@@ -190,9 +190,9 @@ class Forwarding:
         now = time.perf_counter()
         if self.begun is None:
             self.begun = now, done
-        if done < total and now - self.told < (0.2 if self.live else 10):
+        if done < total and now - self.last_print < (0.2 if self.live else 10):
             return
-        self.told = now
+        self.last_print = now
         rate = (done - self.begun[1]) / (now - self.begun[0]) if now > self.begun[0] else 0.0
         pace = f"{rate:.1f} images/s, {clock((total - done) / rate)} left" if rate else "compiling"
         line = f"Inception network: {done:,} of {total:,} images ({name}), {pace}"

@@ -16,8 +16,8 @@ from minigan.evaluation.judging import fitted
 from minigan.inside import pictures
 from minigan.models import GAN, VAE, Classifier
 from minigan.nn import Linear, Module
-from minigan.tool.learned import Learned, real_images, say_notes
 from minigan.tool.options import forced
+from minigan.tool.training_data import TrainingData, real_images, say_notes
 from minigan.training import files, fitting
 from minigan.training.folder import RunFolder
 
@@ -25,10 +25,10 @@ MAPS, TOP = 6, 9  # feature maps shown per layer, images shown per map
 SHOWN = 10  # at most, in saliency pictures
 COPIES = 30  # noisy copies of an image, for SmoothGrad
 SALIENCIES = "gradient", "SmoothGrad"
-WAYS, STEPS = 8, 11  # rows and columns of interpolation.png
+LINES, STEPS = 8, 11  # rows and columns of interpolation.png
 DIRECTIONS, REACH = 6, 4.0  # how far the noise is moved along each, in both directions
 CLASS_STEPS, CLASS_REACH = 6, 8.0  # classes.png: steps from class to class, and how far
-MADE = 2000  # generated images from which the mean noise of each class is computed
+SAMPLES = 2000  # generated images from which the mean noise of each class is computed
 
 
 def run(folder, out, judge, source, data_dir, seed):
@@ -46,24 +46,24 @@ def run(folder, out, judge, source, data_dir, seed):
         raise RunError(f"--classifier {judge}: this option is for GANs and VAEs, but {folder} is itself a classifier")
     place = folder_for(folder, out)
     model = fitting.load(folder)
-    learned, origin = config.get("data", "images"), Learned.of(folder, config)
+    data_name, origin = config.get("data", "images"), TrainingData.of(folder, config)
     if classifies:
         train, test = real_images(*origin.source(source, data_dir), model.image_shape)
         origin.check_classes(test)
         say_notes([origin], train, figures=False)
-        found = of_classifier(model, learned, test, seed)
+        found = of_classifier(model, data_name, test, seed)
     else:
         train, real = (None, None) if source is None else real_images(source, data_dir, model.image_shape)
         if judge and getattr(model, "classes", None):
             raise RunError(
                 f"--classifier {judge}: {model.name} takes the class as an input, so its noise does not encode it"
             )
-        parties, teller = [origin], None
+        parties, judge_model = [origin], None
         if judge is not None:
-            teller = classifier.load(judge)
-            parties.append(Learned.of(judge, RunFolder(judge).config(), "the classifier"))
+            judge_model = classifier.load(judge)
+            parties.append(TrainingData.of(judge, RunFolder(judge).config(), "the classifier"))
         say_notes(parties, train, figures=False)
-        found = of_generator(model, learned, real, teller, seed)
+        found = of_generator(model, data_name, real, judge_model, seed)
     try:
         for name, content in found:
             place.mkdir(parents=True, exist_ok=True)
@@ -92,28 +92,28 @@ def folder_for(run: str, out: str | None) -> Path:
     return place
 
 
-def of_classifier(model: Classifier, learned: str, test: Dataset, seed: int) -> Iterator[tuple[str, bytes]]:
+def of_classifier(model: Classifier, data_name: str, test: Dataset, seed: int) -> Iterator[tuple[str, bytes]]:
     """Yield the file names and contents of a classifier's pictures."""
     for layer in inside.activations_of(model):
         found = inside.views(model, test.images, layer, MAPS, TOP)
         maker = maker_of(model, layer)
         kinds, kind = ("units", "unit") if isinstance(maker, Linear) else ("feature maps", "map")
         title = (
-            f"{model.name}, {learned}: test images (of {len(test.images):,}) that activate {kinds} after layer {layer} "
+            f"{model.name}, {data_name}: test images ({len(test.images):,}) that activate {kinds} after layer {layer} "
             f"({words_of(maker)}) most; below each, the deconvnet's view of that activation (grey is 0)"
         )
         yield f"views-{layer}.png", pictures.views_of(found, test.images, title, kind)
     images, labels = one_of_each(test)
-    told = model.predict(images)
+    predicted = model.predict(images)
     names = test.classes if len(test.classes) == model.classes else [str(number) for number in range(model.classes)]
-    above = [names[number] for number in told]
+    above = [names[number] for number in predicted]
     if labels is not None and labels.max() < len(names):
         above = [
             names[label] if label == number else f"{names[label]} → {names[number]}"
-            for label, number in zip(labels, told, strict=True)
+            for label, number in zip(labels, predicted, strict=True)
         ]
-    title = f"{model.name}, {learned}: the gradient of the predicted class's logit by pixel (white is large)"
-    lines = with_saliency(model, images, told, seed)
+    title = f"{model.name}, {data_name}: the gradient of the predicted class's logit by pixel (white is large)"
+    lines = with_saliency(model, images, predicted, seed)
     yield "saliency.png", pictures.rows(lines, ("image", *SALIENCIES), above, title)
 
 
@@ -136,16 +136,16 @@ def one_of_each(dataset: Dataset) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def of_generator(
-    model: GAN | VAE, learned: str, real: Dataset | None, judge: Classifier | None, seed: int
+    model: GAN | VAE, data_name: str, real: Dataset | None, judge: Classifier | None, seed: int
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the file names and contents of a GAN's or VAE's pictures."""
-    name, classes = f"{model.name}, {learned}", getattr(model, "classes", None)
-    start, end = inside.ends(model, min(classes or WAYS, SHOWN), seed)
-    ways = [f"class {label}" for label in model.labels(len(start))] if classes else []
+    name, classes = f"{model.name}, {data_name}", getattr(model, "classes", None)
+    start, end = inside.ends(model, min(classes or LINES, SHOWN), seed)
+    line_names = [f"class {label}" for label in model.labels(len(start))] if classes else []
     images = inside.interpolate(model, start, end, STEPS)
     shares = [f"{share:.1f}" for share in np.linspace(0, 1, STEPS)]
     title = f"{name}: spherical interpolation from one noise vector to another"
-    yield "interpolation.png", pictures.rows(images, ways, shares, title)
+    yield "interpolation.png", pictures.rows(images, line_names, shares, title)
 
     found = inside.directions(model, min(DIRECTIONS, model.latent_size), seed=seed)
     moved = inside.along(model, start[0], found.vectors, REACH, STEPS)
@@ -163,7 +163,7 @@ def of_generator(
 
 def of_classes(model, name, judge, seed):
     """Yield the picture of steps between the classes that a classifier predicts."""
-    found = inside.class_means(model, judge, MADE, seed)
+    found = inside.class_means(model, judge, SAMPLES, seed)
     there = np.flatnonzero(found.counts)
     pairs = list(zip(there, np.roll(there, -1), strict=True))[:CLASS_STEPS] if len(there) > 1 else []
     if not pairs:

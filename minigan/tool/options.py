@@ -180,8 +180,8 @@ RECIPE = section(
     "GANs: the recipe [each model has its own defaults]",
     click.option("--objective", metavar="NAME", help=f"Train by this objective: {', '.join(OBJECTIVES)}."),
     click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Train both players with this optimiser."),
-    click.option("--generator-rate", type=RATE, metavar="X", help="Set the generator's learning rate alone."),
-    click.option("--discriminator-rate", type=RATE, metavar="X", help="Set the discriminator's learning rate alone."),
+    click.option("--generator-rate", type=RATE, metavar="X", help="Set only the generator's learning rate."),
+    click.option("--discriminator-rate", type=RATE, metavar="X", help="Set only the discriminator's learning rate."),
     click.option("--betas", type=SHARE, nargs=2, metavar="X X", help="Set Adam's two decay rates."),
     click.option(
         "--critic-steps", type=POSITIVE, metavar="N", help="Train the discriminator N times for each generator step."
@@ -194,7 +194,7 @@ RECIPE = section(
         "--instance-noise",
         type=AMOUNT,
         metavar="X",
-        help="Add noise of deviation X to images, falling to 0.",
+        help="Add noise to images; its deviation falls from X to 0.",
     ),
     click.option(
         "--ema",
@@ -205,12 +205,12 @@ RECIPE = section(
     click.option(
         "--spectral-norm/--no-spectral-norm",
         default=None,
-        help="Normalise the discriminator's weights.",
+        help="Apply spectral norm to the discriminator's weights.",
     ),
     click.option(
         "--minibatch-std/--no-minibatch-std",
         default=None,
-        help="Show the discriminator the batch's deviation.",
+        help="Give the discriminator the batch's standard deviation.",
     ),
 )
 GANS = section(
@@ -223,7 +223,9 @@ GANS = section(
 DECONVNET = section(
     "deconvnet",
     click.option("--task", metavar="NAME", help="Train for super-resolution, completion, denoising or classification."),
-    click.option("--adversarial", type=AMOUNT, metavar="X", help="Weight an adversarial term in the loss by X [0]."),
+    click.option(
+        "--adversarial", type=AMOUNT, metavar="X", help="Add an adversarial term of weight X to the loss [0]."
+    ),
     click.option("--filters", type=POSITIVE, metavar="N", help="Use N channels between layers [32]."),
     click.option("--kernel", type=POSITIVE, metavar="N", help="Use kernels of N x N pixels [3]."),
     click.option("--depth", type=POSITIVE, metavar="N", help="Use N convolutions and N transposed ones [1]."),

@@ -14,10 +14,10 @@ from minigan.evaluation import Scores
 from minigan.kinds import kind
 from minigan.models import Classifier, Model, Restorer
 from minigan.pruning import Pruned
-from minigan.tool.evaluate import check_files, keep, loaded_judge, then_said
-from minigan.tool.learned import Learned, real_images, required_judge, say_notes
+from minigan.tool.evaluate import check_files, echo_after, load_judge, write_figures
 from minigan.tool.options import forced
 from minigan.tool.output import table
+from minigan.tool.training_data import TrainingData, real_images, required_judge, say_notes
 from minigan.training import fitting, weights
 from minigan.training.folder import CONFIG, ENVIRONMENT, WEIGHTS, RunFolder
 
@@ -35,7 +35,7 @@ MEASURES = {  # name -> title, format, note
     "ssim": ("SSIM", ".4f", "at most 1"),
     "deflated": ("weights, deflated", ",", "bytes"),
 }
-Judged = Callable[[Model], dict[str, float]]  # model -> its scores, by names in MEASURES
+Scorer = Callable[[Model], dict[str, float]]  # model -> its scores, by names in MEASURES
 
 
 def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
@@ -52,34 +52,34 @@ def run(folder, share, scope, count, judge, source, data_dir, seed, out, file):
     model = fitting.load(folder)
     player = pruning.player_of(model)
     network = model.networks()[player]
-    judged = judge_of(folder, config, model, count, judge, source, data_dir, seed)
+    score = scorer_of(folder, config, model, count, judge, source, data_dir, seed)
     pruned, columns = None, {}
     for name in ("before", "after"):
         if name == "after":
             pruned = pruning.prune(network, share, scope)
-        columns[name] = {**judged(model), "deflated": pruning.deflated_size(network)}
+        columns[name] = {**score(model), "deflated": pruning.deflated_size(network)}
     plain = {"run": folder, "player": player, "seed": seed, **pruned.plain(), **columns}
     zeros = f"{pruned.zeros:,} of {pruned.weights:,} weights of the {player} of {folder} are 0 ({scope})"
-    with then_said(f"{zeros}\n\n{table_of_layers(pruned)}\n\n{table_of_scores(columns)}"):
-        keep(file, plain)
+    with echo_after(f"{zeros}\n\n{table_of_layers(pruned)}\n\n{table_of_scores(columns)}"):
+        write_figures(file, plain)
         if out:
             keep_run(model, player, folder, out, plain)
     if out:
         click.echo(f"the pruned run is in {out}")
 
 
-def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Judged:
+def scorer_of(folder, config, model, count, judge, source, data_dir, seed) -> Scorer:
     """Return a function that scores a model of this run: by its images, its accuracy or the images it restores."""
     if kind(model.kind).sample:
-        return judged_by_images(Learned.of(folder, config), model, count, judge, source, data_dir, seed)
+        return scorer_by_images(TrainingData.of(folder, config), model, count, judge, source, data_dir, seed)
     if judge:
         raise RunError(f"{folder}: a run of a {model.kind}, which generates no images, so --classifier does not apply")
-    learned = Learned.of(folder, config)
-    name, data_dir = learned.source(source, data_dir)
+    run_data = TrainingData.of(folder, config)
+    name, data_dir = run_data.source(source, data_dir)
     train, test = real_images(name, data_dir, model.image_shape)
-    say_notes([learned], train)
+    say_notes([run_data], train)
     if isinstance(model, Classifier):
-        learned.check_classes(test)
+        run_data.check_classes(test)
         if test.labels is None or test.labels.max() >= model.classes:
             raise RunError(f"{folder}: the classifier has {model.classes} classes, but {name} has other labels or none")
         return lambda model: {"accuracy": float(np.mean(model.predict(test.images) == test.labels))}
@@ -89,14 +89,14 @@ def judge_of(folder, config, model, count, judge, source, data_dir, seed) -> Jud
     return lambda model: restoration.evaluate(model, images, random.derived(seed, "damage")).figures["restored"]
 
 
-def judged_by_images(made, model, count, judge, source, data_dir, seed) -> Judged:
+def scorer_by_images(run_data, model, count, judge, source, data_dir, seed) -> Scorer:
     """Return a function that scores images as `minigan evaluate` does, with the same noise each time."""
-    judge = judge or required_judge(made)
-    by, config = loaded_judge(judge)
-    learned = Learned.of(judge, config, "the classifier")
-    train, test = real_images(*learned.source(source, data_dir), by.image_shape)
-    learned.check_classes(train)
-    say_notes([made, learned], train)
+    judge = judge or required_judge(run_data)
+    by, config = load_judge(judge)
+    judge_data = TrainingData.of(judge, config, "the classifier")
+    train, test = real_images(*judge_data.source(source, data_dir), by.image_shape)
+    judge_data.check_classes(train)
+    say_notes([run_data, judge_data], train)
     sample, reference = kind(model.kind).sample, evaluation.Reference(by, train, test)
     return lambda model: figures(reference.evaluate(sample(model, count, seed), seed).made)
 

@@ -69,11 +69,11 @@ def run(
         try:
             kind.fit(model, dataset, callbacks=[Progress()], out=out, **length, **trained)
         except Interrupted as stopped:
-            farewell(out)
+            print_results(out)
             done = f"after step {stopped.step}; everything so far is saved"
             click.echo(f"stopped by {CTRL_C.get(stopped.signal, stopped.signal.name)} {done}", err=True)
             raise click.exceptions.Exit(128 + stopped.signal) from stopped
-    farewell(out)
+    print_results(out)
 
 
 @contextlib.contextmanager
@@ -199,7 +199,7 @@ def announcement(model: str, dataset: Dataset, length: str, seed: int, out) -> s
     return f"{model} on {dataset.name}: {dataset.words()}; {length}, seed {seed}\nrun folder: {out}"
 
 
-def farewell(out) -> None:
+def print_results(out) -> None:
     """Print where the report and the weights are, and how to sample images."""
     folder = RunFolder(out)
     for title, name in (("report: ", REPORT), ("weights:", WEIGHTS)):

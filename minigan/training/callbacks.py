@@ -54,7 +54,7 @@ class Every(Callback):
             self.function(trainer, record)
 
 
-class Steady:
+class SafeStream:
     """A text stream that never raises: once a write fails, all further output is dropped.
 
     stream: standard output, standard error or another one; with None (Python's value for a closed one) all is dropped
@@ -141,10 +141,10 @@ class Progress(Callback):
         self.pace = Pace()
         self.mean = {}
         self.bar = None
-        self.told = 0.0
+        self.last_print = 0.0
 
     def on_start(self, trainer):
-        self.stream = Steady(self.stream or sys.stderr)
+        self.stream = SafeStream(self.stream or sys.stderr)
         for note in trainer.notes:
             print(note, file=self.stream)
         self.bar = _bar(self.stream, trainer)
@@ -156,8 +156,8 @@ class Progress(Callback):
             self.mean[name] = self.mean.get(name, number) * (1 - weight) + number * weight
         if self.bar:
             self.bar.update(trainer, self)
-        elif trainer.step in (1, trainer.steps) or time.perf_counter() - self.told > SECONDS:
-            self.told = time.perf_counter()
+        elif trainer.step in (1, trainer.steps) or time.perf_counter() - self.last_print > SECONDS:
+            self.last_print = time.perf_counter()
             done = f"step {trainer.step:{len(str(trainer.steps))}}/{trainer.steps}"
             print(f"{done}  {self.speed(trainer)}  {trainer.words(self.mean)}", file=self.stream, flush=True)
 
@@ -227,14 +227,14 @@ class Downloads:
     def __init__(self, stream=None):
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
-        self.told, self.open = 0.0, False
+        self.last_print, self.open = 0.0, False
 
     def report(self, name: str, there: int, total: int) -> None:
         """Show that `there` of `total` bytes of a file have arrived."""
         now = time.perf_counter()
-        if there < total and now - self.told < (0.1 if self.live else 5):
+        if there < total and now - self.last_print < (0.1 if self.live else 5):
             return
-        self.told = now
+        self.last_print = now
         line = f"downloading {name}: {there / 1e6:.1f} of {total / 1e6:.1f} MB"
         print(f"\r{line}" if self.live else line, end="" if self.live else "\n", file=self.stream, flush=True)
         self.open = self.live

@@ -98,7 +98,7 @@ def flush_folder(folder: Path) -> None:
     os.close(descriptor)
 
 
-class Room:
+class ReservedSpace:
     """Disk space reserved for a file, so that it can be saved even if the disk fills up."""
 
     def __init__(self, path: Path):

@@ -151,20 +151,20 @@ def load(run: str | os.PathLike, kind: str | None = None, into: Model | None = N
     if into is not None:
         inputs.check_model("load: into", into, Model)
     folder = RunFolder(run)
-    said, arrays = read(folder, kind)
+    description, arrays = read(folder, kind)
     path, model = folder / WEIGHTS, into
     try:
         if model is None:
-            model = models.build(said["model"], said["image_shape"], **said["options"])
-        if model.kind != said["kind"]:
-            raise RunError(f"it is a {model.kind}, not a {said['kind']}")
+            model = models.build(description["model"], description["image_shape"], **description["options"])
+        if model.kind != description["kind"]:
+            raise RunError(f"it is a {model.kind}, not a {description['kind']}")
         if into is not None:
-            _fill(copy.deepcopy(into), said, arrays)  # a trial: if one network does not fit, none is changed
-        _fill(model, said, arrays)
+            _fill(copy.deepcopy(into), description, arrays)  # if one network does not fit, none changes
+        _fill(model, description, arrays)
     except UnknownNameError as error:
         raise RunError(f"{path}: {error}; build the model yourself and load(..., into=it)") from error
     except (MiniganError, TypeError, MemoryError) as error:  # TypeError: an option has the wrong type
-        raise RunError(f"{path}: does not fit the model {said['model']!r}: {error}") from error
+        raise RunError(f"{path}: does not fit the model {description['model']!r}: {error}") from error
     return model
 
 
@@ -178,15 +178,17 @@ def read(folder: RunFolder, kind: str | None = None) -> tuple[dict, dict[str, np
         raise RunError(f"{folder.path}: this is a run of a {found}, not of a {kind}; load it with mg.{found}.load")
     header, arrays = folder.weights()
     path = folder / WEIGHTS
-    said = weights.described(path, header, arrays, FORMAT, "a safetensors file, but not a model that minigan saved")
+    description = weights.described(
+        path, header, arrays, FORMAT, "a safetensors file, but not a model that minigan saved"
+    )
     if header.get("kind") != found:
         raise RunError(f"{path}: these are weights of a {header.get('kind')}, but config.json describes a {found}")
-    said = {"options": {}, "changes": [], **said, "kind": found}
-    if kind_named(found).model.has_fixed_size(said["options"]):
-        weights.check_enough(path, said["image_shape"], arrays)
-    return said, arrays
+    description = {"options": {}, "changes": [], **description, "kind": found}
+    if kind_named(found).model.has_fixed_size(description["options"]):
+        weights.check_enough(path, description["image_shape"], arrays)
+    return description, arrays
 
 
-def _fill(model, said, arrays):
-    model.prepare(said["changes"], arrays)
+def _fill(model, description, arrays):
+    model.prepare(description["changes"], arrays)
     model.load_state(arrays)

@@ -144,8 +144,8 @@ def steps_and_batch(
     if steps is not None and epochs is not None:
         raise TrainingError(f"fit: steps={steps} and epochs={epochs} both say how long to train; give one of them")
     if steps is None and epochs is None:
-        steps, few = first_run
-        batch = few if batch is None else batch
+        steps, first_batch = first_run
+        batch = first_batch if batch is None else batch
     batch = usual if batch is None else batch
     if batch > count:
         raise TrainingError(f"a batch of {batch} needs at least {batch} images, but there are {count}")

@@ -106,8 +106,8 @@ class Loop:
     def run(self) -> None:
         """Train until all steps are done, or until stop(), Ctrl-C, SIGTERM or SIGHUP.
 
-        After a signal, the step and the callbacks finish; then Ctrl-C raises Interrupted, the others Terminated. A second
-        Ctrl-C raises KeyboardInterrupt at once.
+        After a signal, the step and the callbacks finish; then Ctrl-C raises Interrupted, the others Terminated. A
+        second Ctrl-C raises KeyboardInterrupt at once.
         """
         asked = []
 

@@ -40,12 +40,12 @@ def json_of(path: Path) -> Any:
 def parsed(path: Path, text: str | bytes) -> Any:
     """Parse JSON text. Raises RunError with the file's path if it is not JSON or repeats a name in an object."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: cannot be read ({error})") from error
 
 
-def _once(pairs):
+def _without_repeats(pairs):
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a name occurs twice in an object")

@@ -64,7 +64,7 @@ class Recorder(Callback):
     def on_start(self, trainer):
         self.claim = self.folder.claim(self.force)
         self.place = self.claim.place
-        self.room = files.Room(self.place / ROOM)
+        self.room = files.ReservedSpace(self.place / ROOM)
         try:
             self.room.take(len(weights.packed(trainer.header(), trainer.state())) + MARGIN)
             self._describe(trainer)

@@ -157,7 +157,7 @@ def test_features_that_do_not_fit_are_refused(glyphs, task, filters):
         ({"batch": 301}, "a batch of 301"),
         ({"model": "vae"}, "vae is a vae, which mg.vae.fit trains, not mg.classifier.fit"),
         ({"model": mg.models.build("vae", (8, 8, 1))}, "vae is a vae, which mg.vae.fit trains"),
-        ({"model": 3}, "a name or a model"),
+        ({"model": 3}, "must be a model or one of the names"),
     ],
 )
 def test_what_cannot_be_trained_with_is_refused(glyphs, change, words):
@@ -167,7 +167,7 @@ def test_what_cannot_be_trained_with_is_refused(glyphs, change, words):
 
 
 def test_images_without_labels_are_refused(glyphs):
-    with pytest.raises(mg.DataError, match="learns from labels"):
+    with pytest.raises(mg.DataError, match="needs labels"):
         classifier.fit("cnn", glyphs.images)
 
 
@@ -189,7 +189,7 @@ def test_a_run_of_another_kind_is_named(glyphs, tmp_path):
 def test_held_out_images_without_a_label_are_left_out_and_said(glyphs, missing):
     images, labels = glyphs.images[:40], glyphs.labels[:40].astype(np.float64)
     labels[:30] = missing
-    with pytest.warns(RunWarning, match=f"30 of the 40 labels of test are no whole numbers, such as {missing}"):
+    with pytest.warns(RunWarning, match=f"30 of the 40 labels of test are not whole numbers, such as {missing}"):
         result = classifier.fit("cnn", glyphs, test=(images, labels), steps=2, batch=4)
     assert result.confusion_matrix.sum() == 10
     assert result.accuracy == np.mean(result.predict(images[30:]) == glyphs.labels[30:40])

@@ -267,7 +267,7 @@ def test_all_arguments_are_arrays_on_one_device(name):
     def first(*arrays):
         return arrays[0]
 
-    with pytest.raises(DeviceError, match=r"first: .*at least one, all on the device"):
+    with pytest.raises(DeviceError, match=r"first: .*one or more Tensors or arrays, all on its own device"):
         first(*ARGUMENTS[name])
 
 

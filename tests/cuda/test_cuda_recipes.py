@@ -93,7 +93,7 @@ def test_a_captured_step_tells_of_a_loss_that_is_no_number():
 
 @pytest.mark.parametrize("settings", [{"captured": True}, {"precision": "tf32"}])
 def test_what_only_a_gpu_has_is_refused_on_the_cpu(settings):
-    with pytest.raises(TrainingError, match=r"only a GPU has that.*--device"):
+    with pytest.raises(TrainingError, match=r"needs a GPU.*--device"):
         Trainer(small_gan(), None, steps=1, **settings)
 
 

@@ -83,11 +83,11 @@ def test_the_number_of_classes_is_kept_with_the_weights(tmp_path):
 @pytest.mark.parametrize(
     ("act", "error", "words"),
     [
-        (lambda: fit(told_gan(), tiny_images(), steps=1), mg.DataError, "told learns from labels, but"),
+        (lambda: fit(told_gan(), tiny_images(), steps=1), mg.DataError, "told needs labels, but"),
         (
             lambda: mg.gan.Trainer(told_gan(), None, steps=1).train_step(mg.data.scaled(tiny_images(8))),
             mg.DataError,
-            "told learns from labels, but",
+            "told needs labels, but",
         ),
         (lambda: mg.gan.sample(tiny_gan(), 2, label=1), TrainingError, "tiny knows no classes"),
         (lambda: mg.gan.sample(told_gan(), 2, label=3), TrainingError, "classes 0 to 2, but not 3"),

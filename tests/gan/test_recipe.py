@@ -63,27 +63,35 @@ def test_r1_works_with_objectives_that_bound_scores_themselves(objective):
 @pytest.mark.parametrize(
     ("settings", "gan", "words"),
     [
-        ({"gradient_penalty": 1.0}, with_batch_norm, r"own slope, but tiny's discriminator has a batch norm \(2\)"),
+        (
+            {"gradient_penalty": 1.0},
+            with_batch_norm,
+            r"one image each, but tiny's discriminator has a batch norm \(2\)",
+        ),
         ({"objective": "wasserstein", "r1": 1.0}, tiny_gan, "nothing bounds the critic's slope"),
         ({"r1": 1.0, "clip": 0.1}, tiny_gan, r"choose one \(--clip 0, or --r1 0\)"),
-        ({"r1": 1.0}, with_batch_norm, "R1 is on each image's own slope"),
+        ({"r1": 1.0}, with_batch_norm, "R1 needs scores that depend on one image each"),
         ({"objective": "wasserstein"}, tiny_gan, "nothing bounds the critic.*--gradient-penalty 10"),
-        ({"objective": "wasserstein"}, with_batch_norm, r"nothing bounds the critic.*add --clip 0\.01, since no other"),
-        ({"objective": "wasserstein", "spectral_norm": True}, with_batch_norm, r"no other bounds the batch norm \(2\)"),
-        ({"objective": "wasserstein", "label_smoothing": 0.1, "clip": 0.1}, tiny_gan, "none to smooth"),
-        ({"objective": "hinge", "label_smoothing": 0.1}, tiny_gan, "hinge compares scores with no labels"),
-        ({"clip": 0.1, "gradient_penalty": 1.0}, tiny_gan, "two answers to one question"),
-        ({"clip": 0.1, "r1": 1.0}, tiny_gan, "two answers to one question"),
-        ({"clip": 0.1, "spectral_norm": True}, tiny_gan, "clipping them changes nothing"),
+        ({"objective": "wasserstein"}, with_batch_norm, r"nothing bounds the critic.*add --clip 0\.01; the others"),
+        (
+            {"objective": "wasserstein", "spectral_norm": True},
+            with_batch_norm,
+            r"the others do not bound a batch norm \(2\)",
+        ),
+        ({"objective": "wasserstein", "label_smoothing": 0.1, "clip": 0.1}, tiny_gan, "nothing to smooth"),
+        ({"objective": "hinge", "label_smoothing": 0.1}, tiny_gan, "hinge does not use labels"),
+        ({"clip": 0.1, "gradient_penalty": 1.0}, tiny_gan, "both bound the discriminator's slope; choose one"),
+        ({"clip": 0.1, "r1": 1.0}, tiny_gan, "both bound the discriminator's slope; choose one"),
+        ({"clip": 0.1, "spectral_norm": True}, tiny_gan, "clipping them has no effect"),
         ({"gradient_penalty": 1.0, "r1": 1.0}, tiny_gan, "choose one"),
         ({"optimiser": "sgd"}, tiny_gan, "'sgd', but it is one of adam, rmsprop"),
-        ({"critic_steps": 0}, tiny_gan, "critic steps must be a whole number from 1 on, not 0"),
+        ({"critic_steps": 0}, tiny_gan, "critic steps must be a whole number of at least 1, not 0"),
         ({"critic_steps": 1.5}, tiny_gan, "critic steps must be a whole number"),
         ({"generator_rate": 0.0}, tiny_gan, "generator's learning rate must be above 0"),
         ({"discriminator_rate": float("nan")}, tiny_gan, "discriminator's learning rate must be above 0, not nan"),
         ({"gradient_penalty": -1.0}, tiny_gan, "gradient penalty must be 0"),
         ({"clip": -0.1}, tiny_gan, "clip must be 0"),
-        ({"label_smoothing": 0.5}, tiny_gan, "from 0 to below 0.5"),
+        ({"label_smoothing": 0.5}, tiny_gan, "at least 0 and below 0.5"),
         ({"ema": 1.0}, tiny_gan, "ema is 1.0"),
         ({"betas": (0.5, 1.0)}, tiny_gan, "betas are"),
     ],
@@ -96,7 +104,7 @@ def test_what_cannot_work_says_why(settings, gan, words):
 def test_a_discriminator_that_is_normed_already_counts():
     gan = tiny_gan().change(["spectral-norm"])
     check(Recipe(objective="wasserstein"), gan)
-    with pytest.raises(TrainingError, match="clipping them changes nothing"):
+    with pytest.raises(TrainingError, match="clipping them has no effect"):
         check(Recipe(clip=0.1), gan)
 
 
@@ -117,7 +125,7 @@ def test_a_recipe_in_words_and_as_json():
     assert words(recipe) == {
         "objective": "wasserstein",
         "optimiser": "Adam, learning rates 0.0001 (generator) and 0.0002, betas 0.5, 0.999",
-        "besides": "5 critic steps for each of the generator, gradient penalty 10",
+        "besides": "5 critic steps per generator step, gradient penalty 10",
     }
     assert words(Recipe(optimiser="rmsprop"))["optimiser"] == "RMSprop, learning rate 0.0002"
     assert recipe.plain()["betas"] == [0.5, 0.999]

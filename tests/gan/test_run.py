@@ -167,7 +167,7 @@ def test_a_cut_or_foreign_file_of_weights_is_named(tmp_path):
     whole = weights.read_bytes()
     for content in (whole[:-10], b"", b"not a file of weights"):
         weights.write_bytes(content)
-        with pytest.raises(RunError, match=r"weights\.safetensors: not a whole safetensors file"):
+        with pytest.raises(RunError, match=r"weights\.safetensors: not a complete safetensors file"):
             mg.gan.load(folder)
     weights.write_bytes(whole.replace(b"[6, 6, 1]", b"[5, 6, 1]"))
     with pytest.raises(RunError, match="was changed or damaged after it was saved"):
@@ -214,7 +214,7 @@ def test_a_full_disk_names_the_file_and_keeps_the_last_weights(tmp_path, monkeyp
         disk.full = True
 
     with (
-        pytest.warns(RunWarning, match=r"run/weights\.safetensors: the disk is full; .* Training goes on"),
+        pytest.warns(RunWarning, match=r"run/weights\.safetensors: the disk is full; .* Training continues"),
         pytest.raises(RunError, match=r"run/weights\.safetensors: the disk is full") as caught,
     ):
         fit(tiny_gan(), tiny_images(), steps=40, out=tmp_path / "run", callbacks=[Every(3, fill)])
@@ -233,7 +233,7 @@ def test_a_disk_that_is_full_for_a_while_does_not_end_a_run(tmp_path, monkeypatc
     monkeypatch.setattr(recorder.report, "render", lambda folder: "page")
     with pytest.warns(RunWarning) as warned:
         fit(tiny_gan(), tiny_images(), steps=40, out=tmp_path / "run", callbacks=[Every(1, fill)])
-    assert [str(each.message).count("Training goes on") for each in warned] == [1, 0]  # then which grids are missing
+    assert [str(each.message).count("Training continues") for each in warned] == [1, 0]  # then which grids are missing
     assert weights.read(tmp_path / "run" / "weights.safetensors")[0]["step"] == "40"
     assert RunFolder(tmp_path / "run").config()["outcome"] == "finished"
     assert (tmp_path / "run" / "report.html").is_file()
@@ -243,7 +243,7 @@ def test_weights_that_were_moved_away_are_not_said_to_be_there(tmp_path):
     def move(trainer, record):
         (tmp_path / "run").rename(tmp_path / "kept")
 
-    with pytest.warns(RunWarning, match="Training goes on"), pytest.raises(RunError) as caught:
+    with pytest.warns(RunWarning, match="Training continues"), pytest.raises(RunError) as caught:
         fit(tiny_gan(), tiny_images(), steps=8, out=tmp_path / "run", callbacks=[Every(5, move)])
     assert f"in {tmp_path / 'run' / 'weights.safetensors'}, which is no longer there" in caught.value.__notes__[-1]
     assert len(RunFolder(tmp_path / "kept").log()) == 8

@@ -98,4 +98,4 @@ def test_another_gan_may_be_the_start(run):
 def test_progress_tells_it_first_and_the_report_too(run, capsys, tmp_path):
     fit("mlp-gan", tiny_images(), steps=1, batch=8, start=run[0], callbacks=[mg.gan.Progress()], out=tmp_path / "run")
     assert capsys.readouterr().err.splitlines()[0].startswith("generator: 6 of 6 arrays from")
-    assert "begun with" in (tmp_path / "run" / "report.html").read_text()
+    assert "initial weights" in (tmp_path / "run" / "report.html").read_text()

@@ -36,5 +36,5 @@ def test_a_gan_trains(model):
 
 def test_the_doctor_says_what_is_missing():
     report = run_without_numba("from minigan.tool.__main__ import main; sys.exit(main(['doctor']))")
-    assert "those of NumPy alone, as Numba is missing" in report
+    assert "NumPy only, because Numba is missing" in report
     assert "pip install numba" in report

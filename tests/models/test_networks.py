@@ -117,7 +117,7 @@ def test_the_deconvnet_ends_a_gans_generator():
         ("cnn", (8, 8, 1), {"clases": 3}, MiniganError, "no option 'clases'; there are: classes"),
         ("rgan", (32, 32, 1), {"task": "denoising"}, MiniganError, "there is no option 'task'"),
         ("deconvnet", (8, 8, 1), {"task": "denoise"}, UnknownNameError, "did you mean denoising"),
-        ("deconvnet", (8, 8, 1), {"kernel": 5, "depth": 2}, ShapeError, "8 pixels that its convolutions take away"),
+        ("deconvnet", (8, 8, 1), {"kernel": 5, "depth": 2}, ShapeError, "8 pixels that the convolutions remove"),
         ("deconvnet", (8, 8, 1), {"filters": 0}, ShapeError, "0 filters"),
         ("deconvnet", (7, 8, 1), {"task": "classification"}, ShapeError, "7 x 8"),
         ("deconvnet", (7, 8, 1), {"adversarial": True}, ShapeError, "7 x 8, but a discriminator"),

@@ -99,7 +99,7 @@ def test_completion_is_given_the_mean_of_what_is_there_and_keeps_that():
 
 @pytest.mark.parametrize("hole", [None, np.zeros((2, 8, 7), bool), np.zeros((2, 8, 8), int)])
 def test_completion_needs_to_know_where(hole):
-    with pytest.raises(DataError, match=r"hole is .*but it is bool \(N, H, W\)"):
+    with pytest.raises(DataError, match=r"hole is .*but it must be bool \(N, H, W\)"):
         TASKS["completion"].take(images_of(2, 8, 8, 1), hole)
 
 

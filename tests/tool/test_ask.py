@@ -57,7 +57,7 @@ def save(html, said, person, name):
 
 def test_a_page_is_made_answered_and_scored(run):
     said, html = ask(run)
-    assert "note: the run learned from 120 images, the test images among them" in said
+    assert "note: the run was trained on 120 images, including the test images" in said
     assert "6 test images of pictures and 6 of run in page.html" in said
     truth = save(html, ["real"] * 12, "ada", "ada.json")
     save(html, truth, "bob", "bob.json")
@@ -105,23 +105,23 @@ def test_other_data_are_said_to_be_others(run, folder, tmp_path):
     draw_folder(tmp_path / "others", count=30, seed=1)
     outcome = run("ask", "run", "--data", tmp_path / "others", "--count", 6, "--out", "page.html", "--force")
     pictures, others = (f"{path} (folder)" for path in (folder / "pictures", tmp_path / "others"))
-    assert f"note: the run learned from {pictures}; here it meets {others}\n" in outcome.out
+    assert f"note: the run was trained on {pictures}; this command uses {others}\n" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("ask", "nothing", "--out", "page.html", "--force"), "not a run of minigan"),
-        (("ask", "cnn", "--data", "pictures", "--out", "page.html", "--force"), "makes no images from nothing"),
+        (("ask", "cnn", "--data", "pictures", "--out", "page.html", "--force"), "generates no images"),
         (("ask", "run", "--data", "pictures", "--out", "page.txt"), "must end in .html"),
         (("ask", "run", "--data", "pictures", "--out", "nowhere/page.html"), "there is no folder nowhere"),
-        (("ask", "run", "--data", "pictures", "--out", "page.html", "--force"), "50 test images are wanted"),
+        (("ask", "run", "--data", "pictures", "--out", "page.html", "--force"), "--count asks for 50 test images"),
         (("ask", "run", "--data", "pictures", "--out", "page.html", "--force", "--count", 0), "1<=x<=1000"),
         (("ask", "run", "--data", "pictures", "--out", "page.html", "--force", "--seconds", 0), "x>0"),
         (("answers",), "Missing argument"),
         (("answers", "nothing.json"), "nothing.json: cannot be read"),
         (("answers", "run/config.json"), "not what a page of minigan ask saves"),
-        (("answers", "run/config.json", "--json", "run"), "a file's name is wanted"),
+        (("answers", "run/config.json", "--json", "run"), "give the name of a file"),
     ],
 )
 def test_what_cannot_be_done_is_said(run, arguments, message):

@@ -25,8 +25,8 @@ def test_two_runs_are_compared(runs, tmp_path):
     outcome = runs("compare", "runs/0", "runs/1", "--data", "pictures", "--count", 50, "--json", "found.json")
     assert outcome.code == 0, outcome.err
     notes, table = outcome.out.splitlines()[:2], outcome.out.splitlines()[2:]
-    assert notes == [f"note: runs/{seed} learned from 120 images, the test images among them" for seed in (0, 1)]
-    assert table[0].split("  ")[0] == "wrong about, 95% interval"
+    assert notes == [f"note: runs/{seed} was trained on 120 images, including the test images" for seed in (0, 1)]
+    assert table[0].split("  ")[0] == "error rate, 95% interval"
     kept = json.loads((tmp_path / "found.json").read_text())
     assert (kept["runs"], kept["data"], kept["seed"]) == (["runs/0", "runs/1"], "pictures", 0)
     _, test = mg.data.load_splits("pictures", size=8)
@@ -80,8 +80,8 @@ def test_runs_of_other_kinds_shapes_and_data_are_said_to_be_such(runs, tmp_path)
     pictures, others = (f"{tmp_path / name} (folder)" for name in ("pictures", "others"))
     keep_run("runs/others", mg.models.build("mlp-gan", SHAPE), data="others")
     outcome = runs("compare", "runs/0", "runs/others")
-    assert f"runs/0 learned from {pictures} and runs/others from {others}, other images; say whose" in outcome.err
+    assert f"runs/0 was trained on {pictures}, but runs/others on {others}; choose which" in outcome.err
     outcome = runs("compare", "runs/0", "runs/others", "--data", "others", "--count", 20)
     assert outcome.out.startswith(
-        f"note: runs/0 learned from {pictures}, runs/others from {others}; here both meet {others}\n"
+        f"note: runs/0 was trained on {pictures}, runs/others on {others}; this command uses {others}\n"
     )

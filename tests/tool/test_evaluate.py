@@ -41,8 +41,8 @@ def test_a_run_is_judged_by_the_classifier_beside_it(runs):
     assert outcome.code == 0, outcome.err
     *notes, lines = *outcome.out.splitlines()[:2], outcome.out.splitlines()[2:]
     assert notes == [
-        "note: the run learned from 120 images, the test images among them",
-        "note: 12 of the images are judged, beside as many test images as there are",
+        "note: the run was trained on 120 images, including the test images",
+        "note: 12 of the images are evaluated, as there are only that many real ones",
     ]
     assert lines[0].startswith("30 images of runs/mlp-gan-pictures, by 128 features of a cnn (")
     assert "108 training images of pictures" in lines[1]
@@ -70,7 +70,9 @@ def test_a_fresh_discriminator_is_asked_too(runs):
     found = json.loads(Path("found.json").read_text())["adversarial"]
     assert found["held_out"] == 15
     low, high = found["interval"]
-    assert f"about {found['accuracy']:.1%} of images held out (95% interval {low:.1%} to {high:.1%})" in outcome.out
+    assert (
+        f"classifies {found['accuracy']:.1%} of held-out images (95% interval {low:.1%} to {high:.1%})" in outcome.out
+    )
 
 
 def test_the_nearest_are_drawn(runs):
@@ -83,11 +85,11 @@ def test_the_nearest_are_drawn(runs):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("runs/cnn-pictures", "--data", "pictures"), "makes no images from nothing"),
+        (("runs/cnn-pictures", "--data", "pictures"), "generates no images"),
         (("runs/nothing",), "not a run of minigan"),
         (("runs/mlp-gan-pictures", "--classifier", "runs/mlp-gan-pictures"), "a run of a gan"),
         (("runs/mlp-gan-pictures", "--json", "nowhere/found.json"), "there is no folder nowhere"),
-        (("runs/mlp-gan-pictures", "--json", "runs"), "--json runs: a file's name is wanted"),
+        (("runs/mlp-gan-pictures", "--json", "runs"), "--json runs: this is a folder; give the name of a file"),
         (("runs/mlp-gan-pictures", "--picture", "nearest.jpg"), "must end in .png"),
         (("runs/mlp-gan-pictures", "--data", "pictures", "--count", 5), "x>=10"),
     ],
@@ -104,7 +106,7 @@ def test_other_data_are_said_to_be_others(runs):
     outcome = runs("evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "others")
     assert outcome.code == 0, outcome.err
     pictures, others = (f"{Path.cwd() / name} (folder)" for name in ("pictures", "others"))
-    assert f"note: the run learned from {pictures}, the classifier from {pictures}; here both meet {others}\n" in (
+    assert f"note: the run was trained on {pictures}, the classifier on {pictures}; this command uses {others}\n" in (
         outcome.out
     )
 
@@ -117,7 +119,7 @@ def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs):
     config.write_text(config.read_text().replace(kept, "01234567"))
     outcome = runs(*arguments)
     assert outcome.code == 1
-    assert f"the weights are {kept}, but config.json is of 01234567; train" in outcome.err
+    assert f"the weights' digest is {kept}, but config.json records 01234567; train" in outcome.err
 
 
 def test_what_the_judge_is_and_how_images_came_to_it_is_said(runs):
@@ -126,14 +128,14 @@ def test_what_the_judge_is_and_how_images_came_to_it_is_said(runs):
     config = Path("runs") / "cnn-pictures" / "config.json"
     kept = config.read_text()
     config.write_text(kept.replace('"outcome": "finished"', '"outcome": "interrupted"'))
-    assert "note: the training of the classifier in runs/cnn-pictures has not come to its end" in runs(*arguments).out
+    assert "note: the training of the classifier in runs/cnn-pictures did not finish" in runs(*arguments).out
     config.write_text(json.dumps({**json.loads(kept), "pruned": {"share": 0.5}}))
-    assert "note: the classifier in runs/cnn-pictures is a pruned one" in runs(*arguments).out
+    assert "note: the classifier in runs/cnn-pictures is pruned" in runs(*arguments).out
     config.write_text(kept)
     size = "--size", "12", "--batch", "8"
     assert runs("train", "mlp-gan", "--data", "pictures", *size, "--steps", 1, "--out", "runs/larger").code == 0
     outcome = runs("evaluate", "runs/larger", "--classifier", "runs/cnn-pictures", *arguments[2:])
-    assert "note: generated images are resized from 12 x 12 to 8 x 8 pixels, real ones are not" in outcome.out
+    assert "note: generated images are resized from 12 x 12 to 8 x 8 pixels; real ones are not" in outcome.out
 
 
 def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
@@ -141,4 +143,4 @@ def test_without_a_classifier_it_is_said_how_to_have_one(tool, tmp_path):
     assert tool("train", "mlp-gan", "--data", "pictures", *SMALL, "--steps", 1).code == 0
     outcome = tool("evaluate", "runs/mlp-gan-pictures")
     assert outcome.code != 0
-    assert "train one, `minigan train cnn --data pictures`" in outcome.err
+    assert "train one (`minigan train cnn --data pictures`)" in outcome.err

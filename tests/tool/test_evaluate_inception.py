@@ -50,9 +50,9 @@ def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
     assert outcome.code == 0, outcome.err
     assert "of 32 images (training)" in outcome.err
     lines = outcome.out.splitlines()
-    assert lines[0] == "note: the run learned from 120 images, the test images among them"
+    assert lines[0] == "note: the run was trained on 120 images, including the test images"
     assert lines[1] == (
-        "10 images of runs/mlp-gan-pictures; measures by a classifier are left out, as there is none (--classifier RUN)"
+        "10 images of runs/mlp-gan-pictures; without a classifier, its measures are skipped (--classifier RUN)"
     )
     found = json.loads((tmp_path / "found.json").read_text())["inception"]
     assert lines[3] == (
@@ -81,9 +81,9 @@ def test_they_come_after_a_classifiers(runs, file, tmp_path):
 def test_what_cannot_be_done_is_said(runs, file):
     cases = {
         (*RUN, "--inception", "none.pth"): "none.pth: there is no such file",
-        (*RUN, "--most", 20): "say where the network is (--inception FILE)",
+        (*RUN, "--most", 20): "add the network's weights (--inception FILE)",
         (*RUN, "--inception", file, "--device", "moon"): "no device is called 'moon'",
-        (*RUN, "--inception", file, "--picture", "nearest.png"): "--adversarial and --picture take a classifier",
+        (*RUN, "--inception", file, "--picture", "nearest.png"): "--adversarial and --picture need a classifier",
     }
     for arguments, message in cases.items():
         outcome = runs(*arguments)
@@ -112,7 +112,7 @@ def test_it_is_told_how_long_the_network_takes(monkeypatch):
     now = iter([100.0, 102.0, 102.1, 110.0])
     monkeypatch.setattr(told.time, "perf_counter", lambda: next(now))
     stream = Terminal()
-    with told.Forwarding(stream) as forwarding:
+    with told.InceptionProgress(stream) as forwarding:
         for done in (32, 64, 96, 132):
             forwarding.report("training", done, 200)
     assert stream.written.split("\r\x1b[K")[1:] == [

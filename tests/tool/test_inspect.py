@@ -79,7 +79,7 @@ def test_where_all_images_are_of_one_class_there_is_no_step(capsys):
     judge = models.build("cnn", (8, 8, 1), classes=2)
     judge.network[-1].bias.data[...] = [100, 0]
     assert list(of_classes(models.build("mlp-gan", (8, 8, 1)), "gan", judge, seed=0)) == []
-    assert "note: the classifier takes all images of gan for the same class" in capsys.readouterr().out
+    assert "note: the classifier predicts one class for all images of gan" in capsys.readouterr().out
 
 
 def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs, trained, monkeypatch):
@@ -96,7 +96,7 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     assert words[2][1] == ["generated", "gradient", "SmoothGrad", "real", "gradient", "SmoothGrad"]
     assert words[2][0].shape == (6, 5, 28, 28, 1)
     unlabelled = Dataset(real.images, None, "unlabelled")
-    with pytest.raises(RunError, match="unlabelled: its images have no labels"):
+    with pytest.raises(RunError, match="unlabelled: the images have no labels"):
         list(inspect.of_discriminator(gan, "cgan", unlabelled, 0))
     monkeypatch.setattr(inspect.fitting, "load", lambda _: gan)
     outcome = runs("inspect", "runs/mlp-gan", "--classifier", "runs/cnn", "--force")
@@ -107,10 +107,10 @@ def test_a_conditional_gan_is_drawn_class_by_class_and_refuses_a_classifier(runs
     ("arguments", "message"),
     [
         (("runs/nothing",), "not a run of minigan"),
-        (("runs/deconvnet",), "a run of a restoration; what is drawn is the inside of classifiers, GANs and VAEs"),
-        (("runs/cnn", "--classifier", "runs/cnn"), "runs/cnn is a classifier itself"),
+        (("runs/deconvnet",), "a run of a restoration; only classifiers, GANs and VAEs can be inspected"),
+        (("runs/cnn", "--classifier", "runs/cnn"), "runs/cnn is itself a classifier"),
         (("runs/mlp-gan", "--classifier", "runs/vae"), "a run of a vae, not of a classifier"),
-        (("runs/mlp-gan", "--out", "runs/mlp-gan"), "is the folder of a run, in which nothing else is put"),
+        (("runs/mlp-gan", "--out", "runs/mlp-gan"), "this is the folder of a run; choose another one"),
         (("runs/mlp-gan", "--out", "runs/cnn"), "is the folder of a run"),
         (("runs/mlp-gan", "--out", "runs/cnn/config.json"), "is a file"),
         (("runs/mlp-gan", "--out", "runs/cnn/config.json/seen"), "config.json is not a folder"),

@@ -39,7 +39,7 @@ def test_a_signal_stops_after_the_step_and_saves_everything(tmp_path, number):
     assert "report" in out
     run = tmp_path / "run"
     config = json.loads((run / "config.json").read_text())
-    assert f"stopped by {STOPPING[number]} after step {config['steps_done']}; everything up to there is saved" in err
+    assert f"stopped by {STOPPING[number]} after step {config['steps_done']}; everything so far is saved" in err
     assert config["outcome"] == "interrupted"
     assert len((run / "log.jsonl").read_text().splitlines()) == config["steps_done"] > 0
     assert weights.read(run / "weights.safetensors")[0]["step"] == str(config["steps_done"])

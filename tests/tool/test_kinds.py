@@ -38,7 +38,7 @@ def test_a_classifier_is_trained_and_measured_on_images_held_out(tool, tmp_path)
     assert mg.classifier.load("run").classes == 2
     refused = tool("sample", "run", "--out", "x.png")
     assert refused.code == 1
-    assert "a run of a classifier, which makes no images" in refused.err
+    assert "a run of a classifier, which generates no images" in refused.err
 
 
 def test_a_classifiers_length_is_in_epochs(tool, tmp_path):
@@ -85,12 +85,12 @@ def test_a_deconvnet_has_a_task_and_its_classifier_takes_its_features(tool, tmp_
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["cnn", "--task", "denoising"], "--task is an option of deconvnet; cnn has none such"),
-        (["dcgan", "--filters", "3"], "--filters is an option of deconvnet; dcgan has none such"),
-        (["cnn", "--objective", "hinge"], "--objective is an option of GANs; cnn has none such"),
-        (["deconvnet", "--from", "run"], "--from is an option of GANs; deconvnet has none such"),
-        (["deconvnet", "--features", "run"], "--features is for --task classification"),
-        (["deconvnet", "--task", "classification", "--adversarial", "1"], "a classifier has no use for it"),
+        (["cnn", "--task", "denoising"], "--task is an option of deconvnet, not of cnn."),
+        (["dcgan", "--filters", "3"], "--filters is an option of deconvnet, not of dcgan."),
+        (["cnn", "--objective", "hinge"], "--objective is an option of GANs, not of cnn."),
+        (["deconvnet", "--from", "run"], "--from is an option of GANs, not of deconvnet."),
+        (["deconvnet", "--features", "run"], "--features applies to --task classification"),
+        (["deconvnet", "--task", "classification", "--adversarial", "1"], "not to classification"),
         (["deconvnet", "--adversarial", "-1"], "-1"),
     ],
 )
@@ -122,4 +122,4 @@ def test_a_run_that_makes_no_images_is_refused_before_anything_else_is_asked_for
     keep_run("run", mg.models.build("deconvnet", (8, 8, 1)), data="nothing-here")
     outcome = tool(*command)
     assert outcome.code == 1
-    assert outcome.err.startswith("error: run: a run of a restoration, which makes no images from nothing"), outcome.err
+    assert outcome.err.startswith("error: run: a run of a restoration, which generates no images"), outcome.err

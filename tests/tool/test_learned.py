@@ -13,8 +13,8 @@ import minigan as mg
 from minigan.data import sources
 from minigan.data.dataset import Identity
 from minigan.errors import RunError
-from minigan.tool.learned import Learned, required_judge
 from minigan.tool.train import load_data
+from minigan.tool.training_data import TrainingData, required_judge
 
 COMMANDS = {
     "evaluate": ("evaluate", "runs/mlp-gan-glyphs", "--count", 10),
@@ -59,7 +59,7 @@ def test_images_that_are_no_longer_there_are_missed(runs, tmp_path, command):
     Path("glyphs").rename("elsewhere")
     outcome = runs(*command)
     assert outcome.code == 1
-    assert f"learned from {tmp_path / 'glyphs'} (folder), which is no longer there" in outcome.err
+    assert f"was trained on {tmp_path / 'glyphs'} (folder), which is no longer there" in outcome.err
     outcome = runs(*command, "--data", "elsewhere")
     assert outcome.code == 0, outcome.err
     assert "; here" not in outcome.out  # the same images, wherever they lie
@@ -72,7 +72,7 @@ def test_images_that_have_changed_are_said_to_be_others(runs, tmp_path, command)
     PIL.Image.fromarray(pixels).save("glyphs/cats/3.png")
     outcome = runs(*command)
     assert outcome.code == 0, outcome.err
-    assert "images of one name are not the same images here, or have changed" in outcome.out
+    assert "these datasets have the same name but different images, or the images have changed" in outcome.out
 
 
 @every_command
@@ -81,9 +81,9 @@ def test_runs_that_do_not_record_their_images_are_not_matched_by_name(runs, comm
         change(name, dataset=None)
     outcome = runs(*command)
     assert outcome.code == 1
-    assert "which may be any; say where" in outcome.err or "say where one is (--classifier RUN)" in outcome.err
+    assert "records only the name of its images" in outcome.err or "give one (--classifier RUN)" in outcome.err
     if command[0] in TOLERANT:
-        assert "does not record which these are" in runs(*command, "--data", "./glyphs").out
+        assert "so they may not be the same" in runs(*command, "--data", "./glyphs").out
 
 
 @every_command
@@ -95,7 +95,7 @@ def test_other_classes_are_refused_by_classifiers_and_said_to_be_others(runs, co
         assert "the classes differ" in outcome.out
     else:
         assert outcome.code == 1
-        assert "knows the classes cats, dogs, but" in outcome.err
+        assert "has the classes cats, dogs, but" in outcome.err
 
 
 def test_the_judge_is_found_by_its_images_and_not_by_their_name(runs):
@@ -115,7 +115,7 @@ def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(tool):
         assert tool("train", model, "--data", data, *SMALL, "--steps", 1).code == 0
     outcome = tool("evaluate", "runs/mlp-gan-cats", "--count", 10)
     assert outcome.code == 1
-    assert "there is no classifier of " in outcome.err
+    assert "the folder runs has no classifier of " in outcome.err
     assert "minigan train cnn --data tame/cats" in outcome.err
     outcome = tool("evaluate", "runs/mlp-gan-cats", "--count", 10, "--classifier", "runs/cnn-cats")
     assert outcome.code == 0, outcome.err
@@ -142,7 +142,7 @@ def test_whoever_has_no_judge_is_told_how_to_train_one_on_the_same_images(tmp_pa
     monkeypatch.chdir(tmp_path)
     identity = Identity(kind, None if path is None else str(tmp_path / path), "0", (), 60)
     with pytest.raises(RunError) as refused:
-        required_judge(Learned("runs/gan", "the run", "a name", identity, 60))
+        required_judge(TrainingData("runs/gan", "the run", "a name", identity, 60))
     assert f"`minigan train cnn {options}`" in str(refused.value)
 
 
@@ -157,7 +157,7 @@ def test_a_folder_may_be_called_as_the_help_calls_any(tmp_path, monkeypatch, cap
 def test_a_folder_that_is_not_meant_by_its_name_is_pointed_out(runs):
     outcome = runs("train", "mlp-gan", "--data", "glyphs", *SMALL, "--steps", 1, "--out", "digits")
     assert outcome.out.startswith(
-        "note: glyphs is minigan's own set; the folder glyphs that is here is --data ./glyphs"
+        "note: glyphs is one of minigan's datasets; to use the folder of this name, give --data ./glyphs"
     )
     assert config_of("../digits")["dataset"]["kind"] == "glyphs"
 
@@ -173,7 +173,7 @@ def test_a_folder_whose_name_no_terminal_shows_is_a_source(runs):
 
 
 def test_files_of_a_named_set_are_asked_for_where_they_have_gone(tmp_path):
-    learned = Learned("runs/gan", "the run", "mnist", Identity("mnist", str(tmp_path / "files"), "0", (), 60), 60)
+    learned = TrainingData("runs/gan", "the run", "mnist", Identity("mnist", str(tmp_path / "files"), "0", (), 60), 60)
     with pytest.raises(RunError, match=r"files \(mnist\), which is no longer there; say .* \(--data-dir DIR\)"):
         learned.source(None, None)
     assert learned.source(None, "moved") == ("mnist", "moved")
@@ -186,7 +186,7 @@ def test_arrays_are_asked_for(runs):
     assert (record["kind"], record["path"], record["count"]) == ("array", None, 40)
     outcome = runs("ask", "runs/array", "--out", "page.html", "--force", "--count", 3)
     assert outcome.code == 1
-    assert "runs/array: learned from an array of 40 images; say where its images are (--data SOURCE)" in outcome.err
+    assert "runs/array: was trained on an array of 40 images; give its images (--data SOURCE)" in outcome.err
 
 
 def test_a_classifier_that_learned_from_arrays_judges_the_same_images_in_a_file(runs):
@@ -203,14 +203,14 @@ def test_a_classifier_that_learned_from_arrays_judges_the_same_images_in_a_file(
 def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
     mg.gan.fit("mlp-gan", mg.data.load("./glyphs")[:40], steps=1, batch=8, out="runs/part")
     outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
-    assert "note: the run learned from 40 of these 108 images" in outcome.out
+    assert "note: the run was trained on 40 of these 108 images" in outcome.out
     assert "; here" not in outcome.out
 
 
 def test_a_part_that_was_read_alone_is_said_to_have_another_size(runs):
     mg.gan.fit("mlp-gan", mg.data.load("./glyphs", count=40), steps=1, batch=8, out="runs/part")
     outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
-    assert "images of one name (40 and 120 of them) are not the same images here" in outcome.out
+    assert "the same name but different images (40 and 120 of them)" in outcome.out
 
 
 def test_a_run_says_what_it_learns_from_and_what_was_left_out(runs, tmp_path):

@@ -119,7 +119,7 @@ def test_a_folder_that_is_not_writable_is_named_before_any_work(tool, tmp_path, 
     monkeypatch.setattr("minigan.training.files.os.access", lambda path, mode: not mode & os.W_OK)
     outcome = tool(name, *(["run", "run"] if name == "compare" else ["run"]), option, file)
     assert outcome.code == 1
-    assert outcome.err.endswith(f" cannot be written, {tmp_path} is not writable\n")
+    assert outcome.err.endswith(f" cannot be written; {tmp_path} is not writable\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no devices of that kind")

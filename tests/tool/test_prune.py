@@ -116,7 +116,7 @@ def test_a_pruned_run_replaces_another_by_force_alone_and_never_its_own(runs, tm
         (("runs/cnn-pictures", "--share", 1), "--share"),
         (("runs/cnn-pictures", "--scope", "half"), "'half' is not one of 'global', 'layer'"),
         (("runs/cnn-pictures", *PICTURES, "--out", "runs/vae-pictures"), "exists and is not empty"),
-        (("runs/cnn-pictures", *PICTURES, "--classifier", "runs/cnn-pictures"), "makes no images for another"),
+        (("runs/cnn-pictures", *PICTURES, "--classifier", "runs/cnn-pictures"), "generates no images, so --classifier"),
         (("runs/mlp-gan-pictures", "--json", "nowhere/found.json"), "there is no folder nowhere"),
         (("runs/nothing",), "not a run of minigan"),
     ],
@@ -132,11 +132,11 @@ def test_labels_that_the_classifier_does_not_know_are_refused(runs, tmp_path):
     draw_folder(tmp_path / "others", count=20, kinds=("a", "b", "c"))
     outcome = runs("prune", "runs/cnn-pictures", "--data", "others")
     others = tmp_path / "others"
-    assert f"knows the classes cats, dogs, but the classes of {others} (folder) are a, b, c" in outcome.err
+    assert f"has the classes cats, dogs, but the classes of {others} (folder) are a, b, c" in outcome.err
     pictures = tmp_path / "pictures"
     assert outcome.out == (
-        f"note: the run learned from {pictures} (folder); here it meets {others} (folder); the classes differ\n"
+        f"note: the run was trained on {pictures} (folder); this command uses {others} (folder); the classes differ\n"
     )
     draw_folder(tmp_path / "flat", count=20, kinds=(".",))
     outcome = runs("prune", "runs/cnn-pictures", "--data", "flat")
-    assert "the classifier knows 2 classes, and flat has other labels or none" in outcome.err
+    assert "the classifier has 2 classes, but flat has other labels or none" in outcome.err

@@ -11,7 +11,7 @@ from commands import SMALL, draw_folder
 import minigan as mg
 from minigan.tool.__main__ import main
 from minigan.training import RunError, files
-from minigan.training.callbacks import Steady
+from minigan.training.callbacks import SafeStream
 
 
 class Failing:
@@ -127,7 +127,7 @@ def test_closed_and_full_streams_of_a_shell(line):
 
 def test_a_name_without_letters_for_it_is_written_by_its_codes(tmp_path):
     with open(tmp_path / "file", "w", encoding="ascii") as file:
-        stream = Steady(file)
+        stream = SafeStream(file)
         stream.write("caf\u00e9 \udcff\n")
         stream.write("more\n")
     assert (tmp_path / "file").read_text() == "caf\\xe9 \\udcff\nmore\n"
@@ -139,14 +139,14 @@ FIGURES = "evaluate", "compare", "prune"
 @pytest.mark.parametrize("command", FIGURES)
 def test_figures_whose_file_cannot_be_written_are_said(runs, tmp_path, monkeypatch, capsys, command):
     def full(path, content):
-        raise RunError(f"{path}: the disk is full; make room on it")
+        raise RunError(f"{path}: the disk is full; free some space")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(files, "write", full)
     assert main([command, *(argument.format(runs=runs) for argument in COMMANDS[command][0])]) == 1
     said = capsys.readouterr()
     assert "95%" in said.out or "Frechet" in said.out
-    assert said.err == "error: found: the disk is full; make room on it\n"
+    assert said.err == "error: found: the disk is full; free some space\n"
 
 
 def test_figures_are_written_before_the_words(runs, tmp_path, monkeypatch):

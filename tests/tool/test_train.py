@@ -183,7 +183,7 @@ def test_images_are_enlarged_for_a_model_that_is_made_for_larger_ones(tool):
     [
         (["dcgan", "--gradient-penalty", "10"], "batch norm (3)"),
         (["mlp-gan", "--objective", "wasserstein"], "nothing bounds the critic"),
-        (["mlp-gan", "--objective", "hinge", "--label-smoothing", "0.1"], "none to smooth"),
+        (["mlp-gan", "--objective", "hinge", "--label-smoothing", "0.1"], "nothing to smooth"),
         (["mlp-gan", "--objective", "wasser"], "no objective is called 'wasser'; did you mean wasserstein"),
         (["mlp-gan", "--from", "nowhere"], "nowhere: not a run of minigan"),
         (["mlp-gan", "--freeze", "generator.77"], "no part of mlp-gan is called 'generator.77'"),

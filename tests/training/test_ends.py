@@ -162,7 +162,7 @@ def test_what_a_run_cannot_do_without_is_an_error(tmp_path, monkeypatch):
 
     def full(path, content):
         if path.name == "weights.safetensors":
-            raise training.RunError(f"{path}: the disk is full; make room on it")
+            raise training.RunError(f"{path}: the disk is full; free some space")
         real(path, content)
 
     monkeypatch.setattr(files, "write", full)

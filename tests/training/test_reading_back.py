@@ -238,7 +238,7 @@ def test_weights_of_another_run_of_the_same_model_are_refused(name, runs, tmp_pa
     again, mixed = (shutil.copytree(runs[name], tmp_path / of) for of in ("again", "mixed"))
     shutil.copy(tmp_path / "other" / "weights.safetensors", mixed)
     assert same(read_run(again, name), read_run(runs[name]))
-    with pytest.raises(RunError, match=r"mixed/weights\.safetensors: is of another run than config\.json"):
+    with pytest.raises(RunError, match=r"mixed/weights\.safetensors: is from another run than config\.json"):
         LOADERS[name](mixed)
     shutil.copy(tmp_path / "other" / "config.json", mixed)
     assert same(read_run(mixed, name), read_run(tmp_path / "other", name))
@@ -269,11 +269,11 @@ def altered(tmp_path):
     [
         (
             {"format": "minigan-model-2"},
-            "its format is minigan-model-2, but this minigan reads minigan-model-1; update",
+            "its format is minigan-model-2, but this version of minigan reads minigan-model-1; update",
         ),
         ({"format": "pt"}, "not a model that minigan saved"),
         ({"format": None}, "not a model that minigan saved"),
-        ({"model": None}, "there is no 'model' in it"),
+        ({"model": None}, "'model' is missing"),
         ({"model": "cnn"}, "does not fit the model 'cnn': it is a classifier, not a gan"),
         ({"image_shape": None}, "there is no 'image_shape' in it"),
         ({"image_shape": "null"}, "its 'image_shape' is None"),
@@ -284,10 +284,10 @@ def altered(tmp_path):
         ({"image_shape": "[30000, 30000, 3]"}, "too few for images"),
         ({"image_shape": "[-4, -4, 1]"}, "its 'image_shape' is"),
         ({"changes": "5"}, "its 'changes' is 5"),
-        ({"changes": '{"a": 1, "a": 2}'}, "stands there twice"),
+        ({"changes": '{"a": 1, "a": 2}'}, "occurs twice in an object"),
         ({"options": '{"classes": 1000000000000}'}, "its 'options' is"),
-        ({"kind": "vae"}, "of a vae, but config.json says that the run is of a gan"),
-        ({"kind": None}, "of a None, but config.json says that the run is of a gan"),
+        ({"kind": "vae"}, "weights of a vae, but config.json describes a gan"),
+        ({"kind": None}, "weights of a None, but config.json describes a gan"),
     ],
 )
 def test_a_header_is_checked_by_itself_where_it_has_no_digest(changes, words, altered):
@@ -315,7 +315,7 @@ def test_a_number_that_is_none_is_refused(altered):
     gan = mg.models.build("mlp-gan", (4, 4, 1))
     gan.generator[0].weight.data[1, 2] = np.nan
     weights.save(altered / "weights.safetensors", trainer.header_of(gan), gan.state())
-    with pytest.raises(RunError, match=r"generator\.0\.weight holds NaN or infinity"):
+    with pytest.raises(RunError, match=r"generator\.0\.weight contains NaN or infinity"):
         mg.gan.load(altered)
 
 
@@ -352,7 +352,7 @@ def test_a_kind_is_looked_up_and_never_imported(kind, command, runs, tmp_path, c
 
 def test_a_newer_run_is_not_read_whatever_else_is_in_it(runs, tmp_path):
     (tmp_path / "config.json").write_text('{"format": "minigan-run-2", "images": {"train": 7}}')
-    with pytest.raises(RunError, match=r"its format is minigan-run-2, .* update minigan to read it"):
+    with pytest.raises(RunError, match=r"its format is minigan-run-2, .* update minigan"):
         RunFolder(tmp_path).config()
 
 

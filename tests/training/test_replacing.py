@@ -228,7 +228,7 @@ def test_a_new_run_that_failed_with_weights_is_kept_beside_the_old_one(tmp_path,
     assert held(place) == runs["old"]
     assert caught.value.__notes__ == [
         f"The weights of step 2 are in {place / 'new-run' / 'weights.safetensors'}.",
-        f"The run that was to be replaced is still in {place}.",
+        f"The old run is still in {place}.",
     ]
     assert (place / "new-run" / "weights.safetensors").is_file()
     train(place, 8, force=True)
@@ -243,7 +243,7 @@ def test_a_replacement_that_is_not_let_into_a_folder_changes_nothing(tmp_path, d
     assert held(place) == runs["old"]
     assert caught.value.__notes__ == [
         f"The weights of step 3 are in {place / 'new-run' / 'weights.safetensors'}.",
-        f"The run that was to be replaced is still in {place}.",
+        f"The old run is still in {place}.",
     ]
 
 

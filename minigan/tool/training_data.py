@@ -22,7 +22,7 @@ from minigan.training.folder import WEIGHTS, RunFolder
 
 
 @dataclass(frozen=True)
-class Learned:
+class TrainingData:
     """A run's record of its training images, from config.json.
 
     run: the run's folder
@@ -39,7 +39,7 @@ class Learned:
     count: int
 
     @classmethod
-    def of(cls, run: str | os.PathLike, config: dict, title: str = "the run") -> Learned:
+    def of(cls, run: str | os.PathLike, config: dict, title: str = "the run") -> TrainingData:
         """Create it from a run's folder and config.json."""
         identity = Identity.of(config.get("dataset"))
         return cls(str(run), title, config.get("data", "images"), identity, config.get("images", 0))
@@ -87,7 +87,7 @@ def real_images(source: str, data_dir: str | None, shape: tuple[int, int, int]) 
         return load_splits(source, data_dir, size=size, channels=shape[2], **how)
 
 
-def say_notes(parties: list[Learned], train: Dataset | None, figures: bool = True) -> None:
+def say_notes(parties: list[TrainingData], train: Dataset | None, figures: bool = True) -> None:
     """Print caveats about the images that runs were trained on and are evaluated with.
 
     parties: the runs
@@ -100,7 +100,7 @@ def say_notes(parties: list[Learned], train: Dataset | None, figures: bool = Tru
         click.echo(f"note: {train.name}: left out {train.left_out.words()}")
 
 
-def differences(parties: list[Learned], train: Dataset | None) -> Iterator[str]:
+def differences(parties: list[TrainingData], train: Dataset | None) -> Iterator[str]:
     """Yield notes on runs whose training images are unknown or differ."""
     for party in parties:
         if party.identity is None:
@@ -113,7 +113,7 @@ def differences(parties: list[Learned], train: Dataset | None) -> Iterator[str]:
         yield _difference(known, train)
 
 
-def parts(parties: list[Learned], train: Dataset) -> Iterator[str]:
+def parts(parties: list[TrainingData], train: Dataset) -> Iterator[str]:
     """Yield notes on runs that were trained on more or fewer of the same images."""
     known = [party for party in parties if party.identity is not None]
     for party in known if _same(known, train) else ():
@@ -123,59 +123,59 @@ def parts(parties: list[Learned], train: Dataset) -> Iterator[str]:
             yield f"{party.title} was trained on {party.count:,} of these {len(train):,} images"
 
 
-def _same(known: list[Learned], train: Dataset | None) -> bool:
+def _same(known: list[TrainingData], train: Dataset | None) -> bool:
     identities = [party.identity for party in known] + ([] if train is None else [train.identity])
     return all(identity.same(identities[0]) for identity in identities)
 
 
-def _difference(parties: list[Learned], train: Dataset | None) -> str:
+def _difference(parties: list[TrainingData], train: Dataset | None) -> str:
     """Describe which images each run was trained on, and how datasets of the same name differ."""
     first, *others = parties
-    said = ", ".join([f"{first.title} was trained on {first}", *(f"{party.title} on {party}" for party in others)])
+    words = ", ".join([f"{first.title} was trained on {first}", *(f"{party.title} on {party}" for party in others)])
     identities = [party.identity for party in parties]
     if train is not None:
-        said += f"; this command uses {train.identity}"
+        words += f"; this command uses {train.identity}"
         identities.append(train.identity)
     if len({str(identity) for identity in identities}) < len({identity.digest for identity in identities}):
         counts = sorted({identity.count for identity in identities})
         sizes = f" ({' and '.join(f'{count:,}' for count in counts)} of them)" if len(counts) > 1 else ""
-        said += f"; these datasets have the same name but different images{sizes}, or the images have changed"
+        words += f"; these datasets have the same name but different images{sizes}, or the images have changed"
     if len({identity.classes for identity in identities}) > 1:
-        said += "; the classes differ"
-    return said
+        words += "; the classes differ"
+    return words
 
 
-def usual_judge(learned: Learned) -> Path | None:
+def usual_judge(data: TrainingData) -> Path | None:
     """Find a run of `minigan train cnn` on the same images; None if there is none.
 
     Runs on images of the same name come first, then runs on the same images under another name.
     """
-    if learned.identity is None:
+    if data.identity is None:
         return None
-    name = "cnn-" + learned.name.replace("/", "-")
+    name = "cnn-" + data.name.replace("/", "-")
     runs = sorted(Path("runs").glob("cnn-*"), key=lambda run: (not run.name.startswith(name), natural(run.name)))
     for run in runs:
         with contextlib.suppress(RunError):  # skip folders that are not runs, and damaged runs
             identity = Identity.of(RunFolder(run).config().get("dataset"))
-            if identity and identity.same(learned.identity) and (run / WEIGHTS).is_file():
+            if identity and identity.same(data.identity) and (run / WEIGHTS).is_file():
                 return run
     return None
 
 
-def required_judge(learned: Learned) -> Path:
+def required_judge(data: TrainingData) -> Path:
     """Return what `usual_judge` finds. Raises RunError if it finds nothing."""
-    found = usual_judge(learned)
+    found = usual_judge(data)
     if found is None:
         raise RunError(
-            f"the folder runs has no classifier of {learned}; train one (`minigan train cnn {_options_of(learned)}`) "
+            f"the folder runs has no classifier of {data}; train one (`minigan train cnn {_options_of(data)}`) "
             "or give one (--classifier RUN)"
         )
     return found
 
 
-def _options_of(learned: Learned) -> str:
+def _options_of(data: TrainingData) -> str:
     """Return the options that make a command use the images of a run, quoted for a shell."""
-    kind, path = (learned.identity.kind, learned.identity.path) if learned.identity else (learned.name, None)
+    kind, path = (data.identity.kind, data.identity.path) if data.identity else (data.name, None)
     place = None if path is None else shlex.quote(os.path.relpath(path))
     if kind in SOURCES:
         return f"--data {kind}" + (f" --data-dir {place}" if place else "")
