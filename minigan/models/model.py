@@ -92,7 +92,7 @@ class Model:
         images = images_from(call or self.name, images)
         if tuple(images.shape[1:]) != tuple(self.image_shape):
             raise ShapeError(
-                f"{self.name} takes images of shape {tuple(self.image_shape)}, not {images.shape[1:]} (H, W, C)"
+                f"{self.name} is for images of {tuple(self.image_shape)}, but these are {images.shape[1:]} (H, W, C)"
             )
         return images
 

@@ -155,7 +155,7 @@ def test_features_that_do_not_fit_are_refused(glyphs, task, filters):
         ),
         ({"test": (np.zeros((1, 9, 8, 1), np.uint8), np.array([1]))}, r"for images of \(8, 8, 1\)"),
         ({"batch": 301}, "a batch of 301"),
-        ({"model": "vae"}, "vae is a vae, which mg.vae.fit trains, not mg.classifier.fit"),
+        ({"model": "vae"}, "vae is a vae; train it with mg.vae.fit, not mg.classifier.fit"),
         ({"model": mg.models.build("vae", (8, 8, 1))}, "vae is a vae, which mg.vae.fit trains"),
         ({"model": 3}, "must be a model or one of the names"),
     ],

@@ -89,8 +89,8 @@ def test_the_number_of_classes_is_kept_with_the_weights(tmp_path):
             mg.DataError,
             "told needs labels, but",
         ),
-        (lambda: mg.gan.sample(tiny_gan(), 2, label=1), TrainingError, "tiny knows no classes"),
-        (lambda: mg.gan.sample(told_gan(), 2, label=3), TrainingError, "classes 0 to 2, but not 3"),
+        (lambda: mg.gan.sample(tiny_gan(), 2, label=1), TrainingError, "tiny has no classes"),
+        (lambda: mg.gan.sample(told_gan(), 2, label=3), TrainingError, "classes 0 to 2, so 3 is not one"),
         (
             lambda: fit(told_gan(), tiny_images(), labels=LABELS + 1, steps=1),
             mg.DataError,

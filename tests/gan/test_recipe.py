@@ -84,7 +84,7 @@ def test_r1_works_with_objectives_that_bound_scores_themselves(objective):
         ({"clip": 0.1, "r1": 1.0}, tiny_gan, "both bound the discriminator's slope; choose one"),
         ({"clip": 0.1, "spectral_norm": True}, tiny_gan, "clipping them has no effect"),
         ({"gradient_penalty": 1.0, "r1": 1.0}, tiny_gan, "choose one"),
-        ({"optimiser": "sgd"}, tiny_gan, "'sgd', but it is one of adam, rmsprop"),
+        ({"optimiser": "sgd"}, tiny_gan, "'sgd', but it must be one of adam, rmsprop"),
         ({"critic_steps": 0}, tiny_gan, "critic steps must be a whole number of at least 1, not 0"),
         ({"critic_steps": 1.5}, tiny_gan, "critic steps must be a whole number"),
         ({"generator_rate": 0.0}, tiny_gan, "generator's learning rate must be above 0"),

@@ -34,10 +34,10 @@ def test_what_differs_begins_afresh_and_is_said(run):
     folder, trained = run
     gan, before = (models.build("mlp-gan", (6, 6, 3), seed=9) for _ in range(2))
     told = begin_with(gan, folder)
-    assert told[0] == "images are 6 x 6 x 1 there and 6 x 6 x 3 here"
+    assert told[0] == "its images are 6 x 6 x 1, these are 6 x 6 x 3"
     assert told[1].startswith("generator: 4 of 6 arrays from")
     assert told[1].endswith(
-        "begins afresh: 4.weight ((128, 36) there, (128, 108) here), 4.bias ((36,) there, (108,) here)"
+        "newly initialised: 4.weight ((128, 36) there, (128, 108) here), 4.bias ((36,) there, (108,) here)"
     )
     taken = "generator.0.weight"
     assert np.array_equal(weights_of(gan)[taken], weights_of(trained)[taken])
@@ -46,7 +46,7 @@ def test_what_differs_begins_afresh_and_is_said(run):
 
 def test_another_model_is_said(run):
     told = begin_with(models.build("wgan", (6, 6, 1)), run[0])
-    assert told[0] == f"{run[0]} is a mlp-gan, this a wgan"
+    assert told[0] == f"{run[0]} is a mlp-gan, this is a wgan"
     assert told[1].startswith("generator: 6 of 6")
 
 

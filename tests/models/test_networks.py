@@ -113,12 +113,12 @@ def test_the_deconvnet_ends_a_gans_generator():
     ("name", "shape", "options", "error", "words"),
     [
         ("cnn", (3, 8, 1), {}, ShapeError, "images are 3 x 8, .* at least 4 x 4"),
-        ("cnn", (8, 8, 1), {"classes": 1}, ShapeError, "at least two"),
-        ("cnn", (8, 8, 1), {"clases": 3}, MiniganError, "no option 'clases'; there are: classes"),
+        ("cnn", (8, 8, 1), {"classes": 1}, ShapeError, "at least 2"),
+        ("cnn", (8, 8, 1), {"clases": 3}, MiniganError, "no option 'clases'; its options are: classes"),
         ("rgan", (32, 32, 1), {"task": "denoising"}, MiniganError, "there is no option 'task'"),
         ("deconvnet", (8, 8, 1), {"task": "denoise"}, UnknownNameError, "did you mean denoising"),
         ("deconvnet", (8, 8, 1), {"kernel": 5, "depth": 2}, ShapeError, "8 pixels that the convolutions remove"),
-        ("deconvnet", (8, 8, 1), {"filters": 0}, ShapeError, "0 filters"),
+        ("deconvnet", (8, 8, 1), {"filters": 0}, ShapeError, "filters 0"),
         ("deconvnet", (7, 8, 1), {"task": "classification"}, ShapeError, "7 x 8"),
         ("deconvnet", (7, 8, 1), {"adversarial": True}, ShapeError, "7 x 8, but a discriminator"),
         ("deconvnet-gan", (30, 28, 1), {}, ShapeError, "30 x 28.*multiples of 4"),
@@ -130,7 +130,7 @@ def test_what_a_model_cannot_be_is_refused(name, shape, options, error, words):
 
 
 def test_images_of_another_shape_are_named():
-    with pytest.raises(ShapeError, match=r"cnn is for images of \(28, 28, 1\), but was given \(8, 8, 1\)"):
+    with pytest.raises(ShapeError, match=r"cnn is for images of \(28, 28, 1\), but these are \(8, 8, 1\)"):
         models.build("cnn").logits(images_of((8, 8, 1)))
-    with pytest.raises(ShapeError, match=r"takes \(N, H, W, 2\), but was given"):
+    with pytest.raises(ShapeError, match=r"takes \(N, H, W, 2\), but received"):
         models.build("deconvnet", task="completion").restore(images_of((8, 8, 1)))

@@ -51,7 +51,7 @@ def test_a_folder_that_is_called_as_a_set_is_never_taken_for_it(runs, monkeypatc
     monkeypatch.setattr(sources, "glyphs", lambda *how: pytest.fail("digits were drawn"))
     outcome = runs(*command)
     assert outcome.code == 0, outcome.err
-    assert "; here" not in outcome.out
+    assert "; this command uses" not in outcome.out
 
 
 @every_command
@@ -62,7 +62,7 @@ def test_images_that_are_no_longer_there_are_missed(runs, tmp_path, command):
     assert f"was trained on {tmp_path / 'glyphs'} (folder), which is no longer there" in outcome.err
     outcome = runs(*command, "--data", "elsewhere")
     assert outcome.code == 0, outcome.err
-    assert "; here" not in outcome.out  # the same images, wherever they lie
+    assert "; this command uses" not in outcome.out  # the same images, wherever they lie
 
 
 @every_command
@@ -197,14 +197,14 @@ def test_a_classifier_that_learned_from_arrays_judges_the_same_images_in_a_file(
     for command in (("prune", "runs/cnn-array"), ("inspect", "runs/cnn-array", "--out", "seen")):
         outcome = runs(*command, "--data", "pets.npz")
         assert outcome.code == 0, outcome.err
-        assert "; here" not in outcome.out
+        assert "; this command uses" not in outcome.out
 
 
 def test_fewer_of_the_same_images_are_said_to_be_fewer(runs):
     mg.gan.fit("mlp-gan", mg.data.load("./glyphs")[:40], steps=1, batch=8, out="runs/part")
     outcome = runs("ask", "runs/part", "--out", "page.html", "--force", "--count", 3)
     assert "note: the run was trained on 40 of these 108 images" in outcome.out
-    assert "; here" not in outcome.out
+    assert "; this command uses" not in outcome.out
 
 
 def test_a_part_that_was_read_alone_is_said_to_have_another_size(runs):

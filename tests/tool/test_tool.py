@@ -44,8 +44,8 @@ def test_images_of_one_class_are_asked_for(tool, run):
     cats, dogs = (np.load(f"{label}.npz")["images"] for label in (0, 1))
     assert np.array_equal(dogs, mg.gan.sample(mg.gan.load("classes"), 2, label=1))
     assert not np.array_equal(cats, dogs)
-    assert "classes 0 to 1, but not 2" in tool("sample", "classes", "--class", 2, "--out", "x.png").err
-    assert "mlp-gan knows no classes" in tool("sample", run, "--class", 3, "--out", "x.png").err
+    assert "classes 0 to 1, so 2 is not one" in tool("sample", "classes", "--class", 2, "--out", "x.png").err
+    assert "mlp-gan has no classes" in tool("sample", run, "--class", 3, "--out", "x.png").err
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_an_existing_folder_needs_force(tool):
         (["--device", "gpu"], "no device is called 'gpu'; did you mean cuda"),
         (["--size", "30"], "dcgan: images are 30 x 30"),
         (["--batch", "20001"], "there are 20000"),
-        (["--out", "file"], "file: is a file"),
+        (["--out", "file"], "file: this is a file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_on_standard_error(tool, tmp_path, arguments, words):
@@ -204,7 +204,7 @@ def test_a_run_goes_on_from_another_with_parts_frozen(tool):
     begun = ("--from", "first", "--freeze", "generator.0, generator.2")
     outcome = tool("train", "wgan", *FEW, "--steps", 1, "--out", "second", *begun)
     assert outcome.code == 0, outcome.err
-    assert "first is a mlp-gan, this a wgan" in outcome.err
+    assert "first is a mlp-gan, this is a wgan" in outcome.err
     assert "generator: 6 of 6 arrays from first" in outcome.err
     before, after = arrays_of("first"), arrays_of("second")
     same = {name for name in before if np.array_equal(before[name], after[name])}

@@ -197,7 +197,7 @@ def test_last_weights_that_are_no_numbers_are_an_error(tmp_path):
     def poison(trainer, record):
         trainer.gan.generator.parameters()[0].data[...] = np.nan
 
-    with pytest.raises(training.RunError, match=r"weights of step 3 hold NaN or infinity.*"):
+    with pytest.raises(training.RunError, match=r"weights of step 3 contain NaN or infinity.*"):
         KINDS["gan"](out=tmp_path / "run", callbacks=[mg.gan.Every(3, poison)])
     assert weights.read(tmp_path / "run" / "weights.safetensors")[0]["step"] == "2"
 

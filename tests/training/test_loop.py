@@ -172,7 +172,7 @@ def test_curves_below_zero_are_in_the_picture_and_outliers_are_not():
 
 @pytest.mark.parametrize("method", ["train_step", "networks", "state", "header"])
 def test_what_a_trainer_has_to_define_is_said(method):
-    with pytest.raises(NotImplementedError, match=rf"Loop has no {method}\(\)"):
+    with pytest.raises(NotImplementedError, match=rf"Loop must define {method}\(\)"):
         getattr(Loop("nothing", None, steps=1), method)(*([None] if method == "train_step" else []))
 
 

@@ -109,7 +109,7 @@ def test_it_is_built_trained_saved_loaded_and_sampled(tmp_path):
     assert models.kind_of("autoencoder") == "autoencoder"
     model = models.build("autoencoder", (8, 8, 1), filters=2)
     assert models.size(model)["decoder"].multiply_adds == 2 * 64
-    with pytest.raises(mg.MiniganError, match="there is no option 'depth'; there are: filters"):
+    with pytest.raises(mg.MiniganError, match="there is no option 'depth'; its options are: filters"):
         models.build("autoencoder", depth=2)
     result = fit(model, images, test=images[:10], steps=2, out=tmp_path / "run")
     assert len(result.history) == 2

@@ -275,7 +275,7 @@ def altered(tmp_path):
         ({"format": None}, "not a model that minigan saved"),
         ({"model": None}, "'model' is missing"),
         ({"model": "cnn"}, "does not fit the model 'cnn': it is a classifier, not a gan"),
-        ({"image_shape": None}, "there is no 'image_shape' in it"),
+        ({"image_shape": None}, "'image_shape' is missing"),
         ({"image_shape": "null"}, "its 'image_shape' is None"),
         ({"image_shape": "[Infinity, 8, 3]"}, "its 'image_shape' is"),
         ({"image_shape": "[4, 4"}, "cannot be read"),
@@ -347,7 +347,7 @@ def test_a_kind_is_looked_up_and_never_imported(kind, command, runs, tmp_path, c
     (tmp_path / "config.json").write_text(json.dumps({**config, "kind": kind}))
     more = {"sample": ("--out", str(tmp_path / "s.png")), "prune": ("--data", "glyphs"), "inspect": ()}[command]
     assert main([command, str(tmp_path), *more]) == 1
-    assert "damaged, its 'kind' is" in capsys.readouterr().err
+    assert "damaged; its 'kind' is" in capsys.readouterr().err
 
 
 def test_a_newer_run_is_not_read_whatever_else_is_in_it(runs, tmp_path):
@@ -393,5 +393,5 @@ def test_kept_features_are_used_where_they_are_whole_and_fit(tmp_path):
 def test_a_classifier_is_loaded_as_what_it_was_trained_as(runs):
     assert isinstance(mg.classifier.load(runs["classifier"]), Classifier)
     for name in ("gan", "vae", "restoration"):
-        with pytest.raises(RunError, match=f"not of a classifier: load it with mg.{name}.load"):
+        with pytest.raises(RunError, match=f"not of a classifier; load it with mg.{name}.load"):
             mg.classifier.load(runs[name])
