@@ -156,7 +156,7 @@ def test_features_that_do_not_fit_are_refused(glyphs, task, filters):
         ({"test": (np.zeros((1, 9, 8, 1), np.uint8), np.array([1]))}, r"for images of \(8, 8, 1\)"),
         ({"batch": 301}, "a batch of 301"),
         ({"model": "vae"}, "vae is a vae; train it with mg.vae.fit, not mg.classifier.fit"),
-        ({"model": mg.models.build("vae", (8, 8, 1))}, "vae is a vae, which mg.vae.fit trains"),
+        ({"model": mg.models.build("vae", (8, 8, 1))}, "vae is a vae; train it with mg.vae.fit"),
         ({"model": 3}, "must be a model or one of the names"),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_loss_that_is_no_number_names_the_weight(glyphs):
 
 def test_a_run_of_another_kind_is_named(glyphs, tmp_path):
     fit(glyphs, out=tmp_path / "run", steps=1)
-    with pytest.raises(RunError, match=r"a run of a classifier, not of a vae: load it with mg\.classifier\.load"):
+    with pytest.raises(RunError, match=r"a run of a classifier, not of a vae; load it with mg\.classifier\.load"):
         mg.vae.load(tmp_path / "run")
 
 

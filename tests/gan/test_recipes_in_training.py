@@ -206,7 +206,7 @@ def test_what_is_frozen_stays():
 
 
 def test_a_player_that_is_frozen_whole_or_a_part_that_is_not_there_is_said():
-    with pytest.raises(TrainingError, match="all of the generator is frozen"):
+    with pytest.raises(TrainingError, match="the whole generator is frozen"):
         fit(tiny_gan(), tiny_images(), steps=1, freeze=["generator"])
     with pytest.raises(mg.UnknownNameError, match=r"no part of tiny is called 'generator\.9'"):
         fit(tiny_gan(), tiny_images(), steps=1, freeze=["generator.9"])

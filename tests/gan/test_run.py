@@ -126,7 +126,7 @@ def test_force_replaces_a_run_and_leaves_foreign_files(tmp_path):
 
 def test_force_refuses_a_folder_that_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text('{"mine": true}')
-    with pytest.raises(RunError, match="something other than a run"):
+    with pytest.raises(RunError, match="not a run of minigan"):
         fit(tiny_gan(), tiny_images(), steps=1, out=tmp_path, force=True)
     assert entries(tmp_path) == ["config.json"]
 

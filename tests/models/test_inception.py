@@ -135,7 +135,7 @@ def test_arrays_come_back_as_they_were_published(network, published):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fc.bias": None}, "there is no fc.bias"),
+        ({"fc.bias": None}, "fc.bias is missing"),
         ({"fc.bias": np.zeros(1000, np.float32)}, r"fc.bias is \(1000,\), not \(1008,\)"),
         ({"Mixed_5b.branch1x1.conv.weight": np.zeros((1, 1, 192, 64))}, r"not \(64, 192, 1, 1\)"),
         ({"AuxLogits.fc.bias": np.zeros(3)}, "AuxLogits.fc.bias is unknown"),

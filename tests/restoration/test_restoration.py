@@ -145,7 +145,7 @@ def test_held_out_images_are_a_thousand_at_most(glyphs):
         ({"adversarial": float("nan")}, "0 or above, not nan"),
         ({"model": mg.models.build("deconvnet", (12, 12, 1)), "adversarial": 1}, "needs a discriminator"),
         ({"model": mg.models.build("deconvnet", (12, 12, 1)), "task": "denoising"}, "is for super-resolution"),
-        ({"model": mg.models.build("cnn", (12, 12, 1))}, "cnn is a classifier, which mg.classifier.fit trains"),
+        ({"model": mg.models.build("cnn", (12, 12, 1))}, "cnn is a classifier; train it with mg.classifier.fit"),
         ({"model": mg.models.build("deconvnet", (12, 10, 1))}, r"for images of \(12, 10, 1\)"),
         ({"test": np.zeros((2, 8, 8, 1), np.uint8)}, r"for images of \(12, 12, 1\)"),
     ],

@@ -174,7 +174,7 @@ def test_a_folder_whose_name_no_terminal_shows_is_a_source(runs):
 
 def test_files_of_a_named_set_are_asked_for_where_they_have_gone(tmp_path):
     learned = TrainingData("runs/gan", "the run", "mnist", Identity("mnist", str(tmp_path / "files"), "0", (), 60), 60)
-    with pytest.raises(RunError, match=r"files \(mnist\), which is no longer there; say .* \(--data-dir DIR\)"):
+    with pytest.raises(RunError, match=r"files \(mnist\), which is no longer there; give .* \(--data-dir DIR\)"):
         learned.source(None, None)
     assert learned.source(None, "moved") == ("mnist", "moved")
 

@@ -120,7 +120,7 @@ def test_it_is_built_trained_saved_loaded_and_sampled(tmp_path):
     assert sample(again, 3).shape == (3, 8, 8, 1)
     with pytest.raises(RunError, match="a run of a autoencoder, not of a vae"):
         mg.vae.load(tmp_path / "run")
-    with pytest.raises(TrainingError, match=r"autoencoder is a autoencoder, which mg\.autoencoder\.fit trains"):
+    with pytest.raises(TrainingError, match=r"autoencoder is a autoencoder; train it with mg\.autoencoder\.fit"):
         mg.vae.fit(model, images)
 
 

@@ -296,7 +296,7 @@ def test_no_run_goes_where_replacing_another_one_would_remove_it(tmp_path, name)
     folder.path.mkdir()
     folder.write_json("config.json", {"format": "minigan-run-1"})
     for ask in (RunFolder.check_free, RunFolder.claim):
-        with pytest.raises(RunError, match="choose another one"):
+        with pytest.raises(RunError, match="choose another folder"):
             ask(RunFolder(folder / name))
     assert not (folder / name).exists()
     RunFolder(tmp_path / name).check_free()
