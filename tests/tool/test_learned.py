@@ -119,7 +119,7 @@ def test_a_classifier_of_another_folder_of_the_same_name_is_no_judge(tool):
     assert "minigan train cnn --data tame/cats" in outcome.err
     outcome = tool("evaluate", "runs/mlp-gan-cats", "--count", 10, "--classifier", "runs/cnn-cats")
     assert outcome.code == 0, outcome.err
-    assert "tame/cats (folder), the classifier from " in outcome.out
+    assert "tame/cats (folder), the classifier on " in outcome.out
     assert tool("train", "cnn", "--data", "tame/cats", *SMALL, "--steps", 1).code == 0
     outcome = tool("evaluate", "runs/mlp-gan-cats", "--count", 10, "--json", "found.json")
     assert outcome.code == 0, outcome.err
