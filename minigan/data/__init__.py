@@ -1,4 +1,4 @@
-"""Data sets, and the batches that training takes from them."""
+"""Datasets, and the batches that training takes from them."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """Import the readers of files when they are first asked for."""
+    """Import the file readers when they are first used."""
     if name == "read_idx":
         from minigan.data.array_files import read_idx as found
     elif name == "image_folder":

@@ -14,7 +14,7 @@ import numpy as np
 from minigan.data.archive import is_zip, members
 from minigan.data.arrays import MOST_CLASSES, check_channels, how_to_number, images_from, pillow
 from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, digest_of_arrays, named
-from minigan.data.files import BLOCK, errors_named, open_regular, opened, passed_over, read_at_most
+from minigan.data.files import BLOCK, errors_named, open_regular, opened, read_at_most, skip_reason
 from minigan.data.splits import NAMES, classes_in_order, split_named, spread, title
 from minigan.errors import DataError
 
@@ -25,11 +25,11 @@ IMAGES = ("images", "image", "x", "data", "arr_0")
 LABELS = ("labels", "label", "y", "targets", "target", "arr_1")
 EXPECTED = "images and labels, or x_train, y_train, x_test and y_test"
 
-Arrays = dict[str, Callable[[], np.ndarray]]  # by name, each read when it is asked for
+Arrays = dict[str, Callable[[], np.ndarray]]  # by name, each read when it is called
 
 
 def arrays_at(path: Path) -> Arrays | None:
-    """The arrays in a file or a folder; None if it is not a place of arrays, but one of images."""
+    """The arrays in a file or a folder; None if it contains images instead."""
     if path.is_dir():
         return _in_folder(path)
     if path.suffix.lower() == NPY or _starts(path, NPY_START):
@@ -44,15 +44,15 @@ def arrays_at(path: Path) -> Arrays | None:
 
 
 def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Dataset:
-    """One split of the images in `arrays`, which `arrays_at(path)` found.
+    """Read one split of the images in `arrays`, the result of `arrays_at(path)`.
 
-    count: how many to take, spread evenly; None takes all
-    returns: images (N, H, W, C), uint8; labels (N,), int64, numbered alike for all splits, or None
-    raises DataError if it is not clear which arrays these are, or they are not images and labels
+    count: the number of images to take, evenly spaced; None takes all
+    returns: images (N, H, W, C), uint8; labels (N,), int64, numbered alike in all splits, or None
+    raises DataError if the arrays' names are ambiguous, or the arrays are not images and labels
     """
     found = _roles(path, list(arrays))
     if (split, "images") not in found:
-        raise DataError(f"{path}: no {split} split: the arrays in it are {named(arrays, 20)}")
+        raise DataError(f"{path}: no {split} split: its arrays are {named(arrays, 20)}")
     images = _images(path, found[split, "images"], arrays)
     labels, classes = None, ()
     if (split, "labels") in found:
@@ -60,13 +60,13 @@ def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Da
         classes = classes_in_order(str(name) for values in of_split.values() for name in np.unique(values))
         if len(classes) > MOST_CLASSES:
             raise DataError(
-                f"{path}: {len(classes):,} different labels, but there are at most {MOST_CLASSES:,} classes"
+                f"{path}: {len(classes):,} different labels, but at most {MOST_CLASSES:,} classes are allowed"
             )
         labels = _numbered(of_split[split], classes)
         if len(labels) != len(images):
             raise DataError(f"{path}: {len(images)} images, but {len(labels)} labels in {found[split, 'labels']}")
     if not images.size:
-        raise DataError(f"{path}: {found[split, 'images']} has shape {images.shape}: there are no images in it")
+        raise DataError(f"{path}: {found[split, 'images']} has shape {images.shape}: it contains no images")
     chosen = spread(len(images), count, path)
     digest = digest_of_arrays(images, labels)
     kind = "folder" if path.is_dir() else "array file"
@@ -76,7 +76,7 @@ def read(path: Path, arrays: Arrays, split: str, count: int | None = None) -> Da
 
 
 def has_test(path: Path, arrays: Arrays) -> bool:
-    """Whether there are test images among the arrays."""
+    """Whether the arrays include test images."""
     return (TEST, "images") in _roles(path, list(arrays))
 
 
@@ -86,27 +86,27 @@ def _in_folder(folder: Path) -> Arrays | None:
         files = [entry for entry in entries if entry.is_file()]
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from error
-    # A folder that holds an IDX file packed and unpacked holds it once.
+    # An IDX file that is there both compressed and uncompressed counts once.
     idx = {
         file.name.removesuffix(".gz"): lambda file=file: read_idx(file)
         for file in sorted(files, reverse=True)
         if IDX_NAME.fullmatch(file.name)
     }
     if idx or any(_may_be_images(entry) for entry in entries):
-        return idx or None  # arrays beside images may be anything that is known of them
+        return idx or None  # .npy files beside images need not hold images or labels
     npy = {file.stem: lambda file=file: _npy_file(file) for file in files if file.suffix.lower() == NPY}
     return npy or None
 
 
 def _may_be_images(entry: Path) -> bool:
-    """Whether a folder's entry is a folder of its own, or ends as an image does."""
-    if passed_over(entry.name):
+    """Whether a folder's entry is a sub-folder or has the extension of an image."""
+    if skip_reason(entry.name):
         return False
     return entry.is_dir() or entry.suffix.lower() in pillow().Image.registered_extensions()
 
 
 def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
-    """Which array is what: (split, "images" or "labels") to its name."""
+    """The name of each role's array, by (split, "images" or "labels")."""
     found: dict[tuple[str, str], str] = {}
     rest = []
     for name in names:
@@ -118,12 +118,12 @@ def _roles(path: Path, names: list[str]) -> dict[tuple[str, str], str]:
         elif (split, role) not in found or _rank(name) < _rank(found[split, role]):
             found[split, role] = name
         elif _rank(name) == _rank(found[split, role]):
-            raise DataError(f"{path}: {found[split, role]} and {name} are both {split} {role}; keep one of them there")
+            raise DataError(f"{path}: {found[split, role]} and {name} are both {split} {role}; remove one of them")
     if not any(role == "images" for _, role in found) and len(rest) == 1:
         found[TRAIN, "images"] = rest[0]
     if (TRAIN, "images") not in found:
         raise DataError(
-            f"{path}: no array in it is named as training images; name them {EXPECTED}, not {named(names, 20)}"
+            f"{path}: no array has a name for training images; name them {EXPECTED}, not {named(names, 20)}"
         )
     return found
 
@@ -133,7 +133,7 @@ def _words(name: str) -> list[str]:
 
 
 def _rank(name: str) -> tuple[int, int]:
-    """How little an array is wanted: of validation less than of test; what is not quite labels (label_names) less."""
+    """Rank a name, lowest first: test before validation, and exact names before names with more words (label_names)."""
     words = _words(name)
     test = min((NAMES[TEST].index(word) for word in words if word in NAMES[TEST]), default=0)
     return test, sum(word not in (*IMAGES, *LABELS) and split_named(word) is None for word in words)
@@ -155,9 +155,9 @@ def _labels(path: Path, name: str, arrays: Arrays) -> np.ndarray:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iubU":
-        how = "; one-hot rows become numbers by labels.argmax(1)" if labels.ndim == 2 else how_to_number(labels)
+        how = "; convert one-hot rows with labels.argmax(1)" if labels.ndim == 2 else how_to_number(labels)
         raise DataError(
-            f"{path}: {name} is {labels.dtype} {labels.shape}, but labels are (N,), whole numbers or words{how}"
+            f"{path}: {name} is {labels.dtype} {labels.shape}, but labels must be (N,), whole numbers or words{how}"
         )
     return labels
 
@@ -187,19 +187,19 @@ def _npz_member(path: Path, name: str) -> np.ndarray:
 
 
 def _npy(stream: BinaryIO, name: str) -> np.ndarray:
-    """An array in NumPy's format, without what its header could make of memory, or a pickle of the process."""
+    """Read an array in NumPy's format, without allocating what its header claims and without unpickling."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on headers that Python 2 wrote
+            warnings.simplefilter("ignore")  # about headers that Python 2 wrote
             version = np.lib.format.read_magic(stream)
             header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             shape, in_columns, dtype = header[version](stream)
     except (OSError, MemoryError):
         raise
-    except Exception as error:  # the header is a Python literal, and what is none raises nearly anything
-        raise DataError(f"{name}: not an array file of NumPy, or its header is damaged ({error})") from error
+    except Exception as error:  # the header is parsed as a Python literal, so a bad one can raise nearly anything
+        raise DataError(f"{name}: not a NumPy array file, or its header is damaged ({error})") from error
     if dtype.hasobject or dtype.kind not in "iufbU":
-        raise DataError(f"{name}: it holds {dtype}, but images and labels are numbers (or words); objects are not read")
+        raise DataError(f"{name}: contains {dtype}, but images and labels must be numbers (or words), not objects")
     expected = math.prod(shape) * dtype.itemsize
     content = b"" if min(shape, default=0) < 0 else read_at_most(stream, expected + 1)
     if len(content) != expected or not dtype.itemsize or min(shape, default=0) < 0:
@@ -222,17 +222,18 @@ RANKS = 64  # NumPy's limit
 
 
 def read_idx(path: str | os.PathLike) -> np.ndarray:
-    """Read one IDX file, compressed or not (its content decides), of any of the six types.
+    """Read one IDX file of any of the six types. Compression is recognized by content.
 
     returns: an array of the file's shape and type, in this machine's byte order
-    raises DataError naming the file: not IDX, truncated, trailing bytes, corrupt compression
+    raises DataError naming a file that is not IDX, is truncated or corrupt, or has trailing bytes
     """
     path = Path(path)
     with errors_named(path), opened(path) as stream:
         dtype, shape = _header(stream, path)
         expected = math.prod(shape) * dtype.itemsize
         content = read_at_most(stream, expected)
-        more = len(read_at_most(stream, BLOCK)) if len(content) == expected else 0  # none, and gzip checks its sum
+        # Reading to the end also makes gzip verify its checksum.
+        more = len(read_at_most(stream, BLOCK)) if len(content) == expected else 0
         if len(content) != expected or more:
             dimensions = " x ".join(map(str, shape)) or "one value"
             fault, found = "truncated", f"{len(content)}"
@@ -244,13 +245,13 @@ def read_idx(path: str | os.PathLike) -> np.ndarray:
             )
         try:
             values = np.frombuffer(content, dtype).reshape(shape)
-        except ValueError as error:  # dimensions of nothing whose product no array can have
+        except ValueError as error:  # an empty array whose other dimensions are too large
             raise DataError(f"{path}: the header says {' x '.join(map(str, shape))}: {error}") from error
         return values.astype(dtype.newbyteorder("="))
 
 
 def _header(stream: BinaryIO, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
-    """Type and shape, from the beginning of an IDX file."""
+    """Read the type and shape from the beginning of an IDX file."""
     start = read_at_most(stream, 4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in TYPES:
         raise DataError(

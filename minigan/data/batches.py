@@ -1,4 +1,4 @@
-"""Shuffled, augmented batches without end, prepared in the background and resumable to the bit."""
+"""Endless shuffled, augmented batches, prepared in the background and resumable to the bit."""
 
 import os
 import sys
@@ -15,22 +15,22 @@ from minigan.data.arrays import images_from, labels_from, scaled, whole
 from minigan.errors import DataError
 
 ORDER, AUGMENT = 0, 1  # the streams drawn from a seed
-HAS_THREADS = sys.platform != "emscripten"  # a browser's Python can start none
+HAS_THREADS = sys.platform != "emscripten"  # Python in a browser cannot start threads
 
 Batch = tuple[np.ndarray, np.ndarray | None]
 
 
-MOST = 1 << 16  # pixels; no image has more along a side
+MOST = 1 << 16  # pixels; no image side is longer
 
 
 @dataclass(frozen=True)
 class Augment:
     """Flip, shift and crop each image of a batch at random.
 
-    flip: mirror left to right with probability one half (not for digits: it makes letters of them)
-    shift: move by up to this many whole pixels each way; edge pixels are repeated into the gap
-    crop: cut out a window this many pixels smaller, anywhere, and stretch it back bilinearly
-    raises DataError where shift or crop is no number of pixels, or on use where the window would vanish
+    flip: mirror left to right with probability one half (not for digits, which it would turn into other shapes)
+    shift: move by up to this many whole pixels each way, and repeat edge pixels into the gap
+    crop: cut out a window this many pixels smaller, at a random place, and stretch it back bilinearly
+    raises DataError unless shift and crop are whole numbers of pixels, and when called if the crop leaves no window
     """
 
     flip: bool = False
@@ -41,20 +41,18 @@ class Augment:
         for name in ("shift", "crop"):
             pixels = getattr(self, name)
             if not hasattr(pixels, "__index__") or not 0 <= pixels <= MOST:
-                raise DataError(
-                    f"Augment: {name} is {pixels!r}, but it is a whole number of pixels, from 0 to {MOST:,}"
-                )
-            object.__setattr__(self, name, int(pixels))  # of NumPy's numbers, which JSON does not keep
+                raise DataError(f"Augment: {name} must be a whole number of pixels from 0 to {MOST:,}, not {pixels!r}")
+            object.__setattr__(self, name, int(pixels))  # because JSON cannot store NumPy's numbers
         object.__setattr__(self, "flip", bool(self.flip))
 
     def __call__(self, images: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Change a batch: (N, H, W, C) -> the same shape and dtype, in the range of the input.
+        """Augment a batch (N, H, W, C). The result has the same shape, dtype and range; the input is unchanged.
 
-        The images are not changed in place. Equal generator states give equal results.
+        Equal generator states give equal results.
         """
         count, height, width, _ = images.shape
         if self.crop >= min(height, width):
-            raise DataError(f"Augment: crop {self.crop} leaves nothing of images of {height} x {width}")
+            raise DataError(f"Augment: crop {self.crop} leaves no pixels of {height} x {width} images")
         rows = self._coordinates(count, height, generator)
         columns = self._coordinates(count, width, generator)
         if self.flip:
@@ -65,7 +63,7 @@ class Augment:
         return _gather(images, rows.astype(np.intp), columns.astype(np.intp))
 
     def _coordinates(self, count: int, length: int, generator: np.random.Generator) -> np.ndarray:
-        """Where along one axis each output pixel reads, (count, length), within 0 and length - 1."""
+        """The coordinate along one axis that each output pixel reads, (count, length), from 0 to length - 1."""
         start = generator.integers(0, self.crop + 1, (count, 1))
         offset = generator.integers(-self.shift, self.shift + 1, (count, 1))
         step = (length - 1 - self.crop) / max(length - 1, 1)
@@ -77,7 +75,7 @@ def _gather(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.nda
 
 
 def _bilinear(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Read images between their pixels, first along rows, then along columns."""
+    """Interpolate images between their pixels, first along rows, then along columns."""
     numbers = np.arange(len(images))[:, None]
     low, high, part = _neighbours(rows, images.shape[1])
     lines = _mix(images[numbers, low], images[numbers, high], part[:, :, None, None])
@@ -87,7 +85,7 @@ def _bilinear(images: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.n
     mixed = _mix(left, right, part[:, None, :, None])
     if images.dtype == np.uint8:
         return np.rint(mixed).astype(np.uint8)
-    # Rounding may step over the ends of the range.
+    # Rounding may exceed the ends of the range.
     return np.clip(mixed, images.min(), images.max()).astype(images.dtype) if images.size else images.copy()
 
 
@@ -104,17 +102,18 @@ def _mix(first: np.ndarray, second: np.ndarray, part: np.ndarray) -> np.ndarray:
 class Batches:
     """An endless iterator over (images, labels), epoch after epoch, each in its own random order.
 
-    images: (N, H, W, C), uint8, or floats already in [-1, 1]
-    labels: (N,), whole numbers from 0 on, or None
-    batch_size: images in a batch; what is left at an epoch's end, too few for one, is dropped
-    seed: every order and augmentation is a function of it, the epoch and the position alone
+    images: (N, H, W, C), uint8, or floats in [-1, 1]
+    labels: (N,), whole numbers from 0, or None
+    batch_size: images in a batch; an epoch's last, incomplete batch is dropped
+    seed: every order and augmentation is a function of the seed, the epoch and the position alone
     augment: random changes to each batch, or None
-    ahead: batches prepared in a background thread; 0, or a system without threads, prepares each when asked
-    start: the (epoch, position) of the first batch, as `Batches.at` gave it
+    ahead: batches prepared in advance by a background thread; with 0, or without threads, each is made on request
+    start: the (epoch, position) of the first batch, as given by `Batches.at`
 
     Yields images (batch_size, H, W, C), float32 in [-1, 1], and labels (batch_size,) or None.
-    Close it (or leave its `with`, or drop it) and the thread ends. A forked child goes on from where its parent was.
-    raises DataError where the arrays do not fit, or batch_size is more than there are images
+    The thread ends when the iterator is closed, its `with` block ends, or it is dropped. A forked child continues at
+    its parent's position.
+    raises DataError if images and labels do not match, or batch_size exceeds the number of images
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class Batches:
         self._plan = _Plan(images, labels, batch_size, seed, augment)
         self._ahead = whole("Batches", "ahead", ahead)
         self._source: Iterator[tuple[int, int, Batch]] | None = None
-        self._process = os.getpid()  # the one whose thread prepares batches
+        self._process = os.getpid()  # the process whose thread prepares batches
         self._closed = False
         self.seek(*start)
 
@@ -140,7 +139,7 @@ class Batches:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in an epoch."""
+        """The number of complete batches in an epoch."""
         return self._plan.steps
 
     @property
@@ -155,16 +154,16 @@ class Batches:
 
     @property
     def at(self) -> tuple[int, int]:
-        """(epoch, position) of the next batch: what `seek` or `start=` need to go on from here."""
+        """(epoch, position) of the next batch; pass it to `seek` or `start=` to resume there."""
         return self._next
 
     def batch(self, epoch: int, position: int) -> Batch:
-        """Make any one batch, whatever has been iterated: the same (epoch, position), the same bits."""
+        """Make the batch at (epoch, position), always with the same bits, regardless of the iteration."""
         self._plan.check(epoch, position)
         return self._plan.batch(epoch, position)
 
     def seek(self, epoch: int, position: int = 0):
-        """Go on from the given batch."""
+        """Continue from the given batch."""
         self._plan.check(epoch, position)
         self._stop()
         self._next = (epoch, position)
@@ -175,7 +174,7 @@ class Batches:
     def __next__(self) -> Batch:
         if self._closed:
             raise StopIteration
-        if self._process != os.getpid():  # a forked child has none of its parent's threads
+        if self._process != os.getpid():  # a forked child does not have its parent's threads
             self._stop()
             self._process = os.getpid()
         if self._source is None:
@@ -184,14 +183,14 @@ class Batches:
         try:
             epoch, position, batch = next(self._source)
         except BaseException:
-            # Start afresh, so that asking again after an error or Ctrl-C gives this batch, not the one after.
+            # Restart, so that the next call after an error or Ctrl-C gives this batch, not the one after it.
             self._stop()
             raise
         self._next = self._plan.after(epoch, position)
         return batch
 
     def close(self):
-        """End the background thread and the iteration. Closing again does nothing."""
+        """End the background thread and the iteration. Closing twice is harmless."""
         self._closed = True
         self._stop()
 
@@ -208,7 +207,7 @@ class Batches:
 
 
 class _Plan:
-    """What every batch is, as a pure function of (epoch, position)."""
+    """The content of every batch, as a pure function of (epoch, position)."""
 
     def __init__(self, images, labels, batch_size, seed, augment):
         self.images, self.augment = images_from("Batches", images), augment
@@ -216,7 +215,9 @@ class _Plan:
         self.batch_size = batch_size = whole("Batches", "batch_size", batch_size)
         self.seed = seed = whole("Batches", "the seed", seed)
         if augment is not None and not callable(augment):
-            raise DataError(f"Batches: augment is {augment!r}, but mg.data.Augment(flip=True, shift=2) is one")
+            raise DataError(
+                f"Batches: augment is {augment!r}, expected for example mg.data.Augment(flip=True, shift=2)"
+            )
         if seed < 0:
             raise DataError(f"Batches: the seed must be at least 0, not {seed}")
         if not 1 <= batch_size <= len(images):
@@ -259,34 +260,34 @@ class _Plan:
 
 
 class Ahead:
-    """Iterate over what a producer yields, up to `depth` items ahead.
+    """Iterate over the items of a producer, up to `depth` items ahead.
 
-    The producer runs in one background thread. Its error is raised in the consumer, after the items before it.
-    `close()`, or dropping the last reference, ends the thread; so does the producer's end. A forked child, which has
-    none of its parent's threads, can only close or drop it.
+    The producer runs in a background thread. Its error is raised in the consumer, after the items before it. The
+    thread ends with the producer, on `close()`, or when the last reference is dropped. A forked child does not have its
+    parent's threads, and can only close or drop the iterator.
     """
 
     def __init__(self, producer: Iterator[Any], depth: int):
-        self._shelf = _Shelf(depth)
-        # The thread holds the shelf, never this object: otherwise nobody could drop the last reference.
-        self._thread = threading.Thread(target=_run, args=(producer, self._shelf), daemon=True, name="minigan-ahead")
-        self._finalizer = weakref.finalize(self, self._shelf.close)
+        self._queue = _Queue(depth)
+        # The thread refers to the queue, never to this object, so that dropping the last reference ends it.
+        self._thread = threading.Thread(target=_run, args=(producer, self._queue), daemon=True, name="minigan-ahead")
+        self._finalizer = weakref.finalize(self, self._queue.close)
         self._thread.start()
 
     def __iter__(self) -> "Ahead":
         return self
 
     def __next__(self) -> Any:
-        return self._shelf.take()
+        return self._queue.take()
 
     def close(self):
-        """End the thread and wait for it; the item it works on is lost. Closing again does nothing."""
+        """End the thread and wait for it; the item it is preparing is lost. Closing twice is harmless."""
         self._finalizer()
         if self._thread is not threading.current_thread():
             self._thread.join()
 
 
-class _Shelf:
+class _Queue:
     """A queue of bounded length that either side can end."""
 
     def __init__(self, depth: int):
@@ -295,11 +296,11 @@ class _Shelf:
         self._process = os.getpid()
         self._end: BaseException | None = None
         self._closed = False
-        # Re-entrant, because the garbage collector may call `close` in a thread that holds it.
+        # Re-entrant, because the garbage collector may call `close` in a thread that holds the lock.
         self._changed = threading.Condition(threading.RLock())
 
     def put(self, item: Any) -> bool:
-        """Wait for room and add an item; False once the consumer has gone."""
+        """Wait for room and add an item; False if the consumer has closed the queue."""
         with self._changed:
             while len(self._items) >= self._depth and not self._closed:
                 self._changed.wait()
@@ -308,7 +309,7 @@ class _Shelf:
             return not self._closed
 
     def end(self, error: BaseException):
-        """Raise `error` in the consumer, once it has taken the items that are left."""
+        """Raise `error` in the consumer, after it has taken the remaining items."""
         with self._changed:
             self._end = error
             self._changed.notify_all()
@@ -326,7 +327,7 @@ class _Shelf:
             return item
 
     def close(self):
-        if os.getpid() != self._process:  # in a forked child, where a thread that is not there may hold the lock
+        if os.getpid() != self._process:  # in a forked child, one of the parent's threads may hold the lock
             return
         with self._changed:
             self._closed = True
@@ -334,11 +335,11 @@ class _Shelf:
             self._changed.notify_all()
 
 
-def _run(producer: Iterator[Any], shelf: _Shelf):
+def _run(producer: Iterator[Any], queue: _Queue):
     try:
         for item in producer:
-            if not shelf.put(item):
+            if not queue.put(item):
                 return
-        shelf.end(StopIteration())
+        queue.end(StopIteration())
     except BaseException as error:
-        shelf.end(error)
+        queue.end(error)

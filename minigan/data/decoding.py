@@ -13,21 +13,23 @@ import numpy as np
 from minigan.data.arrays import Size, fitted, pillow
 from minigan.errors import DataError
 
-# What is tried on a file, whatever its name; left out are formats that start other programs (EPS) or guess (TGA).
+# Formats tried on a file, whatever its name. Excluded are formats that start other programs (EPS) or have no signature
+# (TGA).
 FORMATS = ["AVIF", "BMP", "DIB", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP"]
-ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # an MPO's other frames are a camera's extras: depth, previews
+ANIMATED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")  # not MPO, whose other frames are a camera's depth maps and previews
 
 PIXELS_PER_BYTE = 100  # a photograph has about 10, an empty drawing 1,000
-DEPTHS = (8, 10, 12, 14, 16)  # bits that the values in 16-bit files really have
+DEPTHS = (8, 10, 12, 14, 16)  # bits that are really used in 16-bit files
 FULL = (1 << 16) - 1
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNKS = (b"tRNS", b"eXIf", b"acTL")  # ancillary chunks that matter: transparency, orientation, animation
 
-BITS, MEANING, PLACING = 258, 262, 284  # tags of a TIFF: bits per channel, what values mean, where channels lie
-WHITE_IS_0, PLANES = 0, 2  # a meaning, a placing
+# TIFF tags BitsPerSample, PhotometricInterpretation and PlanarConfiguration, and values of the last two.
+BITS, MEANING, PLACING = 258, 262, 284
+WHITE_IS_0, PLANES = 0, 2
 
-# Which transposition undoes each EXIF orientation.
+# The transposition that undoes each EXIF orientation.
 ORIENTATION = 0x0112
 UPRIGHT = {
     2: "FLIP_LEFT_RIGHT",
@@ -45,8 +47,8 @@ class Picture:
     """A decoded image file.
 
     pixels: (H, W, channels), uint8
-    top: the largest value in a file with 16 bits per channel; 0 if it has fewer
-    animated: whether further frames or pages follow the one that was decoded
+    top: the largest value in a file with 16 bits per channel; 0 if it has fewer bits
+    animated: whether the file has more frames or pages than the one that was decoded
     """
 
     pixels: np.ndarray
@@ -55,38 +57,38 @@ class Picture:
 
 
 def decoded(content: bytes, name: str, size: Size | None, channels: int, bits: int = 16) -> Picture:
-    """Decode one image file: upright by its EXIF orientation, and the first frame if there are several.
+    """Decode the first frame of an image file, rotated upright by its EXIF orientation.
 
     content: the file's bytes
-    name: what errors call it
-    size: reached as in `resized`; None keeps the image's own
-    channels: 1 for grey, 3 for colour; transparent pixels lie on white
-    bits: how many bits the values in a 16-bit file have, see `depth`; 2 ** bits - 1 becomes 255
-    raises DataError naming the file if its pixels cannot all be decoded, have no known range, or are too many
+    name: its name in error messages
+    size: resize to this, as `resized` does; None keeps the image's own size
+    channels: 1 for grey, 3 for colour; transparent pixels are composited on white
+    bits: the bits used in a 16-bit file, see `depth`; 2 ** bits - 1 becomes 255
+    raises DataError naming the file if it cannot be decoded completely, its range is unknown, or it is too large
     """
     module = pillow()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about metadata, which does not change the pixels
+            warnings.simplefilter("ignore")  # Pillow warns about metadata, which does not affect the pixels
             return _decode(content, size, channels, bits)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except MemoryError as error:
-        raise DataError(f"{name}: there is not enough memory to decode it") from error
+        raise DataError(f"{name}: not enough memory to decode it") from error
     except module.Image.DecompressionBombError as error:
         raise DataError(f"{name}: too large to be decoded safely ({error})") from error
-    except Exception as error:  # a broken file makes decoders raise nearly anything, SyntaxError included
-        reason = "not an image, or one of a kind Pillow does not know"
+    except Exception as error:  # decoders of broken files can raise nearly anything, even SyntaxError
+        reason = "not an image, or in a format that Pillow does not know"
         if not isinstance(error, module.UnidentifiedImageError):
             reason = f"corrupt or truncated ({error or type(error).__name__})"
         raise DataError(f"{name}: {reason}") from error
 
 
 def depth(top: int) -> int:
-    """The number of bits (8, 10, 12, 14 or 16) of values whose largest is `top`.
+    """The number of bits (8, 10, 12, 14 or 16) needed for values up to `top`.
 
-    Cameras and converters store 8 to 14 bits in 16-bit files without saying so. One image may be dark; look at the
-    largest value of all that belong together.
+    Cameras and converters store 8 to 14 bits in 16-bit files without declaring it. Since an image may be dark, use the
+    largest value of all images in a dataset.
     """
     return next(bits for bits in DEPTHS if top < 1 << bits)
 
@@ -117,9 +119,9 @@ def _opened(content: bytes):
 
 
 def _check_ratio(picture, size: int) -> None:
-    """Raise DataError for a likely decompression bomb: more pixels than Pillow warns of, from next to no bytes.
+    """Raise DataError for a likely decompression bomb: more pixels than Pillow's warning limit, from very few bytes.
 
-    Pillow itself refuses images of twice its limit.
+    Pillow itself refuses images of twice that limit.
     """
     pixels, limit = picture.width * picture.height, pillow().Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit and pixels > PIXELS_PER_BYTE * size:
@@ -127,10 +129,10 @@ def _check_ratio(picture, size: int) -> None:
 
 
 def _essential_chunks(content: bytes) -> bytes:
-    """A PNG file with only the chunks that decide what is seen, each checked by its CRC.
+    """Keep only the chunks of a PNG file that affect the picture, and check their CRCs.
 
-    Texts, colour profiles and times may be huge, damaged by a tool that edited them, or bombs.
-    raises ValueError if a chunk that decides the pixels is damaged, or the end is missing
+    Text, colour profiles and timestamps may be huge, damaged by editing tools, or decompression bombs.
+    raises ValueError if a chunk that affects the pixels is damaged, or the end is missing
     """
     kept, place = [PNG_SIGNATURE], len(PNG_SIGNATURE)
     while True:
@@ -144,7 +146,7 @@ def _essential_chunks(content: bytes) -> bytes:
             if len(chunk) == 12 + length and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:]):
                 kept.append(chunk)
             elif critical or kind == b"tRNS":
-                raise ValueError(f"the check sum of its {kind.decode('latin-1')} chunk is wrong")
+                raise ValueError(f"the checksum of its {kind.decode('latin-1')} chunk is wrong")
         if kind == b"IEND":
             return b"".join(kept)
 
@@ -152,21 +154,21 @@ def _essential_chunks(content: bytes) -> bytes:
 def _orientation(picture) -> int:
     try:
         return picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # metadata that cannot be parsed says nothing, and raises nearly anything
+    except Exception:  # malformed metadata can raise nearly anything; ignore it
         return 1
 
 
 def _wide(picture, content: bytes) -> tuple[np.ndarray | None, int]:
-    """The values of a file with 16 bits per channel, (H, W) or (H, W, C), and the largest; (None, 0) if it has fewer.
+    """The values of a 16-bit file, (H, W) or (H, W, C), and the largest of them; (None, 0) for files with fewer bits.
 
-    Pillow keeps 16 bits of grey images only, and the upper 8 bits of the others.
+    Pillow keeps all 16 bits only in grey images, and the upper 8 bits in others.
     """
     codec, _, offset, how = _tile(picture)
     layout, declared = str(how[0]), how[1] if codec.startswith("ppm") else FULL
     if picture.format == "TIFF":
         _check_tiff(picture)
     if picture.mode == "F":
-        raise DataError("it has floating-point pixels, whose range is not known; convert it to 8 or 16 bits")
+        raise DataError("it has floating-point pixels of unknown range; convert it to 8 or 16 bits")
     if picture.mode.startswith("I"):
         values = np.asarray(picture)
         if not 0 <= values.min() <= values.max() <= FULL:
@@ -180,56 +182,56 @@ def _wide(picture, content: bytes) -> tuple[np.ndarray | None, int]:
     elif picture.mode == "CMYK":
         raise DataError("it is CMYK with 16 bits per channel; convert it to RGB")
     elif layout == "LA;16B":
-        bytes_of = _unpacked(content, "RGBA").astype(np.uint16)  # each sample is two of Pillow's
-        values = bytes_of[..., ::2] << 8 | bytes_of[..., 1::2]
+        halves = _unpacked(content, "RGBA").astype(np.uint16)  # the upper and lower byte of each sample
+        values = halves[..., ::2] << 8 | halves[..., 1::2]
     else:
         values = np.array(picture).astype(np.uint16) << 8 | _unpacked(content, _other_order(layout))
     colours = values[..., : 3 if values.shape[-1] > 2 else 1] if values.ndim == 3 else values
-    # Where a PGM or PPM declares fewer bits, Pillow has scaled the values.
+    # If a PGM or PPM declares fewer bits, Pillow has already scaled the values.
     return _keyed(values, picture), int(colours.max()) if declared == FULL else FULL
 
 
 def _check_tiff(picture) -> None:
-    """Raise DataError for 16-bit values that Pillow takes for others."""
+    """Raise DataError for 16-bit files that Pillow misreads."""
     bits = picture.tag_v2.get(BITS, (1,))
     if max(bits) != 16:
         return
     if len(bits) > 1 and picture.tag_v2.get(PLACING) == PLANES:
-        raise DataError("its colours lie in planes of 16 bits, which Pillow misreads; save them pixel by pixel")
+        raise DataError("its colours are stored in planes of 16 bits, which Pillow misreads; save them pixel by pixel")
     if picture.tag_v2.get(MEANING) == WHITE_IS_0:
-        raise DataError("its white is 0, which Pillow ignores in 16 bits; save it with black as 0")
+        raise DataError("it stores white as 0, which Pillow ignores in 16-bit files; save it with black as 0")
 
 
 def _tile(picture) -> tuple:
-    """How Pillow reads the first part of a file: codec, extents, offset, and the codec's arguments as a tuple."""
+    """Pillow's plan for reading the first part of a file: codec, extents, offset, and the codec's arguments."""
     codec, extents, offset, how = tuple(picture.tile[0])[:4] if picture.tile else ("", (), 0, "")
     return codec, extents, offset, (how,) if isinstance(how, str) else tuple(how or ("",))
 
 
 def _unpacked(content: bytes, layout: str) -> np.ndarray:
-    """The pixels of a file, (H, W, C), uint8, read as if its samples lay as `layout` (Pillow's raw mode) says."""
+    """Read a file's pixels, (H, W, C), uint8, as if its samples had this layout (one of Pillow's raw modes)."""
     with _opened(content) as picture:
         picture.tile = [_laid_out(tile, layout) for tile in picture.tile]
-        picture.load()  # np.array would make an object of what cannot be loaded
+        picture.load()  # np.array would turn a picture that cannot be loaded into an object array
         return np.array(picture)
 
 
 def _laid_out(tile, layout: str):
-    """A part of a file as Pillow reads it, in another layout. Pillow's newer versions name the parts of the tuple."""
+    """Replace the layout in Pillow's plan for a part of a file: a tuple, which is a named one in newer versions."""
     how = tile[3]
     changed = *tile[:3], layout if isinstance(how, str) else (layout, *how[1:])
     return type(tile)(*changed) if hasattr(tile, "_fields") else changed
 
 
 def _other_order(raw: str) -> str:
-    """The raw mode that reads the lower byte of each sample where `raw` reads the upper one."""
+    """The raw mode that reads each sample's lower byte, where `raw` reads the upper one."""
     native = "L" if sys.byteorder == "little" else "B"
     layout, order = raw[:-1], raw[-1] if raw[-1] in "LB" else native
     return layout + ("B" if order == "L" else "L")
 
 
 def _keyed(values: np.ndarray, picture) -> np.ndarray:
-    """Add an alpha channel to values one of which a PNG declares transparent."""
+    """Add an alpha channel if a PNG declares one value transparent."""
     key = picture.info.get("transparency")
     if key is None:
         return values
@@ -239,7 +241,7 @@ def _keyed(values: np.ndarray, picture) -> np.ndarray:
 
 
 def _narrowed(values: np.ndarray, bits: int):
-    """An 8-bit picture of 16-bit values."""
+    """Convert 16-bit values to an 8-bit picture."""
     picture = _scaled(values, bits)
     if values.ndim == 3 and values.shape[2] in (2, 4):
         alpha = values[..., -1]
@@ -253,7 +255,7 @@ def _scaled(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _on_white(picture):
-    """A picture without transparency, grey or colour."""
+    """Composite a picture on white, if it has transparency."""
     if picture.mode == "La":
         picture = picture.convert("LA")
     if picture.mode == "LAB":

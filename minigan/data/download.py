@@ -1,4 +1,4 @@
-"""Fetching files into the cache folder: checked, resumed where they were cut, never half there."""
+"""Download files into the cache folder: verified by checksum, resumed after interruptions, never partly in place."""
 
 import hashlib
 import os
@@ -13,18 +13,18 @@ from minigan.data.sources import Remote, Report
 from minigan.errors import DataError
 
 BLOCK = 1 << 18  # bytes read at a time
-TIMEOUT = 30  # seconds in which a server must answer, and in which at least SLOWEST bytes must come
+TIMEOUT = 30  # seconds in which a server must answer, and in which at least SLOWEST bytes must arrive
 SLOWEST = 1000
-TRIES = 3  # connections in a row that bring less than a block of new bytes
-WAIT = 1.0  # seconds before the second of them; twice as long before each further one
-POLL = 0.2  # seconds between looks at whether another process still fetches the file
-BUSY = 408, 425, 429, 500, 502, 503, 504  # answers of a server that may do better soon
+TRIES = 3  # give up after this many connections in a row that bring less than a block of new bytes
+WAIT = 1.0  # seconds before the second try; doubled before each further one
+POLL = 0.2  # seconds between checks whether another process is still downloading the file
+BUSY = 408, 425, 429, 500, 502, 503, 504  # status codes after which a later try may succeed
 
 
 def fetch_all(remotes: Iterable[Remote], folder: Path, report: Report | None = None):
-    """Fetch the files that the folder does not have yet.
+    """Download the files that are not in the folder yet.
 
-    raises DataError saying what went wrong and which files to fetch by hand
+    raises DataError saying what went wrong and which files to download by hand
     """
     remotes = list(remotes)
     for remote in remotes:
@@ -33,17 +33,17 @@ def fetch_all(remotes: Iterable[Remote], folder: Path, report: Report | None = N
         except DataError as error:
             urls = "\n".join(f"  {each.url}" for each in remotes)
             raise DataError(
-                f"{error}\nTo use files that you fetch yourself, put these in one folder and name it with "
+                f"{error}\nTo download the files yourself, put these in one folder and name it with "
                 f"--data-dir (from Python: data_dir=):\n{urls}"
             ) from error
 
 
 def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
-    """Fetch one file, unless the folder has it undamaged. What a cut left behind is continued, not fetched again.
+    """Download one file, unless the folder has it undamaged. An interrupted download is resumed.
 
-    Only one process fetches a file at a time; others wait for it.
+    Only one process downloads a file at a time; others wait for it.
 
-    report: called with (name, bytes there, bytes in all) as they arrive
+    report: called with (name, bytes so far, total bytes) as they arrive
     returns: the file's path
     raises DataError if there is no network, the server refuses, the checksum differs or the disk is full
     """
@@ -55,10 +55,10 @@ def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make the cache folder {folder}: {error.strerror}") from error
+        raise DataError(f"cannot create the cache folder {folder}: {error.strerror}") from error
     try:
         with _claimed(remote, part, report):
-            if _is_sound(remote, target):  # fetched by the process that had the claim before
+            if _is_sound(remote, target):  # downloaded by the process that held the claim before
                 return target
             if _size(part) != remote.size:
                 _download(remote, part, report)
@@ -67,7 +67,7 @@ def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
     except DataError as error:
         if damaged:
             raise DataError(
-                f"{target} is damaged (its SHA-256 is not {remote.sha256}) and cannot be fetched again:\n{error}"
+                f"{target} is damaged (its SHA-256 is not {remote.sha256}) and cannot be downloaded again:\n{error}"
             ) from error
         raise
     return target
@@ -75,7 +75,7 @@ def fetch(remote: Remote, folder: Path, report: Report | None = None) -> Path:
 
 @contextmanager
 def _claimed(remote: Remote, part: Path, report: Report | None) -> Iterator[None]:
-    """Hold the only claim to write a partial file, waiting until it is free. It ends with the process at the latest."""
+    """Wait for the exclusive claim to write a partial file, and hold it. It ends with the process at the latest."""
     while True:
         with _writable(part, "ab") as file:
             while not _locked(file):
@@ -83,7 +83,7 @@ def _claimed(remote: Remote, part: Path, report: Report | None) -> Iterator[None
                     report(remote.name, min(_size(part), remote.size - 1), remote.size)
                 time.sleep(POLL)
             if not _lies_at(file, part):
-                continue  # the process before has moved or removed it
+                continue  # the process that held the claim has moved or removed it
             try:
                 yield
             finally:
@@ -93,7 +93,7 @@ def _claimed(remote: Remote, part: Path, report: Report | None) -> Iterator[None
 
 
 def _locked(file) -> bool:
-    """Lock an open file, unless another process has; where there are no locks, take it to be free."""
+    """Lock an open file; False if another process holds the lock. If locks are not supported, assume it is free."""
     try:
         import fcntl
 
@@ -101,7 +101,7 @@ def _locked(file) -> bool:
     except BlockingIOError:
         return False
     except (ImportError, OSError):
-        pass  # two processes then write the same bytes to the same places, and both check the whole
+        pass  # two processes may then write, but they write the same bytes, and both verify the result
     return True
 
 
@@ -113,7 +113,7 @@ def _lies_at(file, path: Path) -> bool:
 
 
 def _download(remote: Remote, part: Path, report: Report | None):
-    """Connect until the server has sent all it has; give up after TRIES connections that bring nearly nothing new."""
+    """Reconnect until the file is complete; give up after TRIES connections in a row that bring almost nothing new."""
     idle, furthest = 0, _size(part)
     while True:
         try:
@@ -122,29 +122,29 @@ def _download(remote: Remote, part: Path, report: Report | None):
             idle, furthest = (0, _size(part)) if _size(part) >= furthest + BLOCK else (idle + 1, furthest)
             if idle == TRIES:
                 raise DataError(
-                    f"{remote.url}: {cut}; given up with {_size(part)} of {remote.size} bytes: run again to continue"
+                    f"{remote.url}: {cut}; gave up with {_size(part)} of {remote.size} bytes: run again to continue"
                 ) from cut
             if idle:
                 time.sleep(WAIT * 2 ** (idle - 1))
 
 
 class _CutError(Exception):
-    """The connection ended early; what arrived is kept and another may continue."""
+    """The connection ended early; the bytes that arrived are kept, and another connection may continue."""
 
 
 def _receive(remote: Remote, part: Path, report: Report | None):
-    """One connection: append what it sends to `part`, which continues at its present size."""
+    """Open one connection, and append the bytes it sends to `part`."""
     have = _size(part)
     with _connected(remote, part, have) as response:
         if have and response.status != 206:
-            have = 0  # the server does not resume: it sends the file from its beginning
+            have = 0  # the server cannot resume, and sends the file from its beginning
         elif have and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
             _emptied(part)
-            raise _CutError("the server sent another range than asked for")
+            raise _CutError("the server sent a different range than requested")
         promised = response.headers.get("Content-Length", str(remote.size - have))
-        if promised != str(remote.size - have):  # a log-in page, say; what was kept stays
+        if promised != str(remote.size - have):  # perhaps a login page; keep the partial file
             size = have + int(promised) if promised.isdecimal() and len(promised) < 20 else repr(promised[:20])
-            raise DataError(f"{remote.url}: the server sends {size} bytes, expected {remote.size}: another file")
+            raise DataError(f"{remote.url}: the server sends {size} bytes, expected {remote.size}: a different file")
         if _size(part) > have:
             _emptied(part)
         with _writable(part, "ab") as file:
@@ -156,7 +156,7 @@ def _receive(remote: Remote, part: Path, report: Report | None):
 
 
 def _blocks(response, size: int) -> Iterator[bytes]:
-    """`size` bytes, as they come. Raises _CutError if the connection ends early, or is slower than SLOWEST allows."""
+    """Yield `size` bytes as they arrive. Raises _CutError if the connection ends early or is too slow."""
     from http.client import HTTPException
 
     counted, since = 0, time.monotonic()
@@ -176,7 +176,7 @@ def _blocks(response, size: int) -> Iterator[bytes]:
 
 
 def _connected(remote: Remote, part: Path, have: int):
-    """Ask for the file from byte `have` on."""
+    """Request the file, starting at byte `have`."""
     from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import Request, urlopen
@@ -189,20 +189,20 @@ def _connected(remote: Remote, part: Path, have: int):
     except HTTPError as error:
         error.close()
         if error.code == 416 and have:
-            _emptied(part)  # longer than the server's file: it cannot be its beginning
-            raise _CutError("the server has fewer bytes than were kept") from error
+            _emptied(part)  # it is longer than the server's file, so it is not a part of that
+            raise _CutError("the server has fewer bytes than the partial file") from error
         if error.code in BUSY:
             raise _CutError(f"the server answers {error.code} {error.reason}") from error
         raise DataError(f"{remote.url}: the server answers {error.code} {error.reason}") from error
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirection to what is no address
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirection to an invalid address
         reason = error.reason if isinstance(error, URLError) else error
         raise DataError(f"{remote.url}: no connection ({reason})") from error
 
 
 def _in_time(work: Callable):
-    """What `work` returns or raises; TimeoutError after TIMEOUT seconds, when its thread is left to itself.
+    """Run `work` in a thread and return its result. Raises TimeoutError after TIMEOUT seconds and abandons the thread.
 
-    The timeout of a socket is for each byte of the answer's headers, and there is none for names of servers.
+    A socket's own timeout applies to each byte of the response headers, and name resolution has no timeout at all.
     """
     future = Future()
 
@@ -225,18 +225,18 @@ def _digest(path: Path) -> str:
 
 
 def _is_sound(remote: Remote, target: Path) -> bool:
-    """Whether a file is there and what it should be. It may have been damaged since it came."""
+    """Whether a file exists and has the right size and SHA-256. It may have been damaged after the download."""
     return _size(target) == remote.size and _digest(target) == remote.sha256
 
 
 def _check(remote: Remote, part: Path):
-    """Compare `part` with its SHA-256; one that differs is of no use and goes."""
+    """Verify the SHA-256 of `part`; delete it if it differs."""
     found, size = _digest(part), _size(part)
     if found != remote.sha256:
         part.unlink()
         raise DataError(
             f"{remote.url}: wrong checksum: SHA-256 {found} of {size} bytes, expected "
-            f"{remote.sha256} of {remote.size}; what arrived is deleted, run again to fetch it anew"
+            f"{remote.sha256} of {remote.size}; the download was deleted, run again to repeat it"
         )
 
 
@@ -250,7 +250,7 @@ def _writable(part: Path, mode: str):
 def _write(file, block: bytes, part: Path):
     try:
         file.write(block)
-        file.flush()  # so that a full disk shows here, and Ctrl-C leaves what arrived
+        file.flush()  # so that a full disk is noticed here, and Ctrl-C keeps all bytes that arrived
     except OSError as error:
         raise DataError(f"cannot write {part}: {error.strerror}") from error
 
@@ -259,7 +259,7 @@ def _moved(part: Path, target: Path):
     try:
         os.replace(part, target)
     except OSError as error:
-        raise DataError(f"cannot put the download at {target}: {error.strerror}") from error
+        raise DataError(f"cannot move the download to {target}: {error.strerror}") from error
 
 
 def _emptied(part: Path):

@@ -1,4 +1,4 @@
-"""Files: found under a folder, opened, decompressed, and recognized by their first bytes."""
+"""Find files under a folder, open and decompress them, and recognize them by their first bytes."""
 
 import os
 import stat
@@ -13,14 +13,14 @@ from minigan.data.dataset import LeftOut
 from minigan.errors import DataError
 
 HIDDEN = "hidden"
-SYSTEM = "in a folder that a system keeps for itself"
-SPECIAL = "neither file nor folder"
-BROKEN = "linked to nothing"
-LOOP = "linked in a circle"
+SYSTEM = "in a system folder"
+SPECIAL = "not a regular file"
+BROKEN = "behind a broken link"
+LOOP = "behind a circular link"
 EMPTY = "empty"
-WAYS = 1000  # that links may lead to one folder; chains of them multiply
+MOST_LINK_PATHS = 1000  # the most ways in which links may lead to one folder; chains of links multiply them
 
-# Folders that file systems, network drives, archivers and editors make; lower case.
+# Folders made by file systems, network drives, archivers and editors, in lower case.
 SYSTEM_FOLDERS = frozenset(
     {
         "#recycle",
@@ -42,8 +42,8 @@ SYSTEM_FOLDERS = frozenset(
 )
 
 
-def passed_over(name: str) -> str | None:
-    """Why no file or folder of this name is looked at, wherever it lies; None where it is."""
+def skip_reason(name: str) -> str | None:
+    """Why files and folders with this name are skipped; None if they are not."""
     if name.startswith("."):
         return HIDDEN
     return SYSTEM if name.lower() in SYSTEM_FOLDERS else None
@@ -52,12 +52,12 @@ def passed_over(name: str) -> str | None:
 def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
     """Yield the names of all regular files under a folder, relative to it, with forward slashes.
 
-    A folder is entered through every link that leads to it, except from within itself.
-    left_out: counts what was passed over
-    raises DataError for a folder that cannot be read, or to which links lead in too many ways
+    A folder is entered through every link to it, except from inside itself.
+    left_out: counts skipped files and folders
+    raises DataError for a folder that cannot be read, or that links reach in too many ways
     """
-    waiting = [("", (_place(folder),))]
-    ways: Counter[tuple[int, int]] = Counter()
+    waiting = [("", (_inode(folder),))]
+    link_paths: Counter[tuple[int, int]] = Counter()
     while waiting:
         above, inside = waiting.pop()
         entries = _entries(folder / above)
@@ -65,34 +65,36 @@ def walk(folder: Path, left_out: LeftOut) -> Iterator[str]:
             left_out.add(EMPTY, above)
         for entry in entries:
             path = f"{above}{entry.name}"
-            if reason := passed_over(entry.name) or _odd(entry):
+            if reason := skip_reason(entry.name) or _special_reason(entry):
                 left_out.add(reason, path)
             elif entry.is_file():
                 yield path
-            elif (place := _place(entry.path)) in inside:
+            elif (inode := _inode(entry.path)) in inside:
                 left_out.add(LOOP, path)
             else:
-                ways[place] += 1
-                check_ways(ways[place], folder / path)
-                waiting.append((f"{path}/", (*inside, place)))
+                link_paths[inode] += 1
+                check_link_paths(link_paths[inode], folder / path)
+                waiting.append((f"{path}/", (*inside, inode)))
 
 
-def check_ways(number: int, folder: Path | str) -> None:
-    """Raise DataError where links lead to a folder in more ways than anybody means."""
-    if number > WAYS:
-        raise DataError(f"{folder}: links lead to this folder in over {WAYS:,} ways; remove those that are not meant")
+def check_link_paths(number: int, folder: Path | str) -> None:
+    """Raise DataError if links lead to a folder in implausibly many ways."""
+    if number > MOST_LINK_PATHS:
+        raise DataError(
+            f"{folder}: links lead to this folder in over {MOST_LINK_PATHS:,} ways; remove the unintended ones"
+        )
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file to read. Raises DataError for anything else, instead of waiting for it."""
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115
+    """Open a regular file for reading. Raises DataError for anything else, instead of blocking on it."""
+    file = open(path, "rb", opener=_without_blocking)  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise DataError(f"{path}: is a pipe, a socket or a device; only files are read")
+        raise DataError(f"{path}: a pipe, a socket or a device; only regular files are read")
     return file
 
 
-def _without_waiting(path, flags):
+def _without_blocking(path, flags):
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -104,8 +106,8 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         raise DataError(f"{folder}: {error.strerror}") from error
 
 
-def _odd(entry: os.DirEntry) -> str | None:
-    """Why there is nothing to read behind a name; None where there is a file or a folder."""
+def _special_reason(entry: os.DirEntry) -> str | None:
+    """Why a folder's entry cannot be read; None if it is a file or a folder."""
     try:
         if entry.is_file() or entry.is_dir():
             return None
@@ -116,7 +118,7 @@ def _odd(entry: os.DirEntry) -> str | None:
         return BROKEN
 
 
-def _place(path: str | Path) -> tuple[int, int]:
+def _inode(path: str | Path) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino
 
@@ -151,7 +153,7 @@ DECOMPRESSORS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """A regular file to read, decompressed if its content (not its name) says gzip, bzip2 or xz."""
+    """Open a regular file for reading; decompress it if its content (not its name) is gzip, bzip2 or xz."""
     with open_regular(path) as file:
         start = file.read(max(map(len, DECOMPRESSORS)))
         file.seek(0)
@@ -164,7 +166,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_at_most(stream: BinaryIO, most: int) -> bytes:
-    """The next bytes, up to `most`. Memory is taken as they come, whatever a header has promised."""
+    """Read the next bytes, up to `most`. Memory grows with the bytes that arrive, whatever a header promised."""
     content = bytearray()
     while len(content) < most and (block := stream.read(min(BLOCK, most - len(content)))):
         content += block
@@ -173,7 +175,7 @@ def read_at_most(stream: BinaryIO, most: int) -> bytes:
 
 @contextmanager
 def errors_named(path: Path) -> Iterator[None]:
-    """Turn what reading a broken file raises into a DataError that names it."""
+    """Turn the errors of reading a broken file into a DataError that names it."""
     import lzma
 
     try:
@@ -186,7 +188,7 @@ def errors_named(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: there is not enough memory to read it") from error
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
-    except OSError as error:  # gzip.BadGzipFile is one, without an errno
+    except OSError as error:  # includes gzip.BadGzipFile, which has no errno
         reason = f"corrupt compressed data ({error})" if error.errno is None else error.strerror
         raise DataError(f"{path}: {reason}") from error
 
@@ -205,14 +207,14 @@ STARTS = {
     b"\x80\x03": ("a pickle, which could run any program", CONVERT),
     b"\x80\x04": ("a pickle, which could run any program", CONVERT),
     b"\x80\x05": ("a pickle, which could run any program", CONVERT),
-    b"\0\0\x08": ("one IDX file", "name the folder that it lies in with its labels"),
-    b"\x89PNG": ("one image", "name the folder that it lies in"),
-    b"\xff\xd8\xff": ("one image", "name the folder that it lies in"),
-    b"GIF8": ("one image", "name the folder that it lies in"),
+    b"\0\0\x08": ("one IDX file", "name the folder that contains it and its labels"),
+    b"\x89PNG": ("one image", "name the folder that contains it"),
+    b"\xff\xd8\xff": ("one image", "name the folder that contains it"),
+    b"GIF8": ("one image", "name the folder that contains it"),
 }
 TABLES = (".csv", ".tsv", ".txt")
-# For the table of digits that has one column of labels, and then one for each pixel.
-TABLE = """a table of text. If a row is a label and the pixels of an image, Python makes an .npz file of it:
+# For tables of digits with a column of labels, followed by one for each pixel.
+TABLE = """a text table. If each row is a label and the pixels of an image, Python can convert it to an .npz file:
   import numpy as np
   rows = np.loadtxt({path!r}, np.int64, delimiter={delimiter!r}, skiprows=1)
   side = int((rows.shape[1] - 1) ** 0.5)
@@ -221,12 +223,12 @@ TABLE = """a table of text. If a row is a label and the pixels of an image, Pyth
 
 
 def described(path: Path) -> str:
-    """What a file is that is no archive of images, as far as its beginning says, and what to do with it."""
-    return recognized(path) or "neither a folder nor an archive (.tar, .zip), nor an array (.npz, .npy)"
+    """Describe a file that is not an archive of images by its first bytes, and what to do with it."""
+    return recognized(path) or "not a folder, an archive (.tar, .zip) or an array (.npz, .npy)"
 
 
 def recognized(path: Path) -> str | None:
-    """The same; None where its beginning says nothing."""
+    """Describe a file as `described` does; None if its first bytes are not known."""
     with open_regular(path) as file:
         start = file.read(32)
     if path.suffix.lower() in TABLES:

@@ -1,4 +1,4 @@
-"""Any folder of images, or a tar archive of one, as a data set."""
+"""Read a folder of images, or an archive of one, as a dataset."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from minigan.data.array_files import IDX_NAME
 from minigan.data.arrays import Size, check_format
 from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, LeftOut, digest_of_files
 from minigan.data.files import EXTRACT, recognized
-from minigan.data.reading import Kinds, read_images
+from minigan.data.reading import ImageFormats, read_images
 from minigan.data.sources import NAME_ENDINGS
 from minigan.data.splits import (
     in_order,
@@ -26,8 +26,8 @@ from minigan.errors import DataError
 
 NO_IMAGE = "not readable as an image"
 RUN = "in a run of minigan"
-CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # how a run's folder is known
-INSIDE = "-inside"  # what `minigan inspect` adds to a run's name for its pictures
+CONFIG, RUN_MARK = "config.json", b'"format": "minigan-run-'  # a run folder's file, and a part of its content
+INSIDE = "-inside"  # `minigan inspect` writes its pictures to a folder of the run's name and this suffix
 
 
 @dataclass
@@ -35,9 +35,9 @@ class Part:
     """The images of one split.
 
     place: a folder or an archive
-    names: of the images in it, in order
-    left_out: what else was found
-    above: the split's folder within the place, with a slash at its end; "" where the place is all of the split's
+    names: the names of its images, in order
+    left_out: its other files
+    above: the split's folder within the place, with a final slash; "" if the split is the whole place
     """
 
     place: Path
@@ -61,19 +61,19 @@ def image_folder(
     skip_unreadable: bool = False,
     split: str = TRAIN,
 ) -> Dataset:
-    """Read the images of a folder, or of a .tar or .tar.gz of one (which is not extracted).
+    """Read the images of a folder, or of a .zip, .tar or .tar.gz of one, without extracting it.
 
-    Sub-folders are labels, ordered by name, or by value if all are numbers; folders that all images share do not
-    count. Images come in order of names, in which 2 is before 10. Links are followed. Every kind of image that Pillow
-    reads is read, whatever the file's ending; the set's `left_out` counts everything else.
+    Sub-folders are labels, ordered by name, or by value if all are numbers; a folder that contains all images does
+    not count. Images are ordered by name, with 2 before 10. Links are followed. All formats that Pillow reads safely
+    are accepted, whatever the file's extension; the dataset's `left_out` counts everything else.
 
-    size: side in pixels, or (height, width), reached as in `arrays.resized`. None: all must have one size
+    size: side in pixels, or (height, width), to resize to as `arrays.resized` does. None: all must have one size
     channels: 3 for colour, 1 for grey
-    count: how many to take, spread evenly over the names so that every label is there; None takes all
-    skip_unreadable: leave out images that cannot be read, and say so in `left_out`
-    split: "train" or "test" where the folder is split, see `splits.split_folders`; its labels are those of training
-    returns: images (N, H, W, channels), uint8; labels (N,), int64, or None where there are no sub-folders
-    raises DataError where there is no image, listing those that cannot be read, or naming one of another size
+    count: the number of images to take, evenly spaced over the names so that all labels occur; None takes all
+    skip_unreadable: leave out images that cannot be read, and count them in `left_out`
+    split: "train" or "test" if the folder is split, see `splits.split_folders`; labels are numbered as in training
+    returns: images (N, H, W, channels), uint8; labels (N,), int64, or None without sub-folders
+    raises DataError if there are no images, images cannot be read, or their sizes differ
     """
     check_format(size, channels)
     path = Path(path)
@@ -89,19 +89,19 @@ def read(
     count: int | None = None,
     skip_unreadable: bool = False,
 ) -> Dataset:
-    """One split of the parts that `parts_of(path)` found. Arguments and errors are those of `image_folder`."""
+    """Read one split of the result of `parts_of(path)`. Other arguments and errors are those of `image_folder`."""
     if split not in parts:
-        raise DataError(f"{path}: no {split} split: it holds neither a folder {split} nor an archive {split}.tar.gz")
+        raise DataError(f"{path}: no {split} split: it contains no folder {split} and no archive {split}.tar.gz")
     part = parts[split]
-    learned = parts[TRAIN].inside()
-    classes, labels = labelled(learned, str(parts[TRAIN]))
+    training_names = parts[TRAIN].inside()
+    classes, labels = labelled(training_names, str(parts[TRAIN]))
     if split != TRAIN:
-        labels = labelled_as(part.inside(), learned, classes, str(part)) if classes else None
+        labels = labelled_as(part.inside(), training_names, classes, str(part)) if classes else None
     chosen = spread(len(part.names), count, path)
-    whole = parts[TRAIN].place, parts[TRAIN].names
-    images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable, whole)
+    training = parts[TRAIN].place, parts[TRAIN].names
+    images = read_images(part.place, [part.names[i] for i in chosen], size, channels, skip_unreadable, training)
     labels = None if labels is None else labels[chosen][images.kept]
-    left_out = LeftOut.together(part.left_out, images.left_out)
+    left_out = LeftOut.merged(part.left_out, images.left_out)
     kind = "folder" if path.is_dir() else "archive"
     digest = digest_of_files(images.digests, labels)
     found = Identity(kind, os.path.abspath(path), digest, classes, len(images.pixels))
@@ -109,9 +109,9 @@ def read(
 
 
 def parts_of(path: Path) -> dict[str, Part]:
-    """What a folder or an archive holds of each split: all of it is "train" where it is not split.
+    """Find the splits in a folder or an archive. If it is not split, all of it is "train".
 
-    raises DataError where it holds no images, or it is not clear which are which
+    raises DataError if it contains no images, or the splits are ambiguous
     """
     names, left_out = find(path)
     archives, folders = _split_archives(path), split_folders(names, str(path))
@@ -133,37 +133,37 @@ def parts_of(path: Path) -> dict[str, Part]:
     for part in parts.values():
         if not part.names:
             also = f"; left out {part.left_out.words()}" if part.left_out else ""
-            raise DataError(f"{part.place}: no images in it{also}{_hint(part)}")
+            raise DataError(f"{part.place}: contains no images{also}{_hint(part)}")
     return parts
 
 
 def _hint(part: Part) -> str:
-    """What to do about files that are no images, where one is of a kind that people have data sets in."""
+    """Advice, for an error message, if one of the other files is in a format that datasets come in."""
     names = part.left_out.names(NO_IMAGE)
     for name in sorted(names, key=lambda name: TEST in map(split_named, PurePosixPath(name).with_suffix("").parts)):
         if name.lower().endswith(".npy") or IDX_NAME.fullmatch(name):
-            return f"; {name} is read, with its labels, where a folder of nothing but arrays is named"
+            return f"; to read {name} and its labels, name a folder that contains only arrays"
         if name.lower().endswith(NAME_ENDINGS):
             file = part.place / name
-            return f"; {name} is read where it is named itself: {file}" if part.place.is_dir() else f"; {EXTRACT}"
-        if part.place.is_dir() and (said := recognized(part.place / name)):
-            return f"; {name} is {said}"
+            return f"; to read {name}, name it directly: {file}" if part.place.is_dir() else f"; {EXTRACT}"
+        if part.place.is_dir() and (description := recognized(part.place / name)):
+            return f"; {name} is {description}"
     return ""
 
 
 def find(place: Path) -> tuple[list[str], LeftOut]:
-    """The names of the images in a folder or an archive, in order, and what else is there."""
-    left_out, kinds = LeftOut(), Kinds()
+    """The names of the images in a folder or an archive, in order, and a record of its other files."""
+    left_out, formats = LeftOut(), ImageFormats()
     images, others, runs = set(), set(), set()
     for member in members(place, left_out):
         if _is_config(member):
             runs.add(str(PurePosixPath(member.name).parent))
-        elif kinds.has(member):
+        elif formats.match(member):
             images.add(member.name)
         else:
             others.add(member.name)
     if "." in runs:
-        raise DataError(f"{place}: is a run of minigan, not a data set; its pictures are of what a model made")
+        raise DataError(f"{place}: a run of minigan, not a dataset; its pictures were made by a model")
     within = {*runs, *(f"{run}{INSIDE}" for run in runs)}
     left_out.add(RUN, *in_order(name for name in images if _is_within(name, within)))
     left_out.add(NO_IMAGE, *in_order(name for name in others if not _is_within(name, within)))
@@ -183,24 +183,24 @@ def _is_within(name: str, folders: set[str]) -> bool:
 
 
 def _split_archives(path: Path) -> dict[str, Path]:
-    """The archives in a folder that are named as splits are."""
+    """The archives in a folder whose names are those of splits."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir()) if path.is_dir() else ():
         ending = next((ending for ending in ARCHIVE_ENDINGS if file.name.lower().endswith(ending)), None)
         split = None if ending is None else split_named(file.name[: -len(ending)])
         if split and file.is_file():
             if split in found:
-                raise DataError(f"{path}: {found[split].name} and {file.name} are both for {split}; keep one there")
+                raise DataError(f"{path}: {found[split].name} and {file.name} are both for {split}; remove one of them")
             found[split] = file
     return found
 
 
 def _test_folder(names: list[str], path: Path, archive: Path) -> dict[str, str]:
-    """The folder of test images that lies beside an archive of training images; raises DataError for other images."""
+    """The folder of test images beside an archive of training images. Raises DataError for other images beside it."""
     above = shared_folders(names)
     if above and split_named(above[0]) == TEST:
         return {TEST: f"{above[0]}/"}
     raise DataError(
-        f"{path}: holds {archive.name}, and images beside it, so that it is not clear what to train on; name the "
-        "archive itself, or move one of them away"
+        f"{path}: contains {archive.name} and images beside it, so it is unclear which to train on; name the archive "
+        "itself, or move one of them away"
     )

@@ -1,4 +1,4 @@
-"""Digits drawn as strokes: a labelled data set of any size that needs no download."""
+"""Digits drawn as strokes: a labelled dataset of any size that needs no download."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SPLITS = {"train": 0, "test": 1}
 CLASSES = tuple("0123456789")
 CHUNK = 128  # images rendered together: two float32 planes of 28 x 28 x CHUNK stay in a core's cache
 
-# One row of uniform numbers draws one image. Every image reads the same columns of its own row, so image i
-# depends on the seed and on i alone, whatever the count.
+# Each image is drawn from one row of uniform random numbers, always from the same columns. So image i depends on the
+# seed and i alone, whatever the count.
 LABEL, FORM, TALL, WIDE, SLANT, TURN, PEN, INK, ACROSS, DOWN = range(10)
 WARP = slice(10, 20)
 JITTER = slice(20, 60)
@@ -25,17 +25,17 @@ COLUMNS = 60
 
 
 def glyphs(count: int = 20_000, seed: int = 0, split: str = "train", size: int = 28) -> Dataset:
-    """Draw handwritten-looking digits 0 to 9, white on black, in random slant, thickness, place and size.
+    """Draw digits 0 to 9 that look handwritten, white on black, with random slant, thickness, place and size.
 
-    count: how many; a smaller count is the beginning of a larger one
-    seed: same seed, same images, to the bit, on every machine
+    count: the number of images; a smaller count gives the first images of a larger one
+    seed: the same seed gives the same images, to the bit, on every machine
     split: "train" or "test", two streams that share no image
     size: side of the images in pixels; the drawing scales with it
     returns: images (count, size, size, 1), uint8; labels (count,), int64
     raises DataError for a count or seed below 0, a size below 8 or an unknown split
     """
     if split not in SPLITS:
-        raise DataError(f"glyphs: no split is called {split!r}; there are: {', '.join(sorted(SPLITS))}")
+        raise DataError(f"glyphs: there is no split {split!r}; choose one of {', '.join(sorted(SPLITS))}")
     count, seed, size = whole("glyphs", "count", count), whole("glyphs", "seed", seed), whole("glyphs", "size", size)
     if count < 0 or seed < 0 or size < 8:
         raise DataError(f"glyphs: count {count} and seed {seed} must be at least 0, size {size} at least 8")
@@ -48,7 +48,7 @@ def glyphs(count: int = 20_000, seed: int = 0, split: str = "train", size: int =
     for start in range(0, count, CHUNK):
         rows = slice(start, start + CHUNK)
         images[rows, :, :, 0] = _draw(numbers[rows], labels[rows], size)
-    # The numbers, not the pixels: glyphs of every size are the same ones.
+    # The digest is of the numbers, not the pixels, so that glyphs of every size are the same dataset.
     origin = Identity("glyphs", None, digest_of_arrays(numbers), CLASSES, count)
     return Dataset(images, labels, "glyphs", CLASSES).known_as(origin)
 
@@ -76,13 +76,13 @@ def _forms(numbers: np.ndarray, labels: np.ndarray) -> Iterator[tuple[Form, np.n
 
 
 def _trace(form: Form, numbers: np.ndarray) -> np.ndarray:
-    """The pen's path (B, POINTS, 2) in pixels of a 28 x 28 image, around the origin."""
+    """The pen's path (B, POINTS, 2), centred at the origin, in pixels of a 28 x 28 image."""
     places = form.places
     jitter = (numbers[:, JITTER][:, : places.size].reshape(-1, *places.shape) - 0.5) * 0.07
     points = _warp(places + jitter, numbers[:, WARP])
     path = np.zeros((len(numbers), POINTS, 2))
     for column, weight in enumerate(form.weights.T):
-        # Not a matrix product: BLAS may sum in another order on another machine.
+        # Not a matrix product, because BLAS may sum in a different order on another machine.
         path += weight[:, None] * points[:, column, None, :]
     tall = _between(numbers[:, TALL], 15.5, 20.5)
     wide = tall * form.width * _between(numbers[:, WIDE], 0.82, 1.18)
@@ -92,7 +92,7 @@ def _trace(form: Form, numbers: np.ndarray) -> np.ndarray:
 
 
 def _warp(points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Bend the box smoothly: each coordinate moves by a quadratic in both."""
+    """Bend the box smoothly: shift each coordinate by a polynomial in both."""
     x, y = points[..., 0] - 0.5, points[..., 1] - 0.5
     bends = (numbers - 0.5)[:, :, None]
     terms = (x * x, x * y, y * y, x * y * y, x * x * y)
@@ -102,9 +102,9 @@ def _warp(points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _slant(x: np.ndarray, y: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Shear to the right, as writers do, then turn a little.
+    """Shear to the right, as writers do, then rotate a little.
 
-    The turn is given by its tangent: sines and cosines differ in the last bit from one machine to the next.
+    The rotation is computed from its tangent, because sines and cosines differ in the last bit between machines.
     """
     x = x - y * _between(numbers[:, SLANT], -0.12, 0.42)[:, None]
     tangent = _between(numbers[:, TURN], -0.12, 0.12)[:, None]
@@ -113,7 +113,7 @@ def _slant(x: np.ndarray, y: np.ndarray, numbers: np.ndarray) -> np.ndarray:
 
 
 def _place(path: np.ndarray, pen: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Move each path into the image: near the middle, by a random part of the room that its margins leave."""
+    """Move each path near the middle of the image, at a random offset within the margins."""
     low, high = path.min(axis=1), path.max(axis=1)
     room = np.maximum(26 - 2 * pen[:, None] - (high - low), 0) / 2
     off_centre = (numbers[:, [ACROSS, DOWN]] - 0.5) * np.minimum(room, 3) * 1.6
@@ -121,11 +121,11 @@ def _place(path: np.ndarray, pen: np.ndarray, numbers: np.ndarray) -> np.ndarray
 
 
 def _ink(path: np.ndarray, pen: np.ndarray, brightness: np.ndarray, size: int) -> np.ndarray:
-    """Pixels by their distance to the path: full inside the pen's radius, then one pixel of soft edge.
+    """Shade pixels by their distance to the path: full inside the pen's radius, then one pixel of soft edge.
 
-    path (B, POINTS, 2), pen and brightness (B,) -> uint8 (B, size, size). The squared distance splits into a
-    column's and a row's part, so a point costs an addition and a minimum per pixel. The batch is the last
-    axis: the inner loops run over contiguous memory.
+    path (B, POINTS, 2), pen and brightness (B,) -> uint8 (B, size, size). The squared distance is the sum of a
+    column's and a row's part, so a point costs an addition and a minimum per pixel. The batch is the last axis, so the
+    inner loops run over contiguous memory.
     """
     centres = (np.arange(size) + 0.5)[:, None, None]
     path = np.ascontiguousarray(path.transpose(2, 1, 0))
@@ -145,7 +145,7 @@ def _between(uniform: np.ndarray, low: float, high: float) -> np.ndarray:
     return low + (high - low) * uniform
 
 
-POINTS = 112  # sampled along each form: under 0.9 of a pixel apart in a 28 x 28 image, so the edges look smooth
+POINTS = 112  # sampled along each form, under 0.9 pixels apart in a 28 x 28 image, so that the edges look smooth
 
 Stroke = tuple[tuple[float, float], ...]
 
@@ -154,10 +154,10 @@ Stroke = tuple[tuple[float, float], ...]
 class Form:
     """One way to write a digit.
 
-    digit: what it reads as
-    share: how often this form is used among the forms of its digit
-    width: of its box, as a part of the box's height
-    lines: the strokes as text, each through two points or more
+    digit: the digit it shows
+    share: its share among the forms of its digit
+    width: the width of its box divided by the height
+    lines: the strokes as text, each with at least two points
     """
 
     digit: int
@@ -175,12 +175,12 @@ class Form:
 
     @cached_property
     def places(self) -> np.ndarray:
-        """The distinct control points, (P, 2). Strokes that meet share theirs, so wobble keeps them joined."""
+        """The distinct control points, (P, 2). Strokes that meet share points, so that jitter keeps them joined."""
         return np.array(sorted({point for stroke in self.strokes for point in stroke}))
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """The matrix (POINTS, P) that takes control points to points along the strokes."""
+        """The matrix (POINTS, P) that maps control points to points along the strokes."""
         index = {tuple(place): i for i, place in enumerate(self.places)}
         lengths = [_length(stroke) for stroke in self.strokes]
         counts = _shares(lengths, POINTS)
@@ -199,7 +199,7 @@ def _length(stroke: Stroke) -> float:
 
 
 def _shares(lengths: list[float], total: int) -> list[int]:
-    """Part `total` points among strokes by length, at least two each."""
+    """Distribute `total` points among strokes in proportion to their lengths."""
     edges = np.rint(np.cumsum([0.0, *lengths]) / sum(lengths) * total).astype(int)
     return [int(count) for count in np.diff(edges)]
 
@@ -222,7 +222,7 @@ def _spline(stroke: Stroke, count: int) -> np.ndarray:
     rows = np.zeros((count, len(knots)))
     for offset, weight in zip((-1, 0, 1, 2), cubic, strict=True):
         knot = span + offset
-        # Past its ends a closed stroke goes round; an open one leans on its end points.
+        # Beyond its ends, a closed stroke wraps around, and an open one repeats its end points.
         knot = np.where(knot < 0, last - 1, np.where(knot > last, 1, knot)) if closed else np.clip(knot, 0, last)
         np.add.at(rows, (np.arange(count), knot), weight)
     return rows

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and CIFAR-10, read from the files that their authors publish."""
+"""Read MNIST, Fashion-MNIST and CIFAR-10 from the files published by their authors."""
 
 import os
 from pathlib import Path
@@ -28,24 +28,24 @@ CLOTHES = (
 
 
 def mnist(folder: str | os.PathLike, split: str = "train") -> Dataset:
-    """Read MNIST's handwritten digits from a folder with its four (for one split: two) files.
+    """Read MNIST's handwritten digits from a folder with its four files (two for each split).
 
-    folder: holds train-images-idx3-ubyte and so on, or train-images.idx3-ubyte; .gz or not
+    folder: contains train-images-idx3-ubyte and so on, or train-images.idx3-ubyte, with or without .gz
     split: "train" (60,000) or "test" (10,000)
-    returns: images (N, 28, 28, 1), uint8, white on black; labels the digits
-    raises DataError naming the file and what is wrong with it
+    returns: images (N, 28, 28, 1), uint8, white on black; labels 0 to 9
+    raises DataError naming the file and its fault
     """
     return _pair(Path(folder), split, "mnist", DIGITS)
 
 
 def fashion_mnist(folder: str | os.PathLike, split: str = "train") -> Dataset:
-    """Read Fashion-MNIST's clothes from a folder; files, splits, shapes and errors are those of `mnist`."""
+    """Read Fashion-MNIST's clothes from a folder. Files, splits, shapes and errors are those of `mnist`."""
     return _pair(Path(folder), split, "fashion-mnist", CLOTHES)
 
 
 def _pair(folder: Path, split: str, name: str, classes: tuple[str, ...]) -> Dataset:
     if split not in STEMS:
-        raise DataError(f"{name}: no split is called {split!r}; there are: test, train")
+        raise DataError(f"{name}: there is no split {split!r}; choose one of test, train")
     images_path = _find(folder, name, f"{STEMS[split]}-images", "idx3-ubyte")
     labels_path = _find(folder, name, f"{STEMS[split]}-labels", "idx1-ubyte")
     images = _bytes_of_rank(images_path, 3, "images (N, H, W)")
@@ -59,7 +59,7 @@ def _pair(folder: Path, split: str, name: str, classes: tuple[str, ...]) -> Data
 
 
 def _find(folder: Path, name: str, stem: str, kind: str) -> Path:
-    """The first file that exists of those that MNIST's mirrors call this one."""
+    """Find a file under any of the names that MNIST's mirrors use."""
     for joint in "-.":
         for ending in ("", ".gz"):
             path = folder / f"{stem}{joint}{kind}{ending}"
@@ -73,9 +73,9 @@ def _find(folder: Path, name: str, stem: str, kind: str) -> Path:
 def _bytes_of_rank(path: Path, rank: int, what: str) -> np.ndarray:
     values = read_idx(path)
     if values.dtype != np.uint8 or values.ndim != rank:
-        raise DataError(f"{path}: {what} are uint8 of rank {rank}, but it holds {values.dtype} {values.shape}")
+        raise DataError(f"{path}: contains {values.dtype} {values.shape}, expected {what}, uint8 of rank {rank}")
     if not all(values.shape[1:]):
-        raise DataError(f"{path}: images of {values.shape[1:]} have no pixels")
+        raise DataError(f"{path}: images of shape {values.shape[1:]} have no pixels")
     return values
 
 
@@ -91,12 +91,12 @@ def cifar10(path: str | os.PathLike, split: str = "train", records: int = 10_000
 
     path: cifar-10-binary.tar.gz, the folder it extracts to, or a folder with either
     split: "train" (50,000) or "test" (10,000)
-    records: images in each file; the real ones all hold 10,000
+    records: images in each file; 10,000 in the published files
     returns: images (N, 32, 32, 3), uint8; labels (N,), int64
-    raises DataError naming the file and what is wrong with it
+    raises DataError naming the file and its fault
     """
     if split not in BATCHES:
-        raise DataError(f"cifar10: no split is called {split!r}; there are: test, train")
+        raise DataError(f"cifar10: there is no split {split!r}; choose one of test, train")
     place = _locate(Path(path))
     found = {}
     for member in members(place):
@@ -107,7 +107,7 @@ def cifar10(path: str | os.PathLike, split: str = "train", records: int = 10_000
             found[base] = _records(content, f"{place}: {member.name}", records)
     missing = [name for name in BATCHES[split] if name not in found]
     if missing:
-        raise DataError(f"{place}: this is not CIFAR-10's binary version: it has no {', '.join(missing)}{_hint(place)}")
+        raise DataError(f"{place}: not CIFAR-10's binary version: it has no {', '.join(missing)}{_hint(place)}")
     rows = np.concatenate([found[name] for name in BATCHES[split]])
     images = rows[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return Dataset(np.ascontiguousarray(images), rows[:, 0].astype(np.int64), "cifar10", CLASSES)
@@ -121,7 +121,7 @@ def _locate(path: Path) -> Path:
 
 
 def _records(content: bytes, name: str, records: int) -> np.ndarray:
-    """Split one file into records, (records, RECORD) bytes."""
+    """Split one file into records, uint8 (records, RECORD)."""
     expected = records * RECORD
     if len(content) != expected:
         fault = f"truncated: {len(content)} bytes" if len(content) < expected else f"too long: over {expected} bytes"
@@ -134,7 +134,7 @@ def _records(content: bytes, name: str, records: int) -> np.ndarray:
 
 
 def _hint(place: Path) -> str:
-    """A word on the mistake that is easily made: the version for Python, which is pickles."""
+    """Advice, for an error message, about a common mistake: downloading the Python version, which is pickled."""
     if "python" in place.name or (place.is_dir() and any(place.rglob("data_batch_1"))):
-        return f"; it looks like the Python version, which is pickles: get {ARCHIVE} instead"
+        return f"; it looks like the Python version, which is pickled: download {ARCHIVE} instead"
     return ""

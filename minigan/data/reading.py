@@ -1,4 +1,4 @@
-"""Reading all images of a folder or archive into one array, and what became of each file."""
+"""Read all images of a folder or archive into one array, and record what happened to each file."""
 
 import warnings
 from collections.abc import Container
@@ -15,11 +15,11 @@ from minigan.data.dataset import LeftOut, named, printable
 from minigan.data.decoding import FORMATS, Picture, decoded, depth
 from minigan.errors import DataError
 
-UNMARKED = ("DIB", "ICO", "PCX")  # begin as many other files do, so that only an ending tells
+UNMARKED = ("DIB", "ICO", "PCX")  # have no distinctive signature, so only an extension identifies them
 
 
-class Kinds:
-    """The kinds of images that are read here, which depends on Pillow's version and on its plug-ins."""
+class ImageFormats:
+    """The image formats that can be read, which depend on Pillow's version and plug-ins."""
 
     def __init__(self):
         self.module = pillow().Image
@@ -28,24 +28,24 @@ class Kinds:
         self.endings = tuple(ending for ending, name in registered.items() if name in known)
         self.marked = [name for name in known if name not in UNMARKED]
 
-    def has(self, member: Member) -> bool:
-        """Whether a file is an image, whole or damaged. Files that end as images do are not looked at."""
+    def match(self, member: Member) -> bool:
+        """Whether a file is an image, intact or damaged. A file with the extension of an image is not opened."""
         if member.name.lower().endswith(self.endings):
             return True
         try:
             with member.open() as file:
-                return self._begins_as_an_image(file)
-        except DataError:  # it cannot be opened, as nobody may, or it has gone
+                return self._begins_like_an_image(file)
+        except DataError:  # permission is denied, or the file has disappeared
             return False
 
-    def _begins_as_an_image(self, file: BinaryIO) -> bool:
+    def _begins_like_an_image(self, file: BinaryIO) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 self.module.open(file, formats=self.marked).close()
             except self.module.DecompressionBombError:
                 return True
-            except Exception:  # decoders of damaged files raise nearly anything
+            except Exception:  # decoders of damaged files can raise nearly anything
                 return False
             return True
 
@@ -58,10 +58,10 @@ class Images:
     """The images of a folder or archive.
 
     pixels: (N, H, W, channels), uint8
-    kept: (files,), bool: which of the files that were asked for these are
-    digests: the SHA-256 of each one's file
-    left_out: the others
-    remarks: sentences on what a reader might not expect
+    kept: (files,), bool: whether each requested file is among them
+    digests: the SHA-256 of each image's file
+    left_out: the other files
+    remarks: sentences about anything surprising in how the files were read
     """
 
     pixels: np.ndarray
@@ -77,22 +77,22 @@ def read_images(
     size: Size | None,
     channels: int,
     skip_unreadable: bool,
-    learned: tuple[Path, list[str]] | None = None,
+    training: tuple[Path, list[str]] | None = None,
 ) -> Images:
     """Decode files of a folder or archive, in the order of `names`.
 
-    size, channels: as `decoded` takes them
-    skip_unreadable: leave out files that cannot be decoded; otherwise they are an error
-    learned: place and names of all training images, whose scale these share; None if these are the training images
-    raises DataError listing the files that cannot be decoded, or naming one of another size
+    size, channels: as in `decoded`
+    skip_unreadable: leave out files that cannot be decoded, instead of raising an error
+    training: place and names of all training images, which determine the scale; None if these are the training images
+    raises DataError listing the files that cannot be decoded, or naming one of a different size
     """
     reader = _Reader(path, names, size, channels)
     reader.read(set(names))
     if reader.unreadable and not (skip_unreadable and len(reader.unreadable) < len(names)):
         raise DataError(_complaint(path, reader.unreadable, len(names)))
-    bits = _common_depth(reader, learned) if reader.wide else 16
+    bits = _common_depth(reader, training) if reader.wide else 16
     if bits < 16:
-        reader.read(reader.wide.copy(), bits)  # which no single file could tell
+        reader.read(reader.wide.copy(), bits)  # again, since the depth is known only after reading all files
     left_out = LeftOut()
     left_out.add("unreadable", *reader.unreadable)
     kept = np.array([name not in reader.unreadable for name in names])
@@ -102,19 +102,19 @@ def read_images(
 
 
 class _Reader:
-    """Reads files into their places in one array, and remembers what was odd about them."""
+    """Reads files into their places in one array, and records anything unusual about them."""
 
     def __init__(self, path: Path, names: list[str], size: Size | None, channels: int):
         self.path, self.size, self.channels = path, size, channels
         self.place = {name: i for i, name in enumerate(names)}
         self.images = None
         self.unreadable = {name: f"{name}: it is no longer there" for name in names}
-        self.digests: dict[str, bytes] = {}  # SHA-256 of files
-        self.wide: dict[str, int] = {}  # largest values of 16-bit files
+        self.digests: dict[str, bytes] = {}  # SHA-256 of each file
+        self.wide: dict[str, int] = {}  # the largest value in each 16-bit file
         self.animated: dict[str, None] = {}
 
     def read(self, names: Container[str], bits: int = 16) -> None:
-        """Decode those of the files that are among `names`; of files with one name the last holds."""
+        """Decode the files that are among `names`. If several files have one name, the last counts."""
         for member in members(self.path):
             name = member.name
             if name not in self.place or name not in names:
@@ -136,8 +136,8 @@ class _Reader:
             return np.empty((len(self.place), height, width, channels), np.uint8)
         except (MemoryError, ValueError) as error:
             raise DataError(
-                f"{self.path}: there is not enough memory for {len(self.place):,} images of {width} x {height}; "
-                "give a smaller size"
+                f"{self.path}: not enough memory for {len(self.place):,} images of {width} x {height}; "
+                "choose a smaller size"
             ) from error
 
     def _keep(self, name: str, picture: Picture) -> None:
@@ -147,7 +147,7 @@ class _Reader:
         if picture.pixels.shape != self.images.shape[1:]:
             raise DataError(
                 f"{self.path}: {name} is {width} x {height}, but images before it are "
-                f"{self.images.shape[2]} x {self.images.shape[1]}; give a size to bring all to one"
+                f"{self.images.shape[2]} x {self.images.shape[1]}; give a size to resize all images to"
             )
         self.images[self.place[name]] = picture.pixels
         if picture.top:
@@ -156,18 +156,18 @@ class _Reader:
             self.animated[name] = None
 
 
-def _common_depth(reader: _Reader, learned: tuple[Path, list[str]] | None) -> int:
-    """The bits that the values in all 16-bit files really have: those of the training images, if there are such."""
+def _common_depth(reader: _Reader, training: tuple[Path, list[str]] | None) -> int:
+    """The number of bits used in all 16-bit files, as determined by the training images if they have any."""
     top = max(reader.wide.values())
-    if learned is None or learned == (reader.path, list(reader.place)):
+    if training is None or training == (reader.path, list(reader.place)):
         return depth(top)
-    whole = _Reader(*learned, size=1, channels=1)
-    whole.read(learned[1])
+    whole = _Reader(*training, size=1, channels=1)
+    whole.read(training[1])
     bits = depth(max(whole.wide.values(), default=top))
     if top >= 1 << bits:
         raise DataError(
-            f"{reader.path}: 16-bit files hold values up to {top}, but those of the training images up to "
-            f"{max(whole.wide.values())}, so that it is not clear which value is white; convert all to 8 bits"
+            f"{reader.path}: 16-bit files have values up to {top}, but those of the training images up to "
+            f"{max(whole.wide.values())}, so it is unclear which value is white; convert all to 8 bits"
         )
     return bits
 
@@ -178,8 +178,8 @@ def _complaint(path: Path, unreadable: dict[str, str], total: int) -> str:
         lines.append(f"and {len(unreadable) - LISTED:,} more")
     which = "it" if len(unreadable) == 1 else "them"
     return (
-        f"{path}: {len(unreadable):,} of {total:,} images cannot be read; replace or remove {which}, or leave {which} "
-        "out with --skip-unreadable (from Python: skip_unreadable=True):\n  " + "\n  ".join(lines)
+        f"{path}: {len(unreadable):,} of {total:,} images cannot be read; replace or remove {which}, or skip {which} "
+        "with --skip-unreadable (from Python: skip_unreadable=True):\n  " + "\n  ".join(lines)
     )
 
 
@@ -189,4 +189,4 @@ def _remarks(reader: _Reader, bits: int):
         yield f"{which} several frames or pages, and only the first is used ({named(reader.animated)})"
     if reader.wide and bits < 16:
         top = max(reader.wide.values())
-        yield f"the largest value in the 16-bit files is {top}, and {(1 << bits) - 1} is taken for white"
+        yield f"the largest value in the 16-bit files is {top}, so {(1 << bits) - 1} is taken as white"

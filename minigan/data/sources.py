@@ -1,4 +1,4 @@
-"""The data sets that have names, in one table, and how any source of images is loaded."""
+"""Load images from any source; a table of the datasets that have names."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from minigan.data.dataset import SPLITS, TEST, TRAIN, Dataset, Identity, digest_
 from minigan.data.glyphs import glyphs
 from minigan.errors import DataError, UnknownNameError
 
-EVERY = 10  # where a path has no test split, one image in this many is held out
+EVERY = 10  # if a path has no test split, one image in this many is held out
 NAME_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".zip", ".npz", ".npy")
 
 Report = Callable[[str, int, int], None]
@@ -34,7 +34,7 @@ class Remote:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The images that a caller asks for; the arguments of `load`."""
+    """The arguments of `load`: which images a caller requests, and in what form."""
 
     split: str = TRAIN
     size: Size | None = None
@@ -47,12 +47,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that has a name.
+    """A dataset that has a name.
 
     shape: (height, width, channels) of an image
     counts: the number of images in each split; {} if any number can be drawn
     files: the downloads that each split is read from; {} if it needs none
-    read: takes the folder of the files (None if there are none) and what is wanted, of which it may use any part
+    read: reads the dataset, given the folder of its files (or None) and the arguments of `load`, some of which it may
+        ignore
     held_out: the number of test images that `load_splits` takes; None takes all
     """
 
@@ -70,8 +71,8 @@ class Listing:
     """One line of `minigan data`.
 
     shape: (height, width, channels) of an image; None if it depends on the folder
-    count: training images; None if there is no limit, or if it depends on the folder
-    place: the folder of the files, whether they are there or not; "" if there are none
+    count: the number of training images; None if it is unlimited or depends on the folder
+    place: the folder of the files, even if they are not downloaded yet; "" if there are none
     cached: whether it can be read without a network
     """
 
@@ -94,23 +95,23 @@ def load(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> Dataset:
-    """Load a data set by name, or images by path: a folder, an archive, an .npz or .npy file.
+    """Load a dataset by name, or images by path: a folder, an archive, an .npz or .npy file.
 
     source: "glyphs", "mnist", "fashion-mnist", "cifar10", or a path
-    data_dir: a folder with the named set's files; nothing is downloaded then
+    data_dir: a folder with the named dataset's files; if given, nothing is downloaded
     split: "train" or "test"; a path has splits if it contains train and test folders or archives
-    size: side in pixels to resize to, or (height, width); None keeps the set's own
-    channels: 1 for grey, 3 for colour; None keeps the set's own, and is colour for a path
-    count: how many images to take; None takes all (20,000 glyphs)
+    size: side in pixels to resize to, or (height, width); None keeps the dataset's own
+    channels: 1 for grey, 3 for colour; None keeps the dataset's own, and means colour for a path
+    count: the number of images to take; None takes all (20,000 glyphs)
     seed: for the glyphs; nothing else here is random
     report: called with a download's progress, (name, bytes so far, total bytes)
-    skip_unreadable: leave out a path's images that cannot be read; the set's `left_out` counts them
+    skip_unreadable: leave out a path's images that cannot be read; the dataset's `left_out` counts them
     A folder may also contain IDX files or .npy files, with arrays named images and labels, or x_train, y_train, x_test
     and y_test.
     raises UnknownNameError if the source does not exist, DataError if files are missing or broken
     """
     if split not in SPLITS:
-        raise DataError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
+        raise DataError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
     check_format(size, 3 if channels is None else channels)
     source = _checked(source, data_dir)
     wanted = Wanted(split, size, channels, count, seed, report, skip_unreadable)
@@ -126,11 +127,10 @@ def load_splits(
     report: Report | None = None,
     skip_unreadable: bool = False,
 ) -> tuple[Dataset, Dataset]:
-    """Load the images to train on, and others to test on.
+    """Load training images and test images.
 
-    The arguments are those of `load`. If a path has no test split, every tenth image is held out. There are 2,000
-    glyphs to test on.
-    raises what `load` does
+    The arguments and errors are those of `load`. If a path has no test split, every tenth image is held out. Glyphs
+    have 2,000 test images.
     """
     check_format(size, 3 if channels is None else channels)
     source = _checked(source, data_dir)
@@ -143,16 +143,16 @@ def load_splits(
 
 
 def available() -> list[Listing]:
-    """List every source, in the order of the table, with the place of its files."""
-    what = "a folder, .zip or .tar of images, sub-folders are labels; an .npz of images and labels"
+    """List every source, in the order of the table, with the folder of its files."""
+    what = "a folder, .zip or .tar of images, where sub-folders are labels; an .npz of images and labels"
     path = Listing("FOLDER", what, shape=None, count=None, place="", cached=True)
     return [*map(_listing, SOURCES.values()), path]
 
 
 def cache_folder() -> Path:
-    """The folder where downloads are kept: the environment's MINIGAN_DATA, or ~/.cache/minigan/data.
+    """The folder for downloads: the environment's MINIGAN_DATA, or ~/.cache/minigan/data.
 
-    If the user has no home directory, as in many containers, it is in the system's temporary folder.
+    For a user without a home directory, as in many containers, it is in the system's temporary folder.
     """
     try:
         return Path(os.environ.get("MINIGAN_DATA") or "~/.cache/minigan/data").expanduser()
@@ -168,19 +168,19 @@ def _listing(source: Source) -> Listing:
 
 
 def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> str:
-    """The source's name or path. Raises DataError if it has none, or if data_dir would have no effect."""
+    """The source as a string. Raises DataError if it is empty, or if data_dir would have no effect."""
     try:
         source = os.fspath(source)
     except TypeError as error:
         raise DataError(f"a data source is a name or a path, not {source!r}") from error
     if not source:
-        raise DataError("the data source has no name; name a set, or a path (. is the current folder)")
+        raise DataError("the data source is empty; give a dataset's name, or a path (. is the current folder)")
     downloaded = [name for name, known in SOURCES.items() if known.files]
     if data_dir is not None and source not in downloaded:
-        what = f"{source} are drawn" if source in SOURCES else f"{source} is a place itself"
+        what = f"{source} are drawn" if source in SOURCES else f"{source} is a path"
         raise DataError(
-            f"--data-dir (from Python: data_dir=) is {data_dir}, but it says where the files of "
-            f"{', '.join(downloaded)} are, and {what}; to use a folder of images, name it as the source: --data FOLDER"
+            f"--data-dir (from Python: data_dir=) is {data_dir}, but it is only for the downloaded files of "
+            f"{', '.join(downloaded)}, and {what}; to use a folder of images, name it as the source: --data FOLDER"
         )
     return source
 
@@ -227,7 +227,7 @@ def _splits_at_path(path: Path, wanted: Wanted) -> tuple[Dataset, Dataset]:
     (train,) = found
     held_out = np.arange(len(train)) % EVERY == EVERY - 1
     if not held_out.any():
-        raise DataError(f"{path}: {len(train)} images, of which every tenth is held out; there must be at least ten")
+        raise DataError(f"{path}: {len(train)} images, but at least ten are needed, as every tenth is held out")
     return train[~held_out], train[held_out]
 
 
@@ -239,7 +239,7 @@ def _converted(dataset: Dataset, wanted: Wanted) -> Dataset:
 
 
 def _expanded(path: str | os.PathLike) -> Path:
-    """A path with its ~ replaced. Raises DataError for the home of a user that there is not, or what is no path."""
+    """A path with ~ expanded. Raises DataError if it is not a path, or names the home of an unknown user."""
     try:
         return Path(path).expanduser()
     except (RuntimeError, TypeError) as error:
@@ -254,7 +254,7 @@ def _path(source: str) -> Path:
     except OSError as error:
         raise DataError(f"{source}: {error.strerror}") from error
     if source.startswith(("~", ".")) or "/" in source or os.sep in source or source.endswith(NAME_ENDINGS):
-        raise DataError(f"{source}: there is no such folder, archive or file of images")
+        raise DataError(f"{source}: there is no such folder, archive or image file")
     raise UnknownNameError("data source", source, list(SOURCES))
 
 
@@ -269,7 +269,7 @@ CIFAR = Remote(
 
 
 def _mnist_files(mirror: str, **digests: tuple[int, str]) -> dict[str, tuple[Remote, ...]]:
-    """The files of both splits, of which `digests` gives sizes and SHA-256s."""
+    """The files of both splits. digests: the size and SHA-256 of each"""
     train, test = (
         tuple(Remote(f"{mirror}{stem}-{name}-ubyte.gz", *digests[f"{split}_{name[:6]}"]) for name in MNIST_NAMES)
         for split, stem in ((TRAIN, "train"), (TEST, "t10k"))
@@ -300,11 +300,11 @@ def _cifar10(folder: Path, wanted: Wanted) -> Dataset:
     return cifar10(folder, wanted.split)
 
 
-# A new source is an entry here and a file that reads it, which is imported only when the source is asked for.
+# A new source is an entry here and a module that reads it, which is imported only when the source is used.
 SOURCES = {
     source.name: source
     for source in (
-        Source("glyphs", "digits drawn as strokes, any number of them", (28, 28, 1), {}, {}, _drawn, held_out=2000),
+        Source("glyphs", "digits drawn as strokes, in any number", (28, 28, 1), {}, {}, _drawn, held_out=2000),
         Source(
             "mnist",
             "handwritten digits",
@@ -335,7 +335,7 @@ SOURCES = {
         ),
         Source(
             "cifar10",
-            "small photographs of ten kinds of things",
+            "small photographs of animals and vehicles, in ten kinds",
             (32, 32, 3),
             {"train": 50_000, "test": 10_000},
             {"train": (CIFAR,), "test": (CIFAR,)},

@@ -72,7 +72,7 @@ def test_a_run_keeps_accuracy_pictures_and_what_builds_it_again(glyphs, held_out
     three = glyphs.labels < 3
     few, test = mg.data.Dataset(glyphs.images[three], glyphs.labels[three], "few", ("a", "b", "c")), held_out
     test = test[test.labels < 3]
-    with pytest.raises(DataError, match=r"test has the classes 0, 1, 2, .*, but the images to train on have a, b, c"):
+    with pytest.raises(DataError, match=r"test has the classes 0, 1, 2, .*, but the training images have a, b, c"):
         fit(few, test=test)
     test = mg.data.Dataset(test.images, test.labels, "few", few.classes)
     result = fit(few, test=test, out=tmp_path / "run")
@@ -142,7 +142,7 @@ def test_features_that_do_not_fit_are_refused(glyphs, task, filters):
     ("change", "words"),
     [
         ({"labels": np.arange(300) / 2}, "labels are float64"),
-        ({"labels": -np.arange(300)}, "from 0 on"),
+        ({"labels": -np.arange(300)}, "go down to -299, expected whole numbers from 0"),
         ({"labels": np.zeros(7, int)}, r"labels have shape \(7,\), .* each of 300 images"),
         ({"labels": np.full(300, 12), "classes": 5}, "labels go up to 12, but cnn predicts 5 classes"),
         (

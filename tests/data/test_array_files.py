@@ -165,20 +165,20 @@ def test_arrays_beside_images_are_left_out(tmp_path, image):
 @pytest.mark.parametrize(
     ("held", "complaint"),
     [
-        ({"images": GREY / 255}, r"images are float64, but it takes uint8; mg\.data\.to_uint8"),
+        ({"images": GREY / 255}, r"images are float64, expected uint8; convert floats"),
         ({"images": GREY.astype(np.uint16) * 256}, "run from .* but 8-bit values run from 0 to 255"),
-        ({"images": COLOUR.transpose(0, 3, 1, 2)}, r"channels come last here: images\.transpose"),
-        ({"images": COLOUR[..., [0, 1, 2, 2]]}, r"RGBA becomes colour"),
+        ({"images": COLOUR.transpose(0, 3, 1, 2)}, r"move the channels to the end: images\.transpose"),
+        ({"images": COLOUR[..., [0, 1, 2, 2]]}, r"drop alpha with images\[\.\.\., :3\]"),
         ({"images": np.zeros((5, 784), np.uint8)}, r"images\.reshape\(-1, 28, 28\)"),
-        ({"images": GREY[:0]}, "there are no images in it"),
+        ({"images": GREY[:0]}, "it contains no images"),
         ({"images": GREY, "labels": LABELS[:5]}, "12 images, but 5 labels in labels"),
-        ({"images": GREY, "labels": np.eye(12)}, r"one-hot rows become numbers by labels\.argmax\(1\)"),
+        ({"images": GREY, "labels": np.eye(12)}, r"convert one-hot rows with labels\.argmax\(1\)"),
         ({"images": GREY, "labels": LABELS / 2}, "whole numbers or words$"),
-        ({"images": GREY, "labels": LABELS / 1}, r"whole numbers or words; labels\.astype\(int\) makes them so"),
-        ({"X": COLOUR.transpose(1, 2, 3, 0)}, r"images come first here: images\.transpose\(3, 0, 1, 2\)"),
-        ({"images": GREY, "x_train": GREY}, "images and x_train are both train images; keep one"),
-        ({"a": GREY, "b": GREY}, "no array in it is named as training images; name them images and labels"),
-        ({"images": np.array([None] * 3, object)}, "it holds object, but .* objects are not read"),
+        ({"images": GREY, "labels": LABELS / 1}, r"whole numbers or words; use labels\.astype\(int\)"),
+        ({"X": COLOUR.transpose(1, 2, 3, 0)}, r"move the image axis to the front: images\.transpose\(3, 0, 1, 2\)"),
+        ({"images": GREY, "x_train": GREY}, "images and x_train are both train images; remove one"),
+        ({"a": GREY, "b": GREY}, "no array has a name for training images; name them images and labels"),
+        ({"images": np.array([None] * 3, object)}, "contains object, but .* not objects"),
     ],
 )
 def test_arrays_that_are_no_images_are_refused(tmp_path, held, complaint):
@@ -195,9 +195,9 @@ def test_a_table_of_pixels_is_told_how_it_becomes_an_array_file(tmp_path):
     rows = [[int(label), *image.ravel()] for image, label in zip(GREY[:, :4, :4], LABELS, strict=True)]
     names = ",".join(["label", *(f"pixel{i}" for i in range(16))])
     path.write_text("\n".join([names, *(",".join(map(str, row)) for row in rows)]))
-    with pytest.raises(DataError, match="a table of text") as refused:
+    with pytest.raises(DataError, match="a text table") as refused:
         load(path)
-    exec(re.sub(r"(?m)^  ", "", str(refused.value).partition("of it:\n")[2]))  # what it says works
+    exec(re.sub(r"(?m)^  ", "", str(refused.value).partition("to an .npz file:\n")[2]))  # what it says works
     found = load(tmp_path / "train.npz")
     assert np.array_equal(found.images[..., 0], GREY[:, :4, :4])
     assert found.labels.tolist() == LABELS.tolist()
@@ -206,22 +206,25 @@ def test_a_table_of_pixels_is_told_how_it_becomes_an_array_file(tmp_path):
 @pytest.mark.parametrize(
     ("held", "words"),
     [
-        ({"pets.npz": npz_bytes(images=GREY)}, r"; pets\.npz is read where it is named itself: .*pets\.npz$"),
-        ({"notes.md": b"", "pets.tar": tar_bytes({})}, r"; pets\.tar is read where it is named itself: .*pets\.tar$"),
+        ({"pets.npz": npz_bytes(images=GREY)}, r"; to read pets\.npz, name it directly: .*pets\.npz$"),
+        ({"notes.md": b"", "pets.tar": tar_bytes({})}, r"; to read pets\.tar, name it directly: .*pets\.tar$"),
         (
             dict.fromkeys(("a/test.npz", "test/a.npz", "train.npz"), npz_bytes(images=GREY)),
-            r"; train\.npz is read where",
+            r"; to read train\.npz, name it",
         ),
-        ({"images.npy": npy_bytes(GREY), "other/notes.md": b""}, r"; images\.npy is read, with its labels, where a"),
-        ({"MNIST/raw/train-images-idx3-ubyte.gz": b""}, r"; MNIST/raw/train-images-idx3-ubyte\.gz is read, with its"),
+        (
+            {"images.npy": npy_bytes(GREY), "other/notes.md": b""},
+            r"; to read images\.npy and its labels, name a folder",
+        ),
+        ({"MNIST/raw/train-images-idx3-ubyte.gz": b""}, r"; to read MNIST/raw/train-images-idx3-ubyte\.gz and its"),
         ({"b.h5": b"\x89HDF\r\n\x1a\n", "a.md": b"read me"}, r"; b\.h5 is an HDF5 file; convert it"),
-        ({"train.csv": b"label,pixel0\n1,2\n"}, r"; train\.csv is a table of text\. If a row"),
+        ({"train.csv": b"label,pixel0\n1,2\n"}, r"; train\.csv is a text table\. If each row"),
         ({"notes.md": b"read me"}, r"not readable as an image \(notes\.md\)$"),
     ],
 )
 def test_a_folder_without_images_says_what_else_it_holds(tmp_path, held, words):
     write_tree(tmp_path, held)
-    with pytest.raises(DataError, match=rf"no images in it; left out .*{words}"):
+    with pytest.raises(DataError, match=rf"contains no images; left out .*{words}"):
         load(tmp_path)
 
 
@@ -242,8 +245,8 @@ def test_an_archive_of_archives_is_to_be_extracted(tmp_path):
         (b"MATLAB 5.0", "a MATLAB file; convert it"),
         (idx_bytes(GREY), "one IDX file; name the folder"),
         (image_bytes(GREY[0]), "one image; name the folder"),
-        (b"hello", "neither a folder nor an archive"),
-        (b"", "neither a folder nor an archive"),
+        (b"hello", "not a folder, an archive"),
+        (b"", "not a folder, an archive"),
     ],
 )
 def test_other_files_are_called_what_they_are(tmp_path, start, words):

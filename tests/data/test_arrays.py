@@ -145,11 +145,11 @@ def test_the_same_floats_in_any_form_have_the_same_result(name, models, of_float
 
 MEANT = {  # what is not images on a scale of minigan's -> what is said about it
     "floats of 0 to 255": (BYTES.astype(np.float32), r"run from 0 to 255, .* in \[-1, 1\]; pass uint8"),
-    "floats of 0 to 1": (BYTES / np.float32(255), r"may be of 0 to 1 or of -1 to 1; say which: images \* 2 - 1"),
+    "floats of 0 to 1": (BYTES / np.float32(255), r"may be \[0, 1\] or \[-1, 1\]; say which: images \* 2 - 1"),
     "16 bits": (BYTES.astype(np.uint16) * 257, r"uint16 .* from 0 to 65535, .*images >> 8"),
     "negative integers": (BYTES.astype(np.int64) - 128, "int64 and run from -128 to 127"),
-    "NaN": (np.where(FLOATS > 0.9, np.nan, FLOATS), "hold NaN or infinity"),
-    "infinity": (np.where(FLOATS > 0.9, np.inf, FLOATS), "hold NaN or infinity"),
+    "NaN": (np.where(FLOATS > 0.9, np.nan, FLOATS), "contain NaN or infinity"),
+    "infinity": (np.where(FLOATS > 0.9, np.inf, FLOATS), "contain NaN or infinity"),
     "booleans": (BYTES > 127, r"bool, .* images.astype\(np.uint8\) \* 255"),
     "complex": (FLOATS.astype(np.complex64), "complex64"),
     "objects": (BYTES.astype(object), "array of object"),
@@ -162,7 +162,7 @@ MEANT = {  # what is not images on a scale of minigan's -> what is said about it
     "two axes": (BYTES[:, :, 0, 0], r"\(N, H, W, C\)"),
 }
 NEITHER_HERE = {"restore": ("floats of 0 to 1",)}  # a network's input, of a scale that was checked before
-BYTES_ONLY = "takes uint8|run from|masked|array of object|a list|a Tensor|shape"
+BYTES_ONLY = "expected uint8|run from|masked|array of object|a list|a Tensor|shape"
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -178,10 +178,10 @@ def test_images_on_no_scale_of_minigans_are_refused_by_every_call(name, models):
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((COUNT, 1, 12, 12), r"channels come last here: images.transpose\(0, 2, 3, 1\)"),
-        ((COUNT, 3, 10, 12), r"channels come last here: images.transpose\(0, 2, 3, 1\)"),
-        ((COUNT, 12, 12, 4), r"RGBA becomes colour by images\[\.\.\., :3\]"),
-        ((COUNT, 12, 12, 2), r"grey with alpha becomes grey by images\[\.\.\., :1\]"),
+        ((COUNT, 1, 12, 12), r"move the channels to the end: images.transpose\(0, 2, 3, 1\)"),
+        ((COUNT, 3, 10, 12), r"move the channels to the end: images.transpose\(0, 2, 3, 1\)"),
+        ((COUNT, 12, 12, 4), r"drop alpha with images\[\.\.\., :3\]"),
+        ((COUNT, 12, 12, 2), r"drop alpha with images\[\.\.\., :1\]"),
         ((COUNT, 12, 12, 7), "choose the channels"),
         ((0, 12, 12, 3), "there are none"),
         ((COUNT, 0, 12, 3), "there are none"),
@@ -221,13 +221,13 @@ def test_any_array_is_taken_with_its_values_or_refused(array, form):
 
 @pytest.mark.parametrize(
     ("scale", "to_scale"),
-    [("in [-1, 1]", lambda x: x / 127.5 - 1), ("of 0 to 1", lambda x: x / 255), ("of 0 to 255", np.float32)],
+    [("in [-1, 1]", lambda x: x / 127.5 - 1), ("in [0, 1]", lambda x: x / 255), ("in [0, 255]", np.float32)],
 )
 def test_floats_of_any_scale_become_bytes_as_the_error_says(scale, to_scale):
     images = to_scale(BYTES)
     with pytest.raises(DataError) as refused:
         Dataset(images)
-    (advice,) = re.findall(rf"([\w.]+\([^;,]*\)) (?:makes it )?of floats {re.escape(scale)}", str(refused.value))
+    (advice,) = re.findall(rf"floats {re.escape(scale)} with ([\w.]+\([^;,]*\))", str(refused.value))
     assert np.array_equal(eval(advice, {"mg": mg, "np": np, "images": images}), BYTES)
 
 
@@ -311,10 +311,10 @@ def test_what_are_no_real_numbers_is_refused_by_every_measure(given_):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ((BYTES.tolist(),), "images are a list, but it takes an array"),
+        ((BYTES.tolist(),), "images are a list, expected an array"),
         ((np.ma.masked_array(BYTES, BYTES > 9),), "images are masked"),
         ((BYTES, np.ma.masked_array(LABELS, LABELS > 0)), "labels are masked"),
-        ((None,), "images are a NoneType, but it takes an array"),
+        ((None,), "images are a NoneType, expected an array"),
     ],
 )
 def test_a_dataset_holds_plain_arrays(arrays, words):

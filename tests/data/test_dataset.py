@@ -48,24 +48,28 @@ def test_slices_keep_images_and_labels_together():
 def test_take_is_the_beginning():
     assert len(digits().take(2)) == 2
     assert np.array_equal(digits().take(2).images, digits().images[:2])
-    with pytest.raises(DataError, match="few: 6 images wanted, but there are 5"):
+    with pytest.raises(DataError, match="few: 6 images requested, but it has 5"):
         digits().take(6)
 
 
 def test_one_index_is_not_a_data_set():
-    with pytest.raises(DataError, match=r"take \.images\[2\]"):
+    with pytest.raises(DataError, match=r"use \.images\[2\]"):
         digits()[2]
 
 
 @pytest.mark.parametrize(
     ("images", "labels", "complaint"),
     [
-        (np.zeros((2, 4, 4), np.uint8), None, r"shape \(2, 4, 4\), but it takes \(N, H, W, C\)"),
-        (np.zeros((2, 4, 4, 1)), None, r"float64, but it takes uint8; mg\.data\.to_uint8\(images\) makes it of floats"),
+        (np.zeros((2, 4, 4), np.uint8), None, r"shape \(2, 4, 4\), expected \(N, H, W, C\)"),
+        (
+            np.zeros((2, 4, 4, 1)),
+            None,
+            r"float64, expected uint8; convert floats in \[-1, 1\] with mg\.data\.to_uint8\(images\)",
+        ),
         (
             np.zeros((2, 4, 4, 1), np.uint8),
             np.zeros(3, np.int64),
-            r"shape \(3,\), but they are .* one for each of 2 images",
+            r"shape \(3,\), expected .* one for each of 2 images",
         ),
         (np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2), r"labels\.astype\(int\)"),
         (np.zeros((2, 4, 4, 1), np.uint8).tolist(), None, "images are a list"),
@@ -82,7 +86,7 @@ def test_arrays_that_are_no_data_set_are_refused(images, labels, complaint):
 
 @pytest.mark.parametrize("classes", [{"a", "b"}, "ab", None, 2, {"a": 0, "b": 1}])
 def test_classes_without_an_order_or_names_are_refused(classes):
-    with pytest.raises(DataError, match=r"classes are a .*, but they are a list of names, label 0's first"):
+    with pytest.raises(DataError, match=r"classes are a .*, expected a list of names in order of their labels"):
         Dataset(np.zeros((2, 4, 4, 1), np.uint8), [0, 1], "odd", classes)
 
 

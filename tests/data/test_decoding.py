@@ -117,14 +117,14 @@ def test_values_beyond_16_bits_are_refused(top):
 def test_16_bits_that_pillow_takes_for_other_pixels_are_refused(order):
     values = np.arange(36, dtype=np.uint16).reshape(4, 3, 3) * 999
     for deflated in (False, True):
-        with pytest.raises(DataError, match="file: its colours lie in planes of 16 bits"):
+        with pytest.raises(DataError, match="file: its colours are stored in planes of 16 bits"):
             pixels(tiff_16(values, order, apart=True, deflated=deflated))
-    with pytest.raises(DataError, match=r"file: (its white is 0|not an image)"):
+    with pytest.raises(DataError, match=r"file: (it stores white as 0|not an image)"):
         pixels(tiff_16(values[..., :1], order, meaning=0))
 
 
 def test_floats_are_refused():
-    with pytest.raises(DataError, match="file: it has floating-point pixels, whose range is not known"):
+    with pytest.raises(DataError, match="file: it has floating-point pixels of unknown range"):
         pixels(image_bytes(np.ones((2, 2), np.float32), "TIFF"))
 
 
@@ -212,7 +212,7 @@ def test_each_flipped_bit_that_matters_to_a_png_is_noticed():
 def test_a_damaged_declaration_of_transparency_is_noticed():
     clear = bytearray(png_chunk(b"tRNS", bytes(6)))
     clear[-1] ^= 1
-    with pytest.raises(DataError, match="the check sum of its tRNS chunk"):
+    with pytest.raises(DataError, match="the checksum of its tRNS chunk"):
         pixels(PNG[:IHDR_END] + clear + PNG[IHDR_END:])
 
 

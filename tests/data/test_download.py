@@ -150,7 +150,7 @@ def test_another_file_in_its_place_is_refused_and_the_part_kept(server, tmp_path
     server.content, server.ranges = b"<html>please log in</html>", False
     part = tmp_path / "digits.gz.part"
     part.write_bytes(CONTENT[:1000])
-    with pytest.raises(DataError, match=rf"sends 26 bytes, expected {len(CONTENT)}: another file"):
+    with pytest.raises(DataError, match=rf"sends 26 bytes, expected {len(CONTENT)}: a different file"):
         fetch(server.remote, tmp_path)
     assert part.read_bytes() == CONTENT[:1000]
 
@@ -158,7 +158,7 @@ def test_another_file_in_its_place_is_refused_and_the_part_kept(server, tmp_path
 def test_a_connection_that_is_always_cut_is_given_up_and_kept(server, tmp_path, monkeypatch, hurried):
     monkeypatch.setitem(Handler.do_GET.__globals__, "CUT", 0)
     server.cuts = 100
-    with pytest.raises(DataError, match=r"given up with 0 of \d+ bytes: run again to continue"):
+    with pytest.raises(DataError, match=r"gave up with 0 of \d+ bytes: run again to continue"):
         fetch(server.remote, tmp_path)
     assert len(server.asked) == 3
 
@@ -344,7 +344,7 @@ def test_a_file_damaged_in_the_cache_is_fetched_again(server, tmp_path, damage):
 def test_a_damaged_file_is_refused_by_name_where_it_cannot_be_fetched(server, tmp_path, damage):
     target, server.status = tmp_path / "digits.gz", 404
     target.write_bytes(DAMAGE[damage])
-    with pytest.raises(DataError, match=r"digits\.gz is damaged .*cannot be fetched again:\n.* answers 404"):
+    with pytest.raises(DataError, match=r"digits\.gz is damaged .*cannot be downloaded again:\n.* answers 404"):
         fetch(server.remote, tmp_path)
     assert target.read_bytes() == DAMAGE[damage]
 
@@ -361,7 +361,7 @@ def test_without_a_network_the_error_names_the_files_to_fetch_by_hand(server, tm
 
 def test_a_cache_that_cannot_be_made_is_told(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DataError, match="cannot make the cache folder"):
+    with pytest.raises(DataError, match="cannot create the cache folder"):
         fetch(server.remote, tmp_path / "file" / "cache")
 
 

@@ -50,9 +50,9 @@ RUN_CONFIG = b'{\n  "format": "%s",\n  "kind": "gan"\n}' % FORMAT.encode()
 @pytest.mark.parametrize(
     ("beside", "reason", "count"),
     [
-        *(({f"{name}/3.png": shade(3)}, "in a folder that a system", 1) for name in sorted(SYSTEM_FOLDERS)),
-        ({"cat/@eaDir/1.png/SYNOPHOTO_THUMB.jpg": shade(3)}, "in a folder that a system", 1),
-        ({"$RECYCLE.BIN/S-1-5/3.png": shade(3)}, "in a folder that a system", 1),
+        *(({f"{name}/3.png": shade(3)}, "in a system folder", 1) for name in sorted(SYSTEM_FOLDERS)),
+        ({"cat/@eaDir/1.png/SYNOPHOTO_THUMB.jpg": shade(3)}, "in a system folder", 1),
+        ({"$RECYCLE.BIN/S-1-5/3.png": shade(3)}, "in a system folder", 1),
         ({".thumbnails/3.png": shade(3)}, "hidden", 1),
         ({"cat/.3.png": shade(3), "dog/._2.png": b"fork"}, "hidden", 2),
         ({"cat/notes.txt": b"about cats", "labels.csv": b"1,2", "empty": b""}, "not readable as an image", 3),
@@ -89,7 +89,7 @@ def test_chains_of_links_that_multiply_are_refused(tmp_path, packed):
 
 def test_a_run_is_no_data_set(tmp_path):
     write_tree(tmp_path, {CONFIG: RUN_CONFIG, "samples/step-000001.png": shade(1)})
-    with pytest.raises(DataError, match="is a run of minigan, not a data set"):
+    with pytest.raises(DataError, match="a run of minigan, not a dataset"):
         image_folder(tmp_path)
     assert len(image_folder(tmp_path / "samples")) == 1
 
@@ -143,7 +143,7 @@ def test_links_are_followed_and_loops_end(tmp_path):
     dataset = image_folder(data)
     assert dataset.classes == ("cat", "dog", "hare", "ibis")
     assert shades(dataset) == [1, 2, 2, 3, 3, 3, 3]
-    assert dataset.left_out.plain() == {"linked in a circle": 2, "linked to nothing": 4}
+    assert dataset.left_out.plain() == {"behind a circular link": 2, "behind a broken link": 4}
 
 
 def archive_with_links(files, links):
@@ -176,18 +176,18 @@ HARD, SYMBOLIC = tarfile.LNKTYPE, tarfile.SYMTYPE
             [1, 2, 1, 2, 1],
             {},
         ),
-        ({"hare": (SYMBOLIC, "/elsewhere")}, ("cat", "dog"), [1, 2], {"linked to nothing": 1}),
-        ({"dog/again": (SYMBOLIC, "..")}, ("cat", "dog"), [1, 2], {"linked in a circle": 1}),
-        ({"dog/again": (SYMBOLIC, "../dog")}, ("cat", "dog"), [1, 2], {"linked in a circle": 1}),
-        ({"dog/x": (SYMBOLIC, "y"), "dog/y": (SYMBOLIC, "x")}, ("cat", "dog"), [1, 2], {"linked in a circle": 2}),
+        ({"hare": (SYMBOLIC, "/elsewhere")}, ("cat", "dog"), [1, 2], {"behind a broken link": 1}),
+        ({"dog/again": (SYMBOLIC, "..")}, ("cat", "dog"), [1, 2], {"behind a circular link": 1}),
+        ({"dog/again": (SYMBOLIC, "../dog")}, ("cat", "dog"), [1, 2], {"behind a circular link": 1}),
+        ({"dog/x": (SYMBOLIC, "y"), "dog/y": (SYMBOLIC, "x")}, ("cat", "dog"), [1, 2], {"behind a circular link": 2}),
         (
             {"dog/cats": (SYMBOLIC, "../cat"), "cat/dogs": (SYMBOLIC, "../dog")},
             None,
             [1, 2, 1, 2],
-            {"linked in a circle": 2},
+            {"behind a circular link": 2},
         ),
         ({"dog/.png": (HARD, "dog/2.png")}, ("cat", "dog"), [1, 2], {"hidden": 1}),
-        ({"dog/pipe.png": (tarfile.FIFOTYPE, "")}, ("cat", "dog"), [1, 2], {"neither file nor folder": 1}),
+        ({"dog/pipe.png": (tarfile.FIFOTYPE, "")}, ("cat", "dog"), [1, 2], {"not a regular file": 1}),
     ],
 )
 def test_links_in_an_archive_are_other_names_of_its_files(tmp_path, links, classes, expected, left_out):
@@ -207,14 +207,14 @@ def test_pipes_sockets_and_devices_are_left_out(tmp_path):
         listening.bind(str(tmp_path / "cat" / "socket.png"))
         dataset = image_folder(tmp_path)
     assert shades(dataset) == [1, 2]
-    assert dataset.left_out.plain() == {"neither file nor folder": 3}
+    assert dataset.left_out.plain() == {"not a regular file": 3}
 
 
 @pytest.mark.parametrize("special", ["pipe.tar", "zero.tar"])
 def test_a_source_that_is_no_file_is_refused(tmp_path, special):
     os.mkfifo(tmp_path / "pipe.tar")
     (tmp_path / "zero.tar").symlink_to("/dev/zero")
-    with pytest.raises(DataError, match=rf"{special}: is a pipe, a socket or a device"):
+    with pytest.raises(DataError, match=rf"{special}: a pipe, a socket or a device"):
         image_folder(tmp_path / special)
 
 

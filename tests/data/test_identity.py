@@ -154,5 +154,5 @@ def test_what_is_no_identity_is_none(plain):
 def test_a_data_dir_that_would_have_no_effect_is_refused(tmp_path, monkeypatch, source, how):
     monkeypatch.chdir(tmp_path)
     write_tree(tmp_path / "pets", FILES)
-    with pytest.raises(DataError, match=r"--data-dir .* is nowhere, but it says where the files of mnist"):
+    with pytest.raises(DataError, match=r"--data-dir .* is nowhere, but it is only for the downloaded files of mnist"):
         how(source, data_dir="nowhere")

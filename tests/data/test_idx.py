@@ -133,8 +133,8 @@ def labels_file(folder):
     [
         (np.zeros(11, np.uint8), "11 labels, but .*train-images-idx3-ubyte has 12 images"),
         (np.array([0] * 7 + [10] + [0] * 4, np.uint8), "train-labels-idx1-ubyte: label 7 is 10; labels are 0 to 9"),
-        (np.zeros((12, 1), np.uint8), r"labels \(N,\) are uint8 of rank 1, but it holds uint8 \(12, 1\)"),
-        (np.zeros(12, np.int32), r"it holds int32 \(12,\)"),
+        (np.zeros((12, 1), np.uint8), r"contains uint8 \(12, 1\), expected labels \(N,\), uint8 of rank 1"),
+        (np.zeros(12, np.int32), r"contains int32 \(12,\)"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tmp_path, labels, complaint):
@@ -151,5 +151,5 @@ def test_missing_files_are_named(tmp_path):
         mnist(tmp_path)
     with pytest.raises(DataError, match="there is no folder"):
         mnist(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="no split is called 'valid'"):
+    with pytest.raises(DataError, match="there is no split 'valid'"):
         mnist(tmp_path, "valid")

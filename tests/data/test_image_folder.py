@@ -57,7 +57,7 @@ def test_a_count_is_spread_over_the_labels(labelled):
     dataset = image_folder(labelled, count=2)
     assert dataset.labels.tolist() == [0, 1]
     assert dataset.images[:, 0, 0, 0].tolist() == [30, 20]
-    with pytest.raises(DataError, match="5 images wanted, but there are 4"):
+    with pytest.raises(DataError, match="5 images requested, but it has 4"):
         image_folder(labelled, count=5)
 
 
@@ -125,7 +125,7 @@ def test_a_foreign_file_with_an_image_name_is_named(tmp_path):
 
 def test_no_images_is_an_error(tmp_path):
     write_tree(tmp_path, {"read.me": b"text"})
-    with pytest.raises(DataError, match="no images in it"):
+    with pytest.raises(DataError, match="contains no images"):
         image_folder(tmp_path)
 
 
@@ -158,7 +158,7 @@ def test_a_damaged_header_is_not_the_end_of_an_archive(tmp_path):
 def test_another_kind_of_file_is_refused(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(shade(1))
-    with pytest.raises(DataError, match=r"photo\.png: one image; name the folder that it lies in"):
+    with pytest.raises(DataError, match=r"photo\.png: one image; name the folder that contains it"):
         image_folder(path)
 
 

@@ -34,7 +34,7 @@ def test_more_images_than_memory_holds_are_refused(place, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(np, "empty", fail)
-    with pytest.raises(DataError, match="not enough memory for 2 images of 4 x 4; give a smaller size"):
+    with pytest.raises(DataError, match="not enough memory for 2 images of 4 x 4; choose a smaller size"):
         image_folder(path)
 
 
@@ -51,7 +51,7 @@ def test_16_bit_files_of_one_set_share_the_depth_of_the_brightest(place, bits, c
     found = dataset.images[:, 0, 0, 0]
     assert np.abs(found - np.array([*(255 * top / largest for top in tops), 77])).max() <= 0.51
     assert dataset.remarks == (
-        () if bits == 16 else (f"the largest value in the 16-bit files is {largest}, and {largest} is taken for white",)
+        () if bits == 16 else (f"the largest value in the 16-bit files is {largest}, so {largest} is taken as white",)
     )
 
 
@@ -72,7 +72,7 @@ def test_test_images_and_parts_of_a_set_have_the_scale_of_all_training_images(pl
 
 def test_test_images_on_another_scale_are_refused(place):
     path = place({"train/0.png": deep(255), "test/0.png": deep(256)})
-    with pytest.raises(DataError, match="hold values up to 256, but those of the training images up to 255"):
+    with pytest.raises(DataError, match="have values up to 256, but those of the training images up to 255"):
         load_splits(path)
 
 

@@ -89,7 +89,7 @@ def test_an_unknown_name_gets_the_nearest(typed, meant):
 
 @pytest.mark.parametrize("path", ["./photos", "a/b", "~/nowhere-at-all", "photos.tar.gz"])
 def test_a_path_that_does_not_exist_is_called_a_path(path):
-    with pytest.raises(DataError, match=re.escape(f"{path}: there is no such folder, archive or file of images")):
+    with pytest.raises(DataError, match=re.escape(f"{path}: there is no such folder, archive or image file")):
         load(path)
 
 
@@ -152,7 +152,7 @@ def test_every_tenth_image_of_a_path_without_a_test_split_is_held_out(tmp_path):
     assert train.images[:, 0, 0, 0].tolist() == [n for n in range(25) if n not in (9, 19)]
     for number in range(20):
         (tmp_path / f"{number:02}.png").unlink()
-    with pytest.raises(DataError, match=r"5 images, of which every tenth .* at least ten"):
+    with pytest.raises(DataError, match=r"5 images, but at least ten are needed, as every tenth"):
         load_splits(tmp_path)
 
 

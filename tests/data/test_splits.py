@@ -165,7 +165,7 @@ def test_a_test_class_that_training_lacks_is_an_error(tmp_path, test):
     files = {f"train/{kind}/1.png": shade(1) for kind in ("cat", "dog")} | {
         f"test/{kind}/1.png": shade(1) for kind in test
     }
-    with pytest.raises(DataError, match=rf"test: has the class {test[-1]}, but the images to train on have cat, dog"):
+    with pytest.raises(DataError, match=rf"test: has the class {test[-1]}, but the training images have cat, dog"):
         load_splits(put(tmp_path, files))
 
 
@@ -196,13 +196,13 @@ def test_classes_with_the_words_of_splits_in_their_names_are_classes(tmp_path):
 @pytest.mark.parametrize(
     ("folders", "match"),
     [
-        (("train", "test", "extra"), "holds the splits train, test and beside them extra"),
-        (("test", "val"), "holds test, val, but no folder train"),
-        (("train", "Training", "test"), "Training, train are all names of what to train on"),
+        (("train", "test", "extra"), "contains the splits train, test and beside them extra"),
+        (("test", "val"), "contains test, val, but no folder train"),
+        (("train", "Training", "test"), "Training, train are all names for training images"),
         (("seg_train", "seg_test", "seg_pred"), "the splits seg_train, seg_test and beside them seg_pred"),
-        (("trainA", "trainB", "testA", "testB"), "trainA, trainB are all names of what to train on"),
+        (("trainA", "trainB", "testA", "testB"), "trainA, trainB are all names for training images"),
         (("train_cat", "train_dog", "test_cat", "test_dog"), "train_cat, train_dog are all names"),
-        (("train", "test", "test_set"), "test, test_set are all names of what to test on"),
+        (("train", "test", "test_set"), "test, test_set are all names for test images"),
     ],
 )
 def test_what_is_not_clear_is_refused(tmp_path, folders, match):

@@ -93,7 +93,7 @@ def test_of_a_gan_it_is_the_discriminators_and_a_conditional_one_is_told_the_cla
         ({"samples": -1}, TrainingError, "samples must be"),
         ({"seed": -1}, TrainingError, "seed must be"),
         ({"images": np.zeros((4, 3, 4, 1), np.uint8)}, ShapeError, r"is for images of \(3, 4, 2\)"),
-        ({"images": np.full((4, *SHAPE), 0.5)}, DataError, "may be of 0 to 1 or of -1 to 1"),
+        ({"images": np.full((4, *SHAPE), 0.5)}, DataError, r"may be \[0, 1\] or \[-1, 1\]"),
     ],
 )
 def test_what_does_not_fit_is_said(rng, arguments, error, message):

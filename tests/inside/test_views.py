@@ -192,7 +192,7 @@ ONE[0].bias.data[...] = -100
         (lambda: inside.views(nn.Tanh(), IMAGES, 0), ShapeError, "a Tanh is no Sequential"),
         (lambda: inside.views(ONE, IMAGES, 1), DataError, "no feature map of this layer is above 0"),
         (lambda: inside.views(ONE, IMAGES[:0], 1), DataError, "no images"),
-        (lambda: inside.views(ONE, IMAGES[0], 1), DataError, r"\(4, 4, 1\), but it takes \(N, H, W, C\)"),
+        (lambda: inside.views(ONE, IMAGES[0], 1), DataError, r"\(4, 4, 1\), expected \(N, H, W, C\)"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=0), TrainingError, "maps must be above 0"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=[2]), ShapeError, "numbers from 0 to 1"),
         (lambda: inside.views(ONE, IMAGES, 1, maps=[0], top=0), TrainingError, "top must be above 0"),

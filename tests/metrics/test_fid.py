@@ -183,8 +183,8 @@ def test_of_more_images_than_features_only_moments_are_held(tmp_path):
         (pictures(9), pictures(20), pictures(20), "there are 9 generated images, but every score takes at least 10"),
         (pictures(20), pictures(20), pictures(5), "there are 5 test images"),
         (pictures(20)[:, :1], pictures(20), pictures(20), r"generated images are \(1, 2, 1\), training"),
-        (pictures(20) / 1.0, pictures(20), pictures(20), "generated images are float64, but it takes uint8"),
-        (pictures(20)[..., [0, 0]], pictures(20), pictures(20), r"grey \(C = 1\) or coloured"),
+        (pictures(20) / 1.0, pictures(20), pictures(20), "generated images are float64, expected uint8"),
+        (pictures(20)[..., [0, 0]], pictures(20), pictures(20), r"C = 1 \(grey\) or 3"),
     ],
 )
 def test_images_that_do_not_fit_are_refused(images, train, test, message):

@@ -29,7 +29,7 @@ def test_ssim_is_one_for_equals_and_the_mean_over_images():
 @pytest.mark.parametrize("measure", [psnr, ssim])
 def test_what_cannot_be_compared_is_refused(measure, monkeypatch):
     images = np.zeros((2, 8, 8, 1), np.uint8)
-    with pytest.raises(DataError, match="images are float64, but it takes uint8"):
+    with pytest.raises(DataError, match="images are float64, expected uint8"):
         measure(images, images.astype(float))
     with pytest.raises(ShapeError, match="both are of one shape"):
         measure(images, images[:1])
