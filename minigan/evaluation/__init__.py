@@ -1,4 +1,4 @@
-"""How good generated images are.
+"""Measure how good generated images are.
 
     mnist, test = mg.data.load_splits("mnist")
     judge = mg.classifier.fit("cnn", mnist, test=test).model
@@ -6,16 +6,16 @@
     found.made.frechet, found.floor.frechet
     mg.evaluation.tell_apart(images, test.images).accuracy
     mg.evaluation.swapped(gan, other, test).verdict
-    html = mg.evaluation.page(images[:50], test.images[:50])  # for people to judge
+    html = mg.evaluation.page(images[:50], test.images[:50])  # a page on which people judge the images
     mg.evaluation.answered(["answers-1.json", "answers-2.json"]).pooled.right
 
-    reference = mg.evaluation.Reference(judge, mnist, test)  # for several sets of images
+    reference = mg.evaluation.Reference(judge, mnist, test)  # to evaluate several sets of images
     [reference.evaluate(images).made.frechet for images in sets]
 
-    weights = mg.evaluation.inception_weights.load("pt_inception-2015-12-05-6726825d.pth")  # published, a user's file
+    weights = mg.evaluation.inception_weights.load("pt_inception-2015-12-05-6726825d.pth")  # the published file
     mg.evaluation.fid.evaluate(images, weights, mnist, test).made.frechet  # FID
 
-Scores are on the classifier's features, and comparable with scores on the same features only.
+Scores are computed on the classifier's features; compare only scores on the same features.
 """
 
 from minigan.evaluation import fid, inception_weights

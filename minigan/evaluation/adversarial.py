@@ -1,4 +1,4 @@
-"""Adversarial evaluation: can a network that was trained for nothing else tell generated images from real ones?"""
+"""Adversarial evaluation: can a network trained for this purpose tell generated images from real ones?"""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ STEPS, BATCH = 600, 64
 
 @dataclass(frozen=True)
 class ToldApart:
-    """How a fresh discriminator does on images that it has not learned from, as many generated ones as real.
+    """The accuracy of a fresh discriminator on held-out images, half of them generated.
 
-    accuracy: the share that it is right about; 0.5 is best for the generator, 1 means that each image gives itself away
-    interval: Wilson's 95% interval of that share, if images are independent
-    on_real, on_made: the shares of either kind
-    held_out: how many images of each kind
+    accuracy: the share it classifies correctly: 0.5 is best for the generator, 1 means that it recognizes every image
+    interval: Wilson's 95% interval of the accuracy, assuming independent images
+    on_real, on_made: the accuracy on real and on generated images
+    held_out: the number of held-out images of each kind
     """
 
     accuracy: float
@@ -34,18 +34,18 @@ class ToldApart:
 
 
 def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int = 0) -> ToldApart:
-    """Train a fresh discriminator on one half of generated and real images, and ask it about the other.
+    """Train a fresh discriminator on half of the generated and real images, and test it on the other half.
 
-    made, real: (N, H, W, C), uint8, at least 20 of either; of the larger set as many are drawn as the other has
-    steps: batches of 64, by a "cnn" with two classes
-    seed: of its weights, its batches and the halves
-    raises DataError for too few images, or of two shapes
-    source: Bowman et al., arXiv:1511.06349, who have a classifier tell generated sentences from real ones
+    made, real: (N, H, W, C), uint8, at least 20 of each; the larger set is sampled down to the size of the smaller
+    steps: training steps of a "cnn" with two classes, on batches of 64
+    seed: for the weights, the batches and the split into halves
+    raises DataError for too few images, or different shapes
+    source: Bowman et al., arXiv:1511.06349, where a classifier tells generated sentences from real ones
     """
     made = images_from("tell_apart", made, what="generated images", floats=False)
     real = images_from("tell_apart", real, what="real images", floats=False)
     if made.shape[1:] != real.shape[1:]:
-        raise DataError(f"tell_apart: generated images are {made.shape}, real ones {real.shape}; both are of one shape")
+        raise DataError(f"tell_apart: generated images are {made.shape}, real ones {real.shape}; shapes must match")
     check_enough(made, real)
     count = min(len(made), len(real)) // 2
     rng = np.random.default_rng(seed)
@@ -67,8 +67,8 @@ def tell_apart(made: np.ndarray, real: np.ndarray, steps: int = STEPS, seed: int
 
 
 def check_enough(made: np.ndarray, real: np.ndarray) -> None:
-    """Raise DataError for so few images that halves of them say nothing."""
+    """Raise DataError if there are too few images to split in halves."""
     if min(len(made), len(real)) < LEAST:
         raise DataError(
-            f"tell_apart: {len(made)} generated and {len(real)} real images; there must be {LEAST} of either"
+            f"tell_apart: {len(made)} generated and {len(real)} real images; at least {LEAST} of each are needed"
         )

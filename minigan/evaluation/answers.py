@@ -1,4 +1,4 @@
-"""What people answered to one page, put together: shares, and how sure they are."""
+"""Combine the answers that people gave on one page: shares, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
 from minigan.training import reading
 
 SHARES = {
-    "right": "judged rightly",
+    "right": "judged correctly",
     "made_as_real": "generated images taken for real",
     "real_as_real": "real images taken for real",
 }
-FEW = 10  # people; what fewer differ by says little of what others do
+FEW = 10  # people; with fewer, the variation between people is poorly known
 
 
 @dataclass(frozen=True)
 class Share:
-    """number of count answers, their share, and Wilson's 95% interval of it, as if each were given for itself.
+    """A share of answers, number / count, and its 95% confidence intervals.
 
-    of_people: the 95% interval for other people and other images, by the pigeonhole bootstrap; None for one person
+    interval: Wilson's, which assumes independent answers
+    of_people: for other people and other images, by the pigeonhole bootstrap; None for one person
     """
 
     number: int
@@ -38,14 +39,14 @@ class Share:
 
     @property
     def widest(self) -> Interval:
-        """From the lowest end of its intervals to the highest."""
-        found = (self.interval, self.of_people or self.interval)
-        return Interval(min(each.low for each in found), max(each.high for each in found))
+        """The smallest interval that contains both intervals."""
+        both = (self.interval, self.of_people or self.interval)
+        return Interval(min(each.low for each in both), max(each.high for each in both))
 
 
 @dataclass(frozen=True)
 class Shares:
-    """right: of all images, those judged rightly; made_as_real, real_as_real: of either kind, those taken for real."""
+    """right: the share of images judged correctly; made_as_real, real_as_real: the shares of each kind judged real."""
 
     right: Share
     made_as_real: Share
@@ -54,7 +55,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Person:
-    """One person's answers. name: by which the page knows them; seconds: the median time of an answer."""
+    """One person's answers. name: the page's name for the person; seconds: the median time of an answer."""
 
     name: str
     seconds: float
@@ -63,13 +64,13 @@ class Person:
 
 @dataclass(frozen=True)
 class Answered:
-    """What was answered to a page.
+    """The answers that people gave on one page.
 
-    page: its name; count: images of each kind
-    people: each person, in the order of the files
+    page: its name; count: the number of images of each kind
+    people: in the order of the files
     pooled: shares of all answers
-    taken: (2 count,), the share of people who took an image for real; first the real images in the order in which the
-        page was given them, then the generated ones
+    taken: (2 count,), the share of people who judged each image real: first the real images, in the order passed to
+        `page`, then the generated ones
     """
 
     page: str
@@ -80,11 +81,11 @@ class Answered:
 
     @property
     def verdict(self) -> str:
-        """What the share that was judged rightly means, in words; both its intervals have to be beside 50%."""
+        """A sentence that interprets the share judged correctly. It counts only if both intervals exclude 50%."""
         return verdict(self.pooled.right.widest)
 
     def plain(self) -> dict:
-        """All of it, as JSON keeps it."""
+        """A dict for JSON."""
         plain = {**asdict(self), "taken": self.taken.tolist(), "verdict": self.verdict}
         for shares in (plain["pooled"], *(person["shares"] for person in plain["people"])):
             for share in shares.values():
@@ -94,37 +95,37 @@ class Answered:
 
 
 def answered(files: Iterable[str | os.PathLike]) -> Answered:
-    """Put together what several people saved of one page.
+    """Combine the answers that several people saved from one page.
 
-    files: each as the page saves it, of another person; a single one may stand by itself
-    raises DataError for what is no path, a file that is damaged or not of this kind, of another page, or there twice
+    files: the saved files, one for each person; a single path is accepted too
+    raises DataError for a path or file that is not valid, files of different pages, or two files of one person
     """
     try:
         files = [Path(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
     except TypeError as error:
-        raise DataError(f"answered: {files!r} are no paths of files; a page's answers are saved as .json") from error
+        raise DataError(f"answered: {files!r} are not paths; a page saves its answers as .json files") from error
     if not files:
-        raise DataError("answered: there are no files; a page's answers are saved when all are given")
+        raise DataError("answered: there are no files; a page saves its answers once all images are answered")
     saved = [_read(file) for file in files]
     _check_together(files, saved)
     count, order = saved[0]["count"], np.array(saved[0]["order"])
     taken = np.zeros((len(files), 2 * count))
-    for row, of in zip(taken, saved, strict=True):
-        row[order] = [said == REAL for said in of["answers"]]
+    for row, file in zip(taken, saved, strict=True):
+        row[order] = [answer == REAL for answer in file["answers"]]
     people = tuple(
-        Person(of["person"], float(np.median(of["times"])), _shares(row[None]))
-        for row, of in zip(taken, saved, strict=True)
+        Person(file["person"], float(np.median(file["times"])), _shares(row[None]))
+        for row, file in zip(taken, saved, strict=True)
     )
     return Answered(saved[0]["page"], count, people, _shares(taken), taken.mean(0))
 
 
 def verdict(interval: Interval) -> str:
-    """What an interval of the share judged rightly means, in words."""
+    """A sentence that interprets an interval of the share judged correctly."""
     return VERDICTS["above" if interval.low > 0.5 else "below" if interval.high < 0.5 else "within"]
 
 
 def _shares(taken):
-    """Shares of what was taken for real, (people, 2 count), the real images first."""
+    """The shares of answers (people, 2 count), 1 where an image was judged real; the real images come first."""
     made = np.repeat([False, True], taken.shape[1] // 2)
     kinds = {"right": (taken != made, made), "made_as_real": (taken[:, made], made[made])}
     kinds["real_as_real"] = (taken[:, ~made], made[~made])
@@ -141,23 +142,23 @@ def _share(answers, kinds):
 
 
 def _read(file):
-    """One file's content. Raises DataError unless it is as a page saves it."""
+    """Read one file of answers. Raises DataError unless a page saved it like this."""
     try:
         saved = reading.json_of(file)
         found = saved.get("format") if isinstance(saved, dict) else None
-        reading.check_format(file, found, ANSWERS, f"not what a page of minigan ask saves ({ANSWERS})")
+        reading.check_format(file, found, ANSWERS, f"not answers saved from a page of minigan ask ({ANSWERS})")
     except RunError as error:
         raise DataError(str(error)) from error
-    for wrong in _faults(saved):
-        raise DataError(f"{file}: damaged: {wrong}; save the answers again from the page")
+    for fault in _faults(saved):
+        raise DataError(f"{file}: damaged: {fault}; save the answers again from the page")
     return saved
 
 
 def _faults(saved):
-    """What is wrong with answers, the first of which is enough to know."""
+    """Yield the faults of saved answers. After the first, the others are not reliable."""
     for name in ("page", "person"):
         if not isinstance(saved.get(name), str) or not saved[name].isprintable() or not saved[name]:
-            yield f"{name} is {saved.get(name)!r}, which is no name"
+            yield f"{name} is {saved.get(name)!r}, which is not a name"
     count, order, answers, times = (saved.get(name) for name in ("count", "order", "answers", "times"))
     if type(count) is not int or not 1 <= count <= MOST:
         yield f"count is {count!r}, but a page shows 1 to {MOST:,} images of each kind"
@@ -165,37 +166,37 @@ def _faults(saved):
         if not isinstance(saved.get(name), list) or len(saved[name]) != 2 * count:
             yield f"{name} is not a list of {2 * count}, one for each image"
     if any(type(number) is not int for number in order) or sorted(order) != list(range(2 * count)):
-        yield f"order does not have each number below {2 * count} once"
-    for said in answers:
-        if not isinstance(said, str) or said not in SAID:
-            yield f"an answer is {said!r}, neither {' nor '.join(SAID)}"
+        yield f"order does not contain each number below {2 * count} exactly once"
+    for answer in answers:
+        if not isinstance(answer, str) or answer not in SAID:
+            yield f"an answer is {answer!r}, neither {' nor '.join(SAID)}"
     for time in times:
         if not reading.finite(time) or time < 0:
-            yield f"a time is {time!r}, which is no number of seconds"
+            yield f"a time is {time!r}, which is not a number of seconds"
 
 
 def _check_together(files, saved):
     """Raise DataError for answers to different pages, or of one person twice."""
-    for file, of in zip(files, saved, strict=True):
-        if of["page"] != saved[0]["page"]:
+    for file, content in zip(files, saved, strict=True):
+        if content["page"] != saved[0]["page"]:
             raise DataError(
-                f"{files[0]} answers page {saved[0]['page']} and {file} page {of['page']}; "
-                "only answers about the same images are put together"
+                f"{files[0]} answers page {saved[0]['page']} and {file} page {content['page']}; "
+                "only answers about the same images can be combined"
             )
         for name in ("count", "order", "seed", "seconds"):
-            if of.get(name) != saved[0].get(name):
-                raise DataError(f"{files[0]} and {file} are of one page, but of another {name}; one of them is damaged")
-    name, times = Counter(of["person"] for of in saved).most_common(1)[0]
+            if content.get(name) != saved[0].get(name):
+                raise DataError(f"{files[0]} and {file} are of one page but differ in {name}; one of them is damaged")
+    name, times = Counter(content["person"] for content in saved).most_common(1)[0]
     if times > 1:
-        twice = [str(file) for file, of in zip(files, saved, strict=True) if of["person"] == name]
-        raise DataError(f"{' and '.join(twice)} are the answers of one person ({name}); each counts once")
+        twice = [str(file) for file, content in zip(files, saved, strict=True) if content["person"] == name]
+        raise DataError(f"{' and '.join(twice)} are the answers of one person ({name}); include each person once")
 
 
 # ---------------------------------------------------------------------------------------------- in words
 
 
 def words(found: Answered) -> str:
-    """What was answered as text: all shares with their intervals, a line for each person, and what it means."""
+    """The answers as text: all shares with their intervals, their interpretation, and a line for each person."""
     people = len(found.people)
     several = people > 1
     rows = [("", "share", "if independent" if several else "interval", "other people and images" if several else "")]
@@ -206,17 +207,18 @@ def words(found: Answered) -> str:
     lines[0] += f"(page {found.page}), 95% intervals"
     lines += ["", *aligned(rows, "<>>>"), "", found.verdict]
     if several:
-        lines.append("The first intervals take all answers for independent, the second draw people and images anew.")
+        lines.append("The first intervals assume independent answers; the second resample people and images.")
         lines.append(
-            "50% has to be outside both." + (" Of so few people the second are rough." if people < FEW else "")
+            "A difference counts if both exclude 50%."
+            + (" With so few people, the second are rough." if people < FEW else "")
         )
-        rows = [("", "rightly", "", "generated as real", "real as real", "median time")]
+        rows = [("", "correct", "", "generated as real", "real as real", "median time")]
         for person in found.people:
             shares = person.shares
             both = (percent(shares.made_as_real.share), percent(shares.real_as_real.share))
-            right = (percent(shares.right.share), str(shares.right.interval))
-            rows.append((person.name, *right, *both, f"{person.seconds:.1f} s"))
+            correct = (percent(shares.right.share), str(shares.right.interval))
+            rows.append((person.name, *correct, *both, f"{person.seconds:.1f} s"))
         lines += ["", *aligned(rows, "<>>>>>")]
     else:
-        lines.append("It is for this person and other images of the same two kinds, if answers are independent.")
+        lines.append("This applies to this person and other images of the same two kinds, if answers are independent.")
     return "\n".join(lines)

@@ -1,12 +1,12 @@
-"""FID and Inception Score: the Frechet distance and the classifier score by the 2015 Inception network.
+"""FID and Inception Score: the Frechet distance and the classifier score computed with the 2015 Inception network.
 
     weights = mg.evaluation.inception_weights.load("pt_inception-2015-12-05-6726825d.pth")
     found = mg.evaluation.fid.evaluate(images, weights, mnist, test)
-    found.made.frechet, found.floor.frechet  # FID of generated images, and of test images in their place
+    found.made.frechet, found.floor.frechet  # FID of generated images, and of test images for comparison
 
-Images are resized to 299 x 299 pixels as in that network's graph, by TensorFlow 1's bilinear resizing: torch-fidelity
-does so too, pytorch-fid does not. With weights other than the published ones, the figures are not called FID and IS.
-FID falls as the number of images grows: compare only figures of equally many images.
+Images are resized to 299 x 299 pixels as in that network's graph, with TensorFlow 1's bilinear resizing: torch-fidelity
+does this too, pytorch-fid does not. With weights other than the published ones, the figures are not called FID and IS.
+FID falls as the number of images grows, so compare only figures for the same number of images.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ Report = Callable[[str, int, int], None]
 class Measured:
     """The scores of a set of images.
 
-    frechet: the Frechet distance of their features to the training images': FID by the published weights
-    score: the classifier score, mean and deviation of 10 parts in order: IS by the published weights
+    frechet: the Frechet distance between their features and the training images'; FID with the published weights
+    score: the classifier score, mean and deviation of 10 consecutive parts; IS with the published weights
     """
 
     count: int
@@ -53,11 +53,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class InceptionEvaluation:
-    """made: what generated images get; floor: test images in their place, as many unless there are fewer.
+    """made: the scores of generated images; floor: those of as many test images, or all of them if there are fewer.
 
-    digest, published: what the weights are called, and whether they are the published ones
-    data, images: the training images' name, and how many there are
-    training: how many of them the distances are to
+    digest, published: the weights' short digest, and whether they are the published ones
+    data, images: the name of the training images, and their number
+    training: the number of training images that the distances are computed with
     """
 
     digest: str
@@ -70,12 +70,12 @@ class InceptionEvaluation:
 
     @property
     def names(self) -> dict[str, str]:
-        """What the figures may be called."""
-        as_if = "" if self.published else "as "
-        return {"frechet": f"{as_if}FID", "score": f"{as_if}IS"}
+        """The figures' names: "FID" and "IS", or "as FID" and "as IS" with unpublished weights."""
+        prefix = "" if self.published else "as "
+        return {"frechet": f"{prefix}FID", "score": f"{prefix}IS"}
 
     def plain(self) -> dict:
-        """All of it as JSON keeps it, with the figures' names."""
+        """A dict for JSON, with the figures' names."""
         plain = {**asdict(self), "names": self.names}
         for name in ("made", "floor"):
             plain[name]["score"] = dict(plain[name]["score"]._asdict())
@@ -92,19 +92,19 @@ def evaluate(
     folder: Path | None = None,
     report: Report = lambda name, done, total: None,
 ) -> InceptionEvaluation:
-    """Take the Frechet distance and the score of generated images, and those of test images beside them.
+    """Compute the Frechet distance and the score of generated images, and those of test images for comparison.
 
     images: (N, H, W, C), uint8, grey or in colour
     train, test: real images of the same shape; labels are not used
     most: use at most this many training images, the same ones at every call; all by default
-    folder: where features of real images are kept, since they take long (`cache_folder()`); None keeps nothing
+    folder: caches the features of real images, which take long to compute (`cache_folder()`); None caches nothing
     report: called with the kind of images being processed, the number done and the total
-    raises DataError for images of another kind or shape, or fewer than 10
+    raises DataError for images of another dtype or shape, or fewer than 10
     """
     images = images_from("evaluate", images, what="generated images", floats=False)
     _check(images, train, test)
     if most is not None and most < LEAST:
-        raise DataError(f"evaluate: most is {most}, but a distance is taken to at least {LEAST} training images")
+        raise DataError(f"evaluate: most is {most}, but at least {LEAST} training images are needed")
     real, held_out = _some(train.images, most), _mixed(test.images, len(images))
     sets = {
         "training": InceptionFeatures(real, weights, folder, logits=False),
@@ -132,7 +132,7 @@ def _check(images, train, test):
         if of.shape[1:] != train.shape:
             raise DataError(f"evaluate: {name} images are {of.shape[1:]}, training images {train.shape}")
         if len(of) < LEAST:
-            raise DataError(f"evaluate: there are {len(of)} {name} images, but every score takes at least {LEAST}")
+            raise DataError(f"evaluate: there are {len(of)} {name} images, but every score needs at least {LEAST}")
 
 
 def _some(images, count):
@@ -143,12 +143,12 @@ def _some(images, count):
 
 
 def _mixed(images, count):
-    """At most `count` of the images, shuffled in the same way at every call: a folder sorts them by class."""
+    """At most `count` of the images, shuffled in the same way at every call, since a folder sorts them by class."""
     return images[np.random.default_rng(0).permutation(len(images))[:count]]
 
 
 def words(found: InceptionEvaluation) -> str:
-    """What was found as text: by what, and a line for each measure, generated images beside test images."""
+    """The result as text: the network, and a line for each measure, with generated and test images side by side."""
     made, floor, names = found.made, found.floor, found.names
     rows = [
         ("", "generated", "test", ""),
@@ -160,12 +160,12 @@ def words(found: InceptionEvaluation) -> str:
         by = f"by the 2015 Inception network ({found.digest})"
     else:
         by = f"by an Inception network with weights {found.digest}, which are not those of FID and IS"
-    beside = f"{found.training:,} " + (f"of the {found.images:,} " if found.training < found.images else "")
-    beside = f"{by}, beside\n{beside}training images of {found.data}"
+    compared = f"{found.training:,} " + (f"of the {found.images:,} " if found.training < found.images else "")
+    heading = f"{by}, compared with\n{compared}training images of {found.data}"
     notes = []
     if min(made.count, floor.count, found.training) <= FEATURES:
-        notes = [f"(of no more than {FEATURES:,} images the distance is mostly how few they are)"]
-    return "\n".join([beside, "", *aligned(rows, "<>><"), *notes])
+        notes = [f"(with {FEATURES:,} images or fewer, the distance mostly reflects their small number)"]
+    return "\n".join([heading, "", *aligned(rows, "<>><"), *notes])
 
 
 def _spread(estimate):
@@ -177,11 +177,11 @@ def _spread(estimate):
 
 BATCH, PART = 32, 512  # images in a batch of the network, and between two updates of the moments
 SECONDS = 60.0  # between two writes of a file
-FORMAT = "minigan-inception-1"  # of the file and of the images' preprocessing
+FORMAT = "minigan-inception-1"  # the version of the file format and of the images' preprocessing
 
 
 def cache_folder() -> Path | None:
-    """The folder in which features of real images are kept: `inception` in the cache; None where there is no cache."""
+    """The folder that caches the features of real images, `inception` in the cache; None if there is no cache."""
     return cache.safe_folder("inception")
 
 
@@ -189,11 +189,11 @@ class InceptionFeatures:
     """The Inception network's features of a set of images, and its logits on request, computed batch by batch.
 
     images: (N, H, W, C), uint8
-    folder: where the results are kept, by the SHA-256 of images and weights; None keeps nothing. An interrupted
-        computation resumes from what is kept there
-    logits: whether logits are kept too, for the Inception Score
+    folder: caches the results under the SHA-256 of images and weights, from which an interrupted computation resumes;
+        None caches nothing
+    logits: whether to keep the logits too, for the Inception Score
     done: the number of images that the network has processed
-    Features of up to 2,048 images are held; of a larger set only their mean and scatter, so that memory is bounded.
+    To bound memory, features are kept for up to 2,048 images, and only their mean and scatter for a larger set.
     """
 
     def __init__(self, images: np.ndarray, by: Weights, folder: Path | None = None, logits: bool = True):
@@ -208,9 +208,9 @@ class InceptionFeatures:
         self._resume()
 
     def compute(self, report: Callable[[int], None] = lambda done: None) -> None:
-        """Process the images that are left; report: called with the number of images done so far.
+        """Process the remaining images; report: called with the number of images done so far.
 
-        Where the disk has no room for the results, they are computed again next time.
+        If the results do not fit on the disk, they are computed again next time.
         """
         written, before = time.monotonic(), self.done
         while self.done < len(self.images):
@@ -226,11 +226,11 @@ class InceptionFeatures:
             self._keep()
 
     def features(self) -> np.ndarray | metrics.Moments:
-        """The features, or of a large set their moments, as `frechet_distance` takes them."""
+        """The features, or for a large set their moments, to pass to `frechet_distance`."""
         return self.arrays["features"] if self.running is None else self.running.moments()
 
     def score(self, parts: int) -> metrics.Estimate:
-        """The classifier score, its parts in the order of the images."""
+        """The classifier score, with parts in the order of the images."""
         return metrics.classifier_score(self.arrays["logits"], splits=parts, seed=None)
 
     def _take(self, features, logits):
@@ -242,7 +242,7 @@ class InceptionFeatures:
             self.arrays["logits"] = np.concatenate([self.arrays["logits"], logits])
         self.done += len(features)
 
-    # ------------------------------------------------------------------------------------------- kept
+    # ------------------------------------------------------------------------------------------ cache
 
     def _key(self):
         key = hashlib.sha256(f"{FORMAT} {self.by.arrays} {self.images.shape} {self.logits_wanted}".encode())
@@ -252,7 +252,7 @@ class InceptionFeatures:
     def _resume(self):
         if self.path is None or not self.path.is_file():
             return
-        with contextlib.suppress(RunError):  # a file that cannot be used is written anew
+        with contextlib.suppress(RunError):  # an unusable file is overwritten later
             header, arrays = weights.read(self.path)
             done = header.get("done", "")
             if header.get("format") != FORMAT or not (
@@ -266,7 +266,7 @@ class InceptionFeatures:
             self.done = int(done)
 
     def _fit(self, arrays, done):
-        """Whether a file's arrays are what is kept of the first `done` images."""
+        """Whether a file's arrays are those of the first `done` images."""
         shapes = {
             "features": ((done if self.running is None else 0, FEATURES), np.float32),
             "logits": ((done if self.logits_wanted else 0, OUTPUTS), np.float32),
@@ -289,7 +289,7 @@ class InceptionFeatures:
 
 @no_grad()
 def _outputs(network, images):
-    """Features and logits of a batch, on the CPU."""
+    """Compute the features and logits of a batch, and copy them to the CPU."""
     device = next(network.named_parameters())[1].device
     features = network(Tensor(devices.move(images.astype(np.float32), device)))
     return features.numpy(), network.logits(features, bias=False).numpy()

@@ -1,4 +1,4 @@
-"""Every measure of generated images by a trained classifier, beside what real images get."""
+"""Score generated images with a trained classifier, and real images for comparison."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from minigan.metrics import Estimate
 from minigan.models import Classifier
 from minigan.training.inputs import check_model
 
-NEIGHBOURS = 3  # of precision and recall
-RARE = 0.01  # of the test images are as near to a training image as what is counted as near
+NEIGHBOURS = 3  # k of precision and recall
+RARE = 0.01  # an image is unusually close to a training image if no more than this share of the test images are closer
 LEAST = 10  # images
-PARTS, PART = 10, 500  # of the classifier score: how many, and images in one; where there are fewer images, fewer parts
+PARTS, PART = 10, 500  # of the classifier score: the most parts, and the fewest images in one of several parts
 
 
 @dataclass(frozen=True)
 class Judge:
-    """What images were judged by.
+    """The classifier that scored the images.
 
-    name, features: the classifier's, and how many numbers it makes of an image
-    accuracy: the share of the test images that it is right about
-    digest: the first digits of the SHA-256 of its weights, by which one knows whether two scores are comparable
+    name, features: its name, and the number of features it computes for an image
+    accuracy: its accuracy on the test images
+    digest: the first digits of the SHA-256 of its weights; only scores with equal digests are comparable
     """
 
     name: str
@@ -38,16 +38,16 @@ class Judge:
 
 @dataclass(frozen=True)
 class Scores:
-    """What a set of images gets.
+    """The scores of a set of images.
 
-    frechet: the Frechet distance of their features to those of all training images
-    kernel: the kernel distance to them, mean and deviation of 100 subsets
-    score: the classifier score, mean and deviation of its parts
-    precision, recall: among as many training images, with k = 3
-    covered: how many classes are there
-    counts: how many images the classifier takes for each class
-    nearest: the median distance, in features, of an image to the training image nearest to it
-    near: the share of images as near to one as the nearest hundredth of the test images
+    frechet: the Frechet distance between their features and those of all training images
+    kernel: the kernel distance to the training images, mean and deviation over 100 subsets
+    score: the classifier score, mean and deviation over its parts
+    precision, recall: compared with as many training images, with k = 3
+    covered: the number of classes covered
+    counts: the number of images that the classifier assigns to each class
+    nearest: the median distance, in features, from an image to its nearest training image
+    near: the share of images that are as close to a training image as the closest 1% of the test images
     """
 
     frechet: float
@@ -63,11 +63,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """made: the scores of generated images; floor: of as many test images in their place.
+    """made: the scores of generated images; floor: those of as many test images, for comparison.
 
-    judge: by what; count: how many of either were judged, as nearly all scores depend on it
-    data, training, classes: the real images' name, how many they are to learn from, and of how many classes
-    nearest: generated images that are nearest to a training image, nearest first, each followed by that one
+    judge: the classifier; count: the number of images of each kind, on which nearly all scores depend
+    data, training, classes: the name of the real images, and the numbers of training images and classes
+    nearest: the generated images closest to a training image, closest first, each followed by that training image
     """
 
     judge: Judge
@@ -80,7 +80,7 @@ class Evaluation:
     nearest: np.ndarray
 
     def plain(self) -> dict:
-        """All but the images, as JSON keeps it."""
+        """A dict for JSON, without the images."""
         plain = {name: value for name, value in asdict(self).items() if name != "nearest"}
         for name in ("made", "floor"):
             for measure in ("kernel", "score"):
@@ -89,12 +89,12 @@ class Evaluation:
 
 
 class Reference:
-    """Real images and what a classifier makes of them, computed once: sets of generated images are judged beside them.
+    """Real images and their features, computed once to evaluate several sets of generated images.
 
-    judge: trained on `train`, whose images it takes
-    train, test: real images with labels; `test` shows what the best possible images would get
-    raises DataError for too few images, labels that are missing or that the classifier does not know, ShapeError for
-        images of another shape than the classifier's
+    judge: a classifier trained on `train`
+    train, test: real images with labels; `test` shows the scores of the best possible images
+    raises DataError for too few images, or labels that are missing or unknown to the classifier, ShapeError for images
+        of the wrong shape
     """
 
     def __init__(self, judge: Classifier, train: Dataset, test: Dataset):
@@ -103,22 +103,22 @@ class Reference:
         self.real, self.held_out = judge.features(train.images), judge.features(test.images)
         accuracy = float(np.mean(judge.logits_of(self.held_out).argmax(1) == test.labels))
         self.judge = Judge(judge.name, self.real.shape[1], accuracy, judge.digest())
-        self._floors = {}  # (count, seed) -> scores of `count` test images: the best such a set can reach
+        self._floors = {}  # (count, seed) -> scores of `count` test images, the best possible for a set of this size
 
     def evaluate(self, images: np.ndarray, seed: int = 0, pairs: int = 12) -> Evaluation:
-        """Score a set of generated images, and as many test images beside it.
+        """Score a set of generated images, and as many test images for comparison.
 
         images: (N, H, W, C), uint8, N at least 10; resized to the classifier's size. If there are fewer test or
-            training images than N, only as many generated ones are used
-        seed: of all draws: images, subsets, parts and the real images that precision and recall are taken among
-        pairs: how many of the nearest are kept
-        raises DataError for too few images, or such that cannot be made as large as the classifier's
+            training images than N, only as many generated images are used
+        seed: for all draws: images, subsets, parts, and the real images used for precision and recall
+        pairs: the number of closest images to keep
+        raises DataError for too few images, or images that cannot be resized to the classifier's shape
         """
         judge, train = self.classifier, self.train
         images = _checked(images, judge)
         count = min(map(len, (images, train, self.test)))
         images = _drawn(images, count, np.random.default_rng((seed, 1)))
-        rng = np.random.default_rng(seed)  # what it draws is the same for every set of this size
+        rng = np.random.default_rng(seed)  # separate, so that every set of this size is compared with the same images
         held_out, among = _drawn(self.held_out, count, rng), _drawn(self.real, count, rng)
         if (count, seed) not in self._floors:
             near = metrics.nearest(held_out, self.real)[1]
@@ -151,16 +151,16 @@ class Reference:
 def evaluate(
     images: np.ndarray, judge: Classifier, train: Dataset, test: Dataset, seed: int = 0, pairs: int = 12
 ) -> Evaluation:
-    """Score generated images on the features of a classifier, and as many test images beside them.
+    """Score generated images on the features of a classifier, and as many test images for comparison.
 
-    Arguments and errors are those of `Reference` and its `evaluate`, which judge one set after another more quickly.
+    Arguments and errors are those of `Reference` and its `evaluate`, which are faster for several sets of images.
     """
-    images = _checked(images, judge)  # before real images are looked at, which takes long
+    images = _checked(images, judge)  # before the features of real images are computed, which takes long
     return Reference(judge, train, test).evaluate(images, seed, pairs)
 
 
 def parts(count: int) -> int:
-    """Into how many parts `count` images are split; the classifier score is the mean over them."""
+    """The number of parts that `count` images are split into; the classifier score is the mean over them."""
     return max(1, min(PARTS, count // PART))
 
 
@@ -170,16 +170,14 @@ def _drawn(rows, count, rng):
 
 
 def _check(judge, train, test):
-    """Raise an error unless these are real images that a classifier can be asked about."""
+    """Raise an error unless these are datasets that the classifier can be evaluated on."""
     check_model("evaluate: judge", judge, Classifier)
     for name, dataset in (("train", train), ("test", test)):
         if not isinstance(dataset, Dataset):
-            raise DataError(
-                f"evaluate: {name} is a {type(dataset).__name__}, but it is a Dataset: mg.data.Dataset(images, labels)"
-            )
+            raise DataError(f"evaluate: {name} is a {type(dataset).__name__}, expected mg.data.Dataset(images, labels)")
         if dataset.labels is None:
             raise DataError(
-                f"evaluate: {name} ({dataset.name}) has no labels, which the classifier is judged by itself"
+                f"evaluate: {name} ({dataset.name}) has no labels, which are needed to check the classifier itself"
             )
         judge.check(dataset.images)
         if dataset.labels.max() >= judge.classes:
@@ -191,7 +189,7 @@ def _check(judge, train, test):
 
 
 def _checked(images, judge):
-    """The generated images, as large as the classifier's."""
+    """Validate generated images, and resize them to the classifier's size."""
     check_model("evaluate: judge", judge, Classifier)
     images = images_from("evaluate", images, what="generated images", floats=False)
     _check_count(generated=images)
@@ -201,20 +199,20 @@ def _checked(images, judge):
 def _check_count(**images):
     for name, of in images.items():
         if len(of) < LEAST:
-            raise DataError(f"evaluate: there are {len(of)} {name} images, but every score takes at least {LEAST}")
+            raise DataError(f"evaluate: there are {len(of)} {name} images, but every score needs at least {LEAST}")
 
 
 def fitted(images: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """Images (N, H, W, C), resized where that makes them of a shape. Raises DataError where it cannot."""
+    """Resize images (N, H, W, C) to a shape (H, W, C). Raises DataError if the channels differ."""
     if images.shape[1:] == tuple(shape):
         return images
     if images.shape[3] != shape[2]:
-        raise DataError(f"evaluate: images are {images.shape[1:]}, and the classifier's {shape}")
+        raise DataError(f"evaluate: images are {images.shape[1:]}, but the classifier's are {shape}")
     return resized(images, tuple(shape[:2]))
 
 
 def words(found: Evaluation, name: str) -> str:
-    """What was found as text: by what, and a line for each measure, generated images beside test images."""
+    """The result as text: the classifier, and a line for each measure, with generated and test images side by side."""
     judge, made, floor = found.judge, found.made, found.floor
     rows = [
         ("", "generated", "test", ""),
@@ -224,16 +222,16 @@ def words(found: Evaluation, name: str) -> str:
         ("precision", f"{made.precision:.3f}", f"{floor.precision:.3f}", f"{NEIGHBOURS} neighbours"),
         ("recall", f"{made.recall:.3f}", f"{floor.recall:.3f}", f"{NEIGHBOURS} neighbours"),
         ("classes covered", f"{made.covered}", f"{floor.covered}", f"of {found.classes}"),
-        ("the rarest class", f"{min(made.counts):,}", f"{min(floor.counts):,}", f"of {found.count:,} images"),
-        ("distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}", "training image, median"),
-        ("as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}", "many: copies, or all of the most usual kind"),
+        ("rarest class", f"{min(made.counts):,}", f"{min(floor.counts):,}", f"of {found.count:,} images"),
+        ("nearest training image", f"{made.nearest:.2f}", f"{floor.nearest:.2f}", "median distance"),
+        ("unusually close to one", f"{made.near:.1%}", f"{floor.near:.1%}", "high: copies, or only typical images"),
     ]
     return "\n".join(
         [
-            f"{name}, by {judge.features} features of a {judge.name} ({judge.digest}) with {judge.accuracy:.2%} on the "
-            "test images,",
-            f"beside {found.training:,} training images of {found.data}; in the column test its test images instead, "
-            f"{found.count:,} of either",
+            f"{name}, by {judge.features} features of a {judge.name} ({judge.digest}), which is right about "
+            f"{judge.accuracy:.2%} of test images,",
+            f"compared with {found.training:,} training images of {found.data}; {found.count:,} generated and "
+            f"{found.count:,} test images",
             "",
             *aligned(rows, "<>><"),
         ]

@@ -1,11 +1,11 @@
-// What the page of `minigan ask` knows, apart from what it shows: states, the key, shares and their intervals.
-// No function here touches the document or changes what it is given.
+// The logic of the page of `minigan ask`: states, the key, shares and their intervals.
+// No function here touches the document or changes its arguments.
 
 const SAID = ["real", "generated"];
 
 // ------------------------------------------------------------------------------------------ states
-// person: a name that says nothing of them; answers: of SAID, in the order of showing; times: seconds, one an answer;
-// unseen: the first place whose image may be shown where time is limited; ended: the result was looked at.
+// person: a random name; answers: elements of SAID, in the order shown; times: the seconds of each answer;
+// unseen: with a time limit, the first place whose image may still be shown; ended: the result was shown.
 
 function fresh(person) {
   return { person, answers: [], times: [], unseen: 0, ended: false };
@@ -17,14 +17,14 @@ function answered(state, said, seconds) {
   return { ...state, answers, times, unseen: Math.max(state.unseen, answers.length) };
 }
 
-// The state before the last answer. Once the result was looked at, none can be taken back. Where time is limited the
-// image that is left has been seen, too.
+// The state before the last answer. After the result was shown, no answer can be taken back. With a time limit, the
+// image that is left counts as seen.
 function undone(state) {
   if (state.ended || !state.answers.length) return state;
   return { ...unseen(state), answers: state.answers.slice(0, -1), times: state.times.slice(0, -1) };
 }
 
-// The time of the image that is being asked about is over.
+// The state after the current image's time is over.
 function unseen(state) {
   return { ...state, unseen: Math.max(state.unseen, state.answers.length + 1) };
 }
@@ -33,7 +33,7 @@ function complete(page, state) {
   return state.answers.length === page.images.length;
 }
 
-// A state as the browser kept it; null where it kept none, or something else.
+// The state that the browser stored; null if it stored none, or an invalid one.
 function restored(page, text) {
   let state;
   try {
@@ -53,7 +53,7 @@ function restored(page, text) {
 
 // --------------------------------------------------------------------------------------- the result
 
-// The numbers of the images in the order of showing; those below page.count are real. xorshift32 hides them.
+// The numbers of the images in the order shown, decoded by xorshift32; those below page.count are real.
 function opened(page) {
   let stream = parseInt(page.id.slice(0, 8), 16) | 1;
   const order = [];
@@ -81,7 +81,7 @@ function share(number, count, z) {
   return { number, count, share: number / count, ...wilson(number, count, z) };
 }
 
-// What was judged rightly, and what of either kind was taken for real.
+// The share judged correctly, and the shares of each kind judged real.
 function result(page, state) {
   const taken = { real: 0, generated: 0 };
   const kinds = truth(page);
@@ -99,7 +99,7 @@ function verdict(page, low, high) {
   return page.verdicts[low > 0.5 ? "above" : high < 0.5 ? "below" : "within"];
 }
 
-// Places of a kind about which an answer was given, those that were answered soonest first.
+// The places of images of a kind with a given answer, quickest answers first.
 function soonest(page, state, kind, said) {
   const kinds = truth(page);
   const places = state.answers.map((_, place) => place);
@@ -108,7 +108,7 @@ function soonest(page, state, kind, said) {
     .sort((one, other) => state.times[one] - state.times[other] || one - other);
 }
 
-// What is saved, for `minigan answers`.
+// The answers as saved for `minigan answers`.
 function saved(page, state) {
   return {
     format: page.answers, page: page.id, person: state.person, seed: page.seed, count: page.count,
@@ -121,15 +121,15 @@ function percent(number) {
 }
 
 // ------------------------------------------------------------------------------------ where an image is
-// Browsers keep lengths in 64ths of a CSS pixel. Only what is whole both there and in the screen's pixels (`ratio` of
-// them to a CSS pixel) is drawn so that each of an image's pixels is a square and all are as large.
+// Browsers store lengths in 64ths of a CSS pixel. An image's pixels are drawn as equal squares only if its position and
+// size are whole numbers both of those and of the screen's pixels (`ratio` to a CSS pixel).
 
 function whole(length) {
   return Math.abs(64 * length - Math.round(64 * length)) < 1e-6;
 }
 
-// How many CSS pixels wide and high an image is shown in a room: the screen's pixels to one of its own are a whole
-// number, and the largest that is drawn so, unless only much smaller ones are.
+// The width and height, in CSS pixels, of an image shown within a given width and height: the largest whole number of
+// screen pixels for each of its own that is drawn exactly, unless only much smaller ones are.
 function size(page, width, height, ratio) {
   const most = Math.max(1, Math.floor(Math.min((width * ratio) / page.width, (height * ratio) / page.height)));
   const sides = (factor) => ({ width: (factor * page.width) / ratio, height: (factor * page.height) / ratio });
@@ -140,7 +140,7 @@ function size(page, width, height, ratio) {
   return sides(most);
 }
 
-// How far from its beginning a length lies in the middle of a room, or up to 32 of the screen's pixels before that.
+// The offset that centres a length in a room, or up to 32 screen pixels less, so that it is drawn exactly.
 function middle(start, room, length, ratio) {
   const first = Math.floor((start + (room - length) / 2) * ratio);
   for (let place = first; place > first - 32; place--) {

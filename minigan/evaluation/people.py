@@ -1,4 +1,4 @@
-"""A page that asks people: real and generated images one by one, blind, in a file that needs nothing but itself."""
+"""Make a self-contained HTML page on which people judge images, one by one, as real or generated."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from minigan.errors import DataError
 from minigan.evaluation.intervals import CONFIDENCE, quantile
 
 FORMAT = "minigan-page-1"
-ANSWERS = "minigan-answers-1"  # the format of what a page saves
+ANSWERS = "minigan-answers-1"  # the format of saved answers
 REAL, GENERATED = SAID = ("real", "generated")
-MOST = 1000  # images of each kind; nobody answers for more, and the key has room for them
+MOST = 1000  # images of each kind; nobody answers more, and the key has room for them
 VERDICTS = {
-    "above": "The interval lies above 50%: real and generated images are told apart more often than by guessing.",
+    "above": "The interval lies above 50%: people tell real from generated images better than by guessing.",
     "within": "The interval contains 50%, which is guessing: "
-    "it is not shown that real and generated images can be told apart.",
-    "below": "The interval lies below 50%: real and generated images are taken for one another more often than by "
-    "guessing.",
+    "there is no evidence that people can tell real from generated images.",
+    "below": "The interval lies below 50%: people confuse real and generated images more often than by guessing.",
 }
 HERE = Path(__file__).parent
 
@@ -37,16 +36,16 @@ def page(
     name: str = "images",
     examples: np.ndarray | None = None,
 ) -> str:
-    """The page, as HTML that loads nothing.
+    """Make the page, as HTML that loads nothing else.
 
-    made, real: (N, H, W, 1 or 3), uint8, as many generated images as real ones that no generator has learned from
-    seed: of the order in which they are shown
-    seconds: how long each is shown; by default until it is answered
-    name: what the images are of, for people to read
-    examples: (M, H, W, C), uint8, other real images, which are shown as such before it begins
-    raises DataError for images of different numbers, shapes or dtypes, or for more than 1,000 of each
-    source: Zhou et al., arXiv:1904.01121, whose HYPE-infinity shows 50 of each without a limit of time; with one,
-        Denton et al., arXiv:1506.05751
+    made, real: (N, H, W, 1 or 3), uint8, equally many generated images and held-out real images
+    seed: for the order in which they are shown
+    seconds: how long each image is shown; by default until it is answered
+    name: a description of the images, shown on the page
+    examples: (M, H, W, C), uint8, other real images, shown as examples before the questions
+    raises DataError for different numbers, shapes or dtypes of images, or for more than 1,000 of each
+    source: HYPE-infinity, Zhou et al., arXiv:1904.01121, which shows 50 of each kind without a time limit; with a time
+        limit: Denton et al., arXiv:1506.05751
     """
     from jinja2 import Environment
 
@@ -81,9 +80,9 @@ def page(
 
 
 def hidden(order: np.ndarray, identity: str) -> str:
-    """An order, so that nobody reads it at a glance: four hexadecimal digits for each number, under xorshift32.
+    """Obscure an order with xorshift32, as four hexadecimal digits for each number, so that it is not seen at a glance.
 
-    It is no secret: the page has to read it itself, and so can who reads the page's source.
+    It is not secret: the page decodes it, and so can anybody who reads the page's source.
     source: Marsaglia, Journal of Statistical Software 8 (2003), issue 14
     """
     stream = int(identity[:8], 16) | 1
@@ -97,7 +96,7 @@ def hidden(order: np.ndarray, identity: str) -> str:
 
 
 def _identity(images, examples, order, seconds):
-    """By which a page's answers are known: 16 hexadecimal digits that depend on all that it asks."""
+    """The page's id, recorded in its answers: 16 hexadecimal digits that depend on everything the page asks."""
     found = hashlib.sha256(json.dumps([FORMAT, images.shape, examples.shape, order.tolist(), seconds]).encode())
     for part in (images, examples):
         found.update(np.ascontiguousarray(part).tobytes())
@@ -105,7 +104,7 @@ def _identity(images, examples, order, seconds):
 
 
 def _text(image):
-    """An image as a PNG in base64. Pixels are stored, not compressed: its length would tell noise from clean edges."""
+    """An image as a PNG in base64, uncompressed, since its length would otherwise tell noise from clean edges."""
     buffer = io.BytesIO()
     picture = pillow().Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
     picture.save(buffer, "PNG", compress_level=0)
@@ -120,12 +119,12 @@ def _check(made, real, examples, seconds):
     for kind, images in (("generated", made), ("real", real), ("example", examples)):
         if images.shape[1:] != made.shape[1:] or images.shape[3] not in (1, 3) or 0 in images.shape[1:]:
             raise DataError(
-                f"page: {kind} images are {images.shape[1:]}, generated ones {made.shape[1:]}; all are of one shape, "
-                "grey (C = 1) or coloured (3)"
+                f"page: {kind} images are {images.shape[1:]}, generated ones {made.shape[1:]}; all must have one shape "
+                "with C = 1 (grey) or 3 (RGB)"
             )
     if not len(made) == len(real) or not 1 <= len(made) <= MOST:
         raise DataError(
-            f"page: {len(made)} generated and {len(real)} real images; there are as many of either, at most {MOST:,}"
+            f"page: {len(made)} generated and {len(real)} real images; expected equally many, from 1 to {MOST:,}"
         )
     if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
-        raise DataError(f"page: images are shown for {seconds} seconds; it takes more than none")
+        raise DataError(f"page: images are shown for {seconds} seconds, expected a number above 0")

@@ -1,17 +1,17 @@
-// What the page of `minigan ask` shows and hears. What it knows is above.
+// The view of the page of `minigan ask`: what it displays, and its events. Its logic is above.
 
-const QUICKEST = 150; // milliseconds; what comes sooner after an image than anybody sees it is a double tap
+const QUICKEST = 150; // milliseconds; an earlier answer must be a double tap, as nobody sees an image so fast
 const SHOWN = 8; // images in a strip at the end
-const WIDEST = 448; // CSS pixels of the image in question; larger, few pixels are only squares
+const WIDEST = 448; // CSS pixels of the current image; if larger, a small image looks like mere squares
 
 const $ = (id) => document.getElementById(id);
 const page = JSON.parse($("page").textContent);
 const KEY = "minigan-" + page.id;
-let state = null; // before the beginning
-let since = Infinity; // when the image in question appeared
+let state = null; // null before the beginning
+let since = Infinity; // when the current image appeared
 let timer = 0;
 
-// --------------------------------------------------------------------- what the browser keeps, if it does
+// --------------------------------------------------------------------------------- the browser's storage
 
 function keep(next) {
   state = next;
@@ -19,7 +19,7 @@ function keep(next) {
     localStorage.setItem(KEY, JSON.stringify(state));
     return true;
   } catch {
-    return false; // no storage: private windows, pages from files in some browsers
+    return false; // no storage, as in private windows, or for pages from files in some browsers
   }
 }
 
@@ -36,7 +36,7 @@ function forget() {
   try {
     localStorage.removeItem(KEY);
   } catch {
-    // nothing was kept
+    // nothing was stored
   }
 }
 
@@ -82,7 +82,7 @@ function ask() {
 function appear() {
   const image = $("image");
   since = performance.now();
-  const over = page.seconds && state.answers.length < state.unseen; // it was seen for its time before
+  const over = page.seconds && state.answers.length < state.unseen; // its time was already over
   image.className = over ? "over" : "shown";
   if (page.seconds && !over) {
     timer = setTimeout(() => {
@@ -130,16 +130,16 @@ function tell() {
   $("headline").textContent = `You were right about ${found.right.number} of ${found.right.count}`;
   $("verdict").textContent = verdict(page, found.right.low, found.right.high);
   $("shares").replaceChildren(
-    row("judged rightly", found.right),
+    row("judged correctly", found.right),
     row("generated images taken for real", found.made_as_real),
     row("real images taken for real", found.real_as_real),
     element("div", "axis", element("span", "", "0%"), element("span", "", "50%, guessing"), element("span", "", "100%")),
   );
   $("strips").replaceChildren(
-    ...strip("Generated, and taken for real", "generated", "real"),
-    ...strip("Generated, and found out", "generated", "generated"),
-    ...strip("Real, and taken for generated", "real", "generated"),
-    ...strip("Real, and taken for real", "real", "real"),
+    ...strip("Generated, taken for real", "generated", "real"),
+    ...strip("Generated, recognized", "generated", "generated"),
+    ...strip("Real, taken for generated", "real", "generated"),
+    ...strip("Real, recognized", "real", "real"),
   );
 }
 
@@ -180,7 +180,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
-// ------------------------------------------------------------------------------------------- what is heard
+// -------------------------------------------------------------------------------------------------- events
 
 function begin() {
   const digits = crypto.getRandomValues(new Uint8Array(4));
@@ -199,7 +199,7 @@ document.addEventListener("keydown", (event) => {
   const heard = KEYS[event.key.toLowerCase()];
   if (!asked || !heard || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
-  if (event.repeat) return; // a key that is held down is one answer
+  if (event.repeat) return; // holding a key down counts as one answer
   if (!complete(page, state) || heard === back) heard();
 });
 
@@ -213,7 +213,7 @@ $("show").onclick = () => {
 };
 $("save").onclick = save;
 $("again").onclick = () => {
-  if (!confirm("Begin for someone else? Answers that were not saved are gone.")) return;
+  if (!confirm("Start for another person? Unsaved answers will be lost.")) return;
   forget();
   show();
 };

@@ -73,10 +73,10 @@ def test_shares_are_rounded_the_same_in_both(logic):
 @pytest.mark.parametrize(
     ("interval", "words"),
     [
-        ((0.4, 0.6), "not shown"),
-        ((0.5, 0.7), "not shown"),
-        ((0.51, 0.7), "more often than by guessing"),
-        ((0.1, 0.49), "taken for one another"),
+        ((0.4, 0.6), "no evidence"),
+        ((0.5, 0.7), "no evidence"),
+        ((0.51, 0.7), "better than by guessing"),
+        ((0.1, 0.49), "confuse real and generated"),
     ],
 )
 def test_verdicts(logic, interval, words):
@@ -145,14 +145,14 @@ def test_figures_are_json(logic, save):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "minigan-run-1"}, "not what a page of minigan ask saves"),
+        ({"format": "minigan-run-1"}, "not answers saved from a page of minigan ask"),
         ({"page": None}, "page is None"),
         ({"person": ""}, "person is ''"),
         ({"count": 19}, "order is not a list of 38"),
         ({"count": True}, "count is True"),
         ({"count": 10**9}, "count is 1000000000"),
-        ({"order": [0] * 40}, "each number below 40 once"),
-        ({"order": [0.5] * 40}, "each number below 40 once"),
+        ({"order": [0] * 40}, "each number below 40 exactly once"),
+        ({"order": [0.5] * 40}, "each number below 40 exactly once"),
         ({"answers": ["real"] * 39}, "answers is not a list of 40"),
         ({"answers": ["cat"] * 40}, "an answer is 'cat'"),
         ({"answers": [["real"]] * 40}, r"an answer is \['real'\]"),
@@ -170,7 +170,7 @@ def test_a_damaged_file_is_refused(save, changes, message):
 def test_what_is_not_of_a_page_is_refused(tmp_path, content):
     file = tmp_path / "answers.json"
     file.write_bytes(content)
-    with pytest.raises(DataError, match=r"answers\.json: (cannot be read|not what a page)"):
+    with pytest.raises(DataError, match=r"answers\.json: (cannot be read|not answers saved)"):
         answered([file])
     with pytest.raises(DataError, match="cannot be read"):
         answered([tmp_path / "nowhere.json"])
@@ -182,9 +182,9 @@ def test_files_that_do_not_belong_together_are_refused(logic, save):
         answered([ada, save(["real"] * 40, "bob", page="0123")])
     with pytest.raises(DataError, match=r"ada\.json and .*copy\.json are the answers of one person \(ada\)"):
         answered([ada, save(["real"] * 40, name="copy")])
-    with pytest.raises(DataError, match="of another order; one of them is damaged"):
+    with pytest.raises(DataError, match="differ in order; one of them is damaged"):
         answered([ada, save(["real"] * 40, "eve", order=list(range(40)))])
-    with pytest.raises(DataError, match="of another seed"):
+    with pytest.raises(DataError, match="differ in seed"):
         answered([ada, save(["real"] * 40, "eve", seed=7)])
     with pytest.raises(DataError, match="there are no files"):
         answered([])

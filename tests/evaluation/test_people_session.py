@@ -249,10 +249,10 @@ def test_the_end_shows_what_deceived():
     browser.click("show")
     headings = [child["children"][0] for child in browser("elements.strips.children") if child["name"] == "h2"]
     assert headings == [
-        "Generated, and taken for real",
-        "Generated, and found out",
-        "Real, and taken for generated",
-        "Real, and taken for real",
+        "Generated, taken for real",
+        "Generated, recognized",
+        "Real, taken for generated",
+        "Real, recognized",
     ]
     images = [strip["children"] for strip in browser("elements.strips.children") if strip["name"] == "div"]
     shown = [

@@ -147,9 +147,9 @@ def test_all_that_is_found_is_kept_and_said(found):
         "deviation": found["blurred"].made.kernel.deviation,
     }
     text = words(found["blurred"], "400 images")
-    assert f"cnn ({found['blurred'].judge.digest}) with {found['blurred'].judge.accuracy:.2%}" in text
+    assert f"cnn ({found['blurred'].judge.digest}), which is right about {found['blurred'].judge.accuracy:.2%}" in text
     assert "1,200 training images of glyphs" in text
-    assert "400 of either" in text
+    assert "400 generated and 400 test images" in text
     assert "FID" not in text
     assert "Inception" not in text
 
@@ -164,9 +164,9 @@ def test_each_line_says_what_generated_and_test_images_get(found):
         ["precision", f"{made.precision:.3f}", f"{floor.precision:.3f}"],
         ["recall", f"{made.recall:.3f}", f"{floor.recall:.3f}"],
         ["classes covered", f"{made.covered}", f"{floor.covered}"],
-        ["the rarest class", f"{min(made.counts)}", f"{min(floor.counts)}"],
-        ["distance to the nearest", f"{made.nearest:.2f}", f"{floor.nearest:.2f}"],
-        ["as near as few are", f"{made.near:.1%}", f"{floor.near:.1%}"],
+        ["rarest class", f"{min(made.counts)}", f"{min(floor.counts)}"],
+        ["nearest training image", f"{made.nearest:.2f}", f"{floor.nearest:.2f}"],
+        ["unusually close to one", f"{made.near:.1%}", f"{floor.near:.1%}"],
     ]
 
 

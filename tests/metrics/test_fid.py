@@ -75,7 +75,9 @@ def test_figures_are_named_after_the_published_weights_only():
     assert published.digest == SHA256[:8]
     assert own.digest == "00000000"
     assert "\nFID " in fid.words(published)
-    assert "by the 2015 Inception network (6726825d), beside\n30 training images of pictures" in fid.words(published)
+    assert "by the 2015 Inception network (6726825d), compared with\n30 training images of pictures" in fid.words(
+        published
+    )
     assert "\nas FID " in fid.words(own)
     assert "weights 00000000, which are not those of FID and IS" in fid.words(own)
     plain = published.plain()
@@ -87,7 +89,7 @@ def test_of_no_more_images_than_features_it_is_said_what_a_distance_means(few, m
     monkeypatch.setattr(fid, "FEATURES", 30)
     sets = {name: pictures(30 if name == few else 31) for name in ("training", "made", "test")}
     found = fid.evaluate(sets["made"], by(features=30), Dataset(sets["training"]), Dataset(sets["test"]))
-    note = "(of no more than 30 images the distance is mostly how few they are)"
+    note = "(with 30 images or fewer, the distance mostly reflects their small number)"
     assert (fid.words(found).splitlines()[-1] == note) == (few is not None)
 
 
@@ -180,7 +182,7 @@ def test_of_more_images_than_features_only_moments_are_held(tmp_path):
 @pytest.mark.parametrize(
     ("images", "train", "test", "message"),
     [
-        (pictures(9), pictures(20), pictures(20), "there are 9 generated images, but every score takes at least 10"),
+        (pictures(9), pictures(20), pictures(20), "there are 9 generated images, but every score needs at least 10"),
         (pictures(20), pictures(20), pictures(5), "there are 5 test images"),
         (pictures(20)[:, :1], pictures(20), pictures(20), r"generated images are \(1, 2, 1\), training"),
         (pictures(20) / 1.0, pictures(20), pictures(20), "generated images are float64, expected uint8"),
@@ -212,7 +214,7 @@ def test_weights_of_safetensors_are_the_published_ones_where_they_were_converted
     header["arrays_sha256"] = found.arrays
     assert inception_weights.load(path).published
     header["arrays_sha256"] = found.arrays[::-1]
-    with pytest.raises(DataError, match="its arrays are not those that were converted"):
+    with pytest.raises(DataError, match="its arrays were changed after the conversion"):
         inception_weights.load(path)
 
 
@@ -226,7 +228,7 @@ def test_a_file_of_pytorch_takes_pytorch(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none.pth", "there is no such file"), ("weights.npz", "in a .pth or a .safetensors file")],
+    [("none.pth", "there is no such file"), ("weights.npz", "must be a .pth or a .safetensors file")],
 )
 def test_other_files_are_refused(name, message, tmp_path):
     (tmp_path / "weights.npz").write_bytes(b"")

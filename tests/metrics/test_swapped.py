@@ -102,7 +102,7 @@ def test_one_that_takes_all_for_real_or_for_generated_is_not_comparable():
     assert "is not about 1 (0.8 to 1.25)" in found.words()
     found = swapped(never, GOOD, REAL)
     assert (found.test[0].rate, found.made[0][1].rate, found.verdict) == (1, 0, "not comparable")
-    assert found.words("a", "b").startswith("not comparable: a's discriminator takes half of the test images and more")
+    assert found.words("a", "b").startswith("not comparable: a's discriminator judges at least half of the test images")
 
 
 def test_of_no_errors_at_all_nothing_is_told():
@@ -254,10 +254,10 @@ def test_one_that_sees_the_batch_is_asked_in_whole_groups():
 @pytest.mark.parametrize(
     ("first", "second", "error", "message"),
     [
-        (GOOD, mg.models.build("vae", SHAPE), MiniganError, "vae is a vae, which has no discriminator"),
-        (GOOD, "runs/other", MiniganError, "'runs/other' is no model"),
+        (GOOD, mg.models.build("vae", SHAPE), MiniganError, "vae is a vae, expected a GAN, which has a discriminator"),
+        (GOOD, "runs/other", MiniganError, "'runs/other' is not a model"),
         (GOOD, mg.models.build("mlp-gan", (4, 5, 1)), ShapeError, "train both on images of one shape"),
-        (GOOD, gan(Grey(0), Threshold(), classes=3), MiniganError, "made makes images of none"),
+        (GOOD, gan(Grey(0), Threshold(), classes=3), MiniganError, "made makes images without classes"),
         (gan(Grey(0), Threshold(), classes=2), gan(Grey(0), Threshold(), classes=3), DataError, "2 classes and made 3"),
         (GOOD, gan(Grey(0), None), MiniganError, "this made has no discriminator"),
     ],

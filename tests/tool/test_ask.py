@@ -64,7 +64,7 @@ def test_a_page_is_made_answered_and_scored(run):
     outcome = run("answers", "ada.json", "bob.json", "--json", "found.json")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("2 people on 6 real and 6 generated images")
-    assert re.search(r"judged rightly +75\.0%", outcome.out)
+    assert re.search(r"judged correctly +75\.0%", outcome.out)
     assert re.search(r"generated images taken for real +50\.0%", outcome.out)
     assert re.search(r"real images taken for real +100\.0%", outcome.out)
     found = json.loads(Path("found.json").read_text())
@@ -120,7 +120,7 @@ def test_other_data_are_said_to_be_others(run, folder, tmp_path):
         (("ask", "run", "--data", "pictures", "--out", "page.html", "--force", "--seconds", 0), "x>0"),
         (("answers",), "Missing argument"),
         (("answers", "nothing.json"), "nothing.json: cannot be read"),
-        (("answers", "run/config.json"), "not what a page of minigan ask saves"),
+        (("answers", "run/config.json"), "not answers saved from a page of minigan ask"),
         (("answers", "run/config.json", "--json", "run"), "give the name of a file"),
     ],
 )

@@ -60,7 +60,7 @@ def test_a_fresh_discriminator_is_asked_too(runs):
         *("--adversarial", "--json", "found.json"),
     )
     assert outcome.code == 1
-    assert "30 generated and 12 real images; there must be 20" in outcome.err
+    assert "30 generated and 12 real images; at least 20" in outcome.err
     draw_folder("more", count=150)
     outcome = runs(
         *("evaluate", "runs/mlp-gan-pictures", "--count", 40, "--data", "more"),
@@ -115,7 +115,7 @@ def test_a_judge_is_kept_with_its_hash_and_its_weights_must_be_those(runs):
     config = Path("runs") / "cnn-pictures" / "config.json"
     arguments = "evaluate", "runs/mlp-gan-pictures", "--count", 30, "--data", "pictures"
     kept = json.loads(config.read_text())["results"]["digest"]
-    assert f"cnn ({kept}) with" in runs(*arguments).out
+    assert f"cnn ({kept}), which" in runs(*arguments).out
     config.write_text(config.read_text().replace(kept, "01234567"))
     outcome = runs(*arguments)
     assert outcome.code == 1

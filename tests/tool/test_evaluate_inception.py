@@ -56,7 +56,7 @@ def test_figures_by_random_weights_are_not_called_fid(runs, file, tmp_path):
     )
     found = json.loads((tmp_path / "found.json").read_text())["inception"]
     assert lines[3] == (
-        f"by an Inception network with weights {found['digest']}, which are not those of FID and IS, beside"
+        f"by an Inception network with weights {found['digest']}, which are not those of FID and IS, compared with"
     )
     assert lines[4] == "12 of the 108 training images of pictures"
     assert (found["file"], found["published"], found["training"]) == (str(file), False, 12)
