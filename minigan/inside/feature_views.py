@@ -1,22 +1,23 @@
-"""What a feature map looks for: the images that excite it most, and what of them does, through a deconvnet.
+"""What a feature map detects: the images that activate it most, and the pixels responsible, found by a deconvnet.
 
-A deconvnet goes a network's layers back down. One activation is kept and all others of its layer are set to 0; then
-each layer hands down what came from above:
+A deconvnet passes a signal through a network's layers in reverse. It keeps one activation of a layer and sets the
+others to 0. Then each layer passes the signal down:
 
     convolution     the transposed convolution with the same weights, and no bias
-    batch norm      times scale / deviation, and no shift: in use it is an affine map of each channel, which could as
-                    well be part of the convolution before it; the transposed weights would be multiplied by as much.
-                    (Dividing instead would undo it, but a transposed convolution does not undo one either.)
-    ReLU            what is above 0, as on the way up; a leaky one passes its slope of what is below
-    max pooling     unpooling: back to the places that the largest pixels had (the switches)
+    batch norm      multiplication by scale / deviation, without shift. With running statistics, the norm is an affine
+                    map of each channel, which could be merged into the convolution before it, and would multiply the
+                    transposed weights by this factor. (Division would invert the norm, but a transposed convolution
+                    does not invert a convolution either.)
+    ReLU            ReLU again; a leaky ReLU multiplies negative values by its slope
+    max pooling     unpooling to the positions of the largest pixels (the switches)
     average pooling its adjoint: equal shares to all pixels of the window
     dense layer     the transposed matrix
 
-All but ReLU is as in the gradient: a gradient is cut off where the activation was 0 on the way up, a deconvnet where
-the signal is below 0 on the way down.
+Only ReLU differs from the gradient: a gradient is set to 0 where the activation was 0 on the way up, a deconvnet's
+signal where it is negative on the way down.
 
-source: Zeiler & Fergus, Visualizing and understanding convolutional networks, arXiv:1311.2901, section 2.1; beside
-    gradients: Simonyan, Vedaldi & Zisserman, arXiv:1312.6034, section 4
+source: Zeiler & Fergus, Visualizing and understanding convolutional networks, arXiv:1311.2901, section 2.1; compared
+    with gradients: Simonyan, Vedaldi & Zisserman, arXiv:1312.6034, section 4
 """
 
 from __future__ import annotations
@@ -57,14 +58,14 @@ from minigan.training.inputs import whole
 
 @dataclass(frozen=True)
 class Views:
-    """What excites a layer's feature maps.
+    """The images and pixels that activate a layer's feature maps.
 
-    layer: its number in the network
-    maps: which feature maps (of a dense layer: which of its values), (M,)
-    rows: the numbers of the images that excite each of them most, the strongest first, (M, top)
-    strengths: each map's largest activation there, (M, top)
-    boxes: the pixels that this activation depends on, image[top:bottom, left:right], as four numbers, (M, top, 4)
-    views: what the deconvnet makes of this activation alone, (M, top, H, W, C), float32, above and below 0
+    layer: its index in the network
+    maps: the indices of the feature maps (or of a dense layer's outputs), (M,)
+    rows: the indices of the images that activate each map most, strongest first, (M, top)
+    strengths: the map's largest activation in each image, (M, top)
+    boxes: the receptive field of this activation, image[top:bottom, left:right], as four numbers, (M, top, 4)
+    views: the deconvnet's output for this activation alone, (M, top, H, W, C), float32, positive and negative
     """
 
     layer: int
@@ -76,7 +77,7 @@ class Views:
 
 
 def activations_of(network: Sequential | Classifier) -> list[int]:
-    """The numbers of a network's ReLU and leaky ReLU layers, after which its features are usually looked at."""
+    """The indices of a network's ReLU and leaky ReLU layers, whose outputs are the usual features to view."""
     return [number for number, layer in enumerate(_sequential(network)) if isinstance(layer, ReLU | LeakyReLU)]
 
 
@@ -89,23 +90,22 @@ def views(
     top: int = 9,
     batch: int = 256,
 ) -> Views:
-    """The images that excite feature maps most, and deconvnet views of what does.
+    """Find the images that activate feature maps most, and the deconvnet's views of them.
 
-    network: a Sequential, or a classifier made of one, of the layers above; used with running statistics
-    images: to search, (N, H, W, C), uint8 or floats in [-1, 1]; best ones that the network has not learned from
-    layer: after which one, a number in the network; `activations_of` lists the usual ones
-    maps: which feature maps, or how many: evenly spread over those that anything excites
-    top: how many images for each; fewer where there are fewer
-    raises ShapeError where the network has other layers, or no such layer or map; TrainingError for numbers that are
-        not whole; DataError where nothing excites
-        any map, or there are no images
+    network: a Sequential of the layers above, or a classifier with one; used with running statistics
+    images: the images to search, (N, H, W, C), uint8 or floats in [-1, 1]; preferably held-out ones
+    layer: the index of the layer whose output is viewed; `activations_of` lists the usual ones
+    maps: the indices of feature maps, or their number: evenly spaced among those that any image activates
+    top: the number of images for each map, or all images if there are fewer
+    raises ShapeError for a network with other layers, or a layer or map that does not exist; TrainingError for numbers
+        that are not whole; DataError if no image activates a map, or there are no images
     """
     sequential = _sequential(network)
     below = _checked(list(sequential), layer)
     images = network.check(images, "views") if isinstance(network, Classifier) else images
     images = floats_of("views", images).astype(dtype_and_device(sequential)[0], copy=False)
     if not len(images):
-        raise DataError("views: there are no images to search")
+        raise DataError("views: there are no images")
     top = whole("views: top", top, needed=True)
     with as_in_use():
         strengths = np.concatenate([_strengths(below, part) for part in parts_of(images, batch)])
@@ -126,52 +126,52 @@ def views(
 
 
 def _sequential(network):
-    """The Sequential that is meant."""
+    """The Sequential itself, or that of a classifier."""
     network = network.network if isinstance(network, Classifier) else network
     if not isinstance(network, Sequential):
-        raise ShapeError(f"views: a {type(network).__name__} is no Sequential, whose layers can be gone down in turn")
+        raise ShapeError(f"views: expected a Sequential, which a deconvnet can reverse, not a {type(network).__name__}")
     return network
 
 
 def _checked(layers, layer):
-    """The layers up to one, if a deconvnet knows them."""
+    """The layers up to `layer`. Raises ShapeError for layers that a deconvnet cannot reverse."""
     layer = whole("views: layer", layer, least=0, needed=True)
     if layer >= len(layers):
         raise ShapeError(f"views: there is no layer {layer}; the network has layers 0 to {len(layers) - 1}")
     for number, each in enumerate(layers[: layer + 1]):
         if type(each) not in DOWN:
             known = ", ".join(sorted(kind.__name__ for kind in DOWN))
-            raise ShapeError(f"views: layer {number} is a {type(each).__name__}; a deconvnet goes down {known} only")
+            raise ShapeError(f"views: layer {number} is a {type(each).__name__}; a deconvnet reverses only {known}")
     return layers[: layer + 1]
 
 
 def _strengths(layers, images):
-    """Each map's largest activation in each image, (N, K)."""
+    """The largest activation of each map in each image, (N, K)."""
     network = Sequential(*layers)
     activations = network(tensor_for(network, images)).numpy()
     return activations.reshape(len(images), -1, activations.shape[-1]).max(1)
 
 
 def _chosen(maps, strengths):
-    """The numbers of the maps that are asked for."""
+    """The indices of the requested maps."""
     count = strengths.shape[1]
     if np.ndim(maps) == 0:
         alive = np.flatnonzero(strengths.max(0) > 0)
         maps = whole("views: maps", maps, needed=True)
         if not len(alive):
-            raise DataError("views: no feature map of this layer is above 0 for any of the images")
+            raise DataError("views: no feature map of this layer is above 0 for any image")
         return alive[np.unique(np.linspace(0, len(alive) - 1, min(maps, len(alive))).round().astype(int))]
     maps = np.asarray(maps)
     if maps.ndim != 1 or not maps.size or maps.dtype.kind not in "iu" or not 0 <= maps.min() <= maps.max() < count:
-        raise ShapeError(f"views: maps are {maps.tolist()}, but they are numbers from 0 to {count - 1}, at least one")
+        raise ShapeError(f"views: maps are {maps.tolist()}, expected one or more numbers from 0 to {count - 1}")
     return maps
 
 
-# ------------------------------------------------------------------------------------- up, and down again
+# ---------------------------------------------------------------------------------- forward and reverse pass
 
 
 class _Step(NamedTuple):
-    """A layer that was passed on the way up: the shape of what it was given, and the switches of a max pooling."""
+    """A layer of the forward pass: the shape of its input, and the switches of a max pooling."""
 
     layer: Module
     shape: tuple[int, ...]
@@ -179,7 +179,7 @@ class _Step(NamedTuple):
 
 
 def _deconvnet_pass(layers, images, maps):
-    """The views of one map for each image, (N, H, W, C), and the boxes of what they depend on, (N, 4)."""
+    """The views of one map for each image, (N, H, W, C), and their receptive fields, (N, 4)."""
     x, steps = tensor_for(Sequential(*layers), images), []
     for layer in layers:
         given, switches = x, None
@@ -198,7 +198,7 @@ def _deconvnet_pass(layers, images, maps):
 
 
 def _alone(activations, maps):
-    """Nothing but the largest activation of one map for each image, and its row and column, (N, 2)."""
+    """Keep only the largest activation of one map for each image; return it with its row and column, (N, 2)."""
     count, width = len(activations), activations.shape[-1]
     flat = activations.reshape(count, -1, width)
     each = np.arange(count)
@@ -230,7 +230,7 @@ def _down_max_pool(signal, step):
 
 
 def _down_linear_map(signal, step):
-    """The adjoint of a layer that is linear: its gradient, which is the same everywhere."""
+    """The adjoint of a linear layer: its gradient, which is the same everywhere."""
     with autograd.recording(True):
         anywhere = Tensor(np.zeros_like(signal.data, shape=step.shape), True)
         made = step.layer(anywhere)
@@ -257,9 +257,9 @@ DOWN: dict[type[Module], Callable] = {
 
 
 def receptive_field(steps: list[tuple[Module, tuple[int, ...]]], places: np.ndarray) -> np.ndarray:
-    """The part of the image that places of the last layer's output depend on.
+    """The part of the image that positions in the last layer's output depend on.
 
-    steps: the layers and the shapes of what they were given, (N, H, W, C) or (N, features); the first one's is images
+    steps: the layers and their input shapes, (N, H, W, C) or (N, features); the first layer's input is images
     places: rows and columns, (N, 2)
     returns: (N, 4), top, bottom, left and right: image[top:bottom, left:right]
     """
@@ -277,7 +277,7 @@ def receptive_field(steps: list[tuple[Module, tuple[int, ...]]], places: np.ndar
 
 
 def _before(layer, shape, axis, first, last):
-    """The first and the last place along an axis of the layer's input, of shape (N, H, W, C), that these depend on."""
+    """The first and last position along an axis of a layer's input (N, H, W, C) that these output positions read."""
     size = shape[1 + axis]
     if isinstance(layer, ConvTranspose2d):
         window, padding = _window(layer)
@@ -305,6 +305,6 @@ def _window(layer):
 
 
 def _grown(layer, shape):
-    """The size of what a transposed convolution makes of features of a shape."""
+    """The output size of a transposed convolution for features of a shape."""
     window, padding = _window(layer)
     return window.image_size(shape[1:3], padding, None, layer.how["output_padding"])

@@ -1,4 +1,4 @@
-"""Running a trained network to look at it: as in use, on its device, on checked images."""
+"""Validate inputs for inspecting a trained network, and convert them to its dtype and device."""
 
 from __future__ import annotations
 
@@ -13,40 +13,42 @@ from minigan.nn import Module
 
 
 def dtype_and_device(network: Module) -> tuple[np.dtype, str]:
-    """Of a network's parameters; float32 on the CPU where it has none."""
+    """The dtype and device of a network's parameters; float32 on the CPU if it has none."""
     for _, parameter in network.named_parameters():
         return parameter.dtype, parameter.device
     return np.dtype(np.float32), "cpu"
 
 
 def tensor_for(network: Module, array: np.ndarray, requires_grad: bool = False) -> Tensor:
-    """An array as the network takes it."""
+    """Convert an array to a Tensor of the network's dtype, on its device."""
     dtype, device = dtype_and_device(network)
     return Tensor(devices.move(np.asarray(array, dtype), device), requires_grad)
 
 
 def floats_of(call: str, images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C) as floats: bytes in [-1, 1], floats as they are. Raises DataError for anything else.
+    """Convert images (N, H, W, C) to floats: bytes to [-1, 1], floats unchanged. Raises DataError for anything else.
 
-    What floats mean to a network of one's own is not known here; a model's are checked by `Model.check`.
+    The range of floats is not checked, since a custom network may use any; `Model.check` checks a model's.
     """
     images = images_from(call, images, scale="any")
     return as_floats(images) if images.dtype == np.uint8 else images
 
 
 def labels_of(call: str, labels, count: int, classes: int) -> np.ndarray:
-    """One class for each of `count` images, from an int or from such an array.
+    """Validate labels, given as an int for all of `count` images or as an array of one for each.
 
-    raises ShapeError for another number of them, or a class that is not there
+    raises ShapeError for another number of labels, or a class that does not exist
     """
     try:
         labels = np.asarray(labels)
     except ValueError as error:
-        raise ShapeError(f"{call}: labels are a list that is no array, but it takes one for each of {count}") from error
+        raise ShapeError(f"{call}: labels are a list that does not form an array") from error
     if labels.dtype.kind not in "iu" or labels.shape not in ((), (count,)):
-        raise ShapeError(f"{call}: labels have shape {labels.shape}, but it takes an int, or one for each of {count}")
+        raise ShapeError(
+            f"{call}: labels are {labels.dtype} of shape {labels.shape}, expected an int, or one for each of {count}"
+        )
     if labels.size and not 0 <= labels.min() <= labels.max() < classes:
         raise ShapeError(
-            f"{call}: labels go from {labels.min()} to {labels.max()}, but classes from 0 to {classes - 1}"
+            f"{call}: labels run from {labels.min()} to {labels.max()}, but classes from 0 to {classes - 1}"
         )
     return np.broadcast_to(labels, count)

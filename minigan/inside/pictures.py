@@ -1,4 +1,4 @@
-"""What was seen inside a network, drawn: rows of images with words beside and above them, as PNG files' bytes."""
+"""Draw the results of inspecting a network, as PNG bytes: rows of images with labels beside and above them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from minigan.inside.feature_views import Views
 from minigan.training.grids import GAP, LONGEST, SHADE, drawing, grid, png_of, printable
 
 DPI = 160
-TALL, WIDE = 1200, 1100  # pixels of all images, at most about
-SMALL = 28  # pixels of an image, about, from which on it is not enlarged before
+TALL, WIDE = 1200, 1100  # approximate pixels of the whole picture, at most
+SMALL = 28  # smaller images are enlarged to about this many pixels before they are put in a grid
 INK, FONT = "#1d1c1a", 8
-LINE, LETTER = 0.17, 0.071  # inches of a line of text, and at most of a letter of the title on average
-GREY = 127.5  # of a pixel that is neither above nor below 0
+LINE, LETTER = 0.17, 0.071  # inches: the height of a line of text, and the most an average letter of the title takes
+GREY = 127.5  # the pixel value that stands for 0
 
 
 def rows(
@@ -27,12 +27,12 @@ def rows(
     title: str = "",
     together: int | None = None,
 ) -> bytes:
-    """Rows of images with a word for each row and each column.
+    """Draw rows of images with a label for each row and each column.
 
     images: (rows, columns, H, W, 1 or 3), uint8
-    beside, above: a word for each row, for each column; or none
-    title: over it, in as many lines as it takes
-    together: how many rows make a block, with space after it; all by default
+    beside, above: a label for each row, for each column; or none
+    title: text above the picture, wrapped to its width
+    together: the number of rows in a block, which is followed by space; all by default
     """
     from matplotlib.figure import Figure
 
@@ -61,12 +61,12 @@ def rows(
 
 
 def _factor(size):
-    """By how much very small images are enlarged before gaps come between them."""
+    """The factor by which very small images are enlarged before they are put in a grid."""
     return max(1, round(SMALL / max(size)))
 
 
 def _blocks(images, together):
-    """Rows of images (rows, columns, H, W, C) as one picture, white between blocks, and where each row begins."""
+    """Join images (rows, columns, H, W, C) to one picture with white between blocks; also return each row's top."""
     height, parts, tops, at = images.shape[2], [], [], 0
     for first in range(0, len(images), together):
         block = images[first : first + together]
@@ -79,11 +79,11 @@ def _blocks(images, together):
 
 
 def views_of(found: Views, images: np.ndarray, title: str = "", kind: str = "map") -> bytes:
-    """Two lines for each feature map: what excites it most, and below each of them its view, grey where it is 0.
+    """Draw two rows for each feature map: the images that activate it most, and below each its view, where grey is 0.
 
-    images: those that were searched, (N, H, W, 1 or 3), uint8
-    kind: what a feature map is called beside its number
-    Both are cut to the pixels that the activation can depend on.
+    images: the images that were searched, (N, H, W, 1 or 3), uint8
+    kind: the label of a feature map, before its number
+    Both are cropped to the activation's receptive field.
     """
     tall, broad = (int((found.boxes[..., i + 1] - found.boxes[..., i]).max()) for i in (0, 2))
     cells = np.full((2 * len(found.maps), found.rows.shape[1], tall, broad, images.shape[3]), SHADE, np.uint8)
@@ -92,7 +92,7 @@ def views_of(found: Views, images: np.ndarray, title: str = "", kind: str = "map
         view = found.views[place]
         shown = images[found.rows[place]], signed(view[None])[0]
         for line, whole in enumerate(shown):
-            # where the box leaves the image at the top or the left, the cell's other pixels are dark there
+            # If the receptive field extends beyond the top or left of the image, that part of the cell stays dark.
             down = tall - (bottom - top) if top == 0 else 0
             along = broad - (right - left) if left == 0 else 0
             part = whole[top:bottom, left:right]
@@ -102,13 +102,13 @@ def views_of(found: Views, images: np.ndarray, title: str = "", kind: str = "map
 
 
 def signed(values: np.ndarray) -> np.ndarray:
-    """Numbers above and below 0 as uint8, each image (N, ...) by the largest of its own; 0 is grey."""
+    """Convert signed values (N, ...) to uint8, scaling each image by its largest magnitude; 0 is grey."""
     most = np.abs(values).max(tuple(range(1, values.ndim)), keepdims=True)
     return np.rint(GREY + GREY * values / np.where(most > 0, most, 1)).astype(np.uint8)
 
 
 def heat(saliency: np.ndarray, channels: int) -> np.ndarray:
-    """Saliency (N, H, W) as images, each by the largest of its own."""
+    """Convert saliency (N, H, W) to images, scaling each by its largest value."""
     most = saliency.max((1, 2), keepdims=True)
     shades = to_uint8(2 * saliency / np.where(most > 0, most, 1) - 1)
     return with_channels(shades[..., None], channels)

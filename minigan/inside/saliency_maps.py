@@ -1,4 +1,4 @@
-"""Saliency: which pixels a network's output depends on, by its gradient with respect to the image.
+"""Saliency: the pixels that a network's output depends on, found by its gradient with respect to the image.
 
 source: Simonyan, Vedaldi & Zisserman, Deep inside convolutional networks, arXiv:1312.6034, section 3
 """
@@ -24,19 +24,19 @@ def saliency(
     seed: int = 0,
     batch: int = 64,
 ) -> np.ndarray:
-    """How much each pixel would change a class's logit, or a discriminator's score: |slope|, the largest of channels.
+    """The sensitivity of a class's logit, or a discriminator's score, to each pixel: |gradient|, largest over channels.
 
-    model: with running statistics. Of a GAN the discriminator; one that compares the images of a batch (minibatch
-        standard deviation) is asked about `batch` of them together, and slopes are those of all their scores' sum
+    model: used with running statistics. For a GAN, its discriminator; if that compares the images of a batch (minibatch
+        standard deviation), `batch` images are judged together, and gradients are of the sum of their scores
     images: (N, H, W, C), uint8 or floats in [-1, 1]
-    labels: the class whose logit is meant, an int or one for each image; by default a classifier's own prediction. A
-        conditional GAN takes them as input, by default all classes in turn
-    samples: above 0, SmoothGrad: slopes are means over this many noisy copies of the image, so that what is true of
-        this very image alone (kinks of ReLUs beside it) averages out
-    noise: their standard deviation, as a share of the image's largest pixel less its smallest
-    seed: of the noise
-    returns: (N, H, W), float32, from 0 on; each in units of the logit for a pixel's change by 1, half its range
-    raises ShapeError where the images or labels do not fit the model, TrainingError for other numbers
+    labels: the class whose logit is used, an int or one for each image; by default a classifier's own prediction. For a
+        conditional GAN they are inputs, by default all classes in turn
+    samples: if above 0, gradients are averaged over this many noisy copies of the image (SmoothGrad), which removes
+        fluctuations due to nearby kinks of ReLUs
+    noise: the noise's standard deviation, as a share of the image's range (largest pixel minus smallest)
+    seed: for the noise
+    returns: (N, H, W), float32, at least 0; the logit's change for a change of the pixel by 1, half its range
+    raises ShapeError for images or labels that do not fit the model, TrainingError for invalid numbers
     source: Simonyan et al., arXiv:1312.6034, section 3.1; SmoothGrad: Smilkov et al., arXiv:1706.03825
     """
     check_model("saliency", model, Classifier, GAN)
@@ -51,12 +51,12 @@ def saliency(
     network = model.network if isinstance(model, Classifier) else model.discriminator
     with as_in_use():
         for i in range(0, len(images), batch):
-            some, told = images[i : i + batch], None if labels is None else labels[i : i + batch]
+            some, classes = images[i : i + batch], None if labels is None else labels[i : i + batch]
             spread = noise * (some.max((1, 2, 3), keepdims=True) - some.min((1, 2, 3), keepdims=True))
             noisy = (some + spread * rng.standard_normal(some.shape) for _ in range(samples))
-            slopes = sum(_slopes(model, network, copy, told) for copy in (noisy if samples else [some]))
-            slopes = slopes / max(samples, 1)
-            found[i : i + batch] = np.abs(slopes).max(3)
+            gradients = sum(_gradients(model, network, copy, classes) for copy in (noisy if samples else [some]))
+            gradients = gradients / max(samples, 1)
+            found[i : i + batch] = np.abs(gradients).max(3)
     return found
 
 
@@ -65,20 +65,20 @@ def _labels(model, images, labels):
     classes = model.classes
     if classes is None:
         if labels is not None:
-            raise ShapeError(f"saliency: {model.name} knows no classes, so labels mean nothing to it")
+            raise ShapeError(f"saliency: {model.name} has no classes, so it takes no labels")
         return None
     if labels is None:
         return model.predict(images) if isinstance(model, Classifier) else model.labels(len(images))
     return labels_of("saliency", labels, len(images), classes)
 
 
-def _slopes(model, network, images, labels):
-    """The gradient of the sum of what is meant by the images, (N, H, W, C): each is of its own image's alone."""
+def _gradients(model, network, images, labels):
+    """The gradient of the sum of the images' logits or scores with respect to the images, (N, H, W, C)."""
     x = tensor_for(network, images, requires_grad=True)
     with autograd.recording(True):
         if isinstance(model, Classifier):
-            meant = network(x)[np.arange(len(images)), labels]
+            outputs = network(x)[np.arange(len(images)), labels]
         else:
-            meant = model.scores(x, labels)
-        total = ops.sum(meant)
+            outputs = model.scores(x, labels)
+        total = ops.sum(outputs)
     return devices.to_cpu(autograd.grad(total, x))

@@ -80,15 +80,15 @@ def test_of_a_gan_it_is_the_discriminators_and_a_conditional_one_is_told_the_cla
     rows = np.abs(told.discriminator.rows.weight.numpy()).reshape(3, *SHAPE).max(3)
     np.testing.assert_allclose(inside.saliency(told, images, [2, 2, 0, 1]), rows[[2, 2, 0, 1]], rtol=1e-6)
     np.testing.assert_allclose(inside.saliency(told, images), rows[[0, 1, 2, 0]], rtol=1e-6)
-    with pytest.raises(ShapeError, match="plain knows no classes"):
+    with pytest.raises(ShapeError, match="plain has no classes"):
         inside.saliency(plain, images, 1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"labels": 3}, ShapeError, "labels go from 3 to 3, but classes from 0 to 2"),
-        ({"labels": [0, 1]}, ShapeError, r"labels have shape \(2,\), but it takes an int, or one for each of 4"),
+        ({"labels": 3}, ShapeError, "labels run from 3 to 3, but classes from 0 to 2"),
+        ({"labels": [0, 1]}, ShapeError, r"labels are int64 of shape \(2,\), expected an int, or one for each of 4"),
         ({"labels": 0.5}, ShapeError, "an int"),
         ({"samples": -1}, TrainingError, "samples must be"),
         ({"seed": -1}, TrainingError, "seed must be"),
