@@ -1,10 +1,11 @@
-"""Where a NaN comes from.
+"""Find the operation that produces a NaN.
 
     with mg.debug.trace_nans(generator=generator, critic=critic):
         loss = ...
         loss.backward()
 
-raises at the first operation, forward or backward, that makes a NaN out of none, and names it and its layer.
+raises at the first operation, forward or backward, that produces a NaN from inputs without one. The error names the
+operation and its layer.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ from minigan.errors import MiniganError
 
 
 class NanError(MiniganError, FloatingPointError):
-    """An operation made a NaN (or an infinity, if asked to look for them) out of values that had none."""
+    """An operation produced a NaN (or, if requested, an infinity) from inputs without one."""
 
 
 @contextlib.contextmanager
 def trace_nans(*, inf: bool = False, **modules) -> Iterator[Watch]:
-    """Raise NanError at the first operation whose result has a NaN though nothing that went into it had one.
+    """Raise NanError at the first operation whose result contains a NaN although its inputs contain none.
 
     inf: look for infinities too
-    modules: names for the outermost modules in the message, for example generator=g; their parts have names already
-    Every result is looked through, so computing takes longer inside, and values that no rule reads are kept.
-    NumPy's own warnings about invalid values are off inside. With threads: all of them are watched.
+    modules: names of the outermost modules in the message, for example generator=g; their parts have names already
+    Every result is checked, so computation is slower inside, and values that no rule reads are kept. NumPy's own
+    warnings about invalid values are disabled inside. All threads are watched.
     """
     before, watch = graph.watch, Watch(inf, modules)
     try:
@@ -44,22 +45,22 @@ def trace_nans(*, inf: bool = False, **modules) -> Iterator[Watch]:
 
 
 class Watch:
-    """While NaNs are traced, sees every result, every rule, and which layer is running."""
+    """Observes every result, every rule and the running layer while NaNs are traced."""
 
     def __init__(self, inf: bool, modules: dict):
         self.inf = inf
         self.names = {id(module): name for name, module in modules.items()}
-        self.here = threading.local()  # .layers: names and modules being called; .rules: operations in backward
+        self.here = threading.local()  # .layers: (name, module) of running layers; .rules: operations in backward
         self.made_in = {}  # id of a result's array -> (a weak reference that removes the entry, the layer's path)
 
     # ------------------------------------------------------------------------------------------ autograd
 
     def forward(self, op, arrays, out):
-        """Look at what a primitive made of its arrays; what it made, as arrays."""
+        """Check a primitive's result, and return it as arrays."""
         out = out if isinstance(out, tuple) else np.asarray(out)
         if self.found_in(out) and not self.found_in(arrays):
             rules = getattr(self.here, "rules", ())
-            if rules:  # a rule that is recorded to be differentiated again, or computes a segment again
+            if rules:  # inside a rule that is recorded for a second derivative, or that recomputes a segment
                 outer, layer = rules[-1]
                 self.refuse(outer, arrays, out, f" after its {_name(op)}", layer or None, backward=True)
             self.refuse(op, arrays, out)
@@ -68,7 +69,7 @@ class Watch:
         return out
 
     def rule(self, op, rule):
-        """The same rule, looked at."""
+        """Wrap a rule to check its gradients."""
 
         def watched(g, y, *args, **static):
             layer = self.layer_of(y[0] if isinstance(y, tuple) else y)
@@ -80,7 +81,7 @@ class Watch:
                 self.here.rules = before
             if self.found_in(gradients) and not self.found_in((g, y, args)):
                 self.refuse(op, args, gradients, "", layer, backward=True)
-            if self.found_in(g) and not self.found_in((y, args)):  # given to backward(), or a sum of gradients
+            if self.found_in(g) and not self.found_in((y, args)):  # from backward()'s argument, or a sum of gradients
                 self.refuse(op, args, g, " in the gradient that reaches its result", layer, backward=True)
             return gradients
 
@@ -90,7 +91,7 @@ class Watch:
 
     @contextlib.contextmanager
     def layer(self, module):
-        """Around a module's forward: its name is the one its caller knows it by."""
+        """A context around a module's forward, which names the module by its path in its caller."""
         layers = getattr(self.here, "layers", ())
         name = self.names.get(id(module))
         if name is None and layers:
@@ -122,10 +123,10 @@ class Watch:
         known, layer = self.made_in.get(id(array), (lambda: None, ""))
         return layer if known() is array else ""
 
-    # ------------------------------------------------------------------------------------------- verdict
+    # -------------------------------------------------------------------------------------------- checks
 
     def found_in(self, values) -> bool:
-        """Whether an array, a Tensor, or anything in a tuple or list of them has what is looked for."""
+        """Whether an array, a Tensor, or a tuple or list of them contains a NaN (or an infinity, if requested)."""
         if isinstance(values, tuple | list):
             return any(map(self.found_in, values))
         array = values.data if isinstance(values, Tensor) else values
@@ -138,7 +139,7 @@ class Watch:
         shapes = ", ".join(str(np.shape(a.data if isinstance(a, Tensor) else a)) for a in arguments)
         raise NanError(
             f"{'the gradient of ' if backward else ''}{_name(op)}{f' in {layer}' if layer else ''}, called with "
-            f"shapes {shapes}: {self.count(result)}{where}, and none in what it was given"
+            f"shapes {shapes}: {self.count(result)}{where}, but none in its inputs"
         )
 
     def count(self, result):

@@ -1,11 +1,11 @@
-"""Pruning by magnitude: the smallest weights of a network become 0.
+"""Pruning by magnitude: set the smallest weights of a network to 0.
 
     pruned = mg.pruning.prune(gan.generator, 0.5)
     pruned.zeros, pruned.weights, pruned.layers["0"]
 
 source: Han, Pool, Tran & Dally, Learning both weights and connections for efficient neural networks, arXiv:1506.02626;
-which weights: Zhu & Gupta, To prune, or not to prune, arXiv:1710.01878. Neither is trained again here. What other
-measure there is of a weight's worth than its size: LeCun, Denker & Solla, Optimal brain damage, NIPS 1989
+for the choice of weights: Zhu & Gupta, To prune, or not to prune, arXiv:1710.01878. Unlike there, the network is not
+trained again. For a measure other than magnitude: LeCun, Denker & Solla, Optimal brain damage, NIPS 1989
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from minigan.errors import MiniganError, UnknownNameError
 from minigan.models import GAN, VAE, Model
 from minigan.nn import Conv2d, Embedding, Linear, Module
 
-LAYERS = Linear, Conv2d, Embedding  # have weights; of other layers nothing is pruned
+LAYERS = Linear, Conv2d, Embedding  # only the weights of these layers are pruned
 SCOPES = "global", "layer"
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What was done to a network.
+    """The result of pruning a network.
 
-    share, scope: what was asked for
-    layers: by each weight's name in the network how many of its numbers are 0 now, and how many there are
+    share, scope: the arguments of `prune`
+    layers: for each weight array, by its name in the network: the number of zeros, and its size
     """
 
     share: float
@@ -41,31 +41,31 @@ class Pruned:
 
     @property
     def zeros(self) -> int:
-        """How many weights are 0."""
+        """The number of weights that are 0."""
         return sum(zeros for zeros, _ in self.layers.values())
 
     @property
     def weights(self) -> int:
-        """How many weights there are."""
+        """The number of weights."""
         return sum(count for _, count in self.layers.values())
 
     def plain(self) -> dict:
-        """All of it as JSON keeps it."""
+        """A dict for JSON."""
         return {**asdict(self), "zeros": self.zeros, "weights": self.weights}
 
 
 def prune(network: Module, share: float, scope: str = "global") -> Pruned:
-    """Set the smallest weights of a network to 0, in place; they are not kept there by later training.
+    """Set the smallest weights of a network to 0, in place. Later training may change them again.
 
-    Weights are those of dense and convolutional layers and of embeddings, frozen ones too. Biases and all that a norm
-    has stay as they are; in a SpectralNorm it is the weight before the division.
-    share: how many of the weights, from 0 to below 1: round(share * weights), those that are 0 already among them
-    scope: "global" takes the smallest of the whole network, "layer" as large a share of every layer's
-    Of equal weights the first are taken, in the order of the layers and of their numbers in memory.
-    raises MiniganError for a share that is none, or a network without weights, UnknownNameError for another scope
+    Prunes the weights of dense and convolutional layers and embeddings, frozen ones too, but not biases or the
+    parameters of norms. In a SpectralNorm, the weight before the division is pruned.
+    share: the share of weights to set to 0, from 0 to below 1; weights that are already 0 count
+    scope: "global" takes the smallest weights of the whole network, "layer" the same share of every layer
+    Among equal weights, the first are taken, in the order of the layers and of memory.
+    raises MiniganError for an invalid share or a network without weights, UnknownNameError for another scope
     """
     if not isinstance(share, Real) or not 0 <= share < 1:
-        raise MiniganError(f"prune: share is {share!r}, but it is from 0 (nothing) to below 1 (all weights)")
+        raise MiniganError(f"prune: share is {share!r}, expected a number from 0 (no weights) to below 1 (all weights)")
     UnknownNameError.check("scope of pruning", scope, SCOPES)
     weights = weights_of(network)
     if not weights:
@@ -85,14 +85,14 @@ def prune(network: Module, share: float, scope: str = "global") -> Pruned:
 
 
 def _smallest(sizes, share):
-    """Which of some numbers are the round(share * N) smallest, (N,); the first of equal ones."""
+    """A mask (N,) of the round(share * N) smallest numbers; among equal ones, the first."""
     mask = np.zeros(len(sizes), bool)
     mask[np.argsort(sizes, kind="stable")[: round(share * len(sizes))]] = True
     return mask
 
 
 def weights_of(network: Module) -> dict[str, Tensor]:
-    """What `prune` takes for weights, by their names in the network, each once."""
+    """The weight arrays that `prune` changes, by their names in the network, each once."""
     found, seen = {}, set()
     for name, module in network.named_modules():
         if isinstance(module, LAYERS) and id(module.weight) not in seen:
@@ -102,9 +102,9 @@ def weights_of(network: Module) -> dict[str, Tensor]:
 
 
 def player_of(model: Model) -> str:
-    """The name of the network that does what a model is for: what makes images, says what they show, restores them.
+    """The name of a model's main network, which generates, classifies or restores images.
 
-    Of a GAN it is the average of the generator where there is one, of a VAE the decoder.
+    For a GAN it is the average of the generator if there is one, for a VAE the decoder.
     """
     if isinstance(model, GAN):
         return "generator" if model.average is None else "average"
@@ -112,5 +112,5 @@ def player_of(model: Model) -> str:
 
 
 def deflated_size(network: Module) -> int:
-    """How many bytes all parameters and buffers of a network take, deflated as in a .zip or .gz."""
+    """The size in bytes of all parameters and buffers of a network after deflate compression, as in a .zip or .gz."""
     return len(zlib.compress(b"".join(array.tobytes() for array in network.state_dict().values())))

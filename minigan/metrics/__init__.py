@@ -1,4 +1,4 @@
-"""Measures of generated and restored images, as functions of features, logits or pixels."""
+"""Measures of generated and restored images, computed from features, logits or pixels."""
 
 from minigan.metrics.classes import classes_covered, classifier_score
 from minigan.metrics.distances import Estimate, Moments, RunningMoments, frechet_distance, kernel_distance, moments

@@ -1,4 +1,4 @@
-"""Measures by nearest neighbours: precision and recall, and which real image a generated one is most like."""
+"""Measures based on nearest neighbours: precision and recall, and the real image closest to a generated one."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,33 +8,33 @@ import numpy as np
 from minigan.errors import ShapeError
 from minigan.metrics.distances import pair
 
-BLOCK = 1 << 21  # distances at a time: 16 MiB, and as much for what they are compared with
-ROUNDING = 1e-13  # what of two squared lengths may be left as that of a difference which is nothing
+BLOCK = 1 << 21  # distances at a time: 16 MiB, and as much again for their scale
+ROUNDING = 1e-13  # squared distances below this part of the squared lengths are rounding errors of 0
 
 
 class PrecisionRecall(NamedTuple):
-    """precision: the share of generated images that lie among the real ones; recall: of real ones among generated."""
+    """precision: the share of generated images among the real ones; recall: the share of real ones among generated."""
 
     precision: float
     recall: float
 
 
 def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> PrecisionRecall:
-    """How many generated images are like real ones, and how many real ones are like generated.
+    """The share of generated images that are similar to real ones, and vice versa.
 
-    A sample stands for all that is no further from one of its members than that one's k-th nearest neighbour in it.
-    real, made: features (N, D), each sample a row, more than k of them. Computed in float64
+    A sample covers every point that is as close to one of its members as that member's k-th nearest neighbour.
+    real, made: features (N, D), one sample per row, more than k rows. Computed in float64
     source: Kynkaanniemi et al., arXiv:1904.06991, algorithm 1
     """
     if not hasattr(k, "__index__") or k < 1:
-        raise ShapeError(f"precision_recall: k is {k}, but it is a whole number, and the nearest neighbour is number 1")
+        raise ShapeError(f"precision_recall: k is {k}, expected a whole number of at least 1")
     real, made = pair("precision_recall", real, made, least=k + 1)
     return PrecisionRecall(_share_within(made, real, k), _share_within(real, made, k))
 
 
 def _share_within(points, sample, k):
-    """The share of points that lie within what a sample stands for."""
-    # each is its own nearest neighbour, at a distance that rounding must not make another
+    """The share of points that a sample covers."""
+    # Each member is its own nearest neighbour, and is excluded by its row, since rounding may change its distance of 0.
     radii = np.concatenate([_without_itself(block, rows, k) for rows, block in _blocks(sample, sample)])
     return float(np.mean(np.concatenate([(block <= radii).any(1) for _, block in _blocks(points, sample)])))
 
@@ -45,9 +45,9 @@ def _without_itself(block, rows, k):
 
 
 def nearest(features: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of features (N, D) the row of another set (M, D) that is nearest: (indices, distances), each (N,).
+    """Find the nearest row of another set (M, D) for each row of features (N, D): (indices, distances), each (N,).
 
-    Of several equally near the first. The distance is Euclidean, computed in float64.
+    The first of equally near rows is returned. The distance is Euclidean, computed in float64.
     """
     features, among = pair("nearest", features, among)
     found = [(block.argmin(1), block.min(1)) for _, block in _blocks(features, among)]
@@ -56,8 +56,8 @@ def nearest(features: np.ndarray, among: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _blocks(first, second) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows of the first set, and their squared distances to all rows of the second, some at a time."""
-    middle = second.mean(0)  # around it the squares are small, and little is lost in their difference
+    """Yield rows of the first set, and their squared distances to all rows of the second, some at a time."""
+    middle = second.mean(0)  # centring makes the squares small, so their difference loses little precision
     first, second = first - middle, second - middle
     lengths = np.einsum("ij,ij->i", second, second)
     size = max(1, BLOCK // len(second))

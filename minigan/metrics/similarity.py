@@ -1,4 +1,4 @@
-"""How like its original a restored image is: PSNR and SSIM, both by scikit-image."""
+"""PSNR and SSIM, which compare a restored image with its original, both computed by scikit-image."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ def psnr(truth: np.ndarray, images: np.ndarray) -> float:
     """The peak signal-to-noise ratio of a set of images in dB: 10 log10(255^2 / mean squared error of all pixels).
 
     truth, images: (N, H, W, C), uint8
-    The error is averaged before the logarithm is taken: the mean of every image's own ratio would be infinite as soon
-    as one image is restored to the bit. Infinite only where all are.
+    The error is averaged over all images before the logarithm is taken, so the ratio is infinite only if all of them
+    are restored exactly. The mean of the images' own ratios would be infinite if one is.
     """
     metrics, truth, images = _checked("psnr", truth, images)
     with np.errstate(divide="ignore"):
@@ -21,7 +21,7 @@ def psnr(truth: np.ndarray, images: np.ndarray) -> float:
 
 
 def ssim(truth: np.ndarray, images: np.ndarray) -> float:
-    """The structural similarity, averaged over images (N, H, W, C), uint8, of at least 7 x 7 pixels: at most 1.
+    """The mean structural similarity, at most 1, of images (N, H, W, C), uint8, of at least 7 x 7 pixels.
 
     source: Wang et al., IEEE Transactions on Image Processing 13 (2004), with windows of 7 x 7 and equal weights
     """
@@ -31,11 +31,11 @@ def ssim(truth: np.ndarray, images: np.ndarray) -> float:
 
 
 def _checked(call, truth, images):
-    """scikit-image's metrics, and both arrays as they take them."""
+    """Return scikit-image's metrics and both validated arrays."""
     truth = images_from(call, truth, what="true images", floats=False)
     images = images_from(call, images, floats=False)
     if truth.shape != images.shape:
-        raise ShapeError(f"{call}: truth is {truth.shape} and images are {images.shape}; both are of one shape")
+        raise ShapeError(f"{call}: truth is {truth.shape} and images are {images.shape}; shapes must match")
     if min(truth.shape) < 1 or (call == "ssim" and min(truth.shape[1:3]) < 7):
         raise ShapeError(f"{call}: images of {truth.shape} are too few or too small; windows are 7 x 7")
     try:

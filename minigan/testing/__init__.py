@@ -1,4 +1,4 @@
-"""Proving operations: gradients against central differences, adjoints against inner products.
+"""Check operations: gradients against central differences, adjoints by inner products.
 
     from minigan.testing import check_grads
 

@@ -1,9 +1,9 @@
-"""Gradients compared with central differences, and adjoints with what makes them adjoints.
+"""Compare gradients with central differences, and check adjoints by their definition.
 
-Write S0(x, u) = <u, f(x)> for an upstream gradient u drawn at random, and S1 = <grad S0, v>, S2 = <grad S1, v'>, ...
-for directions v, v', ... The derivative of S(k-1) along a direction, exact, has to equal its central difference: that
-proves the gradients of order k, of every argument and of the upstream gradient itself, by two more values of S(k-1).
-The differences are of exact derivatives, so an order is as sharp as the one before.
+Let S0(x, u) = <u, f(x)> for a random upstream gradient u, and S1 = <grad S0, v>, S2 = <grad S1, v'>, ... for random
+directions v, v', ... The exact derivative of S(k-1) along a direction must equal its central difference. This checks
+the gradients of order k, with respect to every argument and the upstream gradient, with two more values of S(k-1).
+Since the differences are of exact derivatives, each order is checked as accurately as the one before.
 """
 
 import functools
@@ -15,13 +15,13 @@ from minigan.autograd import grad
 from minigan.autograd.graph import keeping
 from minigan.autograd.tensor import Tensor
 
-# A central difference over a step h is off by h^2 / 6 of the third derivative, and by rounding, eps / h of the value.
-# h = eps^(1/3) makes both about 1e-11. RELATIVE leaves room for a third derivative some thousand times the first;
-# ROUNDING for values that a few hundred roundings add up in. A wrong factor or a wrong element is off by far more.
+# A central difference with step h has a truncation error of h^2 / 6 of the third derivative, and a rounding error of
+# eps / h of the value. h = eps^(1/3) makes both about 1e-11. RELATIVE allows a third derivative about a thousand times
+# the first, ROUNDING a few hundred accumulated rounding errors. A wrong factor or element causes a far larger error.
 STEP = np.finfo(np.float64).eps ** (1 / 3)
 RELATIVE = 1e-7
 ROUNDING = 256 * np.finfo(np.float64).eps / STEP
-ELEMENTS = 1000  # up to as many are compared one by one, to say which is wrong
+ELEMENTS = 1000  # arrays of up to this many elements are also checked one by one, to report which is wrong
 
 
 def check_grads(
@@ -33,18 +33,18 @@ def check_grads(
     float32: bool = True,
     tolerance: float = RELATIVE,
 ) -> None:
-    """Raise AssertionError unless the gradients of f at args are right, up to `order`.
+    """Raise AssertionError unless the gradients of f at args are correct, up to `order`.
 
-    f: takes Tensors, returns one or a tuple of them; not at or within 1e-5 of a kink of it
-    args: floating point arrays or Tensors, whose gradients are checked in float64; anything else is handed on. A
-        single array or Tensor may stand without a list
-    seed: of the random upstream gradient and directions
+    f: takes Tensors, returns one or a tuple of them; args must be at least 1e-5 away from its kinks
+    args: floating point arrays or Tensors, whose gradients are checked in float64; other values are passed on. A
+        single array or Tensor need not be in a list
+    seed: for the random upstream gradient and directions
     float32: also check that float32 arguments give float32 results and gradients
-    tolerance: how far exact and numeric derivative may be apart, relative to the sum of magnitudes that make it up
+    tolerance: the allowed difference of exact and numeric derivative, relative to the sum of its terms' magnitudes
 
-    Also checked: arguments are left unchanged; each gradient has the dtype and shape of its argument and memory of
-    its own (not another gradient's, an argument's or the upstream gradient's); gradients with respect to intermediate
-    values equal those with respect to leaves, at every order; an argument's gradient is the same asked for alone.
+    Also checks that arguments are unchanged; that each gradient has the dtype and shape of its argument, and shares no
+    memory with another gradient, an argument or the upstream gradient; that gradients with respect to intermediate
+    values equal those with respect to leaves, at every order; and that each gradient is the same if requested alone.
     """
     args = [args] if isinstance(args, Tensor | np.ndarray) else args
     point = _Point(f, args, seed)
@@ -70,7 +70,7 @@ class _Point:
         self.constants = [None if _is_float(a) else (arg,) for a, arg in zip(given, args, strict=True)]
         arguments = [np.asarray(a, np.float64) for a in given if _is_float(a)]
         if not arguments:
-            raise AssertionError("check_grads: no argument is a floating point array, so there is nothing to check")
+            raise AssertionError("check_grads: there is nothing to check, as no argument is a floating point array")
         ys = self.call([Tensor(a, True) for a in arguments])
         if not any(y.requires_grad for y in ys):
             raise AssertionError(
@@ -84,16 +84,16 @@ class _Point:
         self.names = [f"argument {i}" for i in places] + [f"upstream gradient {j}" for j in range(len(ys))]
 
     def call(self, xs):
-        """f's results as a tuple, xs standing where the floating point arguments were."""
+        """Call f with xs in place of the floating point arguments, and return its results as a tuple."""
         xs = iter(xs)
         ys = self.f(*(next(xs) if constant is None else constant[0] for constant in self.constants))
         ys = ys if isinstance(ys, tuple) else (ys,)
         if not all(isinstance(y, Tensor) for y in ys):
-            raise AssertionError("check_grads: f has to return a Tensor or a tuple of them, given Tensors")
+            raise AssertionError("check_grads: f must return a Tensor or a tuple of Tensors when called with Tensors")
         return ys
 
     def projected(self, values):
-        """S0 of Tensors for arguments and upstream gradients, and the terms that it sums."""
+        """S0 for Tensors of arguments and upstream gradients, and the sum of its terms' magnitudes."""
         ys = self.call(values[: self.count])
         return _inner(values[self.count :], ys)
 
@@ -102,7 +102,7 @@ class _Point:
         return [_away_from_zero(rng, a.shape) for a in self.arrays]
 
     def derivative(self, arrays, k, intermediate=False):
-        """S(k) there, the sum of its terms' magnitudes, and the Tensors that it is a function of."""
+        """S(k) at these arrays, the sum of its terms' magnitudes, and the Tensors that it is a function of."""
         values = [Tensor(a, True) for a in arrays]
         if intermediate:
             values = [v * 1.0 for v in values]
@@ -120,16 +120,16 @@ class _Point:
             ahead, behind = (self.moved(i, sign * STEP * direction, k - 1) for sign in (1, -1))
             numeric = (ahead - behind) / (2 * STEP)
             allowed = tolerance * np.abs(terms).sum() + ROUNDING * magnitude
-            if not abs(exact - numeric) <= allowed:  # also where one of them is NaN
+            if not abs(exact - numeric) <= allowed:  # also true if one of them is NaN
                 raise AssertionError(
                     f"order {k} gradient with respect to {name}, of shape {self.arrays[i].shape}: "
-                    f"exact {exact:.12g}, numeric {numeric:.12g}, apart by {abs(exact - numeric):.3g} "
-                    f"where {allowed:.3g} is allowed (seed {self.seed}){self.worst_element(i, k, gradients[i])}"
+                    f"exact {exact:.12g}, numeric {numeric:.12g}, difference {abs(exact - numeric):.3g}, "
+                    f"allowed {allowed:.3g} (seed {self.seed}){self.worst_element(i, k, gradients[i])}"
                     f"{self.wrong_operation(k, tolerance)}"
                 )
 
     def worst_element(self, i, k, gradient):
-        """The end of a sentence: which element of array i has the worst gradient, and the ratio there."""
+        """The end of a message: the element of array i with the worst gradient, and the ratio there."""
         if not 0 < gradient.size <= ELEMENTS:
             return ""
         numeric = np.empty(gradient.shape)
@@ -158,7 +158,7 @@ class _Point:
         for node in sorted(nodes.values(), key=lambda node: node.tick):
             try:
                 alone = _Point(functools.partial(node.op, **node.static), node.arrays, self.seed)
-            except AssertionError:  # nothing of it can be checked
+            except AssertionError:  # this operation alone cannot be checked
                 continue
             alone.wrong_operation = alone.worst_element = lambda *_: ""
             try:
@@ -174,7 +174,7 @@ class _Point:
         return float(self.derivative(arrays, k)[0].data)
 
     def check_ownership(self):
-        """What grad() hands out has its argument's dtype and shape, and memory that nothing else uses."""
+        """Check that each gradient has its argument's dtype and shape, and shares no memory."""
         xs = [Tensor(a, True) for a in self.arrays[: self.count]]
         ys = self.call(xs)
         upstream = self.arrays[self.count :]
@@ -190,7 +190,7 @@ class _Point:
                 continue
             if g.shape != x.shape or g.dtype != x.dtype:
                 raise AssertionError(
-                    f"the gradient of {name} has shape {g.shape} and dtype {g.dtype}; its value {x.shape} and {x.dtype}"
+                    f"the gradient of {name} has shape {g.shape} and dtype {g.dtype}, expected {x.shape} and {x.dtype}"
                 )
             if not g.flags.writeable:
                 raise AssertionError(f"the gradient of {name} is read-only: a view of something else")
@@ -200,38 +200,38 @@ class _Point:
             others.append((f"the gradient of {name}", g))
 
     def check_alone(self):
-        """Each gradient asked for alone, with constants for the other arguments."""
+        """Check each gradient requested alone, with constants for the other arguments."""
         S, _, values = self.derivative(self.arrays, 0)
         together = _gradients(S, values)
         for i in range(self.count):
             values = [Tensor(a, j == i) for j, a in enumerate(self.arrays)]
             alone = _gradients(self.projected(values)[0], [values[i]])[0]
-            self.same(together[i], alone, f"order 1 gradient with respect to {self.names[i]}: asked for alone it is")
+            self.same(together[i], alone, f"order 1 gradient with respect to {self.names[i]}: requested alone, it is")
 
     def check_intermediates(self, order):
         for k in range(order):
             leaves, inside = (self.derivative(self.arrays, k, intermediate) for intermediate in (False, True))
             pairs = zip(_gradients(leaves[0], leaves[2]), _gradients(inside[0], inside[2]), strict=True)
             for name, (g_leaf, g_inside) in zip(self.names, pairs, strict=True):
-                self.same(g_leaf, g_inside, f"order {k + 1} gradient with respect to {name}: as an intermediate it is")
+                self.same(g_leaf, g_inside, f"order {k + 1} gradient with respect to {name}: as an intermediate, it is")
 
     def same(self, expected, actual, words):
         apart = np.abs(_values(actual) - expected)
-        if not (apart <= 1e-10 * np.abs(expected).max(initial=0)).all():  # also where one of them is NaN
-            raise AssertionError(f"{words} {actual}, but {expected} together with the others and as a leaf")
+        if not (apart <= 1e-10 * np.abs(expected).max(initial=0)).all():  # also true if one of them is NaN
+            raise AssertionError(f"{words} {actual}, but {expected} as a leaf together with the others")
 
 
 def check_adjoint(forward: Callable, adjoint: Callable, x, y) -> None:
-    """Raise AssertionError unless <forward(x), y> = <x, adjoint(y)>, which makes two linear functions adjoint.
+    """Raise AssertionError unless <forward(x), y> = <x, adjoint(y)>, the definition of an adjoint.
 
-    The two sides may differ by the rounding of their dtype: 100 eps of the product of the norms.
+    The two sides may differ by 100 eps of the product of the norms, to allow for rounding.
     """
     x, y = _values(x), _values(y)
     image, preimage = (_values(v) for v in (forward(x), adjoint(y)))
     if image.shape != y.shape or preimage.shape != x.shape:
         raise AssertionError(
-            f"forward takes {x.shape} to {image.shape} and adjoint takes {y.shape} to {preimage.shape}: "
-            "an adjoint goes back to the shape that forward came from"
+            f"forward maps {x.shape} to {image.shape} and adjoint maps {y.shape} to {preimage.shape}, but an adjoint "
+            "must map the shape of forward's result to the shape of its argument"
         )
     left, right = inner(image, y), inner(x, preimage)
     size = np.linalg.norm(image) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(preimage)
@@ -240,7 +240,7 @@ def check_adjoint(forward: Callable, adjoint: Callable, x, y) -> None:
 
 
 def inner(a, b) -> float:
-    """The inner product of two arrays or Tensors of one shape, in float64."""
+    """The inner product of two arrays or Tensors of the same shape, in float64."""
     a, b = _values(a), _values(b)
     if a.shape != b.shape:
         raise AssertionError(f"inner: shapes {a.shape} and {b.shape} differ")
@@ -248,7 +248,7 @@ def inner(a, b) -> float:
 
 
 def _check_float32(f, args):
-    """float32 in, float32 out, for results and gradients."""
+    """Check that float32 arguments give float32 results and gradients."""
     xs = [a.data if isinstance(a, Tensor) else a for a in args]
     xs = [Tensor(np.asarray(a, np.float32), True) if _is_float(a) else arg for a, arg in zip(xs, args, strict=True)]
     ys = f(*xs)
@@ -264,7 +264,7 @@ def _check_float32(f, args):
 
 
 def _gradients(S, values, create_graph=False):
-    """Gradients of S, zeros where it does not depend on a value."""
+    """The gradients of S; zeros for values that it does not depend on."""
     if not S.requires_grad:
         return [np.zeros(v.shape) for v in values]
     gradients = grad(S, values, create_graph=create_graph, allow_unused=True)
@@ -282,7 +282,7 @@ def _inner(lefts, rights):
 
 
 def _away_from_zero(rng, shape):
-    """Random signs and magnitudes from 0.5 to 1.5, so that no term is lost among the others."""
+    """Random numbers with magnitudes from 0.5 to 1.5, so that every term contributes."""
     return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
 
 

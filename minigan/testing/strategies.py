@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as numpy_strategies
 
 LAYOUTS = ("C", "Fortran", "reversed", "strided")
 KINDS = ("numbers", "same", "valid")  # of padding
-GAP = 0.05  # how far values stay from 0 and from one another, so that no difference quotient crosses a kink
+GAP = 0.05  # the least magnitude of values, so that no difference quotient crosses a kink at 0
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 1, max_side: int = 4):
@@ -26,9 +26,11 @@ def broadcastable_shapes(count: int = 2, max_dims: int = 3, min_side: int = 1, m
 
 
 def arrays(shape, *, low: float = -2.0, high: float = 2.0, dtype=np.float64, distinct: bool = False):
-    """Arrays of a shape (or a strategy of shapes), of values in [low, high], in C, Fortran, reversed or strided order.
+    """Arrays of a shape (or of a strategy for shapes) with values in [low, high], in C, Fortran, reversed or strided
+    order.
 
-    No value is nearer to 0 than 0.05; distinct: nor to another than a grid step, so that no two tie for a maximum.
+    Values have a magnitude of at least 0.05, unless distinct=True, which instead keeps them apart from one another, so
+    that no two tie for a maximum.
     """
     shape = st.just(shape) if isinstance(shape, tuple) else shape
     parts = (shape, st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS))
@@ -49,7 +51,7 @@ def _filled(shape, seed, layout, low, high, dtype, distinct):
 
 
 def laid_out(array, layout):
-    """The same values in memory that is ordered otherwise."""
+    """The same values in another memory layout."""
     if layout == "Fortran":
         return np.asfortranarray(array) if array.ndim else array
     if layout == "reversed":
@@ -67,7 +69,7 @@ def laid_out(array, layout):
 
 @dataclass(frozen=True)
 class ConvCase:
-    """A valid convolution. size is the image side's (H, W), features the feature side's (OH, OW)."""
+    """A valid convolution. size: (H, W) of the images; features: (OH, OW) of the feature maps"""
 
     batch: int
     size: tuple[int, int]
@@ -94,11 +96,11 @@ class ConvCase:
 
 @st.composite
 def conv_cases(draw, *, min_batch: int = 0, largest: int = 3, max_groups: int = 3, kinds=KINDS):
-    """Convolutions of every geometry: strides, dilations, groups, one-sided paddings, "same", "valid", remainders below
-    the stride, kernels smaller than the stride, sizes of 1, empty batches, each axis on its own.
+    """Convolutions of every geometry, independent for each axis: strides, dilations, groups, one-sided padding, "same",
+    "valid", remainders below the stride, kernels smaller than the stride, sizes of 1, and empty batches.
 
-    largest: output size and kernel go up to this
-    kinds: of padding
+    largest: the largest output size and kernel
+    kinds: the kinds of padding
     """
     kind = draw(st.sampled_from(kinds))
     axes = [draw(_axis(kind, largest)) for _ in range(2)]
@@ -126,14 +128,14 @@ def conv_cases(draw, *, min_batch: int = 0, largest: int = 3, max_groups: int = 
 
 @st.composite
 def _axis(draw, kind, largest):
-    """(size, features, kernel, stride, dilation, pads, remainder) of one axis."""
+    """(size, features, kernel, stride, dilation, pads, remainder) for one axis."""
     kernel, stride, dilation = (draw(st.integers(1, most)) for most in (largest, 3, 2))
     extent = dilation * (kernel - 1) + 1
     if kind == "same":
         size = draw(st.integers(1, 2 * largest))
         return size, -(-size // stride), kernel, stride, dilation, None, None
     features, remainder = draw(st.integers(1, largest)), draw(st.integers(0, stride - 1))
-    span = (features - 1) * stride + extent + remainder  # what the windows cover, and what is left over
+    span = (features - 1) * stride + extent + remainder
     before = after = 0
     if kind == "numbers":
         before = draw(st.integers(0, min(span - 1, 3)))
@@ -142,12 +144,12 @@ def _axis(draw, kind, largest):
 
 
 def _shorter(both):
-    """A pair, or the one number that says the same."""
+    """A pair, or the single number that is equivalent to it."""
     return st.sampled_from([both, both[0]]) if both[0] == both[1] else st.just(both)
 
 
 def _padding(pads):
-    """((top, bottom), (left, right)), or shorter where that says the same."""
+    """((top, bottom), (left, right)), or an equivalent shorter form."""
     ways = [pads]
     if all(before == after for before, after in pads):
         ways.append((pads[0][0], pads[1][0]))

@@ -54,7 +54,7 @@ def test_a_subset_is_at_most_half_of_a_set_so_that_subsets_differ(rng):
 @pytest.mark.parametrize("how", [{"subsets": 0}, {"width": 0}])
 def test_nothing_to_average_is_refused(how):
     features = np.zeros((5, how.pop("width", 2)))
-    with pytest.raises(ShapeError, match="both are at least 1"):
+    with pytest.raises(ShapeError, match="both must be at least 1"):
         kernel_distance(features, features, **how)
 
 
@@ -78,12 +78,12 @@ def test_features_that_do_not_fit_are_refused(shapes):
 
 
 def test_features_that_are_no_numbers_are_refused():
-    with pytest.raises(ShapeError, match="second features hold NaN"):
+    with pytest.raises(ShapeError, match="second features contain NaN"):
         kernel_distance(np.zeros((4, 2)), np.full((4, 2), np.nan))
 
 
 @pytest.mark.parametrize("size", [-5, 0, 1, 31])
 def test_subsets_that_cannot_be_drawn_are_refused(size):
     x, y = np.random.default_rng(0).standard_normal((2, 30, 3))
-    with pytest.raises(ShapeError, match=f"subsets of {size} rows; they have from 2 to 30"):
+    with pytest.raises(ShapeError, match=f"size is {size}, expected from 2 to 30"):
         kernel_distance(x, y, size=size)

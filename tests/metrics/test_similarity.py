@@ -31,7 +31,7 @@ def test_what_cannot_be_compared_is_refused(measure, monkeypatch):
     images = np.zeros((2, 8, 8, 1), np.uint8)
     with pytest.raises(DataError, match="images are float64, expected uint8"):
         measure(images, images.astype(float))
-    with pytest.raises(ShapeError, match="both are of one shape"):
+    with pytest.raises(ShapeError, match="shapes must match"):
         measure(images, images[:1])
     with pytest.raises(ShapeError, match="too few or too small"):
         measure(images[:0], images[:0])

@@ -103,7 +103,7 @@ def test_a_backward_pass_over_weights_that_have_changed_is_refused():
 
 @pytest.mark.parametrize("share", [1, -0.1, 1.5, float("nan"), "half"])
 def test_shares_that_are_none_are_refused(share):
-    with pytest.raises(MiniganError, match=r"from 0 \(nothing\) to below 1"):
+    with pytest.raises(MiniganError, match=r"from 0 \(no weights\) to below 1"):
         prune(two_layers(), share)
 
 
