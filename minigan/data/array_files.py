@@ -93,7 +93,7 @@ def _in_folder(folder: Path) -> Arrays | None:
         if IDX_NAME.fullmatch(file.name)
     }
     if idx or any(_may_be_images(entry) for entry in entries):
-        return idx or None  # .npy files beside images need not hold images or labels
+        return idx or None  # .npy files beside images need not contain images or labels
     npy = {file.stem: lambda file=file: _npy_file(file) for file in files if file.suffix.lower() == NPY}
     return npy or None
 

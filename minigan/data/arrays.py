@@ -18,7 +18,7 @@ TO_BYTES = (
 )
 
 
-def images_from(call: str, given, *, what: str = "images", floats: bool = True, scale: str = "strict") -> np.ndarray:
+def images_from(call: str, value, *, what: str = "images", floats: bool = True, scale: str = "strict") -> np.ndarray:
     """Validate an array of images, and return it as a plain ndarray (N, H, W, C), aligned, in native byte order.
 
     call, what: the names of the function and its argument in error messages
@@ -30,7 +30,7 @@ def images_from(call: str, given, *, what: str = "images", floats: bool = True, 
     are all at least 0, with a message that gives both conversions.
     raises DataError for everything else
     """
-    images = _plain(call, given, what, "an array (N, H, W, C)")
+    images = _plain(call, value, what, "an array (N, H, W, C)")
     if images.ndim != 4:
         grey = "; grey images have C = 1: images[..., None]" if images.ndim == 3 else ""
         raise DataError(f"{call}: {what} have shape {images.shape}, expected (N, H, W, C){grey}")
@@ -65,19 +65,19 @@ def check_channels(call: str, images: np.ndarray, what: str = "images") -> None:
     )
 
 
-def labels_from(call: str, given, count: int, classes: int | None = None, what: str = "labels") -> np.ndarray:
+def labels_from(call: str, value, count: int, classes: int | None = None, what: str = "labels") -> np.ndarray:
     """Validate labels, and return them as int64 (count,). Lists and booleans are accepted too.
 
     classes: the number of classes; None allows up to 65,536
     raises DataError unless there is one whole number for each image, within the classes
     """
     expected = f"whole numbers from 0, one for each of {count} images"
-    if isinstance(given, list | tuple | range):
+    if isinstance(value, list | tuple | range):
         try:
-            given = np.array(given)
+            value = np.array(value)
         except (ValueError, OverflowError) as error:
             raise DataError(f"{call}: {what} are a list that does not form an array, expected {expected}") from error
-    labels = _plain(call, given, what, expected)
+    labels = _plain(call, value, what, expected)
     if labels.dtype.kind not in "iub" and labels.size:
         raise DataError(f"{call}: {what} are {labels.dtype}, expected {expected}{how_to_number(labels)}")
     if labels.shape != (count,):
@@ -98,12 +98,12 @@ def labels_from(call: str, given, count: int, classes: int | None = None, what: 
     return labels.astype(np.int64)
 
 
-def whole(call: str, what: str, given) -> int:
+def whole(call: str, what: str, value) -> int:
     """Return a Python or NumPy integer as an int. Raises DataError for anything else; checks no bounds."""
     try:
-        return operator.index(given)
+        return operator.index(value)
     except TypeError as error:
-        raise DataError(f"{call}: {what} must be a whole number, not {given!r}") from error
+        raise DataError(f"{call}: {what} must be a whole number, not {value!r}") from error
 
 
 def python_number(value):
@@ -111,15 +111,15 @@ def python_number(value):
     return value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value
 
 
-def _plain(call, given, what, expected):
+def _plain(call, value, what, expected):
     """Return a plain ndarray, not a subclass, aligned and in native byte order."""
-    if not isinstance(given, np.ndarray):
-        raise DataError(f"{call}: {what} are a {type(given).__name__}, expected {expected}")
-    if np.ma.isMaskedArray(given):
-        if np.ma.is_masked(given):
+    if not isinstance(value, np.ndarray):
+        raise DataError(f"{call}: {what} are a {type(value).__name__}, expected {expected}")
+    if np.ma.isMaskedArray(value):
+        if np.ma.is_masked(value):
             raise DataError(f"{call}: some of the {what} are masked; fill them first: {what}.filled(...)")
-        given = given.data
-    array = np.asarray(given)
+        value = value.data
+    array = np.asarray(value)
     if array.dtype.hasobject or array.dtype.names:
         raise DataError(f"{call}: {what} are an array of {array.dtype}, expected {expected}")
     return np.require(array, array.dtype.newbyteorder("="), "A")
@@ -164,7 +164,7 @@ def how_to_number(labels: np.ndarray) -> str:
     return ""
 
 
-BRIGHTEST = 2  # floats without a negative value and with one above this are not in [-1, 1]
+BRIGHTEST = 2  # if no value is negative and one exceeds this, floats are not taken to be in [-1, 1]
 
 
 def scaled(images: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_CHUNKS = (b"tRNS", b"eXIf", b"acTL")  # ancillary chunks that matter: transparency, orientation, animation
 
 # TIFF tags BitsPerSample, PhotometricInterpretation and PlanarConfiguration, and values of the last two.
-BITS, MEANING, PLACING = 258, 262, 284
+BITS, PHOTOMETRIC, PLANAR = 258, 262, 284
 WHITE_IS_0, PLANES = 0, 2
 
 # The transposition that undoes each EXIF orientation.
@@ -196,9 +196,9 @@ def _check_tiff(picture) -> None:
     bits = picture.tag_v2.get(BITS, (1,))
     if max(bits) != 16:
         return
-    if len(bits) > 1 and picture.tag_v2.get(PLACING) == PLANES:
+    if len(bits) > 1 and picture.tag_v2.get(PLANAR) == PLANES:
         raise DataError("its colours are stored in planes of 16 bits, which Pillow misreads; save them pixel by pixel")
-    if picture.tag_v2.get(MEANING) == WHITE_IS_0:
+    if picture.tag_v2.get(PHOTOMETRIC) == WHITE_IS_0:
         raise DataError("it stores white as 0, which Pillow ignores in 16-bit files; save it with black as 0")
 
 

@@ -33,7 +33,7 @@ class Remote:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """The arguments of `load`: which images a caller requests, and in what form."""
 
     split: str = TRAIN
@@ -62,7 +62,7 @@ class Source:
     shape: tuple[int, int, int]
     counts: dict[str, int]
     files: dict[str, tuple[Remote, ...]]
-    read: Callable[[Path | None, Wanted], Dataset]
+    read: Callable[[Path | None, Request], Dataset]
     held_out: int | None = None
 
 
@@ -114,8 +114,8 @@ def load(
         raise DataError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
     check_format(size, 3 if channels is None else channels)
     source = _checked(source, data_dir)
-    wanted = Wanted(split, size, channels, count, seed, report, skip_unreadable)
-    return _named(SOURCES[source], data_dir, wanted) if source in SOURCES else _at_path(_path(source), wanted)
+    request = Request(split, size, channels, count, seed, report, skip_unreadable)
+    return _named(SOURCES[source], data_dir, request) if source in SOURCES else _at_path(_path(source), request)
 
 
 def load_splits(
@@ -134,12 +134,12 @@ def load_splits(
     """
     check_format(size, 3 if channels is None else channels)
     source = _checked(source, data_dir)
-    wanted = Wanted(TRAIN, size, channels, None, seed, report, skip_unreadable)
+    request = Request(TRAIN, size, channels, None, seed, report, skip_unreadable)
     if source not in SOURCES:
-        return _splits_at_path(_path(source), wanted)
+        return _splits_at_path(_path(source), request)
     found = SOURCES[source]
-    test = replace(wanted, split=TEST, count=found.held_out)
-    return _named(found, data_dir, wanted), _named(found, data_dir, test)
+    test = replace(request, split=TEST, count=found.held_out)
+    return _named(found, data_dir, request), _named(found, data_dir, test)
 
 
 def available() -> list[Listing]:
@@ -185,42 +185,42 @@ def _checked(source: str | os.PathLike, data_dir: str | os.PathLike | None) -> s
     return source
 
 
-def _named(source: Source, data_dir: str | os.PathLike | None, wanted: Wanted) -> Dataset:
+def _named(source: Source, data_dir: str | os.PathLike | None, request: Request) -> Dataset:
     if not source.files:
-        return _converted(source.read(None, wanted), wanted)
+        return _converted(source.read(None, request), request)
     if data_dir is None:
         from minigan.data.download import fetch_all
 
         folder, place = cache_folder() / source.name, None
-        fetch_all(source.files[wanted.split], folder, wanted.report)
+        fetch_all(source.files[request.split], folder, request.report)
     else:
         folder = _expanded(data_dir)
         place = os.path.abspath(folder)
-    dataset = source.read(folder, wanted)
+    dataset = source.read(folder, request)
     digest = digest_of_arrays(dataset.images, dataset.labels)
     dataset = dataset.known_as(Identity(source.name, place, digest, dataset.classes, len(dataset)))
-    return _converted(dataset if wanted.count is None else dataset.take(wanted.count), wanted)
+    return _converted(dataset if request.count is None else dataset.take(request.count), request)
 
 
-def _at_path(path: Path, wanted: Wanted) -> Dataset:
+def _at_path(path: Path, request: Request) -> Dataset:
     from minigan.data import array_files, folder
 
     if arrays := array_files.arrays_at(path):
-        return _converted(array_files.read(path, arrays, wanted.split, wanted.count), wanted)
-    channels = 3 if wanted.channels is None else wanted.channels
+        return _converted(array_files.read(path, arrays, request.split, request.count), request)
+    channels = 3 if request.channels is None else request.channels
     parts = folder.parts_of(path)
-    return folder.read(parts, wanted.split, path, wanted.size, channels, wanted.count, wanted.skip_unreadable)
+    return folder.read(parts, request.split, path, request.size, channels, request.count, request.skip_unreadable)
 
 
-def _splits_at_path(path: Path, wanted: Wanted) -> tuple[Dataset, Dataset]:
+def _splits_at_path(path: Path, request: Request) -> tuple[Dataset, Dataset]:
     from minigan.data import array_files, folder
 
     if arrays := array_files.arrays_at(path):
         splits = SPLITS if array_files.has_test(path, arrays) else (TRAIN,)
-        found = [_converted(array_files.read(path, arrays, split), wanted) for split in splits]
+        found = [_converted(array_files.read(path, arrays, split), request) for split in splits]
     else:
-        parts, channels = folder.parts_of(path), 3 if wanted.channels is None else wanted.channels
-        how = {"size": wanted.size, "channels": channels, "skip_unreadable": wanted.skip_unreadable}
+        parts, channels = folder.parts_of(path), 3 if request.channels is None else request.channels
+        how = {"size": request.size, "channels": channels, "skip_unreadable": request.skip_unreadable}
         found = [folder.read(parts, split, path, **how) for split in SPLITS if split in parts]
     if len(found) == 2:
         return found[0], found[1]
@@ -231,10 +231,10 @@ def _splits_at_path(path: Path, wanted: Wanted) -> tuple[Dataset, Dataset]:
     return train[~held_out], train[held_out]
 
 
-def _converted(dataset: Dataset, wanted: Wanted) -> Dataset:
+def _converted(dataset: Dataset, request: Request) -> Dataset:
     images = dataset.images
-    images = images if wanted.channels is None else with_channels(images, wanted.channels)
-    images = images if wanted.size is None else resized(images, wanted.size)
+    images = images if request.channels is None else with_channels(images, request.channels)
+    images = images if request.size is None else resized(images, request.size)
     return replace(dataset, images=images).known_as(dataset.identity)
 
 
@@ -277,27 +277,27 @@ def _mnist_files(mirror: str, **digests: tuple[int, str]) -> dict[str, tuple[Rem
     return {TRAIN: train, TEST: test}
 
 
-def _drawn(_: Path | None, wanted: Wanted) -> Dataset:
-    count = 20_000 if wanted.count is None else wanted.count
-    return glyphs(count, wanted.seed, wanted.split, 28 if wanted.size is None else max(sides(wanted.size)))
+def _drawn(_: Path | None, request: Request) -> Dataset:
+    count = 20_000 if request.count is None else request.count
+    return glyphs(count, request.seed, request.split, 28 if request.size is None else max(sides(request.size)))
 
 
-def _mnist(folder: Path, wanted: Wanted) -> Dataset:
+def _mnist(folder: Path, request: Request) -> Dataset:
     from minigan.data.published import mnist
 
-    return mnist(folder, wanted.split)
+    return mnist(folder, request.split)
 
 
-def _fashion_mnist(folder: Path, wanted: Wanted) -> Dataset:
+def _fashion_mnist(folder: Path, request: Request) -> Dataset:
     from minigan.data.published import fashion_mnist
 
-    return fashion_mnist(folder, wanted.split)
+    return fashion_mnist(folder, request.split)
 
 
-def _cifar10(folder: Path, wanted: Wanted) -> Dataset:
+def _cifar10(folder: Path, request: Request) -> Dataset:
     from minigan.data.published import cifar10
 
-    return cifar10(folder, wanted.split)
+    return cifar10(folder, request.split)
 
 
 # A new source is an entry here and a module that reads it, which is imported only when the source is used.

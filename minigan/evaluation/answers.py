@@ -12,7 +12,7 @@ import numpy as np
 
 from minigan.errors import DataError, RunError
 from minigan.evaluation.intervals import Interval, aligned, percent, pigeonhole, wilson
-from minigan.evaluation.people import ANSWERS, MOST, REAL, SAID, VERDICTS
+from minigan.evaluation.people import ANSWERS, CHOICES, MOST, REAL, VERDICTS
 from minigan.training import reading
 
 SHARES = {
@@ -142,7 +142,7 @@ def _share(answers, kinds):
 
 
 def _read(file):
-    """Read one file of answers. Raises DataError unless a page saved it like this."""
+    """Read one file of answers. Raises DataError if it is not as a page saves it."""
     try:
         saved = reading.json_of(file)
         found = saved.get("format") if isinstance(saved, dict) else None
@@ -168,8 +168,8 @@ def _faults(saved):
     if any(type(number) is not int for number in order) or sorted(order) != list(range(2 * count)):
         yield f"order does not contain each number below {2 * count} exactly once"
     for answer in answers:
-        if not isinstance(answer, str) or answer not in SAID:
-            yield f"an answer is {answer!r}, neither {' nor '.join(SAID)}"
+        if not isinstance(answer, str) or answer not in CHOICES:
+            yield f"an answer is {answer!r}, neither {' nor '.join(CHOICES)}"
     for time in times:
         if not reading.finite(time) or time < 0:
             yield f"a time is {time!r}, which is not a number of seconds"

@@ -1,18 +1,18 @@
 // The logic of the page of `minigan ask`: states, the key, shares and their intervals.
 // No function here touches the document or changes its arguments.
 
-const SAID = ["real", "generated"];
+const CHOICES = ["real", "generated"];
 
 // ------------------------------------------------------------------------------------------ states
-// person: a random name; answers: elements of SAID, in the order shown; times: the seconds of each answer;
+// person: a random name; answers: elements of CHOICES, in the order shown; times: the seconds of each answer;
 // unseen: with a time limit, the first place whose image may still be shown; ended: the result was shown.
 
 function fresh(person) {
   return { person, answers: [], times: [], unseen: 0, ended: false };
 }
 
-function answered(state, said, seconds) {
-  const answers = [...state.answers, said];
+function answered(state, answer, seconds) {
+  const answers = [...state.answers, answer];
   const times = [...state.times, Math.round(seconds * 1000) / 1000];
   return { ...state, answers, times, unseen: Math.max(state.unseen, answers.length) };
 }
@@ -46,7 +46,7 @@ function restored(page, text) {
     state !== null && typeof state === "object" && typeof state.person === "string" &&
     Array.isArray(state.answers) && Array.isArray(state.times) && typeof state.ended === "boolean" &&
     upTo(state.answers.length, page.images.length) && state.times.length === state.answers.length &&
-    upTo(state.unseen, page.images.length + 1) && state.answers.every((said) => SAID.includes(said)) &&
+    upTo(state.unseen, page.images.length + 1) && state.answers.every((answer) => CHOICES.includes(answer)) &&
     state.times.every((time) => Number.isFinite(time) && time >= 0) && (!state.ended || complete(page, state));
   return sound ? state : null;
 }
@@ -67,7 +67,7 @@ function opened(page) {
 }
 
 function truth(page) {
-  return opened(page).map((number) => SAID[number < page.count ? 0 : 1]);
+  return opened(page).map((number) => CHOICES[number < page.count ? 0 : 1]);
 }
 
 // Wilson's score interval of a share.
@@ -85,8 +85,8 @@ function share(number, count, z) {
 function result(page, state) {
   const taken = { real: 0, generated: 0 };
   const kinds = truth(page);
-  state.answers.forEach((said, place) => {
-    if (said === "real") taken[kinds[place]] += 1;
+  state.answers.forEach((answer, place) => {
+    if (answer === "real") taken[kinds[place]] += 1;
   });
   return {
     right: share(taken.real + page.count - taken.generated, 2 * page.count, page.z),
@@ -100,11 +100,11 @@ function verdict(page, low, high) {
 }
 
 // The places of images of a kind with a given answer, quickest answers first.
-function soonest(page, state, kind, said) {
+function soonest(page, state, kind, answer) {
   const kinds = truth(page);
   const places = state.answers.map((_, place) => place);
   return places
-    .filter((place) => kinds[place] === kind && state.answers[place] === said)
+    .filter((place) => kinds[place] === kind && state.answers[place] === answer)
     .sort((one, other) => state.times[one] - state.times[other] || one - other);
 }
 

@@ -17,8 +17,8 @@ from minigan.evaluation.intervals import CONFIDENCE, quantile
 
 FORMAT = "minigan-page-1"
 ANSWERS = "minigan-answers-1"  # the format of saved answers
-REAL, GENERATED = SAID = ("real", "generated")
-MOST = 1000  # images of each kind; nobody answers more, and the key has room for them
+REAL, GENERATED = CHOICES = ("real", "generated")
+MOST = 1000  # images of each kind: more than anybody answers, and few enough for the key's digits
 VERDICTS = {
     "above": "The interval lies above 50%: people tell real from generated images better than by guessing.",
     "within": "The interval contains 50%, which is guessing: "

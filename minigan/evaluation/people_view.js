@@ -104,10 +104,10 @@ function fit() {
   });
 }
 
-function say(said) {
+function say(answer) {
   const now = performance.now();
   if (now - since < QUICKEST || since === Infinity) return;
-  keep(answered(state, said, (now - since) / 1000));
+  keep(answered(state, answer, (now - since) / 1000));
   show();
 }
 
@@ -155,8 +155,8 @@ function row(label, share) {
   return element("div", "share", title, element("div", "scale", band, element("i", "chance"), dot));
 }
 
-function strip(title, kind, said) {
-  const places = soonest(page, state, kind, said);
+function strip(title, kind, answer) {
+  const places = soonest(page, state, kind, answer);
   if (!places.length) return [];
   const count = places.length > SHOWN ? `${SHOWN} of ${places.length}` : `${places.length}`;
   const figures = places.slice(0, SHOWN).map((place) => {
@@ -164,7 +164,7 @@ function strip(title, kind, said) {
     image.src = source(page.images[place]);
     image.alt = kind;
     const caption = element("figcaption", "", `${state.times[place].toFixed(1)} s`);
-    return element("figure", kind === said ? "right" : "wrong", image, caption);
+    return element("figure", kind === answer ? "right" : "wrong", image, caption);
   });
   return [element("h2", "", title, element("small", "", `${count}, quickest first`)), element("div", "strip", ...figures)];
 }

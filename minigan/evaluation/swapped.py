@@ -98,19 +98,19 @@ class Swapped:
 
         "not comparable": the interval of r_test is entirely outside 0.8 to 1.25, for example because one discriminator
         has memorized its training images, or a discriminator judges at least half of the real images generated
-        "cannot be told": the interval of r_test is not within 0.8 to 1.25, or that of r_samples contains 1 and its
+        "undecided": the interval of r_test is not within 0.8 to 1.25, or that of r_samples contains 1 and its
         upper end is more than four times its lower end
         "tie": the interval of r_samples contains 1 and is narrower
         """
         if self.r_test.not_one or max(of.rate for of in self.test) >= CHANCE:
             return "not comparable"
         if not self.r_test.about_one:
-            return "cannot be told"
+            return "undecided"
         if self.r_samples.high < 1:
             return "first"
         if self.r_samples.low > 1:
             return "second"
-        return "cannot be told" if self.r_samples.unknown else "tie"
+        return "undecided" if self.r_samples.unknown else "tie"
 
     def words(self, first: str = "the first", second: str = "the second") -> str:
         """The verdict and its reason, in a sentence with these names."""
@@ -141,7 +141,7 @@ VERDICTS = {
     "({close}), so {r_samples} decides nothing",
     "by chance": "not comparable: {by_chance} at least half of the test images generated, so {r_samples} decides "
     "nothing",
-    "cannot be told": "cannot be told: there are too few errors, {r_test}, {r_samples}; use more images",
+    "undecided": "undecided: there are too few errors, {r_test}, {r_samples}; use more images",
 }
 
 

@@ -182,13 +182,13 @@ def _deconvnet_pass(layers, images, maps):
     """The views of one map for each image, (N, H, W, C), and their receptive fields, (N, 4)."""
     x, steps = tensor_for(Sequential(*layers), images), []
     for layer in layers:
-        given, switches = x, None
+        before, switches = x, None
         if type(layer) is MaxPool2d:
             how = {"stride": layer.stride, "padding": layer.padding}
-            x, switches = ops.max_pool2d_with_indices(given, layer.kernel_size, **how)
+            x, switches = ops.max_pool2d_with_indices(before, layer.kernel_size, **how)
         else:
-            x = layer(given)
-        steps.append(_Step(layer, given.shape, switches))
+            x = layer(before)
+        steps.append(_Step(layer, before.shape, switches))
     signal, places = _alone(x.numpy(), maps)
     signal = Tensor(devices.move(signal, x.device))
     for step in reversed(steps):

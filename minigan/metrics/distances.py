@@ -16,14 +16,14 @@ class Estimate(NamedTuple):
     deviation: float
 
 
-def numbers(measure: str, given) -> np.ndarray:
+def numbers(measure: str, value) -> np.ndarray:
     """Convert to a float64 array. Raises ShapeError for anything but real numbers, and for masked values."""
     try:
-        array = np.asarray(given)
+        array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{measure}: the rows have different lengths") from error
-    if array.dtype.kind not in "biuf" or np.ma.is_masked(given):
-        what = "partly masked" if np.ma.is_masked(given) else array.dtype
+    if array.dtype.kind not in "biuf" or np.ma.is_masked(value):
+        what = "partly masked" if np.ma.is_masked(value) else array.dtype
         raise ShapeError(f"{measure}: the argument is {what}, expected real numbers")
     return array.astype(np.float64)
 

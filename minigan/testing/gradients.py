@@ -144,7 +144,7 @@ class _Point:
         return f"; worst at {element}: {gradient[worst]:.6g} instead of {numeric[worst]:.6g}{ratio}"
 
     def wrong_operation(self, k, tolerance):
-        """The end of a sentence: the first operation that f called whose own rules are wrong at what it was given."""
+        """The end of a message: the first operation called by f whose own rules are wrong for its arguments."""
         with keeping():
             ys = self.call([Tensor(a, True) for a in self.arrays[: self.count]])
         nodes, waiting = {}, [y.node for y in ys if y.node is not None]

@@ -160,7 +160,7 @@ def _padding(pads):
 
 @st.composite
 def pool_cases(draw, *, largest: int = 3):
-    """(x, kernel_size, how) for pooling: no window lies in the padding alone, and no two values of x tie."""
+    """(x, kernel_size, how) for pooling: no window is entirely in the padding, and no two values of x are equal."""
     axes = []
     for _ in range(2):
         kernel, stride = draw(st.integers(1, largest)), draw(st.integers(1, 3))

@@ -1,4 +1,4 @@
-"""Discriminators swapped: who wins where the answer is known, and what cannot be told."""
+"""Discriminators swapped: who wins where the answer is known, and what is undecided."""
 
 import math
 
@@ -108,8 +108,8 @@ def test_one_that_takes_all_for_real_or_for_generated_is_not_comparable():
 def test_of_no_errors_at_all_nothing_is_told():
     found = swapped(BAD, gan(Grey(-0.7), Threshold(2)), REAL[:70])
     assert rates(found) == ([0, 0], [[0, 0], [0, 0]])
-    assert found.verdict == "cannot be told"
-    assert found.words("a", "b").startswith("cannot be told: there are too few errors, r_test = 1.00 (0.02 to 50.")
+    assert found.verdict == "undecided"
+    assert found.words("a", "b").startswith("undecided: there are too few errors, r_test = 1.00 (0.02 to 50.")
 
 
 def test_a_score_on_the_boundary_is_wrong_about_both():
@@ -320,12 +320,12 @@ def test_nineteen_intervals_of_twenty_hold_the_ratio():
     [
         ((0.7, 0.6, 0.79), (0.5, 0.4, 0.6), "not comparable"),
         ((0.85, 0.81, 0.9), (0.5, 0.4, 0.6), "first"),
-        ((0.7, 0.6, 0.81), (0.5, 0.4, 0.6), "cannot be told"),
+        ((0.7, 0.6, 0.81), (0.5, 0.4, 0.6), "undecided"),
         ((1.2, 1.15, 1.24), (2.0, 1.8, 2.2), "second"),
-        ((1.2, 1.15, 1.26), (2.0, 1.8, 2.2), "cannot be told"),
+        ((1.2, 1.15, 1.26), (2.0, 1.8, 2.2), "undecided"),
         ((1.3, 1.26, 1.4), (2.0, 1.8, 2.2), "not comparable"),
-        ((2.6, 0.6, 11.2), (2.0, 1.8, 2.2), "cannot be told"),
-        ((1.0, 0.9, 1.1), (1.0, 0.49, 2.0), "cannot be told"),
+        ((2.6, 0.6, 11.2), (2.0, 1.8, 2.2), "undecided"),
+        ((1.0, 0.9, 1.1), (1.0, 0.49, 2.0), "undecided"),
         ((1.0, 0.9, 1.1), (2.2, 1.01, 3.9), "second"),
         ((1.0, 0.9, 1.1), (0.9, 0.8, 1.01), "tie"),
     ],
