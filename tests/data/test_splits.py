@@ -213,7 +213,7 @@ def test_what_is_not_clear_is_refused(tmp_path, folders, match):
 def test_images_beside_an_archive_of_the_same_split_are_refused(tmp_path):
     write_tree(tmp_path, {"cat/1.png": shade(1), "dog/1.png": shade(1)})
     (tmp_path / "train.tar").write_bytes(tar_bytes({"a/1.png": shade(1)}))
-    with pytest.raises(DataError, match=r"holds train\.tar, and images beside it"):
+    with pytest.raises(DataError, match=r"contains train\.tar and images beside it"):
         load(tmp_path)
 
 

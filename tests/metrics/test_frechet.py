@@ -66,7 +66,7 @@ def test_moments_of_parts_are_those_of_all(rng):
 
 def test_moments_that_do_not_fit_are_refused(rng):
     x = features(rng, 9, 4)
-    with pytest.raises(ShapeError, match="samples of 4 and of 3 features"):
+    with pytest.raises(ShapeError, match="samples have 4 and 3 features"):
         frechet_distance(moments(x), x[:, :3])
     with pytest.raises(ShapeError, match="at least two rows"):
         frechet_distance(x[:1], moments(x))

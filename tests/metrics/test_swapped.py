@@ -342,4 +342,4 @@ def test_discriminators_that_reject_half_of_the_real_images_are_not_compared(fir
     test = rate_of(first), rate_of(second)
     found = Swapped(test, ((made, made), (made, made)), Ratio(1, 0.9, 1.1), Ratio(0.5, 0.4, 0.6), (0, 0))
     assert found.verdict == "not comparable"
-    assert ("a and b's discriminators take half" in found.words("a", "b")) == (first == second == 1)
+    assert ("a and b's discriminators judge at least half" in found.words("a", "b")) == (first == second == 1)
