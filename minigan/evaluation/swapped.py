@@ -97,7 +97,7 @@ class Swapped:
         well on real images.
 
         "not comparable": the interval of r_test is entirely outside 0.8 to 1.25, for example because one discriminator
-        has memorized its training images, or a discriminator judges at least half of the real images generated
+        has memorized its training images, or a discriminator judges at least half of the real images as generated
         "undecided": the interval of r_test is not within 0.8 to 1.25, or that of r_samples contains 1 and its
         upper end is more than four times its lower end
         "tie": the interval of r_samples contains 1 and is narrower
@@ -139,7 +139,7 @@ VERDICTS = {
     "tie": "a tie: both discriminators recognize the other's images about equally well, {r_samples} may be 1",
     "not comparable": "not comparable: one discriminator does better on test images, {r_test} is not about 1 "
     "({close}), so {r_samples} decides nothing",
-    "by chance": "not comparable: {by_chance} at least half of the test images generated, so {r_samples} decides "
+    "by chance": "not comparable: {by_chance} at least half of the test images as generated, so {r_samples} decides "
     "nothing",
     "undecided": "undecided: there are too few errors, {r_test}, {r_samples}; use more images",
 }
@@ -175,9 +175,9 @@ def swapped(
 
     As in training, discriminators judge batches of up to 200 images that are all real or all from one generator. This
     matters if the images of a batch affect one another. A batch norm's running statistics mix both kinds, mostly
-    generated images: with them, a DCGAN's discriminator judged 48% of MNIST's test images generated after 1,200 steps,
-    and 23% with batch statistics. A minibatch standard deviation needs complete groups, so a remainder is left out. The
-    errors of such discriminators are not independent, which makes intervals a little too narrow.
+    generated images: with them, a DCGAN's discriminator judged 48% of MNIST's test images as generated after 1,200
+    steps, and 23% with batch statistics. A minibatch standard deviation needs complete groups, so a remainder is left out.
+    The errors of such discriminators are not independent, which makes intervals a little too narrow.
 
     Images come from a generator's average if there is one, and are judged before they are rounded to bytes. A
     conditional discriminator also receives a test image's label, and the class that a generated image was made for.
