@@ -176,8 +176,8 @@ def swapped(
     As in training, discriminators judge batches of up to 200 images that are all real or all from one generator. This
     matters if the images of a batch affect one another. A batch norm's running statistics mix both kinds, mostly
     generated images: with them, a DCGAN's discriminator judged 48% of MNIST's test images as generated after 1,200
-    steps, and 23% with batch statistics. A minibatch standard deviation needs complete groups, so a remainder is left out.
-    The errors of such discriminators are not independent, which makes intervals a little too narrow.
+    steps, and 23% with batch statistics. A minibatch standard deviation needs complete groups, so a remainder is left
+    out. The errors of such discriminators are not independent, which makes intervals a little too narrow.
 
     Images come from a generator's average if there is one, and are judged before they are rounded to bytes. A
     conditional discriminator also receives a test image's label, and the class that a generated image was made for.
