@@ -183,8 +183,8 @@ def test_images_on_no_scale_of_minigans_are_refused_by_every_call(name, models):
         ((COUNT, 12, 12, 4), r"drop alpha with images\[\.\.\., :3\]"),
         ((COUNT, 12, 12, 2), r"drop alpha with images\[\.\.\., :1\]"),
         ((COUNT, 12, 12, 7), "choose the channels"),
-        ((0, 12, 12, 3), "there are none"),
-        ((COUNT, 0, 12, 3), "there are none"),
+        ((0, 12, 12, 3), "there are no images"),
+        ((COUNT, 0, 12, 3), "there are no images"),
     ],
 )
 def test_images_that_could_not_be_shown_are_refused_before_training(name, shape, words):

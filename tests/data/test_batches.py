@@ -216,7 +216,7 @@ def test_a_forked_child_goes_on_from_where_its_parent_was(is_locked):
     images, labels = numbered(16)
     with Batches(images, labels, batch_size=4, ahead=1) as batches:
         first = next(batches)
-        shelf = batches._source._shelf
+        queue = batches._source._queue
         answers = multiprocessing.get_context("fork").SimpleQueue()
 
         def go_on():
@@ -224,7 +224,7 @@ def test_a_forked_child_goes_on_from_where_its_parent_was(is_locked):
             batches.close()
 
         child = multiprocessing.get_context("fork").Process(target=go_on)
-        holder = threading.Thread(target=hold, args=(shelf._changed, begun := threading.Event(), 0.3))
+        holder = threading.Thread(target=hold, args=(queue._changed, begun := threading.Event(), 0.3))
         if is_locked:
             holder.start()
             begun.wait()

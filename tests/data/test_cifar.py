@@ -78,7 +78,7 @@ def test_what_is_not_the_binary_version_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"has no test_batch\.bin$"):
         cifar10(tmp_path, "test")
     write_tree(tmp_path, {"cifar-10-batches-py/data_batch_1": b"pickle"})
-    with pytest.raises(DataError, match=r"Python version, .* get cifar-10-binary\.tar\.gz"):
+    with pytest.raises(DataError, match=r"Python version, .* download cifar-10-binary\.tar\.gz"):
         cifar10(tmp_path)
     with pytest.raises(DataError, match="no file or folder"):
         cifar10(tmp_path / "nowhere")

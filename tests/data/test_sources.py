@@ -134,7 +134,7 @@ def test_every_remote_has_a_size_and_a_sha256():
 
 
 def test_nothing_is_not_the_current_folder():
-    with pytest.raises(DataError, match="has no name"):
+    with pytest.raises(DataError, match="the data source is empty"):
         load("")
 
 

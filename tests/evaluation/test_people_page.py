@@ -108,7 +108,7 @@ def test_a_name_is_text():
     [
         ((pictures(3), pictures(4)), "3 generated and 4 real images"),
         ((pictures(0), pictures(0)), "0 generated and 0 real"),
-        ((np.zeros((1001, 1, 1, 1), np.uint8),) * 2, "at most 1,000"),
+        ((np.zeros((1001, 1, 1, 1), np.uint8),) * 2, "from 1 to 1,000"),
         ((pictures(3), pictures(3, (4, 4, 1))), r"real images are \(4, 4, 1\), generated ones \(5, 4, 1\)"),
         ((pictures(3, (4, 4, 2)), pictures(3, (4, 4, 2))), r"C = 1 \(grey\)"),
         ((pictures(3) / 255, pictures(3)), "generated images are float64, expected uint8"),

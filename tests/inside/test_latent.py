@@ -122,7 +122,7 @@ def test_along_a_direction_the_noise_moves_by_so_much():
     assert np.array_equal(one_way[1, 0], to_uint8(-noise.reshape(2, 2, 1)))
     with pytest.raises(ShapeError, match=r"noise has shape \(3, 4\)"):
         inside.along(gan, np.ones((3, 4)), np.eye(4)[:2])
-    with pytest.raises(ShapeError, match="not a number"):
+    with pytest.raises(ShapeError, match="not finite numbers"):
         inside.along(gan, noise, np.full((1, 4), np.nan))
 
 

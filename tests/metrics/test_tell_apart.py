@@ -59,7 +59,7 @@ def test_halves_are_drawn_at_random():
 
 @pytest.mark.parametrize(
     ("made", "message"),
-    [(REAL[:19], "at least 20 of each"), (REAL[:, :12], "of one shape"), (REAL / 255, "uint8")],
+    [(REAL[:19], "at least 20 of each"), (REAL[:, :12], "shapes must match"), (REAL / 255, "uint8")],
 )
 def test_what_cannot_be_told_apart_is_refused(made, message):
     with pytest.raises(DataError, match=message):

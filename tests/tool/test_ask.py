@@ -89,7 +89,7 @@ def test_it_shows_the_run_and_test_images(run):
     assert len(shown["examples"]) == 5
     assert set(map(bytes, shown["examples"])) <= set(map(bytes, train.images))
     assert page["seconds"] == 0.5
-    assert "0.5 seconds only" in html
+    assert "for only 0.5 seconds" in html
 
 
 def decoded(text):
