@@ -1,29 +1,8 @@
 // Convolutions as implicit matrix products: im2col's columns are never written. Each tile of them is computed from the
 // image as it is loaded to shared memory. In all three, a block owns a tile of the result of one group, and walks along
 // one part of the depth; a thread owns a register tile (tile.h). No two blocks write one address.
+#include "digits.h"
 #include "tile.h"
-
-// A number in mixed digits, counted up step by step: a division only where a digit overflows.
-struct Digits {
-    int outer, middle, inner, middles, inners;
-
-    __device__ Digits(wide number, int middles_, int inners_) : middles(middles_), inners(inners_) {
-        inner = number % inners;
-        wide rest = number / inners;
-        middle = rest % middles;
-        outer = rest / middles;
-    }
-
-    __device__ void add(int step) {
-        inner += step;
-        if (inner < inners) return;
-        middle += inner / inners;
-        inner %= inners;
-        if (middle < middles) return;
-        outer += middle / middles;
-        middle %= middles;
-    }
-};
 
 // A window that is a row of a block's tile: where it begins, which may be outside the image where there is padding.
 struct alignas(16) Window {
