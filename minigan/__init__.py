@@ -1,4 +1,4 @@
-"""minigan: a deep learning engine to read, from scratch on NumPy.
+"""minigan: a deep learning engine written to be read, from scratch on NumPy.
 
 import minigan as mg
 

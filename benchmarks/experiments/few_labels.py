@@ -38,7 +38,7 @@ WAYS = {  # name -> (with generated images, shifted)
 
 
 def few(dataset: Dataset, count: int, seed: int) -> Dataset:
-    """A random selection of `count` images of a data set, the same number of every class.
+    """A random selection of `count` images of a dataset, the same number of every class.
 
     raises DataError if the count is not a multiple of the number of classes, or a class has too few images
     """
@@ -116,7 +116,7 @@ def _percent(shares, form):
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.few_labels")
-    parser.add_argument("--data", default="mnist", help="a labelled data set")
+    parser.add_argument("--data", default="mnist", help="a labelled dataset")
     parser.add_argument("--data-dir", help="the folder of its files")
     parser.add_argument("--size", type=int, help="resize images to this many pixels")
     parser.add_argument(

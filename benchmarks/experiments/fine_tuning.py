@@ -1,9 +1,9 @@
-"""Does a GAN learn a data set faster if it starts from the weights of a GAN trained on another?
+"""Does a GAN learn a dataset faster if it starts from the weights of a GAN trained on another?
 
     minigan train cnn --data mnist --data-dir FOLDER --out runs/cnn
     python -m benchmarks.experiments.fine_tuning --classifier runs/cnn --data-dir FOLDER [--seeds 3] [--out FILE]
 
-For each seed a DCGAN is trained on one data set (synthetic glyphs, unless --first names another), and then for several
+For each seed a DCGAN is trained on one dataset (synthetic glyphs, unless --first names another), and then for several
 numbers of steps on a second one:
 
     from scratch          with random initial weights, as any model
@@ -32,7 +32,7 @@ WAYS = {"from scratch": {}, "fine-tuned": {"start": True}, "partly frozen": {"st
 
 
 def distances(way: dict, first: GAN, second: Dataset, lengths: list[int], seed: int, judge, given) -> dict[int, float]:
-    """The Frechet distance after each number of steps in `lengths` on the second data set.
+    """The Frechet distance after each number of steps in `lengths` on the second dataset.
 
     first: a GAN trained on the first
     judge: a function from uint8 images to their distance
@@ -68,10 +68,10 @@ def table(results: list[dict[str, dict[int, float]]]) -> str:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.fine_tuning")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on the second data set")
-    parser.add_argument("--first", default="glyphs", help="the first data set")
-    parser.add_argument("--data", default="mnist", help="the second data set, on which the GAN is evaluated")
-    parser.add_argument("--data-dir", help="the folder of the second data set's files")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on the second dataset")
+    parser.add_argument("--first", default="glyphs", help="the first dataset")
+    parser.add_argument("--data", default="mnist", help="the second dataset, on which the GAN is evaluated")
+    parser.add_argument("--data-dir", help="the folder of the second dataset's files")
     parser.add_argument("--first-steps", type=int, default=1500)
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 150, 500, 1500], help="steps on the second one")
     parser.add_argument("--batch", type=int, default=32)

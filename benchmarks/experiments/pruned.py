@@ -75,7 +75,7 @@ def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.pruned")
     parser.add_argument("--runs", type=Path, required=True, metavar="FOLDER", help="the folder of the runs")
     parser.add_argument("--models", nargs="+", default=RUNS, metavar="NAME", help="the runs' names in that folder")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this data set")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this dataset")
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--data-dir", help="the folder of its files")
     parser.add_argument("--shares", type=float, nargs="+", default=SHARES, help="shares of the weights to set to 0")

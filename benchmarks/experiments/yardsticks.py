@@ -62,7 +62,7 @@ def table(rows: dict[str, dict]) -> str:
 
 def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.experiments.yardsticks")
-    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this data set")
+    parser.add_argument("--classifier", required=True, help="a run of a cnn trained on this dataset")
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--data-dir", help="the folder of its files")
     parser.add_argument("--seed", type=int, default=0)

@@ -151,7 +151,7 @@ def load(run: str | os.PathLike, into: GAN | None = None) -> GAN:
     """Load the trained GAN of a run folder.
 
     into: a GAN to load the weights into; by default a new one is built
-    raises RunError if the folder is not a run of a GAN, or its weights are missing, truncated or do not fit
+    raises RunError if the folder is not a run of a GAN, or its weights are missing or truncated, or do not fit
     """
     return fitting.load(run, "gan", into)
 

@@ -146,6 +146,11 @@ def _(g, x, y, w, bias=None, *, output_size=None, output_padding=None, **how):
     return conv2d_weight(g, y, kernel_size=w.shape[:2], **how)
 
 
+@conv2d_transpose.vjp(2)
+def _(g, x, y, w, bias, **how):
+    return bias_sum(g)
+
+
 def _reached(output_padding, how):
     """What windows reach of an output padding that is not below the stride.
 
@@ -175,11 +180,6 @@ def _within(g, output_padding, how):
     """The part of an image that windows reach, and the geometry of those windows."""
     _, how, beyond = _reached(output_padding, how)
     return (g[:, : g.shape[1] - beyond[0], : g.shape[2] - beyond[1]] if any(beyond) else g), how
-
-
-@conv2d_transpose.vjp(2)
-def _(g, x, y, w, bias, **how):
-    return bias_sum(g)
 
 
 @primitive(saves="x y")

@@ -94,13 +94,16 @@ def _at_least_one(name, steps):
 
 
 def linear(steps: int, final: float = 0.0):
-    """From 1 to `final` in a straight line over `steps`, then `final`."""
+    """A factor that changes from 1 to `final` in a straight line over `steps`, and then stays there."""
     _at_least_one("linear", steps)
     return lambda n: 1 + (final - 1) * min(n / steps, 1)
 
 
 def cosine(steps: int, final: float = 0.0):
-    """From 1 to `final` along half a cosine over `steps`. Source: Loshchilov & Hutter, arXiv:1608.03983."""
+    """A factor that changes from 1 to `final` over `steps`, along half a cosine, and then stays there.
+
+    source: Loshchilov & Hutter, arXiv:1608.03983
+    """
     _at_least_one("cosine", steps)
     return lambda n: final + (1 - final) * (1 + math.cos(math.pi * min(n / steps, 1))) / 2
 

@@ -17,7 +17,7 @@ from minigan.errors import DtypeError, GraphError, MiniganError, ShapeError
 
 
 class Optimiser:
-    """The base of all optimisers: groups of parameters with settings, and the state of each parameter."""
+    """The base class of all optimisers: groups of parameters with settings, and the state of each parameter."""
 
     moments: tuple[str, ...] = ()  # the names of the arrays kept for each parameter
 

@@ -92,7 +92,7 @@ def sample(run, count, out, seed, label):
     "--picture",
     type=PLACE,
     metavar="FILE",
-    help="Write the images nearest to training images, in pairs, to a .png file.",
+    help="Write the generated images closest to training images, each beside its nearest one, to a .png file.",
 )
 @click.option(
     "--inception",
@@ -104,10 +104,10 @@ def sample(run, count, out, seed, label):
 @click.option("--device", metavar="NAME", help="Run the Inception network on cpu, cuda or sim [cpu].")
 @force_option
 def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, picture, inception, most, device):
-    """Evaluate the images of the GAN or VAE in the folder RUN with a classifier's features.
+    """Evaluate images from the GAN or VAE in the folder RUN using a classifier's features.
 
     Reports Frechet and kernel distance, classifier score, precision and recall, class coverage, and nearest training
-    images. An equal number of test images gets the same scores, to show what perfect images would achieve.
+    images. The same number of test images is scored in the same way, to show what perfect images would achieve.
 
     --inception adds FID and IS against all training images. Each core processes about seven images per second; the
     features of real images are cached.
@@ -131,7 +131,7 @@ def evaluate(run, count, classifier, source, data_dir, seed, adversarial, file, 
     default=50,
     show_default=True,
     metavar="N",
-    help="The number of real and of generated images.",
+    help="The number of images of each kind, real and generated.",
 )
 @click.option("--data", "source", type=PLACE, metavar="SOURCE", help="The real images [the run's training data].")
 @click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
@@ -168,7 +168,7 @@ def ask(run, out, count, source, data_dir, seed, seconds, examples):
 @click.option("--json", "file", type=PLACE, metavar="FILE", help="Write all results to FILE as JSON.")
 @force_option
 def answers(saved, file):
-    """Combine the answers of several people to one page.
+    """Combine several people's answers from the same page.
 
     FILES are the files that they saved from the page, one for each person.
     """
@@ -194,7 +194,7 @@ def answers(saved, file):
 @click.option("--data-dir", type=PLACE, metavar="DIR", help="Read the dataset's files from DIR; download nothing.")
 @skip_unreadable_option
 @click.option(
-    "--seed", type=SEED, default=0, metavar="N", help="The seed of the images and of the choice of real ones."
+    "--seed", type=SEED, default=0, metavar="N", help="The seed for generating images and choosing real ones."
 )
 @click.option(
     "--statistics",
@@ -208,8 +208,8 @@ def answers(saved, file):
 def compare(first, second, count, source, data_dir, seed, statistics, file):
     """Compare the GANs in two run folders: each discriminator classifies the other GAN's images.
 
-    The GAN whose discriminator recognises the other's images more often wins, provided that both discriminators do
-    about equally well on test images.
+    The GAN whose discriminator recognises more of the other's images as generated wins, provided that both
+    discriminators do about equally well on test images.
     """
     from minigan.tool.compare import run as compare
 
@@ -265,8 +265,8 @@ def compare(first, second, count, source, data_dir, seed, statistics, file):
 def prune(run, share, scope, count, classifier, source, data_dir, seed, out, file):
     """Set the smallest weights of the trained model in the folder RUN to 0, and evaluate it before and after.
 
-    For a GAN or VAE, the network that generates images is pruned, and the images are evaluated as by `minigan
-    evaluate`. A classifier is measured by its accuracy, a deconvnet by the images that it restores. RUN is not changed.
+    For a GAN or VAE, the network that generates images is pruned, and the images are evaluated as `minigan evaluate`
+    does. A classifier is measured by its accuracy, a deconvnet by the images that it restores. RUN is not changed.
     """
     from minigan.tool.prune import run as prune
 
@@ -280,7 +280,7 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
     "--classifier",
     type=PLACE,
     metavar="RUN",
-    help="For a GAN or VAE, also draw steps between the classes that this classifier predicts.",
+    help="For a GAN or VAE, also draw interpolations between the classes that this classifier predicts.",
 )
 @click.option(
     "--data", "source", type=PLACE, metavar="SOURCE", help="Real images [for a classifier, its training data]."
@@ -290,9 +290,9 @@ def prune(run, share, scope, count, classifier, source, data_dir, seed, out, fil
 @click.option("--seed", type=SEED, default=0, metavar="N", help="The seed of all random choices.")
 @force_option
 def inspect(run, out, classifier, source, data_dir, seed):
-    """Draw what is inside the trained network of the folder RUN.
+    """Visualise the trained network in the folder RUN.
 
-    For a classifier: the test images that activate its feature maps most, the parts of them that do (found by a
+    For a classifier: the test images that activate its feature maps most, the regions responsible (found by a
     deconvnet), and the pixels that its predictions depend on. For a GAN or VAE: interpolations, the directions in
     latent space that change the image most, and for a GAN the pixels that the discriminator's scores depend on, in
     generated images and, with --data, in real ones.

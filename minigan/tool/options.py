@@ -130,7 +130,7 @@ skip_unreadable_option = click.option(
     is_flag=True,
     expose_value=False,
     callback=lambda context, parameter, value: context.meta.__setitem__(KEY, value),
-    help="Skip images of a folder that cannot be read.",
+    help="Skip unreadable images in a folder.",
 )
 
 
@@ -178,7 +178,7 @@ OPTIMISER = section(
 )
 RECIPE = section(
     "GANs: the recipe [each model has its own defaults]",
-    click.option("--objective", metavar="NAME", help=f"Train by this objective: {', '.join(OBJECTIVES)}."),
+    click.option("--objective", metavar="NAME", help=f"Train with this objective: {', '.join(OBJECTIVES)}."),
     click.option("--optimiser", type=click.Choice(["adam", "rmsprop"]), help="Train both players with this optimiser."),
     click.option("--generator-rate", type=RATE, metavar="X", help="Set only the generator's learning rate."),
     click.option("--discriminator-rate", type=RATE, metavar="X", help="Set only the discriminator's learning rate."),
@@ -194,7 +194,7 @@ RECIPE = section(
         "--instance-noise",
         type=AMOUNT,
         metavar="X",
-        help="Add noise to images; its deviation falls from X to 0.",
+        help="Add noise to images; its standard deviation falls from X to 0.",
     ),
     click.option(
         "--ema",
@@ -233,7 +233,7 @@ DECONVNET = section(
         "--features",
         type=PLACE,
         metavar="RUN",
-        help="Classify with the hidden layers of a run, and train only the last layer.",
+        help="Classify with the hidden layers of a run's network, and train only the last layer.",
     ),
 )
 

@@ -56,7 +56,7 @@ class Loop:
     def train_step(self, images: np.ndarray, labels: np.ndarray | None = None) -> dict:
         """Train on one batch. Returns measurements, numbers by name.
 
-        raises DivergedError if a loss is not finite; no parameter has been updated with it then
+        raises DivergedError if a loss is not finite; in that case no parameter was updated
         """
         raise NotImplementedError(f"{type(self).__name__} must define train_step()")
 

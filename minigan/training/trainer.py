@@ -92,7 +92,7 @@ class ModelTrainer(Loop):
     # ------------------------------------------------------------------------------------ while training
 
     def adam(self, learning_rate: float | None = None) -> optim.Adam:
-        """Return an Adam optimiser for the trained parameters, by default with the model's learning rate."""
+        """Return an Adam optimiser for the parameters to train, by default with the model's learning rate."""
         self.learning_rate = self.model.learning_rate if learning_rate is None else learning_rate
         return optim.Adam(self.trained(), lr=self.learning_rate, betas=self.model.betas)
 

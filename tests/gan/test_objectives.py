@@ -42,6 +42,12 @@ FORMULAS = {  # of the discriminator, with the label of real images, and of the 
 }
 
 
+def test_the_help_of_train_names_all():
+    from minigan.tool import options
+
+    assert set(options.OBJECTIVES) == set(OBJECTIVES)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 @given(scores, scores, labels)
 def test_losses_are_the_formulas_they_stand_for(name, real, fake, label):

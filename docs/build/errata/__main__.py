@@ -22,7 +22,7 @@ def main(arguments=None) -> int:
     )
     parser.add_argument("what", nargs="?", choices=["experiments", "samples", "page"], default="experiments")
     parser.add_argument("--only", metavar="NAME", help="a single experiment or model")
-    parser.add_argument("--data", default="mnist", help="a data set of 28 x 28 grey images [mnist]")
+    parser.add_argument("--data", default="mnist", help="a dataset of 28 x 28 grey images [mnist]")
     parser.add_argument("--data-dir", metavar="FOLDER", help="the folder of its files")
     parser.add_argument("--colour", metavar="SOURCE", help="a folder or archive of coloured images, for samples")
     parser.add_argument("--steps", type=int, metavar="N", help="train for N steps only, as a rehearsal")

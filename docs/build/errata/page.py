@@ -87,10 +87,10 @@ def shown(experiment: Experiment, figures: dict | None) -> str | None:
 
 
 def origin(figures: dict) -> str | None:
-    """The data set, versions and seed of the figures."""
+    """The dataset, versions and seed of the figures."""
     if not figures:
         return None
     return (
-        f"<sub>Data set: {figures['data']}, {figures['images']:,} images; minigan {figures['minigan']}, NumPy "
+        f"<sub>Dataset: {figures['data']}, {figures['images']:,} images; minigan {figures['minigan']}, NumPy "
         f"{figures['numpy']}; seed {figures['seed']} everywhere.</sub>"
     )

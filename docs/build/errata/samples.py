@@ -25,7 +25,7 @@ from minigan.training.grids import enlarged, grid, png
 
 COUNT, COLUMNS = 48, 12  # samples in a picture
 WIDE = 800  # approximate width of a picture in pixels
-PIXELS = 28  # size of the data set's images
+PIXELS = 28  # size of the dataset's images
 DECONVNET = 32  # image size of the document
 ADVERSARIAL = "0.01"  # weight of the adversarial term
 MODELS: dict[str, Trained] = {}
@@ -37,7 +37,7 @@ class Trained:
 
     arguments: of the command, except for the data
     size: resize images to this many pixels, or None
-    colour: train on the coloured images instead of the page's data set
+    colour: train on the coloured images instead of the page's dataset
     features: the name of the model whose hidden layers `--features` uses
     """
 
