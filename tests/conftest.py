@@ -62,6 +62,8 @@ def pytest_collection_modifyitems(config, items):
         slow = [item for item in items if item.get_closest_marker("slow")]
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
+    # tests/data compile no kernels: the first process runs them while another compiles what both need later
+    items.sort(key=lambda item: item.path.parent.name != "data")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the options in this hook

@@ -36,6 +36,9 @@ def test_what_does_not_fit_or_is_damaged_changes_nothing(tmp_path):
     file.write_bytes(content)
     with pytest.raises(MiniganError, match="changed or damaged"):
         mg.load(module, file, strict=False)
+    mg.save(nn.ModuleDict({"other": nn.Linear(2, 2)}), file)
+    with pytest.raises(MiniganError, match=r"no array for this Sequential; its arrays are other\.bias"):
+        mg.load(module, file, strict=False)
     with pytest.raises(MiniganError, match="no such file"):
         mg.load(module, tmp_path / "none.safetensors")
     assert all(np.array_equal(array, before[name]) for name, array in module.state_dict().items())

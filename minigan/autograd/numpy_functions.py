@@ -66,7 +66,10 @@ def called(function, args, settings):
             pass
         else:
             return ours(*args, **settings)
-    written = args[:1] if function in WRITING else (settings.get("out"),)
+    written = [settings.get("out")]
+    copies = settings.get("copy", args[1] if function is np.nan_to_num and len(args) > 1 else True)
+    if function in WRITING or not copies or settings.get("overwrite_input"):
+        written += args[:1] or settings.values()
     if any(hasattr(tensor, "requires_grad") for tensor in written):
         raise NumpyFunctionError(
             f"np.{function.__name__} would write to a tensor without the graph's knowledge; use x[...] = values, "

@@ -35,6 +35,7 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The length of each dimension."""
         try:
             return self.data.shape
         except AttributeError:
@@ -42,6 +43,7 @@ class Tensor:
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the elements."""
         try:
             return self.data.dtype
         except AttributeError:
@@ -49,6 +51,7 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         try:
             return self.data.ndim
         except AttributeError:
@@ -56,6 +59,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         try:
             return self.data.size
         except AttributeError:
@@ -87,6 +91,7 @@ class Tensor:
         return Tensor(self.data)
 
     def tolist(self):
+        """The elements as nested lists of Python numbers."""
         return self.numpy().tolist()
 
     def __array__(self, dtype=None, copy=None):
@@ -110,10 +115,8 @@ class Tensor:
 
     def __deepcopy__(self, memo) -> Tensor:
         if self.node is not None:
-            raise GraphError(
-                f"deepcopy: a tensor of shape {self.shape} was computed by {self.node.op.__name__}, and its graph "
-                "cannot be copied; copy its value, .detach()"
-            )
+            name = self.node.op.__name__
+            raise GraphError(f"deepcopy: the graph of a tensor that {name} computed cannot be copied; copy .detach()")
         copied = Tensor(self.data.copy(), self.requires_grad)
         copied.grad = None if self.grad is None else self.grad.copy()
         return copied
@@ -132,9 +135,7 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
-            raise ShapeError(
-                f"bool: the tensor has shape {self.shape}; say which elements with .numpy().any() or .all()"
-            )
+            raise ShapeError(f"bool: the tensor has shape {self.shape}; use .numpy().any() or .numpy().all()")
         return bool(self.item())
 
     def __len__(self) -> int:

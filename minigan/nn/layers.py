@@ -277,11 +277,15 @@ class LeakyReLU(Module):
 
 
 class Tanh(Module):
+    """The hyperbolic tangent of each element."""
+
     def forward(self, x):
         return ops.tanh(x)
 
 
 class Sigmoid(Module):
+    """1 / (1 + exp(-x)) of each element."""
+
     def forward(self, x):
         return ops.sigmoid(x)
 

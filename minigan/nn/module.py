@@ -35,6 +35,9 @@ class as_in_use:
         _mode.in_use = self._before
 
 
+COLLECTIONS = list, tuple, set, frozenset, dict  # in which modules and parameters would be overlooked
+
+
 class Module:
     """A function with state. Subclasses assign their state in `__init__` and compute in `forward`.
 
@@ -92,7 +95,7 @@ class Module:
     def __setattr__(self, name, attribute):
         if not hasattr(self, "_modules"):
             raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
-        if isinstance(attribute, list | tuple | dict):
+        if isinstance(attribute, COLLECTIONS):
             _refuse_state_within(f"{type(self).__name__}.{name}", attribute)
         for table in (self._parameters, self._buffers, self._modules):
             table.pop(name, None)
@@ -101,6 +104,13 @@ class Module:
         elif isinstance(attribute, Tensor):
             (self._parameters if attribute.requires_grad else self._buffers)[name] = attribute
         object.__setattr__(self, name, attribute)
+
+    def _refuse_late_state(self):
+        """Raise MiniganError for modules or parameters that a list, set or dict got after it was assigned."""
+        if not type(self).__module__.startswith("minigan."):
+            for name, attribute in vars(self).items():
+                if isinstance(attribute, COLLECTIONS) and name[:1] != "_":
+                    _refuse_state_within(f"{type(self).__name__}.{name}", attribute)
 
     # ------------------------------------------------------------------------------------------ state
 
@@ -113,6 +123,7 @@ class Module:
             if id(module) in seen:
                 continue
             seen.add(id(module))
+            module._refuse_late_state()
             yield name, module
             parts = [(f"{name}.{part}" if name else part, m) for part, m in module._modules.items()]
             stack.extend(reversed(parts))
@@ -321,7 +332,7 @@ def _check(container, place, module):
 
 
 def _refuse_state_within(where, collection):
-    """Raise MiniganError where a list, tuple or dict holds what would be neither trained nor saved."""
+    """Raise MiniganError where a list, tuple, set or dict holds what would be neither trained nor saved."""
     for item in collection.values() if isinstance(collection, dict) else collection:
         if isinstance(item, Module):
             better = "nn.ModuleDict" if isinstance(collection, dict) else "nn.ModuleList"
@@ -334,5 +345,5 @@ def _refuse_state_within(where, collection):
                 f"{where}: parameters in a {type(collection).__name__} would be neither trained nor saved; "
                 "assign each to an attribute of its own"
             )
-        if isinstance(item, list | tuple | dict):
+        if isinstance(item, COLLECTIONS):
             _refuse_state_within(where, item)

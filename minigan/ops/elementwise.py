@@ -116,7 +116,8 @@ square.vjp(0)(lambda g, y, a: g * (2 * a))
 
 @primitive(saves="y")
 def exp(x):
-    return np.exp(floating(x))  # of bytes NumPy's would be float16, and overflow
+    """e to the power of each element."""
+    return np.exp(floating(x))  # NumPy's result for uint8 would be float16, and overflow
 
 
 exp.vjp(0)(lambda g, y, a: g * y)
@@ -164,6 +165,7 @@ def _(gg, z, g, y):
 
 @primitive(saves="x")
 def abs(x):
+    """The absolute value of each element; its gradient at 0 is 0."""
     return np.abs(x)
 
 

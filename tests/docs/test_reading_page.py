@@ -28,4 +28,5 @@ def test_what_it_points_at_is_there():
         name, place = (other, one) if other.startswith("@") else (one, other)
         files = [ROOT / place] if place.endswith(".py") else list((ROOT / place).glob("*.py"))
         last = name.rpartition(".")[2] if not name.startswith("@") else name
-        assert any(re.search(rf"{re.escape(last)}\b", file.read_text()) for file in files), (name, place)
+        defined = rf"(?:def |class |^@){re.escape(last.lstrip('@'))}\b"
+        assert any(re.search(defined, file.read_text(), re.MULTILINE) for file in files), (name, place)

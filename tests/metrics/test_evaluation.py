@@ -41,7 +41,6 @@ def found(splits, judge):
     return {name: evaluate(images, judge, train, test) for name, images in sets.items()}
 
 
-@pytest.mark.slow
 def test_real_images_get_what_test_images_get(found):
     made, floor = found["real"].made, found["real"].floor
     assert found["real"].count == 400

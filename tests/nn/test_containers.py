@@ -50,6 +50,7 @@ COLLECTIONS = {
     "a list": lambda item: [item],
     "a tuple": lambda item: (1, item),
     "a dict": lambda item: {"first": item},
+    "a set": lambda item: {item},
     "a list of lists": lambda item: [[item]],
 }
 
@@ -61,6 +62,19 @@ def test_what_would_be_neither_trained_nor_saved_is_refused(collection, item):
     with pytest.raises(MiniganError, match="neither trained nor saved"):
         network.parts = COLLECTIONS[collection](item)
     network.sizes = COLLECTIONS[collection](3)  # other collections stay what they are
+
+
+def test_what_a_list_gets_later_is_refused_where_it_would_be_missed():
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = []
+            for _ in range(2):
+                self.layers.append(nn.Linear(2, 2))
+
+    for use in (Network.parameters, Network.state_dict, repr):
+        with pytest.raises(MiniganError, match=r"Network\.layers: modules in a list would be neither"):
+            use(Network())
 
 
 @pytest.mark.parametrize("make", [lambda x: nn.ModuleList([x]), lambda x: nn.ModuleDict({"a": x}), nn.Sequential])

@@ -96,6 +96,10 @@ def test_constants_and_questions_without_a_gradient_are_answered():
         lambda x: np.place(x, [True, False], [9.0]),
         lambda x: np.put_along_axis(x, np.array([0]), 9.0, 0),
         lambda x: np.sum(np.ones((2, 2)), axis=0, out=x),
+        lambda x: np.copyto(dst=x, src=np.zeros(2)),
+        lambda x: np.nan_to_num(x, copy=False),
+        lambda x: np.nan_to_num(x, False),
+        lambda x: np.median(x, overwrite_input=True),
     ],
 )
 def test_no_function_writes_to_a_tensor_unseen(write):
