@@ -30,5 +30,5 @@ def test_what_it_says_of_a_gpu_was_measured():
     records = {record["case"]: record for record in json.loads(file.read_text())["records"]}
     one, captured = records["dcgan-28"], records["dcgan-28, captured"]
     words = " ".join(README.split())
-    assert f"takes {one['ours_ms']:.1f} ms, captured {captured['ours_ms']:.1f} ms" in words
-    assert f"and {one['peer_ms']:.1f} ms in PyTorch without compilation" in words
+    assert f"takes {one['ours_ms']:.1f} ms, or {captured['ours_ms']:.1f} ms when captured" in words
+    assert f"PyTorch without compilation takes {one['peer_ms']:.1f} ms" in words

@@ -133,7 +133,7 @@ def test_a_computed_tensor_is_pickled_as_its_value():
 
 def test_a_deep_copy_of_a_computed_tensor_is_refused_and_a_shallow_one_is_the_same_value():
     x = mg.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(mg.GraphError, match=r"computed by exp.*detach"):
+    with pytest.raises(mg.GraphError, match=r"that exp computed.*detach"):
         copy.deepcopy(mg.exp(x))
     y = x * 3
     assert np.array_equal(mg.grad(copy.copy(y).sum(), x), [3, 3])
