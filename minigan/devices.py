@@ -155,7 +155,7 @@ def precision(name: str) -> Iterator[None]:
         as fast. Sums and arrays are always float32. The CPU, which has no such cores, rounds nothing.
     raises UnknownNameError for another name
     """
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise UnknownNameError("precision", name, PRECISIONS)
     before = _precision.get()
     try:
