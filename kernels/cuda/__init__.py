@@ -1,4 +1,4 @@
-"""The kernels in CUDA C, for CuPy's arrays on a GPU and for those of the device sim, which has none."""
+"""The kernels in CUDA C, for CuPy arrays on a GPU and for arrays of the device "sim", which needs no GPU."""
 
 from minigan.kernels import own
 from minigan.kernels.cuda.activation import leaky_relu, leaky_relu_vjp, tanh_vjp
@@ -14,7 +14,7 @@ from minigan.kernels.cuda.reduce import bias_sum, leaky_relu_vjp_sum
 from minigan.kernels.cuda.segment import segment_sum
 from minigan.kernels.cuda.sim import DEVICE, RaceWarning, SimArray, Simulator, SimulatorError, Verdict, check
 from minigan.kernels.cuda.window import col2im, im2col
-from minigan.kernels.reference import moments_over, sum_over  # by the device's library
+from minigan.kernels.reference import moments_over, sum_over  # the device's array library does the work
 
 own(SimArray, "cuda", "sim")
 register(SimArray, DEVICE)

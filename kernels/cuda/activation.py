@@ -2,7 +2,7 @@
 
 from minigan.kernels.cuda.launch import contiguous, each, empty, run
 
-RUN_BYTES = 16  # that a thread owns, as in runs.h
+RUN_BYTES = 16  # bytes per thread, as in runs.h
 
 
 def leaky_relu(x, slope):
@@ -19,7 +19,7 @@ def tanh_vjp(g, y):
 
 
 def each_run(kernel, arrays, *numbers):
-    """What a kernel makes of arrays of one shape."""
+    """Run an elementwise kernel on arrays of one shape. Returns its result."""
     result = empty(arrays[0].shape, arrays[0])
     if result.size:
         shape = each(-(-result.nbytes // RUN_BYTES))

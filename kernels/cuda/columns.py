@@ -1,26 +1,26 @@
-"""How the kernels of columns.h cut a matrix: by its shape alone, so that a sum has one order on every device."""
+"""How the kernels of columns.h cut a matrix. Only its shape decides, so sums have the same order on every device."""
 
 from typing import NamedTuple
 
 from minigan.kernels.cuda.launch import THREADS
 
-WIDEST = 128  # columns of a tile: whole cache lines, and at least two rows at once
-LEAST = 8  # rows that a thread reads, if there are enough: two rounds of four loads at once
-MOST = 2048  # blocks: some more than can run at a time
-JOINED = 8  # columns of a tile of the partial sums, which are few rows and all read by one block
+WIDEST = 128  # columns per tile: whole cache lines, and at least two rows at a time
+LEAST = 8  # rows per thread, if there are enough: two rounds of four simultaneous loads
+MOST = 2048  # blocks: a few more than can run at the same time
+JOINED = 8  # columns per tile of the partial sums: they have few rows, all read by one block
 
 
 class Cut(NamedTuple):
-    """A matrix in tiles of columns and runs of rows, a block for each."""
+    """A matrix cut into tiles of columns and runs of rows, with one block for each pair."""
 
-    width: int  # of a tile
-    run: int  # rows of a run
+    width: int  # columns per tile
+    run: int  # rows per run
     runs: int
     blocks: int
 
 
 def cut(rows: int, channels: int) -> Cut:
-    """How a matrix of this shape, not empty, is read."""
+    """Choose the Cut of a matrix of this shape, which is not empty."""
     tiles = -(-channels // WIDEST)
     width = -(-channels // tiles)
     step = THREADS // width
@@ -31,6 +31,6 @@ def cut(rows: int, channels: int) -> Cut:
 
 
 def cut_to_join(channels: int) -> tuple[int, int]:
-    """(width of a tile, blocks) for partial sums, of which a block has all rows."""
+    """(width of a tile, blocks) for joining partial sums: each block reads all rows of its tile."""
     width = min(channels, JOINED)
     return width, -(-channels // width)

@@ -1,10 +1,10 @@
-"""The three convolutions: which algorithm does the work. Each does every geometry.
+"""Choose the algorithm of the three convolutions. Each algorithm supports every geometry.
 
-implicit    matrix products whose columns are computed tile by tile, as they are needed: the default
-im2col      columns of patches, times the weights, by the device's own library
-tf32, bf16      as implicit, but factors of float32 are rounded to TF32 or bfloat16, for tensor cores
+implicit    matrix products whose columns are computed tile by tile when they are needed: the default
+im2col      columns of patches times the weights, multiplied by the device's library
+tf32, bf16  like implicit, on tensor cores: float32 factors are rounded to TF32 or bfloat16
 
-Unless one is asked for, it is implicit, or for float32 what `kernels.precision` says.
+Without a request it is implicit, or for float32 arrays the one that `kernels.precision` names.
 """
 
 from minigan.errors import UnknownNameError
@@ -17,7 +17,7 @@ ALGORITHMS = {"implicit": implicit, "im2col": patches, **{name: TensorCores(name
 
 
 def chosen(algorithm: str | None, array):
-    """What has the three convolutions by this algorithm, for arrays like this one."""
+    """The module or object that implements this algorithm, for arrays like this one."""
     name = algorithm or numbers_for(array) or "implicit"
     if name not in ALGORITHMS:
         raise UnknownNameError("convolution algorithm", name, tuple(ALGORITHMS))
@@ -43,7 +43,7 @@ def conv2d_weight(x, y, g, algorithm=None):
 
 
 def of_nothing(shape, like, bias=None, slope=1.0):
-    """What empty sums give: zeros, then the bias and the activation."""
+    """The result if all sums are empty: zeros, then the bias and the activation."""
     out = empty(shape, like)
     out.fill(0)
     if bias is not None and out.size:

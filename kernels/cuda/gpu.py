@@ -19,13 +19,13 @@ try:
 except ImportError as error:
     raise DeviceError("the device cuda needs CuPy, which is not installed: pip install 'minigan[gpu]'") from error
 
-# by which CUDA says that a call synchronises or is for another stream, and CuPy that it is one of cuBLAS
+# CUDA's messages for calls that synchronise or use another stream, and CuPy's for calls of cuBLAS
 REFUSALS = cupy.cuda.runtime.CUDARuntimeError, NotImplementedError
 INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 
 
 class Gpu:
-    """A launcher, and arrays to and from the current GPU."""
+    """A launcher for the current GPU, which also moves arrays to and from it."""
 
     def run(self, file, kernel, real, blocks, threads, arguments):
         function(file, real, kernel)(blocks, threads, tuple(arguments))
@@ -49,20 +49,20 @@ class Gpu:
         return array.data.ptr
 
     def overwrite(self, array, values: np.ndarray) -> None:
-        # CUDA has taken the values when this returns, as they are in memory that it has not pinned
+        # the values are in pageable memory, so CUDA has read them when this returns
         array.data.copy_from_host_async(values.ctypes.data, values.nbytes, cupy.cuda.get_current_stream())
 
     def captured(self, function):
-        # Arrays of the step come from a pool of its own, which the replay keeps: nobody else gets their memory.
+        # The step's arrays come from a separate pool that lives as long as the graph, so no one else gets their memory.
         pool, stream = cupy.cuda.MemoryPool(), cupy.cuda.Stream(non_blocking=True)
         cupy.cuda.get_current_stream().synchronize()
-        cupy.get_default_memory_pool().free_all_blocks()  # what the step's first call has left is free for this pool
+        cupy.get_default_memory_pool().free_all_blocks()  # give this pool the memory that the step's first call used
         with cupy.cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
             try:
                 function()
             except BaseException as error:
-                with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # the capture may be broken already
+                with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # the capture may already be invalid
                     stream.end_capture()
                 if isinstance(error, REFUSALS):
                     raise DeviceError(f"a captured step does what CUDA or CuPy cannot capture: {error}") from error
@@ -80,7 +80,7 @@ class Gpu:
 
 @functools.cache
 def function(file: str, real: str, kernel: str):
-    """A kernel, taken from its file's module. CuPy compiles that when it is first called, and keeps the result."""
+    """A kernel from its file's module. CuPy compiles the module at its first use and caches the result."""
     capability = cupy.cuda.Device().compute_capability
     if kernel.endswith(ON_TENSOR_CORES) and int(capability) < 80:
         raise DeviceError(
@@ -96,7 +96,7 @@ def _module(file, real):
 
 
 def in_one(file: str, already: set | None = None) -> str:
-    """A source with what it includes in it, each header once: CuPy's cache looks at the source alone."""
+    """A source with its headers pasted in, each once: CuPy's cache compares only the source itself."""
     already = set() if already is None else already
     if file in already:
         return ""

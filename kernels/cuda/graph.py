@@ -1,8 +1,8 @@
-"""A step's launches as one graph, captured once and replayed: the host then launches one thing instead of hundreds.
+"""A step's launches captured once as a graph and then replayed: the host makes one launch instead of hundreds.
 
-A replay reads and writes the same memory as what was captured, and kernels get the same arguments. So numbers that
-differ from replay to replay, such as a learning rate, lie in the device's memory: an `Arena` has them all, and the host
-fills it before each replay with one copy.
+A replay uses the memory addresses and kernel arguments of the captured step. So numbers that change between replays,
+such as a learning rate, are read from the device's memory: an `Arena` holds them all, and the host fills it with one
+copy before each replay.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from minigan import devices
 from minigan.errors import DeviceError
 from minigan.kernels.cuda.launch import launcher_of, put
 
-ROOM = 1 << 20  # bytes of an arena
-APART = 16  # bytes, of which its arrays begin at multiples
+ROOM = 1 << 20  # bytes per arena
+APART = 16  # arrays in an arena start at multiples of this many bytes
 
 _arena: ContextVar[Arena | None] = ContextVar("minigan_arena", default=None)
 
 
 class Arena:
-    """The device's memory for the numbers that the host supplies, and the same on the CPU."""
+    """A buffer on the device for the numbers that the host supplies, and its copy on the CPU."""
 
     def __init__(self, launcher):
         self.launcher, self.used = launcher, 0
@@ -43,12 +43,12 @@ class Arena:
         return self.there[first:end].view(dtype)
 
     def send(self) -> None:
-        """Copy what has been supplied to the device."""
+        """Copy the supplied numbers to the device."""
         self.launcher.overwrite(self.there[: self.used], self.here[: self.used])
 
 
 def supplied(numbers: Callable[[], Sequence[float]], count: int, dtype, like):
-    """An array of `count` numbers on the device of `like`: what numbers() returns, called again before each replay."""
+    """An array on the device of `like` with the `count` numbers that numbers() returns, updated before each replay."""
     arena = _arena.get()
     if arena is None:
         return put(np.array(numbers(), dtype), like)
@@ -56,12 +56,12 @@ def supplied(numbers: Callable[[], Sequence[float]], count: int, dtype, like):
 
 
 class Graph:
-    """What a function launches, recorded.
+    """The recorded launches of a function.
 
-    function: is called once, now, and nothing that it launches is done; it may read no number of an array
+    function: called once, now; its launches are recorded but not run, so it must not read values of arrays
     like: an array of the device
-    result: what the function returned: arrays that each replay writes again
-    raises DeviceError where the function needs numbers of the device, or brings arrays there
+    result: the return value of the function; each replay overwrites its arrays
+    raises DeviceError if the function copies values from the device or arrays to it
     """
 
     def __init__(self, function: Callable[[], object], like):
@@ -78,7 +78,7 @@ class Graph:
         (self.result,) = result
 
     def replay(self) -> None:
-        """Do the host's work of the step, supply its numbers, and all that was recorded."""
+        """Do the step's work on the host, supply its numbers, and run the recorded launches."""
         for work in self.work:
             work()
         if self.arena.used:

@@ -1,9 +1,9 @@
-"""The three convolutions as implicit matrix products, conv.cu: columns of patches are never written.
+"""The three convolutions as implicit matrix products (conv.cu): the columns of patches are never written to memory.
 
-Where the window is the whole image there is one feature for each, and the transpose is a plain product: each pixel has
-a tap of its own, of which the implicit product would find one in KH * KW.
+If the window is the whole image, each image has one output pixel, and the transposed convolution is a plain matrix
+product. The implicit product would be slow there: every pixel has its own phase, with one tap out of KH * KW.
 
-numbers: None, or what factors are rounded to, for tensor cores; how: a Plan; by default the geometry decides
+numbers: the type that factors are rounded to for tensor cores, or None; how: a Plan, by default chosen by geometry
 """
 
 from minigan.kernels.cuda.launch import run
@@ -25,7 +25,7 @@ def conv2d(x, w, g, bias, slope, *, numbers=None, how=None):
 def conv2d_transpose(y, w, g, bias, *, numbers=None, how=None):
     if how is None and is_the_image(g):
         return product(y, w, g, bias, numbers)
-    # of each phase; its depth: of the taps that reach it, the most that there are
+    # the sizes of one phase; its depth counts the largest number of taps that reach a phase
     sizes, phases = (g.N * -(-g.H // g.SH) * -(-g.W // g.SW), g.C // g.G), g.SH * g.SW
     how = how or plan(*sizes, -(-g.KH // g.SH) * -(-g.KW // g.SW) * (g.K // g.G), phases * g.G, numbers)
 
@@ -47,12 +47,12 @@ def conv2d_weight(x, y, g, *, numbers=None, how=None):
 
 
 def is_the_image(g):
-    """Whether the window is the image, for all channels."""
+    """Whether the window covers exactly the image, in one group."""
     return (g.OH, g.OW, g.G) == (1, 1, 1) and (g.H, g.W) == (g.KH, g.KW) and (g.PT, g.PL, g.DH, g.DW) == (0, 0, 1, 1)
 
 
 def product(y, w, g, bias, numbers):
-    """The transpose where the window is the image: (N, K) @ (K, KH * KW * C), then a bias for each channel."""
+    """The transposed convolution if the window is the image: (N, K) @ (K, KH * KW * C), then a bias per channel."""
     columns = g.KH * g.KW * g.C
     x = matmul(y.reshape(g.N, g.K), w.reshape(columns, g.K).T, how=plan(g.N, columns, g.K, numbers=numbers))
     x = x.reshape(g.image)

@@ -1,8 +1,8 @@
 """Launching kernels: the same call for a GPU, through CuPy, and for the CPU, through the simulator.
 
-A kernel is named by its file and its function. Which arrays it is given says where it runs (`launcher_of`) and whether
-it is compiled for float or double. Its arguments are arrays, integers (`wide` in the source), floats (`real`) and
-geometries.
+A kernel is named by its file and its function. The class of its array arguments determines where it runs
+(`launcher_of`), and their dtype whether it is compiled for float or double. Its arguments are arrays, integers (`wide`
+in the source), floats (`real`) and geometries.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from minigan.errors import DtypeError, ShapeError
 from minigan.kernels.geometry import ConvGeometry
 
 FOLDER = Path(__file__).resolve().parent
-THREADS = 256  # of a block, where nothing else is said
-MOST_BLOCKS = 1 << 16  # of kernels that go on until all is done; more would only begin later
+THREADS = 256  # per block, by default
+MOST_BLOCKS = 1 << 16  # for kernels that loop over their elements; more blocks would only start later
 REALS = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 
 
 class Launcher(Protocol):
-    """What compiles the sources and runs kernels of them on arrays of one kind."""
+    """Compiles the sources and runs their kernels on arrays of one class."""
 
     def run(self, file: str, kernel: str, real: str, blocks: tuple, threads: tuple, arguments: list) -> None:
-        """Run a kernel of a file that is compiled for a type of numbers.
+        """Run a kernel of a file, compiled for `real`: "float" or "double".
 
-        blocks, threads: of the grid and of a block, up to three numbers each
-        arguments: arrays of the device, and NumPy's numbers and arrays of one element, which are passed by value
+        blocks, threads: the sizes of the grid and of a block, up to three numbers each
+        arguments: arrays of the device, and NumPy scalars and zero-dimensional arrays, which are passed by value
         """
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """a @ b, (M, N) from (M, K) and (K, N) in any layout, by the device's own library: cuBLAS on a GPU."""
+        """a @ b, (M, N) from (M, K) and (K, N) in any layout, computed by the device's library: cuBLAS on a GPU."""
 
     def empty(self, shape: tuple[int, ...], dtype) -> np.ndarray:
-        """A new array of this launcher's kind, not initialised."""
+        """A new, uninitialised array of this launcher's class."""
 
     def put(self, array: np.ndarray) -> np.ndarray:
-        """A copy of an array of the CPU, of this launcher's kind."""
+        """Copy an array from the CPU to the device."""
 
     def get(self, array) -> np.ndarray:
-        """A copy of an array of this launcher's kind, on the CPU."""
+        """Copy an array from the device to the CPU."""
 
     def address_of(self, array) -> int:
-        """Where a contiguous array begins, for a kernel."""
+        """The address of a contiguous array, as a kernel sees it."""
 
     def overwrite(self, array, values: np.ndarray) -> None:
-        """Copy values of the CPU, contiguous, into an array of this launcher's kind."""
+        """Copy contiguous values from the CPU into an array of the device."""
 
     def captured(self, function: Callable[[], None]) -> Callable[[], None]:
-        """Call a function and record what it launches, without doing it; what is returned does it, each time."""
+        """Call a function and record its launches without running them. Calling the result runs them."""
 
 
 _launchers: dict[type, Launcher] = {}
 
 
 def register(kind: type, launcher: Launcher) -> None:
-    """Let a launcher run what is asked for with arrays of this class."""
+    """Run kernels on arrays of this class with this launcher."""
     _launchers[kind] = launcher
 
 
@@ -71,15 +71,15 @@ def launcher_of(array) -> Launcher:
 
 
 def each(total: int) -> tuple[int, int]:
-    """(blocks, threads) for a kernel with a number for each thread (EACH in common.h)."""
+    """(blocks, threads) for a kernel in which each thread computes one of `total` numbers (EACH in common.h)."""
     return min(max(-(-total // THREADS), 1), MOST_BLOCKS), THREADS
 
 
 def run(file: str, kernel: str, shape, *arguments, real=None) -> None:
-    """Run a kernel, where its first argument is.
+    """Run a kernel on the device of its first argument.
 
-    shape: (blocks, threads), each a number or up to three
-    real: the dtype that it computes in; the first argument's by default
+    shape: (blocks, threads), each an int or up to three
+    real: the dtype to compute in; by default the first argument's
     """
     first = arguments[0]
     launcher = launcher_of(first)
@@ -92,7 +92,7 @@ def run(file: str, kernel: str, shape, *arguments, real=None) -> None:
 
 
 def passed(argument, real: np.dtype, kind: type):
-    """An argument as a kernel gets it: an array of the same kind as it is, all else as NumPy's numbers."""
+    """Convert an argument for a kernel: arrays of this class stay as they are, all else becomes NumPy scalars."""
     if isinstance(argument, kind):
         if not argument.flags.c_contiguous:
             raise ValueError("a kernel's arrays are contiguous; copy with `contiguous`")
@@ -112,9 +112,9 @@ LARGEST = np.iinfo(np.int32).max
 
 @functools.lru_cache(maxsize=1024)
 def record(g: ConvGeometry) -> np.ndarray:
-    """A geometry as the struct of common.h, an array without dimensions. It is kept: do not write to it.
+    """A geometry as the struct of common.h, a zero-dimensional array. It is cached: do not write to it.
 
-    raises ShapeError where a size does not fit an int, or what kernels count along an axis: places with padding, taps
+    raises ShapeError if a size, or a kernel's counter along an axis (padded pixels, taps), does not fit an int
     """
     sizes = {
         **g._asdict(),
@@ -132,22 +132,22 @@ def record(g: ConvGeometry) -> np.ndarray:
 
 
 def empty(shape, like, dtype=None):
-    """A new array on the device of `like`, of its dtype by default, not initialised."""
+    """A new, uninitialised array on the device of `like`, by default of its dtype."""
     return launcher_of(like).empty(shape, np.dtype(like.dtype if dtype is None else dtype))
 
 
 def put(array: np.ndarray, like):
-    """A copy of an array of the CPU beside `like`."""
+    """Copy an array from the CPU to the device of `like`."""
     return launcher_of(like).put(array)
 
 
 def address_of(array) -> int:
-    """Where a contiguous array begins on its device: kernels take addresses as integers, many in one array."""
+    """The address of a contiguous array on its device, as an int: kernels can take many of them in one array."""
     return launcher_of(array).address_of(array)
 
 
 def contiguous(*arrays) -> list:
-    """The arrays, or copies of them, in C order, all float32 or all float64. None, for an array not given, stays."""
+    """The arrays in C order, copied if necessary. All must be float32 or all float64; None stays None."""
     dtype, given = arrays[0].dtype, [array for array in arrays if array is not None]
     if dtype not in REALS or any(array.dtype != dtype for array in given):
         names = ", ".join(str(array.dtype) for array in given)

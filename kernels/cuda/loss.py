@@ -9,9 +9,9 @@ from minigan.kernels.cuda.reduce import join_sums, zeros
 
 
 def binary_cross_entropy_sum(logits, targets):
-    """The sum of -log of the probability given to the targets, sigmoid(logits) being that of 1: ().
+    """The sum of the cross-entropies between the targets and sigmoid(logits), the probability of 1: ().
 
-    targets: probabilities in [0, 1], an array of the logits' shape or a number
+    targets: probabilities in [0, 1], an array of the logits' shape or one number for all
     """
     logits, targets, *number = passed_on("binary_cross_entropy_sum", logits, targets)
     if not logits.size:
@@ -24,7 +24,7 @@ def binary_cross_entropy_sum(logits, targets):
 
 
 def binary_cross_entropy_excess(logits, targets):
-    """sigmoid(logits) - targets, the gradient of the sum in the logits: of the logits' shape."""
+    """sigmoid(logits) - targets, the gradient of the sum with respect to the logits, in their shape."""
     logits, targets, *number = passed_on("binary_cross_entropy_excess", logits, targets)
     excess = empty(logits.shape, logits)
     if logits.size:
@@ -34,10 +34,10 @@ def binary_cross_entropy_excess(logits, targets):
 
 
 def passed_on(call, logits, targets):
-    """(logits, targets, a number for all, whether the targets are an array) as the kernels get them."""
+    """The kernels' arguments: (logits, targets, one target for all, whether the targets are an array)."""
     (logits,) = contiguous(logits)
     if np.isscalar(targets):
-        return logits, logits, float(targets), 0  # of which no targets are read
+        return logits, logits, float(targets), 0  # the kernel does not read its targets
     if targets.shape != logits.shape:
         raise ShapeError(f"{call}: logits have shape {logits.shape}, targets {targets.shape}; they have to be the same")
     (targets,) = contiguous(targets if targets.dtype == logits.dtype else targets.astype(logits.dtype))

@@ -7,7 +7,7 @@ from minigan.kernels.cuda.tiling import in_parts, numbers_for, plan
 def matmul(a, b, bias=None, slope=1.0, how=None):
     """leaky_relu(a @ b + bias, slope): (M, N) from (M, K), (K, N) and (N,).
 
-    how: a Plan; the sizes and `kernels.precision` decide unless it is given
+    how: a Plan; by default chosen by the sizes and `kernels.precision`
     """
     (m, depth), n = a.shape, b.shape[1]
     if not m * n:
@@ -20,7 +20,7 @@ def matmul(a, b, bias=None, slope=1.0, how=None):
     sizes = m, n, depth, a_row, a_depth, b_depth, b_column
 
     def launch(out, *last_pass):
-        arrays = (a, b) if depth else (out, out)  # of which nothing is read then
+        arrays = (a, b) if depth else (out, out)  # without depth, the kernel reads neither
         bias, biased, slope = last_pass
         run("matmul.cu", f"matmul_{how.shape}", how.grid(m, n), *arrays, bias, out, *sizes, biased, slope, how.parts)
 
@@ -28,7 +28,7 @@ def matmul(a, b, bias=None, slope=1.0, how=None):
 
 
 def flat_with_strides(array):
-    """(array as it lies, row stride, column stride) of a matrix in C or Fortran order; of a copy of any other."""
+    """(the array in C order, row stride, column stride) of a matrix; copies it unless it is in C or Fortran order."""
     if array.flags.f_contiguous and not array.flags.c_contiguous:
         return array.T, 1, array.shape[0]
     if not array.flags.c_contiguous:

@@ -1,4 +1,4 @@
-"""Batch normalisation, with the leaky ReLU that follows it: norm.cu."""
+"""Batch normalisation and the leaky ReLU that follows it: norm.cu."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Optimiser updates, each one launch for all parameters and their states, in place, by PyTorch's formulas: optim.cu."""
+"""Optimiser updates by PyTorch's formulas (optim.cu): one launch updates all parameters and states in place."""
 
 import math
 
@@ -8,8 +8,8 @@ from minigan.errors import DtypeError, ShapeError
 from minigan.kernels.cuda.graph import supplied
 from minigan.kernels.cuda.launch import THREADS, address_of, contiguous, run
 
-BLOCK = 1 << 12  # elements of a block of threads, as in optim.cu
-SETTINGS = {"sgd": 2, "sgd_momentum": 4, "rmsprop": 5, "adam": 9}  # how many numbers a kernel finds in memory
+BLOCK = 1 << 12  # elements per block of threads, as in optim.cu
+SETTINGS = {"sgd": 2, "sgd_momentum": 4, "rmsprop": 5, "adam": 9}  # how many settings each kernel reads from memory
 
 
 def sgd_update(ps, gs, velocities, lr, momentum=0.0, nesterov=False, weight_decay=0.0):
@@ -31,16 +31,16 @@ def adam_update(ps, gs, means, squares, lr, beta1, beta2, eps, weight_decay, dec
 
 
 def adam_settings(lr, beta1, beta2, eps, weight_decay, decoupled, step):
-    """The numbers of the kernel `adam`: what of its formula is the same for all elements."""
+    """The settings of the kernel `adam`: the parts of its formula that are the same for all elements."""
     keep, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
     rate, unbiased = lr / (1 - beta1**step), 1 / math.sqrt(1 - beta2**step)
     return rate, beta1, 1 - beta1, beta2, 1 - beta2, eps, keep, decay, unbiased
 
 
 def update(kernel, states, gs, settings):
-    """Run a kernel on lists of parameters and what belongs to them.
+    """Run a kernel on lists of parameters, their states and their gradients.
 
-    settings: gives the numbers that the kernel finds in memory: now, or in a captured step before each replay
+    settings: returns the numbers that the kernel reads from memory; called now, or before each replay of a capture
     """
     if not gs:
         return
@@ -51,7 +51,7 @@ def update(kernel, states, gs, settings):
     if not blocks:
         return
 
-    def addresses(kept=lists):  # by which arrays stay where the table says for as long as it is asked for
+    def addresses(kept=lists):  # the default keeps the arrays alive, so that the addresses stay valid
         return table.ravel()
 
     addresses = supplied(addresses, table.size, np.int64, like)
@@ -60,8 +60,8 @@ def update(kernel, states, gs, settings):
 
 
 def table_of(lists, dtype):
-    """(table, blocks of threads): a row for each parameter that has elements, in int64: its first block, its elements,
-    and where its arrays begin, one of each list."""
+    """(table, blocks of threads). The table, int64, has a row for each parameter with elements: its first block, its
+    number of elements, and the addresses of its arrays, one from each list."""
     table, blocks = [], 0
     for arrays in zip(*lists, strict=True):
         for array in arrays:

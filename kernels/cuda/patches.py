@@ -1,5 +1,5 @@
-"""The three convolutions as im2col, the product of the device's own library, and back: what a lecture shows, and what
-the implicit products are measured against. Columns are KH * KW times as large as the image."""
+"""The three convolutions by im2col, a product by the device's own library, and col2im: the textbook form, and the
+baseline for timing the implicit products. The columns are KH * KW times as large as the image."""
 
 from minigan.kernels.cuda.launch import empty, launcher_of
 from minigan.kernels.cuda.tiling import finish
@@ -38,7 +38,7 @@ def conv2d_weight(x, y, g):
 
 
 def groups(g):
-    """For each group its channels on the image side and on the feature side."""
+    """Each group's channels on the image side and on the feature side, as two slices."""
     c, k = g.C // g.G, g.K // g.G
     return [(slice(n * c, (n + 1) * c), slice(n * k, (n + 1) * k)) for n in range(g.G)]
 
@@ -48,7 +48,7 @@ def of_one_group(g):
 
 
 def matrix(array):
-    """(rows, the last axis)"""
+    """The array as a matrix (rows, size of the last axis)."""
     return array.reshape(-1, array.shape[-1])
 
 

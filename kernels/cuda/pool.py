@@ -36,25 +36,25 @@ def window_spread(y, g):
 
 
 def launched(kernel, g, result, *arrays):
-    """The result, which a kernel has written of these arrays: each element by one thread."""
+    """Run a kernel that computes the result from these arrays, one thread per element. Returns the result."""
     if result.size:
         run("pool.cu", kernel, each(result.size), *arrays, result, g)
     return result
 
 
 def pooled(g):
-    """Shape of what windows give, (N, OH, OW, C)."""
+    """Shape of a pooled array, (N, OH, OW, C)."""
     return g.N, g.OH, g.OW, g.C
 
 
 def check_places(call, g):
-    """Raise ShapeError where the place of a pixel, h * W + w, does not fit an index."""
+    """Raise ShapeError if the position of a pixel, h * W + w, may not fit an int32 index."""
     if g.H * g.W > LARGEST:
         raise ShapeError(f"{call}: an image of {g.H} x {g.W} has more pixels than indices, of 32 bits, can tell apart")
 
 
 def places(indices):
-    """The indices as the kernels read them, int32 in C order."""
+    """The indices in the form that kernels read: int32 in C order."""
     if indices.dtype == np.int32 and indices.flags.c_contiguous:
         return indices
     return indices.astype(np.int32, order="C")

@@ -1,4 +1,4 @@
-"""Random numbers that are functions of a key and a place in its stream: random.cu."""
+"""Random numbers that are functions of a key and a position in its stream: random.cu."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def uniform(out, key, block):
 
 
 def fill(kernel, out, key, block):
-    """Fill `out` with the numbers of a stream from a block on: four to a block, a thread for each block."""
+    """Fill `out` with the numbers of a stream, starting at a block. A block has four numbers and one thread."""
     if out.dtype != np.float32:
         raise DtypeError(f"{kernel}: draws float32, not {out.dtype}; convert what it fills")
     if out.size:

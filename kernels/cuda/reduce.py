@@ -31,7 +31,7 @@ def leaky_relu_vjp_sum(g, x, slope):
 
 
 def join_sums(partial, like):
-    """The sums of the columns of partial (runs, C), float64, as `like` has its numbers: (C,)."""
+    """The column sums of partial (runs, C), float64, in the dtype of `like`: (C,)."""
     runs, channels = partial.shape
     sums = empty(channels, like)
     width, blocks = cut_to_join(channels)
@@ -40,7 +40,7 @@ def join_sums(partial, like):
 
 
 def zeros(shape, like):
-    """Sums of nothing."""
+    """Zeros of this shape, in the dtype and on the device of `like`."""
     sums = empty(shape, like)
     sums.fill(0)
     return sums

@@ -1,4 +1,4 @@
-"""Sums of the rows of each segment: segment.cu."""
+"""Sums of the rows in each segment: segment.cu."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The implicit products of float32 on tensor cores: factors are rounded to TF32 or bfloat16, sums are float32."""
+"""The implicit products on tensor cores: float32 factors are rounded to TF32 or bfloat16, and sums are float32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from minigan.kernels.cuda import implicit
 
 
 class TensorCores(NamedTuple):
-    """The three convolutions with factors rounded to a kind of numbers, "tf32" or "bf16"."""
+    """The three convolutions with factors rounded to "tf32" or "bf16"."""
 
     numbers: str
 

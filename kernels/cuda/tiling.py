@@ -1,4 +1,4 @@
-"""How a product of matrices is split into blocks: which tile, and how many parts of the depth (tile.h)."""
+"""How a matrix product is split into blocks: the size of the tiles and the number of parts of the depth (tile.h)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from minigan.kernels import precision_now
 from minigan.kernels.cuda.launch import THREADS, each, empty, run
 
 FEW_COLUMNS = 8
-ENOUGH_BLOCKS = 528  # four for each multiprocessor of the largest GPUs
-ENOUGH_LARGE_BLOCKS = ENOUGH_BLOCKS // 2  # each of which has the work of four others
-LONGEST = 1 << 30  # depth of a part: a kernel counts along it in ints
-SHORTEST = 256  # depth of a part: below, adding the parts costs more than the blocks save
+ENOUGH_BLOCKS = 528  # four per multiprocessor of the largest GPUs
+ENOUGH_LARGE_BLOCKS = ENOUGH_BLOCKS // 2  # each does the work of four medium ones
+LONGEST = 1 << 30  # maximal depth of a part: kernels count along it in ints
+SHORTEST = 256  # minimal depth of a part: below it, adding parts costs more than extra blocks save
 
 
 class Shape(NamedTuple):
@@ -31,11 +31,11 @@ SHAPES = {
     "tf32": Shape(128, 64),
     "bf16": Shape(128, 64),
 }
-ON_TENSOR_CORES = ("tf32", "bf16")  # of the shapes; their factors are rounded so
+ON_TENSOR_CORES = ("tf32", "bf16")  # the shapes with rounded factors
 
 
 class Plan(NamedTuple):
-    """shape: a name in SHAPES, and the end of a kernel's; parts: of the depth, each summed by blocks of its own."""
+    """shape: a name in SHAPES, the suffix of the kernel's name; parts: parts of the depth, each with its own blocks."""
 
     shape: str
     parts: int
@@ -51,9 +51,9 @@ def tiles(shape: str, rows: int, columns: int) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | None = None) -> Plan:
-    """The plan for a number of products (rows, depth) @ (depth, columns). It depends on nothing else.
+    """The plan for several products (rows, depth) @ (depth, columns), a function of these arguments alone.
 
-    numbers: one of ON_TENSOR_CORES, to which factors are rounded where there are columns enough to fill these; or None
+    numbers: one of ON_TENSOR_CORES or None; ignored if there are too few columns to fill tensor cores
     """
     if columns <= FEW_COLUMNS:
         shape = "narrow"
@@ -68,16 +68,16 @@ def plan(rows: int, columns: int, depth: int, products: int = 1, numbers: str | 
 
 
 def numbers_for(array) -> str | None:
-    """One of ON_TENSOR_CORES, where `kernels.precision` asks for it and the array is float32; else None."""
+    """One of ON_TENSOR_CORES if `kernels.precision` requests it and the array is float32, else None."""
     precision = precision_now()
     return precision if precision in ON_TENSOR_CORES and array.dtype == np.float32 else None
 
 
 def in_parts(launch, how: Plan, shape, like, bias=None, slope=1.0):
-    """An array of this shape from a kernel that sums parts of the depth.
+    """Compute an array of this shape with a kernel that sums each part of the depth separately.
 
-    launch(out, bias, biased, slope) runs the kernel; its `out` has the sums of each part. The last axis of the shape is
-    the bias's. The last pass adds it and activates: the kernel itself where there is one part, else `add_parts`.
+    launch(out, bias, biased, slope) runs the kernel, which writes the sums of each part to `out`. The bias has the size
+    of the last axis. With one part the kernel adds the bias and activates; with several, `add_parts` does.
     """
     out = empty(shape, like)
     if how.parts == 1:
@@ -90,7 +90,7 @@ def in_parts(launch, how: Plan, shape, like, bias=None, slope=1.0):
 
 
 def finish(sums, out, parts=1, bias=None, slope=1.0) -> None:
-    """out = leaky_relu(the sum of the parts + bias, slope); out may be the only part."""
+    """out = leaky_relu(sum of the parts + bias, slope); `out` may be the only part itself."""
     biased = int(bias is not None)
     bias = sums if bias is None else bias
     how = each(out.size)
