@@ -1,4 +1,4 @@
-// Activations and their gradients, number by number.
+// Activations and their gradients, elementwise.
 #include "activation.h"
 #include "runs.h"
 
@@ -10,8 +10,8 @@ __device__ __forceinline__ Run of_run(Function function, Runs... runs) {
     return result;
 }
 
-// result = function(arrays...), all of them with `size` numbers. A thread owns a run of the result, or, after the last
-// whole run and where an array does not begin with one, a number; it reads the same place of each array.
+// result = function(arrays...), each with `size` numbers. A thread owns a run of the result, or one number after the
+// last whole run or if the arrays are not aligned to runs. It reads the same position in each array.
 template <class Function, class... Arrays>
 __device__ __forceinline__ void map(Function function, wide size, real *result, Arrays... arrays) {
     wide runs = aligned(result, arrays...) ? size / RUN : 0;

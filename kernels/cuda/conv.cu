@@ -1,18 +1,18 @@
-// Convolutions as implicit matrix products: im2col's columns are never written. Each tile of them is computed from the
-// image as it is loaded to shared memory. In all three, a block owns a tile of the result of one group, and walks along
-// one part of the depth; a thread owns a register tile (tile.h). No two blocks write one address.
+// Convolutions as implicit matrix products. im2col's columns are never written: each tile of them is gathered from the
+// image while it is loaded to shared memory. In all three, a block owns a tile of one group's result and walks along
+// one part of the depth; a thread owns a register tile (tile.h). No two blocks write to the same address.
 #include "digits.h"
 #include "tile.h"
 
-// A window that is a row of a block's tile: where it begins, which may be outside the image where there is padding.
+// The window of one row of a block's tile: its position, which may be outside the image if there is padding.
 struct alignas(16) Window {
-    wide first;  // number of its first pixel's first channel in the image
+    wide first;  // index of its first pixel's first channel in the images
     int top, left;
 };
 
-constexpr int NOWHERE = -(1 << 30);  // further left than windows and their taps reach
+constexpr int NOWHERE = -(1 << 30);  // further left than any window or tap reaches
 
-// The windows of a tile's rows, worked out once: no thread has to keep those of the rows that it loads.
+// Compute the windows of a tile's rows once, so that threads need not keep those of the rows that they load.
 template <int ROWS>
 __device__ void find_windows(Window (&windows)[ROWS], const ConvGeometry &g, wide first_row) {
     for (int row = threadIdx.x; row < ROWS; row += THREADS) {
@@ -25,15 +25,15 @@ __device__ void find_windows(Window (&windows)[ROWS], const ConvGeometry &g, wid
     }
 }
 
-// Columns of one group, as the left matrix of the forward pass: an item is a window (n, oh, ow), the depth is
+// im2col's columns for one group, as the left matrix of the forward pass: an item is a window (n, oh, ow), the depth is
 // (kh, kw, c). A thread reads one channel of one tap in several windows; its neighbours read the next channels.
 template <int WIDTH, int DEPTH>
 struct Columns {
     Places<WIDTH, DEPTH> places;
-    const Window *windows;  // of the tile, in shared memory
+    const Window *windows;  // the tile's, in shared memory
     const real *x;          // the group's first channel
     Digits tap;             // (kh, kw, c)
-    int depths;             // that are left
+    int depths;             // left in the part
     int H, W, C, DH, DW;
 
     __device__ Columns(const Window *windows_, const real *x_, const ConvGeometry &g, wide first_depth, int length)
@@ -58,7 +58,7 @@ struct Columns {
     }
 };
 
-// y (parts, N, OH, OW, K): rows are windows, columns are one group's features, the depth is (kh, kw, c).
+// y (parts, N, OH, OW, K): rows are windows, columns one group's features, the depth is (kh, kw, c).
 template <class S>
 __device__ void conv2d_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], const real *x, const real *w,
                             const real *bias, real *y, const ConvGeometry &g, wide biased, real slope,
@@ -119,17 +119,17 @@ KERNEL void __launch_bounds__(256, RESIDENT)
     conv2d_tile(tiles, windows, x, w, bias, y, g, biased, slope, parts);
 }
 
-// The phases of the image side. A tap reaches every stride-th pixel, so the pixels whose place in the padded image has
-// one residue are reached by the same taps: every few-th one of the kernel, and by no others. Along one axis:
+// A phase of the image side: the pixels whose positions in the padded image have the same residue modulo the stride.
+// They are reached by the same taps, which are evenly spaced in the kernel. Along one axis:
 struct Phase {
-    int pixel, pixels;      // the first, and how many, a stride apart
-    int tap, tap_step, taps;  // the first, from one to the next, and how many
-    int window, window_step;  // that the first pixel is in with the first tap; with each next tap it is so much before
+    int pixel, pixels;      // the first pixel, and their number; a stride apart
+    int tap, tap_step, taps;  // the first tap, the step to the next, and their number
+    int window, window_step;  // whose first tap reads the first pixel; how far back it is for each next tap
 
     __device__ Phase(int residue, int size, int kernel, int stride, int padding, int dilation) {
         pixel = ((residue - padding) % stride + stride) % stride;
         pixels = pixel < size ? (size - pixel + stride - 1) / stride : 0;
-        int divisor = stride, rest = dilation;  // their greatest common divisor, by Euclid
+        int divisor = stride, rest = dilation;  // becomes their greatest common divisor, by Euclid
         while (rest) {
             int next = divisor % rest;
             divisor = rest;
@@ -140,21 +140,21 @@ struct Phase {
         for (tap = 0; tap < min(tap_step, kernel); tap++)
             if ((wide)tap * dilation % stride == residue) break;
         taps = tap < min(tap_step, kernel) ? (kernel - tap + tap_step - 1) / tap_step : 0;
-        // exact, as both have the residue; it may be negative
+        // exact, because both have the same residue; may be negative
         window = taps ? (pixel + padding - tap * dilation) / stride : 0;
     }
 };
 
 // One group's weights, as the right matrix of a phase: an item is a channel c, the depth is (kh, kw, k) over the taps
-// of the phase. `walk` are the columns that they meet: they go along the same depth, so they know where this thread is.
+// of the phase. `walk` is the left matrix: it walks along the same depth, so its position is this thread's too.
 template <int WIDTH, int DEPTH, class Walk>
 struct PhaseWeights {
     Places<WIDTH, DEPTH> places;
     const Walk &walk;
     const real *first;      // this thread's first channel, at the first tap
-    wide down;              // taps from one to the next below it,
-    int along;              // and from one to the next in its row
-    int channels, features, items;  // of a tap; from a channel to the next; channels left in the tile, from the first
+    wide down;              // taps from one to the next below it
+    int along;              // taps from one to the next in its row
+    int channels, features, items;  // channels per tap; stride between channels; channels left in the tile
 
     __device__ PhaseWeights(const Walk &walk_, const real *start, wide down_, int along_, int channels_, int features_,
                             int all_items)
@@ -174,22 +174,22 @@ struct PhaseWeights {
     __device__ void next() const {}
 };
 
-// x (parts, N, H, W, C): each phase is a product of its own, and a convolution over the features with a stride of 1,
-// whose taps step backwards. Rows are the phase's pixels, columns one group's channels, the depth is (kh, kw, k) over
-// the taps that reach the phase: there may be none, then the sums are 0. Beyond the features' edge are zeros, as in the
-// forward pass's padding: a weight that is infinite or NaN makes NaN of the pixels there, where im2col adds nothing.
+// x (parts, N, H, W, C): each phase is a separate product, a convolution of the features with stride 1 whose taps step
+// backwards. Rows are the phase's pixels, columns one group's channels, and the depth is (kh, kw, k) over the taps that
+// reach the phase. Without such taps the sums are 0. Features are padded with zeros, like images in the forward pass:
+// there an infinite or NaN weight makes pixels NaN, while im2col adds nothing.
 template <class S>
 __device__ void transpose_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], wide (&pixels)[S::ROWS],
                                const real *y, const real *w, const real *bias, real *x, const ConvGeometry &g,
                                wide biased, real slope, wide parts) {
     int channels = g.C / g.G, features = g.K / g.G;
-    // as many rows for each phase as the largest has, so that a block's number says what it does
+    // every phase counts the rows of the largest one, so that a block's number determines its task
     wide rows = (wide)g.N * ((g.H + g.SH - 1) / g.SH) * ((g.W + g.SW - 1) / g.SW);
     Task<S> task(rows, channels, (wide)g.SH * g.SW * g.G);
     int group = task.product % g.G, phase = task.product / g.G;
     Phase vertical(phase / g.SW, g.H, g.KH, g.SH, g.PT, g.DH), across(phase % g.SW, g.W, g.KW, g.SW, g.PL, g.DW);
     rows = (wide)g.N * vertical.pixels * across.pixels;
-    if (task.row >= rows) return;  // the whole block
+    if (task.row >= rows) return;  // so does the whole block
     int rows_left = min(rows - task.row, (wide)S::ROWS);
     Stretch<S> stretch((wide)vertical.taps * across.taps * features, parts, task.part);
     ConvGeometry p = g;
@@ -260,15 +260,15 @@ KERNEL void __launch_bounds__(256, RESIDENT)
     transpose_tile(tiles, windows, pixels, y, w, bias, x, g, biased, slope, parts);
 }
 
-// Columns of one group, as the left matrix of the weight gradient: an item is a weight's (kh, kw, c), the depth is the
-// windows (n, oh, ow). A thread reads one channel of one tap, in every window that is its turn.
+// im2col's columns for one group, as the left matrix of the weight gradient: an item is a weight's (kh, kw, c), the
+// depth is the windows (n, oh, ow). A thread reads one channel of one tap in each of its windows.
 template <int WIDTH, int DEPTH>
 struct Taps {
     Places<WIDTH, DEPTH> places;
     Digits window;  // (n, oh, ow)
-    int depths;  // that are left
+    int depths;  // left in the part
     const real *first;  // this thread's channel in the first pixel
-    int top, left, SH, SW, H, W, C;  // where the first window has this thread's tap
+    int top, left, SH, SW, H, W, C;  // top, left: position of this thread's tap in the first window
     static_assert(WIDTH * DEPTH >= THREADS, "each thread has numbers to load");
 
     __device__ Taps(const real *x, const ConvGeometry &g, int group, wide first_item, wide first_depth, int length)
@@ -277,7 +277,7 @@ struct Taps {
         int channels = g.C / g.G;
         wide item = first_item + places.item;
         Digits tap(item, g.KW, channels);
-        top = min(tap.outer, g.KH - 1) * g.DH - g.PT;  // a tile may have more rows than there are
+        top = min(tap.outer, g.KH - 1) * g.DH - g.PT;  // a tile may have more rows than the matrix
         left = tap.outer < g.KH ? tap.middle * g.DW - g.PL : NOWHERE;
         first = x + (wide)group * channels + tap.inner;
     }

@@ -1,8 +1,8 @@
-// Where a walk along a depth of three factors is, such as (kh, kw, c).
+// The position of a walk along a depth with three factors, such as (kh, kw, c).
 #pragma once
 #include "common.h"
 
-// A number in mixed digits, counted up step by step: a division only where a digit overflows.
+// A mixed-radix number that is counted up step by step, with a division only when a digit overflows.
 struct Digits {
     int outer, middle, inner, middles, inners;
 

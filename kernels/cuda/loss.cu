@@ -1,5 +1,5 @@
-// Binary cross-entropy with logits, as minigan.ops.loss has it. Targets are an array of the logits' shape, or, where
-// `given` is 0, one number for all.
+// Binary cross-entropy with logits, as in minigan.ops.loss. Targets are an array of the logits' shape or, if `given` is
+// 0, one number for all logits.
 #include "columns.h"
 
 // A logit, its target, and e = exp(-|logit|), which never overflows.
@@ -13,8 +13,8 @@ struct Term {
     }
 };
 
-// partial (runs,): the sums of the losses log(1 + e) + max((1 - target) * logit, -target * logit). A thread owns every
-// THREADSth number of its block's run. NaN is greater than any number.
+// partial (runs,): the sum of the losses log(1 + e) + max((1 - target) * logit, -target * logit) in each run. A thread
+// owns every THREADSth number of its block's run. NaN counts as greater than any number.
 KERNEL void __launch_bounds__(THREADS) cross_entropy_sums(const real *__restrict__ logits,
                                                           const real *__restrict__ targets,
                                                           double *__restrict__ partial, real target, wide given,
@@ -32,7 +32,7 @@ KERNEL void __launch_bounds__(THREADS) cross_entropy_sums(const real *__restrict
     if (part.leads) partial[part.run] = sum[0];
 }
 
-// sigmoid(logits) - targets: a thread owns a number of it. No difference of near numbers where a target is 0 or 1.
+// sigmoid(logits) - targets. A thread owns one number. If a target is 0 or 1, no nearly equal numbers are subtracted.
 KERNEL void __launch_bounds__(256) cross_entropy_excess(const real *logits, const real *targets, real *excess,
                                                         real target, wide given, wide size) {
     EACH(i, size) {

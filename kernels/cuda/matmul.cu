@@ -2,7 +2,7 @@
 #include "tile.h"
 
 // out (parts, m, n): a block owns a tile of one part and walks along that part's stretch of the depth; a thread owns a
-// register tile of it. The last pass, over the sums of all the depth, adds the bias, if there is one, and activates.
+// register tile. If there is one part, the last pass adds the bias (if any) and applies the activation.
 template <class S>
 __device__ void matmul_tile(Tiles<S> &tiles, const real *a, const real *b, const real *bias, real *out, wide m, wide n,
                             wide depth, wide a_row, wide a_depth, wide b_depth, wide b_column, wide biased, real slope,
@@ -55,8 +55,8 @@ KERNEL void __launch_bounds__(256, RESIDENT)
     matmul_tile(tiles, a, b, bias, out, m, n, depth, a_row, a_depth, b_depth, b_column, biased, slope, parts);
 }
 
-// out = the sum of `count` parts, each of `total` numbers in rows of `columns`, always in the same order; then the bias
-// and the activation. A thread owns a number of the result, also where out is the only part.
+// out = the sum of `count` parts in a fixed order, each with `total` numbers in rows of `columns`; then bias and
+// activation. A thread owns one number of the result, so out may be the only part itself.
 KERNEL void __launch_bounds__(256) add_parts(const real *parts, const real *bias, real *out, wide count, wide total,
                                              wide columns, wide biased, real slope) {
     Finish finish{biased ? bias : nullptr, slope};

@@ -1,14 +1,14 @@
-// Tensor cores: a warp's product of small matrices, whose numbers are rounded to 32 or 16 bits; its sums are float.
+// Tensor cores: a warp multiplies small matrices of numbers rounded to TF32 or bfloat16, with float sums.
 //
-// D (16, 8) += A (16, 8 cells) @ B (8 cells, 8), where a cell is what one register holds of the depth: one
-// number of TF32, a float with 10 bits after the point, or two of bfloat16, 7 bits after the point, that follow one
-// another. In cells both layouts are the same: lane 4 g + t holds of A rows g and g + 8 in cells t and t + 4, of B
-// column g in cells t and t + 4, of D rows g and g + 8 in columns 2 t and 2 t + 1.
+// D (16, 8) += A (16, 8 cells) @ B (8 cells, 8). A cell is one register's stretch of the depth: one TF32 number (a
+// float with 10 bits of mantissa) or two consecutive bfloat16 numbers (7 bits of mantissa). Counted in cells, both
+// layouts are the same. Lane 4 g + t holds rows g and g + 8 of A in cells t and t + 4, column g of B in cells t and
+// t + 4, and rows g and g + 8 of D in columns 2 t and 2 t + 1.
 // source: PTX ISA, mma.m16n8k8 with .tf32 and mma.m16n8k16 with .bf16
 #pragma once
 #include "common.h"
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800  // there are no such instructions; gpu.py refuses these kernels there
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800  // older GPUs lack the instructions; gpu.py refuses these kernels
 
 __device__ inline unsigned rounded_to_tf32(float) { return 0; }
 __device__ inline unsigned short rounded_to_bf16(float) { return 0; }
@@ -27,7 +27,7 @@ __device__ inline unsigned short rounded_to_bf16(float x) {
     return bits;
 }
 
-#else  // the same for the device sim
+#else  // the same for the device "sim"
 
 static unsigned rounded_to_tf32(float x) {
     unsigned bits = __float_as_uint(x);
@@ -53,7 +53,7 @@ struct Bf16 {
     static constexpr int DEPTHS = 2;
     unsigned bits;  // the lower half comes first along the depth
 
-    // Halves are set by threads of their own: each writes its two bytes and no others.
+    // Different threads set the two halves: each writes only its own two bytes.
     __device__ void set(int half, float x) {
         unsigned short rounded = rounded_to_bf16(x);
         memcpy((char *)&bits + 2 * half, &rounded, 2);
@@ -61,7 +61,7 @@ struct Bf16 {
     __device__ float at(int half) const { return __uint_as_float(half ? bits & 0xffff0000u : bits << 16); }
 };
 
-// a: rows g, g + 8 in cell t, then in t + 4; b: cells t, t + 4; d: columns 2 t, 2 t + 1 of row g, then of g + 8
+// a: rows g, g + 8 in cell t, then in t + 4; b: cells t, t + 4; d: columns 2 t, 2 t + 1 of row g, then of row g + 8
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 
 template <class Cell>
@@ -82,7 +82,7 @@ __device__ inline void mma(float (&d)[4], const Bf16 (&a)[4], const Bf16 (&b)[2]
     MMA(d, a, b, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32");
 }
 
-#else  // by shuffles
+#else  // the same by shuffles
 
 template <class Cell>
 struct Two {
@@ -92,7 +92,7 @@ struct Two {
 template <class Cell>
 static void mma(float (&d)[4], const Cell (&a)[4], const Cell (&b)[2]) {
     int lane = threadIdx.x % 32, g = lane / 4, t = lane % 4;
-    for (int other = 0; other < 4; other++) {  // the lanes that hold cells `other` and `other` + 4
+    for (int other = 0; other < 4; other++) {  // lanes that hold cells `other` and `other` + 4
         Two<Cell> upper = __shfl_sync(~0u, (Two<Cell>{a[0], a[2]}), g * 4 + other);
         Two<Cell> lower = __shfl_sync(~0u, (Two<Cell>{a[1], a[3]}), g * 4 + other);
         Two<Cell> left = __shfl_sync(~0u, (Two<Cell>{b[0], b[1]}), 2 * t * 4 + other);

@@ -1,21 +1,21 @@
 // Batch normalisation of the columns of x (M, C), and the leaky ReLU that follows it.
 //
-// What passes between the kernels is in double, and so is their arithmetic, except for the side of the activation that
-// a number is on, which every implementation computes from the same roundings. Memory is what these kernels wait for.
+// The kernels compute in double and pass doubles to each other: memory limits them, not arithmetic. Only the sign that
+// decides the side of the activation is computed in `real`, with the same roundings in every implementation.
 #include "activation.h"
 #include "columns.h"
 
-// moments (2, runs, C): the mean of each run, and the sum of squared distances from it.
+// moments (2, runs, C): each run's mean, and its sum of squared distances from that mean.
 //
-// Distances are taken from the run's first number. They are then small, wherever the mean is: of n numbers none is
-// further from it than sqrt(n) deviations, so that no more than log2(n) bits cancel in the difference below.
+// Numbers are first taken relative to the run's first number, so they are small wherever the mean is: none of n numbers
+// is further from the mean than sqrt(n) deviations, so at most log2(n) bits cancel in the difference below.
 KERNEL void __launch_bounds__(THREADS) run_moments(const real *__restrict__ x, double *__restrict__ moments, wide M,
                                                    wide C, wide width, wide run, wide runs) {
     SHARED double shared[2][THREADS];
     Part part(M, C, width, run);
     double sums[2] = {0, 0}, first = 0;
     if (!part.idle()) first = x[part.run * run * C + part.column];
-    if (first - first != 0) first = 0;  // from infinity there are no distances
+    if (first - first != 0) first = 0;  // infinity is no reference point
 #pragma unroll 4
     for (wide row = part.row; row < part.end; row += part.step) {
         double distance = x[row * C + part.column] - first;
@@ -30,9 +30,9 @@ KERNEL void __launch_bounds__(THREADS) run_moments(const real *__restrict__ x, d
     moments[runs * C + place] = sums[1] - sums[0] * mean;
 }
 
-// The moments of all rows from those of their runs: mean and inverse deviation (C,), and line (2, C), the mean and
-// inverse deviation * scale unrounded. A block owns all runs of its columns.
-// source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983: means first, then distances
+// The moments of all rows from those of the runs: mean and inverse deviation (C,), and line (2, C), the unrounded mean
+// and inverse deviation * scale. A block owns all runs of its columns.
+// source: Chan, Golub & LeVeque, Algorithms for computing the sample variance, 1983; here means first, then distances
 KERNEL void __launch_bounds__(THREADS) join_moments(const double *__restrict__ moments, const real *__restrict__ scale,
                                                     real *__restrict__ mean, real *__restrict__ inverse,
                                                     double *__restrict__ line, real eps, wide M, wide C, wide width,
@@ -61,7 +61,7 @@ KERNEL void __launch_bounds__(THREADS) join_moments(const double *__restrict__ m
     line[C + part.column] = scale[part.column] / deviation;
 }
 
-// y (M, C). A thread owns the numbers of y that it reads of x; its column stays, and with it what it multiplies by.
+// y (M, C). A thread writes y where it reads x. It stays in one column, so its factors stay in registers.
 KERNEL void __launch_bounds__(THREADS) normalise(const real *__restrict__ x, const double *__restrict__ line,
                                                  const real *__restrict__ shift, real *__restrict__ y, real slope,
                                                  wide M, wide C, wide width, wide run) {
@@ -75,14 +75,14 @@ KERNEL void __launch_bounds__(THREADS) normalise(const real *__restrict__ x, con
     }
 }
 
-// What a thread needs to know of its column.
+// A thread's values for its column.
 struct Column {
     real mean, inverse, factor, shift;
 
     __device__ Column(const real *scale, const real *shift, const real *mean, const real *inverse, wide column)
         : mean(mean[column]), inverse(inverse[column]), factor(inverse[column] * scale[column]), shift(shift[column]) {}
 
-    // The gradient before the activation, where it is g after it.
+    // The gradient before the activation, given the gradient g after it.
     __device__ real before(real g, real x, real slope) const {
         return activated_vjp(g, (x - mean) * factor + shift, slope);
     }
@@ -90,7 +90,7 @@ struct Column {
     __device__ double normal(real x) const { return (double(x) - mean) * inverse; }
 };
 
-// sums (2, runs, C): of each run, the gradient before the activation, and its product with the normalised x.
+// sums (2, runs, C): each run's sums of the gradient before the activation, and of its product with the normalised x.
 KERNEL void __launch_bounds__(THREADS) run_gradients(const real *__restrict__ g, const real *__restrict__ x,
                                                      const real *__restrict__ scale, const real *__restrict__ shift,
                                                      const real *__restrict__ mean, const real *__restrict__ inverse,
@@ -116,7 +116,7 @@ KERNEL void __launch_bounds__(THREADS) run_gradients(const real *__restrict__ g,
     sums[runs * C + place] = own[1];
 }
 
-// The gradients of shift and scale (C,) from the sums of the runs, and their means over the rows, (2, C), unrounded.
+// The gradients of shift and scale (C,) from the sums of the runs, and their unrounded means over the rows, (2, C).
 KERNEL void __launch_bounds__(THREADS) join_gradients(const double *__restrict__ sums, real *__restrict__ gscale,
                                                       real *__restrict__ gshift, double *__restrict__ means, wide M,
                                                       wide C, wide width, wide runs) {
@@ -137,7 +137,7 @@ KERNEL void __launch_bounds__(THREADS) join_gradients(const double *__restrict__
     means[C + part.column] = own[1] / M;
 }
 
-// gx (M, C), through y and through the statistics. A thread owns the numbers of gx that it reads of x.
+// gx (M, C), through y and through the statistics. A thread writes gx where it reads x.
 KERNEL void __launch_bounds__(THREADS) normalise_vjp(const real *__restrict__ g, const real *__restrict__ x,
                                                      const real *__restrict__ scale, const real *__restrict__ shift,
                                                      const real *__restrict__ mean, const real *__restrict__ inverse,

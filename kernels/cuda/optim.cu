@@ -1,16 +1,16 @@
 // Optimisers: a launch updates all parameters and their states, in place.
 //
-// A parameter's elements are shared out to as many blocks of threads as it needs, all parameters' one after the other.
-// The table has a row for each parameter: its first block, its elements, and the addresses of its arrays, the parameter
-// first and the gradient last. A block owns some of a parameter's elements and a thread some of the block's, so no two
-// threads write one address. The numbers of a formula lie in memory, not among the arguments: a graph of launches that
-// was captured once is replayed with others.
+// Each parameter is divided among as many blocks of threads as it needs; blocks are numbered from the first parameter
+// to the last. The table has a row for each parameter: its first block, its number of elements, and the addresses of
+// its arrays, the parameter first and the gradient last. A block owns some elements of a parameter and a thread some of
+// the block's, so no two threads write to the same address. The settings of a formula are in memory, not among the
+// arguments, so that a captured graph can be replayed with new values.
 #include "runs.h"
 
-constexpr int BLOCK = 4096;  // elements of a block of threads, as in elementwise.py; whole runs
-constexpr int BEFORE = 2;    // columns of the table before the addresses
+constexpr int BLOCK = 4096;  // elements per block of threads, as in optim.py; whole runs
+constexpr int BEFORE = 2;    // table columns before the addresses
 
-// The row of this block: the last one that does not begin after it. Halving takes log2(rows) steps.
+// The table row of this block: the last whose first block is not after it. Bisection takes log2(rows) steps.
 __device__ __forceinline__ const wide *row_of_block(const wide *table, wide rows, int columns) {
     wide row = 0, end = rows;
     while (end - row > 1) {
@@ -24,8 +24,8 @@ struct One {
     real at[1];
 };
 
-// Let `update` change each of the numbers in units `begin` to below `end` of the arrays: a thread owns a unit, a run or
-// one number. numbers[0] is the parameter's; the last one is the gradient's, which is not written back.
+// Apply `update` to units `begin` to end - 1 of the arrays. A thread owns a unit: a run or one number. numbers[0] is
+// the parameter's; the last one is the gradient's, which is not written back.
 template <class Unit, int ARRAYS, class Update>
 __device__ __forceinline__ void update_units(real *(&arrays)[ARRAYS], int begin, int end, Update update) {
     for (int i = begin + threadIdx.x; i < end; i += blockDim.x) {
@@ -46,8 +46,8 @@ __device__ __forceinline__ void update_units(real *(&arrays)[ARRAYS], int begin,
     }
 }
 
-// The elements that this block owns: in runs, but for those after the last whole run, and for all of them where an array
-// does not begin with one.
+// Update the elements that this block owns: in runs, except those after the last whole run, or all one by one if an
+// array is not aligned to runs.
 template <int ARRAYS, class Update>
 __device__ __forceinline__ void update_block(const wide *table, wide rows, Update update) {
     const wide *row = row_of_block(table, rows, BEFORE + ARRAYS);
@@ -74,7 +74,7 @@ KERNEL void __launch_bounds__(256) sgd(const wide *table, const real *settings, 
     });
 }
 
-// settings: learning rate, weight decay, momentum, whether Nesterov's
+// settings: learning rate, weight decay, momentum, whether to use Nesterov's
 KERNEL void __launch_bounds__(256) sgd_momentum(const wide *table, const real *settings, wide rows) {
     real lr = settings[0], weight_decay = settings[1], momentum = settings[2];
     bool nesterov = settings[3] != 0;
@@ -98,8 +98,8 @@ KERNEL void __launch_bounds__(256) rmsprop(const wide *table, const real *settin
     });
 }
 
-// settings: lr / (1 - beta1^step), beta1, 1 - beta1, beta2, 1 - beta2, epsilon, what decoupled weight decay leaves of p,
-// weight decay that is not decoupled, (1 - beta2^step)^-0.5
+// settings: lr / (1 - beta1^step), beta1, 1 - beta1, beta2, 1 - beta2, epsilon, factor of p by decoupled weight
+// decay, weight decay that is not decoupled, (1 - beta2^step)^-0.5
 KERNEL void __launch_bounds__(256) adam(const wide *table, const real *settings, wide rows) {
     real rate = settings[0], beta1 = settings[1], rest1 = settings[2], beta2 = settings[3], rest2 = settings[4];
     real eps = settings[5], keep = settings[6], weight_decay = settings[7], unbiased = settings[8];

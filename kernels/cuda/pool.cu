@@ -1,16 +1,16 @@
-// Pooling: windows that slide over each channel by itself. Neighbouring threads have neighbouring channels, so that all
-// accesses coalesce. A pixel's place in its image is h * W + w, a window's oh * OW + ow. Places that are kept, as indices,
-// fit an int: pool.py sees to that.
+// Pooling: windows slide over each channel separately. Neighbouring threads have neighbouring channels, so all accesses
+// coalesce. A pixel's position in its image is h * W + w, a window's is oh * OW + ow. Positions that are stored as
+// indices fit an int: pool.py checks that.
 #include "common.h"
 
-// An element of an array (N, rows, columns, C).
+// The coordinates of an element in an array (N, rows, columns, C).
 struct Element {
     wide image;
     int row, column, channel;
 };
 
 __device__ __forceinline__ Element element_of(wide number, int rows, int columns, int channels) {
-    unsigned long long rest = number;  // no sign: divided in fewer steps and registers
+    unsigned long long rest = number;  // unsigned: division takes fewer steps and registers
     Element element;
     element.channel = rest % (unsigned)channels;
     rest /= (unsigned)channels;
@@ -21,7 +21,7 @@ __device__ __forceinline__ Element element_of(wide number, int rows, int columns
     return element;
 }
 
-// Visit the places of the pixels that a window reads, in the order of its taps: KH * KW without those over padding.
+// Visit the positions of the pixels that a window reads, in the order of its taps: up to KH * KW, padding skipped.
 template <class Visit>
 __device__ __forceinline__ void pixels_of(const Element &window, const ConvGeometry &g, Visit visit) {
     int top = window.row * g.SH - g.PT, left = window.column * g.SW - g.PL;
@@ -36,8 +36,8 @@ __device__ __forceinline__ void pixels_of(const Element &window, const ConvGeome
     }
 }
 
-// Along one axis, the windows that span a place, counted from the first place of the padding: first to last. They read
-// it if they begin a multiple of the dilation before it.
+// Along one axis, the range of windows that span a position (counted from the start of the padding). A window reads the
+// position if it begins a multiple of the dilation before it.
 struct Windows {
     int first, last;
 };
@@ -47,8 +47,8 @@ __device__ __forceinline__ Windows windows_over(int place, int kernel, int strid
     return {earliest > 0 ? (earliest + stride - 1) / stride : 0, min(place / stride, windows - 1)};
 }
 
-// Visit the places of the windows that read a pixel, in ascending order: at most the kernel's extent over the stride
-// along each axis.
+// Visit the positions of the windows that read a pixel, in ascending order: along each axis, at most the kernel's
+// extent divided by the stride.
 template <class Visit>
 __device__ __forceinline__ void windows_of(const Element &pixel, const ConvGeometry &g, Visit visit) {
     int h = pixel.row + g.PT, w = pixel.column + g.PL;
@@ -60,8 +60,8 @@ __device__ __forceinline__ void windows_of(const Element &pixel, const ConvGeome
     }
 }
 
-// Where each window has its first maximum; NaN is greater than any number, and -1 is for nothing but padding. A thread
-// owns a window's channel.
+// The position of each window's first maximum; NaN counts as greater than any number, and -1 marks a window that
+// contains only padding. A thread owns one channel of a window.
 KERNEL void __launch_bounds__(256) max_pool_indices(const real *x, int *indices, ConvGeometry g) {
     EACH(i, (wide)g.N * g.OH * g.OW * g.C) {
         Element window = element_of(i, g.OH, g.OW, g.C);
@@ -79,7 +79,7 @@ KERNEL void __launch_bounds__(256) max_pool_indices(const real *x, int *indices,
     }
 }
 
-// The pixels at these places, 0 for place -1. A thread owns a window's channel and reads one pixel.
+// The pixels at these positions, 0 for position -1. A thread owns one channel of a window and reads one pixel.
 KERNEL void __launch_bounds__(256) pool_gather(const real *x, const int *indices, real *y, ConvGeometry g) {
     EACH(i, (wide)g.N * g.OH * g.OW * g.C) {
         wide image = i / ((wide)g.OH * g.OW * g.C);
@@ -88,8 +88,8 @@ KERNEL void __launch_bounds__(256) pool_gather(const real *x, const int *indices
     }
 }
 
-// The adjoint of pool_gather for places inside their windows, as a gather: a thread owns a pixel's channel, and of the
-// windows that read it adds those that chose it. So no two threads write one address, and one order of summation.
+// The adjoint of pool_gather for positions inside their windows, as a gather: a thread owns one channel of a pixel and
+// sums the windows that chose it. So no two threads write to the same address, and the order of summation is fixed.
 KERNEL void __launch_bounds__(256) pool_scatter(const real *y, const int *indices, real *x, ConvGeometry g) {
     EACH(i, (wide)g.N * g.H * g.W * g.C) {
         Element pixel = element_of(i, g.H, g.W, g.C);
@@ -104,7 +104,7 @@ KERNEL void __launch_bounds__(256) pool_scatter(const real *y, const int *indice
     }
 }
 
-// The sum of each window, where padding counts as zeros. A thread owns a window's channel.
+// The sum of each window; padding counts as zeros. A thread owns one channel of a window.
 KERNEL void __launch_bounds__(256) window_sum(const real *x, real *y, ConvGeometry g) {
     EACH(i, (wide)g.N * g.OH * g.OW * g.C) {
         Element window = element_of(i, g.OH, g.OW, g.C);
@@ -115,7 +115,7 @@ KERNEL void __launch_bounds__(256) window_sum(const real *x, real *y, ConvGeomet
     }
 }
 
-// The adjoint of window_sum, as a gather like pool_scatter: a thread owns a pixel's channel and sums its windows.
+// The adjoint of window_sum, as a gather like pool_scatter: a thread owns one channel of a pixel and sums its windows.
 KERNEL void __launch_bounds__(256) window_spread(const real *y, real *x, ConvGeometry g) {
     EACH(i, (wide)g.N * g.H * g.W * g.C) {
         Element pixel = element_of(i, g.H, g.W, g.C);

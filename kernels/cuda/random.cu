@@ -1,8 +1,8 @@
-// Random numbers, each a function of a key and its place in the stream: Philox-4x32-10 makes four words of a block's
-// number, and each word or two of them a number. Always float, whatever `real` is: a word has no more bits.
+// Random numbers, each a function of a key and its position in the stream: Philox-4x32-10 turns a block's number into
+// four words, and each number is made from one or two words. Always float, whatever `real` is: a word has 32 bits.
 //
-// A thread owns a block, four numbers; what it writes depends on nothing that another one does. Logarithm, sine and
-// cosine are as in minigan.kernels.cpu.random, so that the GPU's noise is the CPU's but for rounding.
+// A thread owns a block of four numbers and is independent of all others. Logarithm, sine and cosine are computed as in
+// minigan.kernels.cpu.random, so the GPU's noise equals the CPU's except for rounding.
 //
 // source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC11 (2011); Box & Muller (1958)
 #include "runs.h"
@@ -29,7 +29,7 @@ __device__ inline Words philox(wide block, unsigned low, unsigned high) {
 // sqrt(-2 log u) for u = (a + 1/2) / 2^32 = m * 2^exponent, m from sqrt(1/2) to sqrt(2).
 __device__ inline float radius(unsigned a) {
     int pattern = __float_as_int(((float)a + 0.5f) * OF_WORD);
-    int exponent = (pattern - 0x3f3504f3) >> 23;  // those are the bits of sqrt(1/2)
+    int exponent = (pattern - 0x3f3504f3) >> 23;  // 0x3f3504f3: the bits of sqrt(1/2)
     float m = __int_as_float(pattern - exponent * (1 << 23));
     float s = (m - 1) / (m + 1), z = s * s;
     // log((1 + s) / (1 - s)) = s * (2 + 2/3 s^2 + 2/5 s^4 ...)
@@ -43,8 +43,8 @@ struct Point {
 
 // The cosine and the sine of 2 pi b / 2^32.
 __device__ inline Point direction(unsigned b) {
-    unsigned turns = (b + (1u << 29)) >> 30;              // so many right angles, where 4 is 0 again,
-    float r = (float)(int)(b - (turns << 30)) * RADIANS;  // and this, from -pi / 4 to pi / 4
+    unsigned turns = (b + (1u << 29)) >> 30;              // the nearest number of right angles, modulo 4,
+    float r = (float)(int)(b - (turns << 30)) * RADIANS;  // and the rest, from -pi / 4 to pi / 4
     float z = r * r;
     float sine = r * (1 + z * (-1.0f / 6 + z * (1.0f / 120 + z * (-1.0f / 5040 + z * (1.0f / 362880)))));
     float cosine = 1 + z * (-1.0f / 2 + z * (1.0f / 24 + z * (-1.0f / 720 + z * (1.0f / 40320))));
@@ -52,8 +52,8 @@ __device__ inline Point direction(unsigned b) {
     return {(turns + 1) & 2 ? -x : x, turns & 2 ? -y : y};
 }
 
-// The four numbers of each block, for a function that makes them of its words. The last block may have fewer.
-// place: the two words of the key and the first block, in memory, so that a captured draw goes on at each replay
+// Write the four numbers that a function makes from each block's words. The last block may have fewer.
+// place: the two words of the key and the first block, in memory, so that each replay of a capture draws new numbers
 template <class Function>
 __device__ __forceinline__ void fill(float *out, const wide *place, wide size, Function numbers_of) {
     bool in_fours = aligned(out);
@@ -71,7 +71,7 @@ __device__ __forceinline__ void fill(float *out, const wide *place, wide size, F
     }
 }
 
-// Two words are a point: the first is how probable it is to be further out, the second its direction.
+// Two words make a point: the first is the probability of a greater distance from the origin, the second the direction.
 KERNEL void __launch_bounds__(256) standard_normal(float *out, const wide *place, wide size) {
     fill(out, place, size, [](Words words) {
         float near = radius(words.a), far = radius(words.c);
@@ -80,7 +80,7 @@ KERNEL void __launch_bounds__(256) standard_normal(float *out, const wide *place
     });
 }
 
-// From 0 to below 1: the 24 bits of a word that a float has room for.
+// In [0, 1): the upper 24 bits of a word, as many as a float can hold.
 KERNEL void __launch_bounds__(256) uniform(float *out, const wide *place, wide size) {
     fill(out, place, size, [](Words words) {
         constexpr float UNIT = 1 / 16777216.0f;  // 2^-24

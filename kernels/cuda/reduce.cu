@@ -1,8 +1,8 @@
-// Sums of columns. They are joined in double, which costs nothing beside reading the matrix.
+// Sums of columns, in double: its cost is negligible beside reading the matrix.
 #include "activation.h"
 #include "columns.h"
 
-// partial (runs, C): a thread sums its column's rows, `step` apart, and the block's threads of a column join theirs.
+// partial (runs, C): a thread sums rows of its column, `step` apart; then the block adds up the threads of each column.
 KERNEL void __launch_bounds__(THREADS) column_sums(const real *__restrict__ g, double *__restrict__ partial, wide M,
                                                    wide C, wide width, wide run) {
     SHARED double shared[1][THREADS];
@@ -14,7 +14,7 @@ KERNEL void __launch_bounds__(THREADS) column_sums(const real *__restrict__ g, d
     if (part.leads) partial[part.run * C + part.column] = sum[0];
 }
 
-// The same of gx, the gradient of leaky_relu, which is written on the way: a thread writes what only it reads.
+// The same for gx, the gradient of leaky_relu, which is also written: each thread writes only where it alone reads.
 KERNEL void __launch_bounds__(THREADS) leaky_relu_vjp_sums(const real *__restrict__ g, const real *__restrict__ x,
                                                            real *__restrict__ gx, double *__restrict__ partial,
                                                            real slope, wide M, wide C, wide width, wide run) {
@@ -32,7 +32,7 @@ KERNEL void __launch_bounds__(THREADS) leaky_relu_vjp_sums(const real *__restric
     if (part.leads) partial[part.run * C + part.column] = sum[0];
 }
 
-// sums (C,) of what the runs have found, partial (runs, C). A block owns all rows of its columns.
+// sums (C,) of the runs' results, partial (runs, C). A block owns all rows of its columns.
 KERNEL void __launch_bounds__(THREADS) join_sums(const double *__restrict__ partial, real *__restrict__ sums,
                                                  wide runs, wide C, wide width) {
     SHARED double shared[1][THREADS];

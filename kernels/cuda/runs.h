@@ -1,5 +1,5 @@
-// Numbers in runs of 16 bytes, which a GPU loads and stores at once: with one number a time, too few bytes are under way
-// to keep its memory busy.
+// Numbers in runs of 16 bytes, which a GPU loads and stores in one instruction. With one number at a time, too few
+// bytes would be in flight to keep the memory busy.
 #pragma once
 
 #include "common.h"
@@ -10,7 +10,7 @@ struct alignas(16) Run {
     real at[RUN];
 };
 
-// Whether runs begin where these arrays do. (Views of arrays begin anywhere.)
+// Whether these arrays begin at a multiple of 16 bytes. (Views may begin anywhere.)
 __device__ inline bool aligned(const void *a, const void *b = nullptr, const void *c = nullptr) {
     return (((size_t)a | (size_t)b | (size_t)c) & 15) == 0;
 }

@@ -1,8 +1,8 @@
-// Rows of a matrix summed by the segment that each belongs to, whatever order their threads run in: without atomics.
+// The sum of the rows in each segment, without atomics: the result does not depend on the order of threads.
 #include "common.h"
 
-// order (n,): the rows of the first segment, then those of the next, each segment's in the order they came in. A thread
-// owns a row and counts those that come before it. All threads of a warp read one number at a time.
+// order (n,): the rows of the first segment, then those of the next, in their original order within each segment. A
+// thread owns a row and counts the rows that come before it. All threads of a warp read the same number at a time.
 KERNEL void __launch_bounds__(256) order_by_segment(const wide *__restrict__ segments, wide *__restrict__ order,
                                                     wide n) {
     EACH(row, n) {
@@ -16,8 +16,8 @@ KERNEL void __launch_bounds__(256) order_by_segment(const wide *__restrict__ seg
     }
 }
 
-// sums (count, C), zero before. A thread owns a column of a segment: the one at the segment's first place in `order`,
-// from which it goes on to its last. Neighbouring threads have neighbouring columns.
+// sums (count, C), initially zero. A thread at a segment's first place in `order` owns one column of that segment and
+// walks to its last place; other threads do nothing. Neighbouring threads have neighbouring columns.
 KERNEL void __launch_bounds__(256) segment_sums(const real *__restrict__ rows, const wide *__restrict__ segments,
                                                 const wide *__restrict__ order, real *__restrict__ sums, wide n,
                                                 wide C) {

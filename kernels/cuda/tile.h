@@ -1,23 +1,23 @@
-// Products of matrices, tile by tile: what the matrix product and the convolutions share.
+// Matrix products, tile by tile: shared by the matrix product and the convolutions.
 //
 // A block of THREADS threads computes ROWS x COLUMNS numbers of left @ right and walks along the depth in steps of
-// DEPTH. For each step its threads load a tile of left and one of right to shared memory, and each adds up a register
-// tile of its own, a few rows by a few columns: so a number that is loaded once is multiplied many times. A loader says
-// where the numbers come from; what it loads need not lie anywhere as a matrix. All sums are in order of depth.
+// DEPTH. In each step its threads load a tile of left and one of right to shared memory, and each thread updates its
+// register tile of a few rows by a few columns, so a number is loaded once and multiplied many times. A loader defines
+// an operand, which need not exist in memory as a matrix. All sums are in order of depth.
 #pragma once
 #include "activation.h"
 #include "common.h"
 #include "mma.h"
 
-constexpr int THREADS = 256;  // of every block
-constexpr int RESIDENT = sizeof(real) == 4 ? 2 : 1;  // large blocks on a multiprocessor: that many registers they get
-constexpr int RUN = 4;        // neighbours that a thread reads from shared memory, and writes, at once
+constexpr int THREADS = 256;  // per block
+constexpr int RESIDENT = sizeof(real) == 4 ? 2 : 1;  // large blocks per multiprocessor; limits their registers
+constexpr int RUN = 4;        // neighbouring numbers that a thread reads or writes at once
 
-struct alignas(RUN * sizeof(real)) Run {  // aligned, so that a load is one of 16 bytes, or two
+struct alignas(RUN * sizeof(real)) Run {  // aligned, so that it is loaded in pieces of 16 bytes
     real of[RUN];
 };
 
-// One store for each 16 bytes, by name: the compiler takes one of a Run, or of a float4, apart.
+// One explicit store per 16 bytes: the compiler would split the store of a Run or a float4.
 __device__ inline void store(float *to, const float (&run)[RUN]) {
     __stwb((float4 *)to, float4{run[0], run[1], run[2], run[3]});
 }
@@ -26,12 +26,12 @@ __device__ inline void store(double *to, const double (&run)[RUN]) {
     __stwb((double2 *)to + 1, double2{run[2], run[3]});
 }
 
-// A block's tile is R x C and steps are D deep; a thread sums a tile of TR x TC, in runs of up to RUN.
+// A block's tile is R x C and a step is D deep; a thread sums a tile of TR x TC, in runs of up to RUN.
 template <int R, int C, int D, int TR, int TC>
 struct Shape {
     static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, OWN_ROWS = TR, OWN_COLUMNS = TC;
-    static constexpr int DOWN = R / TR, ACROSS = C / TC;  // threads
-    static constexpr int PAD = 4;  // numbers after each row of a tile: fewer bank conflicts, and runs stay aligned
+    static constexpr int DOWN = R / TR, ACROSS = C / TC;  // threads along each side
+    static constexpr int PAD = 4;  // padding after each row of a tile: fewer bank conflicts, and runs stay aligned
     static constexpr int CELLS = D;
     typedef real Cell;
     static_assert(DOWN * ACROSS == THREADS, "each thread has a register tile");
@@ -46,7 +46,7 @@ struct Shape {
 // A block's tile on tensor cores: each of its warps sums 32 x 32 numbers. Cells are Tf32 or Bf16 (mma.h).
 template <int R, int C, int D, class Number>
 struct TensorShape {
-    static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, DOWN = R / 32;  // warps
+    static constexpr int ROWS = R, COLUMNS = C, DEPTH = D, DOWN = R / 32;  // warps along a column
     static constexpr int PAD = 8;  // a warp reads 4 rows of 8 cells at once: no bank conflicts
     static constexpr int CELLS = D / Number::DEPTHS;
     typedef Number Cell;
@@ -58,30 +58,30 @@ struct TensorShape {
     }
 };
 
-// tiling.py's SHAPES: the most products for each number that is loaded; more blocks; few columns; tensor cores, whose
-// steps are no deeper in bfloat16, as a thread has registers for no more numbers that are under way.
+// The SHAPES of tiling.py: most products per loaded number; more blocks; few columns; tensor cores. Steps in bfloat16
+// are no deeper than in TF32, because a thread has no registers for more loads in flight.
 typedef Shape<128, 128, 8, 8, 8> Large;
 typedef Shape<64, 64, 16, 4, 4> Medium;
 typedef Shape<256, 4, 8, 4, 1> Narrow;
 typedef TensorShape<128, 64, 16, Tf32> InTf32;
 typedef TensorShape<128, 64, 16, Bf16> InBf16;
 
-// Of each of two steps: while one is multiplied, the next is written.
+// The tiles of two steps: one is multiplied while the next is written.
 template <class S>
 struct alignas(RUN * sizeof(real)) Tiles {
     typename S::Cell left[2][S::CELLS][S::ROWS + S::PAD];
     typename S::Cell right[2][S::CELLS][S::COLUMNS + S::PAD];
 };
 
-// Which numbers of a tile, WIDTH items by DEPTH, a thread loads: the first, and every THREADS-th after it. The count
-// goes along the depth or along the items, whichever are neighbours in memory, so that loads coalesce.
+// The numbers that a thread loads of a tile of WIDTH items by DEPTH: every THREADS-th, counted along the depth or along
+// the items, whichever are neighbours in memory, so that loads coalesce.
 template <int WIDTH, int DEPTH>
 struct Places {
     static constexpr int COUNT = (WIDTH * DEPTH + THREADS - 1) / THREADS;
     static_assert(THREADS % WIDTH == 0 && THREADS % DEPTH == 0, "all of a thread's numbers are in one row or column");
-    int item, depth;    // of the first
-    int items, depths;  // from each to the next; one of them is 0
-    bool any;           // small tiles leave some threads without
+    int item, depth;    // of the thread's first number
+    int items, depths;  // steps from one number to the next; one of them is 0
+    bool any;           // false for threads that a small tile leaves idle
 
     __device__ explicit Places(bool along_depth) {
         int thread = threadIdx.x;
@@ -100,11 +100,11 @@ struct Places {
     }
 };
 
-// The stretch of the depth that is one part's: whole steps, as many for each part, the last ones fewer or none.
+// One part's stretch of the depth: the same number of whole steps for each part, fewer or none for the last ones.
 template <class S>
 struct Stretch {
     wide first;
-    int length, steps;  // tiling.py's plans have parts enough for that
+    int length, steps;  // ints are enough: plans of tiling.py cut long depths into parts
 
     __device__ Stretch(wide depth, wide parts, wide part) {
         wide all = (depth + S::DEPTH - 1) / S::DEPTH, each = (all + parts - 1) / parts;
@@ -114,12 +114,12 @@ struct Stretch {
     }
 };
 
-// What a block does, from its number: which tile of which of several equal products, and which part of its depth.
-// Blocks that follow one another have the same rows, which the L2 cache then holds.
+// A block's task, computed from its number: a tile of one of several products of equal size, and a part of the depth.
+// Consecutive blocks share their rows, which then stay in the L2 cache.
 template <class S>
 struct Task {
-    wide row, column;   // of the tile's first number
-    int rows, columns;  // that exist, from there on; at most the tile's
+    wide row, column;   // position of the tile's first number
+    int rows, columns;  // left in the matrix from there; at most the tile's
     int product, part;
 
     __device__ Task(wide all_rows, wide all_columns, wide products) {
@@ -136,15 +136,15 @@ struct Task {
     }
 };
 
-// A matrix as it lies, in any order: item i at depth d is start[i * item_stride + d * depth_stride].
+// A matrix in memory, in any order: item i at depth d is start[i * item_stride + d * depth_stride].
 template <int WIDTH, int DEPTH>
 struct Strided {
     Places<WIDTH, DEPTH> places;
     const real *first;  // this thread's first number of a step
-    wide hop, advance;  // from one of its numbers to the next, and from a step to the next
-    int items, depths;  // that are left, from its first number on
+    wide hop, advance;  // distances from one of its numbers to the next, and from step to step
+    int items, depths;  // left from its first number
 
-    // start: the first number that the block needs
+    // start: the address of the block's first number
     __device__ Strided(const real *start, wide item_stride, wide depth_stride, int all_items, int length)
         : places(depth_stride == 1 && item_stride != 1) {
         first = start + places.item * item_stride + places.depth * depth_stride;
@@ -168,7 +168,7 @@ struct Strided {
     }
 };
 
-// What the last pass over a product's sums does.
+// The last pass over a product's sums.
 struct Finish {
     const real *bias;  // or nullptr
     real slope;
@@ -184,8 +184,8 @@ struct Sums {
     static constexpr int RUN_DOWN = RUN, RUN_ACROSS = S::OWN_COLUMNS < RUN ? S::OWN_COLUMNS : RUN;
     real of[S::OWN_ROWS][S::OWN_COLUMNS] = {};
 
-    // The tile's row or column that is number i of this thread's. Its runs are far apart, so that the runs of
-    // neighbouring threads are neighbours: no bank conflicts.
+    // The row or column in the block's tile of this thread's i-th. A thread's runs are far apart, so that the runs
+    // of neighbouring threads are adjacent: no bank conflicts.
     static __device__ int row(int i) {
         return i / RUN_DOWN * S::DOWN * RUN_DOWN + (int)threadIdx.x / S::ACROSS * RUN_DOWN + i % RUN_DOWN;
     }
@@ -215,7 +215,7 @@ struct Sums {
         }
     }
 
-    // Finish and write the sums of the tile's rows and columns that exist; `place(i)` is where the tile's row i begins.
+    // Finish and write the sums of those rows and columns of the tile that exist. place(i): the address of row i.
     template <class Place>
     __device__ void store(int rows, int columns, Finish finish, Place place) const {
 #pragma unroll
@@ -239,12 +239,12 @@ struct Sums {
     }
 };
 
-// The same of a thread whose warp sums on tensor cores: 2 x 4 products of 16 x 8 numbers, four of each its own.
+// A thread's sums if its warp uses tensor cores: 2 x 4 products of 16 x 8 numbers; it holds four of each.
 template <int R, int C, int D, class Cell>
 struct Sums<TensorShape<R, C, D, Cell>> {
     typedef TensorShape<R, C, D, Cell> S;
     float of[2][4][4] = {};
-    int top, left, group, turn;  // the warp's first row and column; this thread's place in the warp
+    int top, left, group, turn;  // the warp's first row and column; the thread's position in the warp
 
     __device__ Sums() {
         int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -296,9 +296,9 @@ struct Sums<TensorShape<R, C, D, Cell>> {
     }
 };
 
-// Add up a tile. Every thread of the block calls this. What a step needs is in registers before the step before it is
-// multiplied, so that loading takes place meanwhile. One barrier a step is enough: a thread that writes to a buffer has
-// passed the barrier of the step before, and whoever has reached that barrier no longer reads this buffer.
+// Sum a tile. Every thread of the block calls this. The loads of a step are issued before the previous step is
+// multiplied, so that they overlap. One barrier per step is enough: a thread that writes to a buffer has passed the
+// barrier of the previous step, and every thread finished reading this buffer before it arrived there.
 template <class S, class Left, class Right>
 __device__ void multiply(Tiles<S> &tiles, Left &left, Right &right, int steps, Sums<S> &sums) {
     real of_left[Places<S::ROWS, S::DEPTH>::COUNT], of_right[Places<S::COLUMNS, S::DEPTH>::COUNT];

@@ -1,8 +1,8 @@
 // Patches of images as rows of a matrix, and back.
 #include "common.h"
 
-// columns (N * OH * OW, KH * KW * C), ordered (kh, kw, c). A thread owns an element of it and reads one pixel, or
-// writes zero where the window is over padding. Neighbouring threads have neighbouring channels: both sides coalesce.
+// columns (N * OH * OW, KH * KW * C), ordered (kh, kw, c). A thread owns one element and reads one pixel, or
+// writes zero for padding. Neighbouring threads have neighbouring channels, so reads and writes coalesce.
 KERNEL void __launch_bounds__(256) im2col(const real *x, real *columns, ConvGeometry g) {
     EACH(i, (wide)g.N * g.OH * g.OW * g.KH * g.KW * g.C) {
         int c = i % g.C;
@@ -21,8 +21,8 @@ KERNEL void __launch_bounds__(256) im2col(const real *x, real *columns, ConvGeom
     }
 }
 
-// The adjoint of im2col, as a gather: a thread owns a pixel's channel and sums the taps that read it, always in the
-// same order. No two threads write one address, so there are no atomics and the result is the same every time.
+// The adjoint of im2col, as a gather: a thread owns one channel of a pixel and sums the taps that read it in a fixed
+// order. No two threads write to the same address, so no atomics are needed and the result is reproducible.
 KERNEL void __launch_bounds__(256) col2im(const real *columns, real *x, ConvGeometry g) {
     EACH(i, (wide)g.N * g.H * g.W * g.C) {
         int c = i % g.C;
