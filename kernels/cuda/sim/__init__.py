@@ -1,4 +1,4 @@
-"""The device "sim": CUDA kernels on the CPU, from the same sources, for machines without a GPU."""
+"""The device "sim": runs CUDA kernels on the CPU from the same sources, for machines without a GPU."""
 
 from minigan.kernels.cuda.sim.array import SimArray
 from minigan.kernels.cuda.sim.building import SimulatorError

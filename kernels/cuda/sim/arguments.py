@@ -1,4 +1,4 @@
-"""What a kernel is given, checked against what it declares, and as C wants it."""
+"""Checks a kernel's arguments against its declaration and converts them for C."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from minigan.kernels.geometry import ConvGeometry
 
 NO_ARRAY = 2 ** (8 * np.dtype(np.uintp).itemsize) - 1
 MOST_THREADS, MOST_OF_A_BLOCK, MOST_OF_A_GRID = 1024, (1024, 1024, 64), ((1 << 31) - 1, 65535, 65535)
-MOST_SHARED = 227 << 10  # bytes that a block of an H100 or H200 can have
+MOST_SHARED = 227 << 10  # bytes of shared memory per block on an H100 or H200
 
 
 def passed(kernel: str, parameters: Sequence[Parameter], arguments: Sequence) -> list[np.ndarray]:
-    """Each argument by value, of an array its address.
+    """The arguments as C values; for an array, its address.
 
-    raises DtypeError, which names the argument, where one is not what the kernel declares
+    raises DtypeError, which names the argument, if one does not match the kernel's declaration
     """
     if len(arguments) != len(parameters):
         declared = ", ".join(f"{one.type} {one.name}" for one in parameters)
@@ -51,7 +51,7 @@ def address(words: str, parameter: Parameter, argument) -> np.ndarray:
 
 
 def fits(parameter: Parameter, dtype: np.dtype) -> bool:
-    """Whether a pointer can point to elements of a dtype. To a struct: if some of them are one, or one is some."""
+    """Whether a pointer can point to elements of a dtype. For a struct, one size must be a multiple of the other."""
     kind, size = ("u" if dtype.kind == "b" else dtype.kind), dtype.itemsize
     if parameter.kind == "V":
         return not parameter.size or (size > 0 and (parameter.size % size == 0 or size % parameter.size == 0))
@@ -110,7 +110,7 @@ def sizes_of(arguments: Sequence) -> list[int]:
 
 
 def shape_of(kernel: str, blocks, threads, shared: int) -> tuple[int, ...]:
-    """The grid's x, y, z and a block's. Raises SimulatorError where a GPU could not launch that."""
+    """x, y, z of the grid, then of a block. Raises SimulatorError if a GPU could not launch them."""
     grid, block = numbers_of(kernel, "blocks", blocks), numbers_of(kernel, "threads", threads)
     what = f"{kernel}: a grid of {grid} blocks of {block} threads cannot be launched: "
     for words, found, most in (("blocks", grid, MOST_OF_A_GRID), ("threads", block, MOST_OF_A_BLOCK)):

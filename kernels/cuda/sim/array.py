@@ -1,7 +1,7 @@
-"""Arrays of the device "sim": NumPy's, but of a class of their own, so that they meet CUDA kernels and no others.
+"""Arrays of the device "sim": a subclass of NumPy's, so that only the CUDA kernels accept them.
 
-NumPy stands in for CuPy here: ufuncs, and the functions that CuPy has too (IN_CUPY), work on them and give such arrays
-again. As on a GPU, an array of the CPU among them is an error, and so is what CuPy could not do.
+NumPy stands in for CuPy here: ufuncs and the functions that CuPy also has (IN_CUPY) accept these arrays and return
+them. As on a GPU, mixing them with arrays of the CPU is an error, and so is anything that CuPy could not do.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from minigan import devices
 from minigan.errors import DeviceError
 from minigan.kernels.cuda.sim import recording
 
-IN_CUPY = {  # of NumPy's functions that are no ufuncs
+IN_CUPY = {  # NumPy functions other than ufuncs
     np.argmax,
     np.broadcast_to,
     np.clip,
@@ -27,7 +27,7 @@ IN_CUPY = {  # of NumPy's functions that are no ufuncs
     np.zeros_like,
 }
 LIBRARY = "multiplies matrices by the device's library"
-OF_SHAPES = {np.broadcast_to, np.shape}  # of these, those that make no array
+OF_SHAPES = {np.broadcast_to, np.shape}  # those that create no array
 
 
 class SimArray(np.ndarray):
@@ -62,7 +62,7 @@ class SimArray(np.ndarray):
         recording.written(lambda: function(*args, **settings))
         return settings["out"].view(SimArray)
 
-    # Methods that NumPy does not ask the two above about. Those that give a view of this array are NumPy's own.
+    # Methods that do not go through the two above. Methods that return a view of this array are NumPy's own.
 
     def dot(self, other, out=None):
         _same_device("dot", (self, other))
@@ -95,7 +95,7 @@ class SimArray(np.ndarray):
         return self._copied(lambda array: array.ravel(order))
 
     def _copied(self, function):
-        """function(the array), which may be a view of it or a copy."""
+        """function(array), which may return a view or a copy."""
         array = _plain(self)
         result = function(array)
         if recording.recording() and isinstance(result, np.ndarray) and not np.may_share_memory(array, result):
@@ -115,12 +115,12 @@ class SimArray(np.ndarray):
         return bool(_plain(self))
 
 
-# NumPy prints a structured array element by element, which must be its own records; it prints the name of the class.
+# NumPy prints structured arrays by element, which must be its own records; it also prints the name of the class.
 _Shown = type("SimArray", (np.ndarray,), {})
 
 
 def _read(name):
-    """NumPy's method of that name, which gives what is on the CPU."""
+    """NumPy's method of this name, whose result is on the CPU."""
 
     def method(self, *settings, **more):
         devices.refuse_in_capture("reads numbers of an array")
@@ -130,7 +130,7 @@ def _read(name):
 
 
 def _new(name):
-    """NumPy's method of that name, which gives a new array."""
+    """NumPy's method of this name, whose result is a new array."""
 
     def method(self, *settings, **more):
         array = _plain(self)
@@ -146,7 +146,7 @@ for _name in ("argmax", "argmin", "argsort", "cumprod", "cumsum", "flatten", "re
 
 
 def _made(make):
-    """What NumPy makes, arrays also where it would give numbers."""
+    """The result of make(), with arrays in place of NumPy scalars."""
     return recording.made(lambda: _arrays(make()))
 
 
@@ -163,7 +163,7 @@ def _arrays_in(values):
 
 
 def _plain(value):
-    """The same as NumPy's own arrays, in tuples and lists too."""
+    """Convert to NumPy's own arrays, also within tuples and lists."""
     if isinstance(value, SimArray):
         return value.view(np.ndarray)
     if type(value) in (tuple, list):
@@ -178,7 +178,7 @@ def _on_device(result):
 
 
 def _same_device(call, values):
-    """Raise DeviceError where one of the arrays is the CPU's. (Those without dimensions are numbers.)"""
+    """Raise DeviceError if one of the arrays is on the CPU. (Zero-dimensional arrays count as numbers.)"""
     for value in values:
         if type(value) is np.ndarray and value.ndim:
             (there, *_) = (v for v in values if isinstance(v, SimArray))

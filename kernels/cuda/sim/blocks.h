@@ -1,22 +1,22 @@
-// The second half of simulator.h: what threads wait for, blocks of threads, and a launch of many.
+// The second half of simulator.h: barriers and exchanges, blocks of threads, and launches of many blocks.
 #pragma once
 
 namespace sim {
 
 struct Launch {
-    const unsigned *shape;      // the grid's x, y, z and a block's
-    void **arguments;           // the address of each: of a pointer, where the array's address is
-    const size_t *sizes, *items;  // the bytes of each argument's array, and of its elements; ~0 of what is no array
-    const size_t *grains;       // the bytes of an array's smallest number
+    const unsigned *shape;      // x, y, z of the grid, then of a block
+    void **arguments;           // the address of each; for a pointer, the address of the pointer
+    const size_t *sizes, *items;  // bytes of each argument's array, and of its elements; ~0 if it is no array
+    const size_t *grains;       // bytes of each array's smallest number
     unsigned seed;
-    const unsigned *some;       // the numbers of those blocks of the grid that run, `count` of them; all if there are none
-    size_t count, shared;       // shared: bytes of shared memory beside what the kernel declares
-    int all_races;              // whether races on arrays are looked for too
-    void *const *python;        // PyEval_SaveThread, PyEval_RestoreThread and PyErr_CheckSignals, where Python waits
-    char *message, *race;       // for what was wrong, and for the first race in shared memory: MESSAGE characters each
-    const size_t *variables;    // where each variable in shared memory begins in the program, and its bytes
+    const unsigned *some;       // the numbers of the `count` blocks of the grid that run; all if there are none
+    size_t count, shared;       // shared: bytes of shared memory besides what the kernel declares
+    int all_races;              // whether to look for races on arrays too
+    void *const *python;        // PyEval_SaveThread, PyEval_RestoreThread and PyErr_CheckSignals, if Python is waiting
+    char *message, *race;       // buffers for the error and the first race in shared memory, MESSAGE characters each
+    const size_t *variables;    // the offset in the program and the bytes of each variable in shared memory
     size_t variable_count;
-    const char *printed;        // set to what the kernel printed
+    const char *printed;        // set to the kernel's output
     size_t printed_size;
 };
 
@@ -57,18 +57,18 @@ UNSEEN uint3 thread_index() { return current->index; }
 UNSEEN uint3 block_index() { return block_now; }
 UNSEEN unsigned lane() { return current->number % WARP; }
 
-// Another lane's word. What comes from one that is not there, or not in the mask, is no number.
+// Another lane's word. A lane that has returned or is not in the mask gives NaN.
 UNSEEN uint64_t exchange(uint64_t word, unsigned lane, const Place *place, unsigned mask) {
     Unwatched here;
     unsigned from = current->number / WARP * WARP + lane % WARP;
     exchanged[current->number] = word;
-    wait(OF_WARP, place, mask);  // all have put
+    wait(OF_WARP, place, mask);  // all have written
     bool asked = from < block_threads && mask >> lane % WARP & 1, there = asked && fibers[from].state != FINISHED;
     WITH_WATCH(if (asked && !there && launched->all_races)
                    fail("gets the value of lane %u of its warp, which has returned, at %s:%u", lane, place->file,
                         place->line);)
     word = there ? exchanged[from] : ~0ull;
-    wait(OF_WARP, place + 1, mask);  // all have got
+    wait(OF_WARP, place + 1, mask);  // all have read
     return word;
 }
 
@@ -102,7 +102,7 @@ UNSEEN void fence() {
 
 // ------------------------------------------------------------------------------------------ blocks
 
-// From 0 to below a number. source: Steele, Lea & Flood, Fast splittable pseudorandom number generators (2014)
+// A random number below `number`. source: Steele, Lea & Flood, Fast splittable pseudorandom number generators (2014)
 static unsigned random_below(unsigned number) {
     uint64_t z = random_state += 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -120,8 +120,8 @@ static std::vector<unsigned> in_order(unsigned count) {
     return order;
 }
 
-// Every block's shared memory begins as NaN, so what is read before it is written shows; with sanitizers too, which
-// must not see it written. ThreadSanitizer forgets who wrote to it.
+// Fill each block's shared memory with NaN, so that reads before the first write are noticed. The sanitizers must not
+// see these writes. ThreadSanitizer forgets who wrote to it.
 __attribute__((no_sanitize("thread", "address"), noinline)) static void poison(char *begin, size_t size) {
     for (volatile char *byte = begin, *end = begin + size; byte < end; byte++) *byte = -1;
 }
@@ -144,7 +144,7 @@ static uint3 thread_of(unsigned number) {
     return {number % block_size.x, number / block_size.x % block_size.y, number / (block_size.x * block_size.y)};
 }
 
-// Let the lanes go on that wait for one another at one place, or for some that have finished. Whether there are any.
+// Release the lanes that wait for each other at one place, or for finished lanes. Returns whether there were any.
 static bool release_warps(unsigned threads) {
     bool any = false;
     for (unsigned first = 0; first < threads; first += WARP) {
@@ -169,7 +169,7 @@ static bool release_warps(unsigned threads) {
     return any;
 }
 
-// Let the block go on, all of whose threads wait for it or have finished. Whether that is so.
+// Release the block if all its threads wait at its barrier or have finished. Returns whether it was released.
 static bool release_block(unsigned threads) {
     const Place *place = nullptr;
     unsigned waiting = 0, finished = 0;
@@ -193,7 +193,7 @@ static bool release_block(unsigned threads) {
     return true;
 }
 
-// Say why the block will never end: some threads wait for ever, at least one of them for its warp.
+// Report why the block will never end: some threads wait forever, at least one of them for its warp.
 static void give_up(unsigned threads) {
     const Fiber *other = nullptr;
     current = nullptr;
@@ -212,7 +212,7 @@ static void give_up(unsigned threads) {
              place->file, place->line);
 }
 
-// Let Python's other threads run for a moment, and stop if a signal has raised an exception.
+// Let Python's other threads run for a moment, and stop if a signal handler has raised an exception.
 static void let_python_run(const Launch &what) {
     if (!what.python) return;
     void *state = ((void *(*)())what.python[0])();
@@ -241,7 +241,7 @@ static void run_block(unsigned threads, const Launch &what) {
         bool all = true, any = false;
         for (unsigned i = 0; i < threads; i++) {
             all = all && fibers[i].state == FINISHED;
-            any = any || fibers[i].state == READY;  // it has run for long, and others had their turn
+            any = any || fibers[i].state == READY;  // it ran for long and yielded to the others
         }
         if (all || stopped) break;
         if (any) {
@@ -255,7 +255,7 @@ static void run_block(unsigned threads, const Launch &what) {
     WITH_THREADS(for (unsigned i = 0; i < threads; i++) __tsan_destroy_fiber(fibers[i].tsan);)
 }
 
-// Where no kernel of the file has a barrier, threads are calls one after the other.
+// If no kernel of the file has a barrier, threads are consecutive calls.
 static void call_block(unsigned threads) {
     std::vector<unsigned> order = in_order(threads);
     if (random_state) shuffle_order(order);
@@ -270,7 +270,7 @@ static void call_block(unsigned threads) {
 }
 
 #if defined(BY_THREAD_SANITIZER) || defined(WATCHED)
-constexpr bool FIBERS = true;  // else two threads of a block would be one to ThreadSanitizer
+constexpr bool FIBERS = true;  // else ThreadSanitizer would take a block's threads for one
 #else
 constexpr bool FIBERS = BARRIERS;
 #endif
@@ -305,7 +305,7 @@ static void run_blocks(const Launch &what, size_t blocks, unsigned threads) {
     }
 }
 
-// Run a kernel; its shape is one that a GPU can launch. Returns 0, or the number of errors: the message has the first.
+// Run a kernel with a shape that a GPU can launch. Returns the number of errors; the message describes the first.
 template <class... P>
 static int launch(const char *name, void (*kernel)(P...), Launch &what) {
     Call<P...> call{kernel, what.arguments};
@@ -345,7 +345,7 @@ static int launch(const char *name, void (*kernel)(P...), Launch &what) {
     return errors ? errors : stopped ? -1 : 0;
 }
 
-// ------------------------------------------------------------------------------------------ what a kernel takes
+// ------------------------------------------------------------------------------------------ parameters
 
 template <class T>
 struct Kind {
@@ -368,7 +368,7 @@ static const char *text_of() {
     return __PRETTY_FUNCTION__;
 }
 
-// A line: whether it is a pointer, the kind and bytes of it or of what it points to, its type in words.
+// A line: whether it is a pointer, the kind and size of the value or the pointee, and the type's name.
 template <class T>
 static std::string parameter() {
     typedef std::remove_cv_t<std::remove_pointer_t<T>> Pointee;
@@ -384,8 +384,8 @@ UNSEEN static const char *parameters(void (*)(P...)) {
 
 }  // namespace sim
 
-// After a kernel's definition. name: of the functions, `text`: of the kernel in messages; then the kernel. What is
-// written here comes after the kernel's own macros, so it has few words.
+// Follows a kernel's definition. name: the suffix of the functions; text: the kernel's name in messages; then the
+// kernel. The source's own macros apply to this code, so it uses few identifiers.
 #define SIM_EXPORT(name, text, ...)                                                                          \
     extern "C" __attribute__((visibility("default"), no_sanitize("thread"))) int launch_##name(void *sim_what) { \
         return ::sim::launch(text, __VA_ARGS__, *(::sim::Launch *)sim_what);                                 \

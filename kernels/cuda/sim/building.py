@@ -1,4 +1,4 @@
-"""Compiles .cu files with g++, and keeps the result under a name that says what it was made from."""
+"""Compiles .cu files with g++ and caches the result under a name derived from all inputs."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ VARIABLE = re.compile(r"\$\{([0-9a-f]+):(\d+)\}")
 
 
 class SimulatorError(MiniganError):
-    """A kernel could not be compiled or launched, or it did what no kernel may do."""
+    """A kernel could not be compiled or launched, or it did something illegal."""
 
 
 class Way(NamedTuple):
     """How sources are compiled and linked.
 
-    header: included between the simulator and the kernels; watched: by watch.h
+    header: included between the simulator and the kernels; watched: whether watch.h watches accesses
     """
 
     to_compile: tuple[str, ...] = ("-O2",)
@@ -61,12 +61,12 @@ WAYS = {
     "overflow": Way(("-O2", "-DOVERFLOWS", "-fsanitize=signed-integer-overflow")),
 }
 UNDEFINED = "-fsanitize=bounds,object-size,alignment,integer-divide-by-zero,shift-exponent,float-cast-overflow"
-FILLED = "-ftrivial-auto-var-init=pattern"  # local variables begin as numbers that nobody takes for results
+FILLED = "-ftrivial-auto-var-init=pattern"  # local variables start with values that no one mistakes for results
 WATCHED = Way(("-O1", "-g", "-fsanitize=thread", UNDEFINED, "-DWATCHED"), watched=True)
 
 
 class Parameter(NamedTuple):
-    """Of a kernel. Kind (f, i, u, b, or V for what else there is) and size are those of what a pointer points to."""
+    """A kernel's parameter. For a pointer, kind (f, i, u, b, or V for others) and size are those of the pointee."""
 
     name: str
     pointer: bool
@@ -76,12 +76,12 @@ class Parameter(NamedTuple):
 
 
 class Library:
-    """The compiled kernels of a source."""
+    """The compiled kernels of a source file."""
 
     def __init__(self, path: Path, source: Path, text: str, watched: bool):
         self.path, self.source, self.watched = path, source, watched
         self.definitions = definitions_of(text)
-        # a watched kernel asks Python now and then for signals, which needs the GIL
+        # a watched kernel regularly checks Python's signals, which needs the GIL
         self.functions = (ctypes.PyDLL if watched else ctypes.CDLL)(str(path))
 
     def launcher(self, kernel: str):
@@ -101,7 +101,7 @@ class Library:
         return tuple(found)
 
     def in_words(self, message: str, kernel: str) -> str:
-        """A message with the names of places, variables and arguments."""
+        """Replace addresses in a message by the names of places, variables and arguments."""
         message = PLACE.sub(lambda found: self.line_of(int(found[1], 16)), message)
         message = VARIABLE.sub(lambda found: self.variable_at(int(found[1], 16), int(found[2])), message)
         parameters = self.parameters(kernel)
@@ -109,13 +109,13 @@ class Library:
         return message.replace(f"{self.source.parent}{os.sep}", "")
 
     def line_of(self, place: int) -> str:
-        """The file and line that an instruction is from, where what is the simulator's own was inlined."""
+        """The file and line of an instruction; for inlined code of the simulator, those where it was inlined."""
         frames = self._asked(["addr2line", "-i", "-e", str(self.path), hex(place - 1)]) or ["??:0"]
         frames = [re.sub(r" \(discriminator \d+\)$", "", frame) for frame in frames]
         return next((frame for frame in frames if not frame.startswith((str(HERE), "??"))), frames[0])
 
     def variable_at(self, place: int, size: int) -> str:
-        """The element of a variable, or of the nearest one in shared memory, by the size of an access to it."""
+        """The element of a variable, or of the nearest one in shared memory, for an access of this size."""
         inside = [one[:3] for one in self.variables() if one[0] <= place < one[0] + one[1]]
         distances = [
             (max(start - place, place - start - length, -1), start, name)
@@ -128,7 +128,7 @@ class Library:
 
     @functools.cache  # noqa: B019
     def variables(self) -> list[tuple[int, int, str, str]]:
-        """Where each variable of the program begins, its bytes, its name in full, and nm's letter for it."""
+        """(offset, bytes, full name, nm's letter) of each variable of the program."""
         found = []
         for line in self._asked(["nm", "-S", "-C", str(self.path)]):
             start, size, *rest = [*line.split(" ", 3), ""]
@@ -140,7 +140,7 @@ class Library:
 
     @functools.cache  # noqa: B019
     def shared_variables(self) -> list[tuple[int, int, str]]:
-        """Of them those in shared memory. Of a template's functions they are what watch.h has aligned (SIM_ALIGNED)."""
+        """Those in shared memory. In functions of templates, they are recognised by their alignment (SIM_ALIGNED)."""
         ends = {name: start for start, _, name, _ in self.variables() if name in ENDS}
         first, last = (ends.get(name, 0) for name in ENDS)
         return [
@@ -156,7 +156,7 @@ class Library:
 
 
 def source_of(file: str) -> Path:
-    """A file of this package, or one by its path."""
+    """The path of a file of this package, or of any other file."""
     for path in (FOLDER / file, Path(file)):
         if path.is_file():
             return path.resolve()
@@ -164,9 +164,9 @@ def source_of(file: str) -> Path:
 
 
 def compiled(file: str, real: str, way: Way, kernel: str) -> Library:
-    """The kernels of a file for one type of numbers, as its text and its headers' are now: compiled unless they were.
+    """The kernels of a file in its present state, for one type `real`; compiled if they are not in the cache.
 
-    raises SimulatorError where it does not compile, UnknownNameError where there is no such kernel in it
+    raises SimulatorError if it does not compile, UnknownNameError if it has no kernel of this name
     """
     source = source_of(file)
     texts = with_headers(source)
@@ -200,9 +200,9 @@ def _library(path: str, real: str, way: Way, instance: str, texts: tuple[tuple[s
 
 
 def make(beside: Path, target: Path, program: str, source: Path, options, to_link, known: set[str]) -> None:
-    """Compile a program into a file that is there as a whole or not at all."""
+    """Compile a program to a file. The file appears complete or not at all."""
     (beside / "program.cpp").write_text(program, errors="surrogateescape")
-    for name in CUDA_HEADERS:  # all that they have is there already
+    for name in CUDA_HEADERS:  # the simulator already provides their contents
         (beside / name).touch()
     folders = [f"-I{source.parent}", f"-I{FOLDER}", f"-I{beside}"]
     commands = (
@@ -218,16 +218,16 @@ def make(beside: Path, target: Path, program: str, source: Path, options, to_lin
     refuse_unseen(beside, source, known)
     content = (beside / "made.so").read_bytes()
     with open(beside / target.name, "wb") as file:
-        file.write(content + hashlib.sha256(content).digest())  # what comes after a library's end is nothing to it
+        file.write(content + hashlib.sha256(content).digest())  # the loader ignores data after a library's end
         file.flush()
-        os.fchmod(file.fileno(), 0o600)  # whatever the umask: what others could write is not believed
+        os.fchmod(file.fileno(), 0o600)  # whatever the umask: files that others can write are not trusted
         os.fsync(file.fileno())
     (beside / target.name).replace(target)
 
 
 def whole(path: Path) -> bool:
-    """Whether a compiled file is there as it was written, by this user. (cache.read wants the hash before the content;
-    here the system's loader reads the file, so that comes after it.)"""
+    """Whether a compiled file exists exactly as this user wrote it. (cache.read expects the hash before the content.
+    Here the system's loader reads the file, so the hash comes after it.)"""
     try:
         content = path.read_bytes()
         return cache.only_ours(path.stat()) and hashlib.sha256(content[:-32]).digest() == content[-32:]
@@ -236,7 +236,7 @@ def whole(path: Path) -> bool:
 
 
 def refuse_unseen(beside: Path, source: Path, known: set[str]) -> None:
-    """Raise SimulatorError where g++ has read a file whose changes nobody would see."""
+    """Raise SimulatorError if g++ has read a file whose changes would go unnoticed."""
     found = (beside / "made.d").read_text().partition(": ")[2].replace("\\\n", " ")
     for name in re.findall(r"(?:\\.|\S)+", found):
         path = os.path.realpath(re.sub(r"\\([ #\\])", r"\1", name).replace("$$", "$"))
@@ -248,7 +248,7 @@ def refuse_unseen(beside: Path, source: Path, known: set[str]) -> None:
 
 
 def first_error(output: str, source: Path) -> str:
-    """The first error that g++ has found in a source, or else in a header, with its line; and how many there are."""
+    """g++'s first error in the source, or else in a header, with its line, and the number of errors."""
     found = list(DIAGNOSTIC.finditer(output))
     if not found:
         return output[-4000:]
@@ -263,7 +263,7 @@ def first_error(output: str, source: Path) -> str:
 
 @functools.cache
 def compiler() -> str:
-    """The path of g++, or of what CXX names."""
+    """The path of g++, or of the compiler that CXX names."""
     wanted = os.environ.get("CXX", "g++")
     found = shutil.which(wanted)
     if found is None:
@@ -278,13 +278,13 @@ def version(path: str) -> str:
 
 @functools.cache
 def knows(path: str, option: str) -> bool:
-    """Whether the compiler has an option: older ones do not have all."""
+    """Whether the compiler supports an option: older versions lack some."""
     command = [path, option, "-E", "-x", "c++", os.devnull]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept: with what is compiled for the CPU, else in a folder for this process."""
+    """The folder of compiled kernels: beside those for the CPU, or else one for this process only."""
     folder = cache.safe_folder("sim")
     with contextlib.suppress(OSError):
         if folder is not None:

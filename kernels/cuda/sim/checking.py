@@ -1,4 +1,4 @@
-"""Runs a kernel in a process of its own, in several orders of threads, and says what is wrong with it."""
+"""Runs a kernel in a separate process, in several orders of threads, and reports its faults."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from minigan.kernels.cuda.sim.array import SimArray
 from minigan.kernels.cuda.sim.building import SimulatorError, source_of
 from minigan.kernels.cuda.sim.simulator import Simulator
 
-ALIGNED = 256  # bytes, as a GPU's arrays are
-SEEDS = (0, 1, 2, 3)  # of the orders of threads and blocks that are tried
+ALIGNED = 256  # bytes, as on a GPU
+SEEDS = (0, 1, 2, 3)  # each gives an order of threads and blocks to try
 HINT = "(blocks run one after the other here: one that waits for a later one waits for ever)"
-KINDS = {  # how the simulator's words tell what is wrong; the first that fits
+KINDS = {  # patterns in the simulator's messages; the first match decides
     "race": r"\brace on ",
     "uninitialised": r"no thread of its block has written|which has returned",
     "barrier": r"waits at a|is not in its own mask",
@@ -37,12 +37,12 @@ KINDS = {  # how the simulator's words tell what is wrong; the first that fits
 
 
 class Verdict(NamedTuple):
-    """What is found of a kernel. It is true, as `ok` is, where nothing is.
+    """The result of checking a kernel. It is true, like `ok`, if nothing is wrong.
 
-    kind: "race", "bounds", "barrier", "uninitialised", "alignment", "constant" (memory that kernels only read is
-        written), "assertion", "fault" (a division by zero, a stack that is full, a process that ended), "timeout",
-        "compile"; or ""
-    text: what is wrong, with the source lines; lines: their numbers
+    kind: "race", "bounds", "barrier", "uninitialised", "alignment", "constant" (a write to constant memory),
+        "assertion", "fault" (division by zero, stack overflow, or the end of the process), "timeout", "compile"; "" if
+        nothing is wrong
+    text: the fault, with source lines; lines: their numbers
     """
 
     ok: bool
@@ -65,17 +65,17 @@ class Verdict(NamedTuple):
 
 
 def check(file, kernel: str, blocks, threads, *arguments, real: str = "float", shared: int = 0, seconds: float = 60):
-    """Whether a kernel races, leaves its arrays, or misses a barrier: a Verdict, to be printed.
+    """Check a kernel for races, accesses outside its arrays and missing barriers. Returns a Verdict, to be printed.
 
-    file: a .cu file; kernel: one in it; blocks, threads: of the grid and of a block, up to three numbers each
-    arguments: as the kernel declares them; arrays may be NumPy's too. They are copied: the kernel changes none of them
+    file: a .cu file; kernel: its name; blocks, threads: sizes of the grid and of a block, up to three numbers each
+    arguments: as the kernel declares them; NumPy arrays work too. They are copied, so the kernel does not change them
     real: "float" or "double", for sources that compute in `real`
     shared: bytes of the kernel's array `extern __shared__`
-    seconds: after which it is taken to have no end
-    raises DtypeError for arguments that the kernel does not take, UnknownNameError where the file has no such kernel
+    seconds: the time limit, after which the verdict is "timeout"
+    raises DtypeError if arguments do not match the kernel, UnknownNameError if the file has no such kernel
 
-    The kernel runs in a process of its own, compiled with g++'s instrumentation of ThreadSanitizer and
-    UndefinedBehaviorSanitizer. Races are looked for in shared memory and in arrays, also between blocks.
+    The kernel runs in a separate process, compiled with g++'s instrumentation for ThreadSanitizer and
+    UndefinedBehaviorSanitizer. Races are detected in shared memory and in arrays, also between blocks.
     """
     source = source_of(os.fspath(file))
     given = [np.asarray(a).view(SimArray) if is_array(a) else a for a in arguments]
@@ -100,9 +100,9 @@ def is_array(argument) -> bool:
 
 
 def places_of(arguments) -> tuple[list[tuple[int, int] | None], list[int]]:
-    """In which piece of memory each array lies, and at which byte; and the bytes of these pieces.
+    """For each array its (piece of memory, offset in bytes); and the sizes of the pieces in bytes.
 
-    Arrays that overlap lie in one, and all are as much aligned as they were.
+    Arrays that overlap share a piece, and all keep their alignment.
     """
     places, sizes, end = [None] * len(arguments), [], -1
     arrays = [(a.ctypes.data, i) for i, a in enumerate(arguments) if is_array(a)]
@@ -117,7 +117,7 @@ def places_of(arguments) -> tuple[list[tuple[int, int] | None], list[int]]:
 
 
 def laid_out(arguments, places, sizes) -> list:
-    """The arguments, arrays copied to such places."""
+    """The arguments, with arrays copied to these places."""
     pieces = [np.empty(size + ALIGNED, np.uint8) for size in sizes]
     copies = []
     for argument, place in zip(arguments, places, strict=True):
@@ -152,20 +152,20 @@ def run(kept: Path, source: Path, kernel: str, seconds: float) -> Verdict:
 
 
 def lines_of(text: str, source: Path) -> tuple[int, ...]:
-    """The lines of the source that a text names."""
+    """The numbers of the source lines that a text mentions."""
     found = [int(number) for number in re.findall(rf"{re.escape(source.name)}:(\d+)", text)]
     return tuple(dict.fromkeys(found))
 
 
 def with_source(text: str, source: Path) -> str:
-    """The text with the lines that it names below it."""
+    """The text, followed by the source lines that it mentions."""
     lines = source.read_text(errors="replace").splitlines()
     shown = [f"  {source.name}:{n}: {lines[n - 1].strip()}" for n in lines_of(text, source) if 0 < n <= len(lines)]
     return "\n".join([text, *shown])
 
 
 def main(path: str) -> None:
-    """Run what is in the file, and print what was wrong, and what the kernel printed in the last order of threads."""
+    """Run the launch stored in a file. Print the faults, and the kernel's output in the last order of threads."""
     with np.load(path) as kept:
         what = json.loads(str(kept["what"]))
         given = [kept[f"argument_{i}"] for i in range(len(what["places"]))]

@@ -1,7 +1,7 @@
-"""What stands in for a CUDA graph on the device sim: a list of calls.
+"""Stands in for a CUDA graph on the device "sim": a list of calls.
 
-As on a GPU, what is recorded is not done. NumPy's functions do run once, on whatever is in memory, to make the arrays
-that later calls write into; only what would change an array that is there already is left for the replays.
+As on a GPU, recorded calls are not executed. NumPy's functions do run once, on whatever values are in memory, to create
+the arrays that later calls write to. Calls that would change existing arrays run only in replays.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ def recording() -> bool:
 
 @contextlib.contextmanager
 def record() -> Iterator[list[Callable[[], object]]]:
-    """Let calls be recorded in this list until the end of the block."""
+    """Record calls in the list that this yields, until the end of the with block."""
     before = _calls.set([])
     try:
-        with np.errstate(all="ignore"):  # what numbers there are means nothing yet
+        with np.errstate(all="ignore"):  # values are meaningless until a replay
             yield _calls.get()
     finally:
         _calls.reset(before)
 
 
 def written(write: Callable[[], object]) -> None:
-    """Do what changes an array that is there, or record it."""
+    """Call a function that changes an existing array, or record the call."""
     calls = _calls.get()
     if calls is None:
         write()
@@ -40,7 +40,7 @@ def written(write: Callable[[], object]) -> None:
 
 
 def made(make: Callable[[], object]):
-    """The arrays that make() gives, which share no memory with others. A replay makes them again, in the same place."""
+    """The new arrays that make() returns, sharing no memory with others. A replay computes them again, in place."""
     result = make()
     calls = _calls.get()
     if calls is not None:

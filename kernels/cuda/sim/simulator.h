@@ -1,12 +1,12 @@
-// Runs CUDA kernels on the CPU: a .cu file that is included after this one is compiled by g++.
+// Runs CUDA kernels on the CPU: include it before a .cu file and compile both with g++.
 //
-// Each CUDA thread is a fiber: it has a stack of its own and runs until it waits at a barrier, then another one runs.
-// So barriers, shuffles and shared memory are real, in any order of threads and blocks that a seed asks for, and
-// AddressSanitizer and UndefinedBehaviorSanitizer see every access. ThreadSanitizer is told that each fiber is a
-// thread and that nothing but a barrier orders two of them: a missing one is then a data race that it reports.
-// With WATCHED, watch.h takes the place of the sanitizers' libraries.
+// Each CUDA thread is a fiber with its own stack: it runs until it waits at a barrier, and then another one runs. So
+// barriers, shuffles and shared memory really work, a seed selects the order of threads and blocks, and
+// AddressSanitizer and UndefinedBehaviorSanitizer see every access. For ThreadSanitizer each fiber is declared as a
+// thread, ordered with others only by barriers, so it reports a missing barrier as a data race.
+// With WATCHED, watch.h replaces the sanitizers' libraries.
 //
-// What this cannot show: timing, bank conflicts, and effects of the memory model beyond races.
+// It does not model timing, bank conflicts, or effects of the memory model beyond races.
 #pragma once
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@
 #include <vector>
 
 #ifndef BARRIERS
-#define BARRIERS 1  // whether a kernel of the file has any; without them threads need no fibers
+#define BARRIERS 1  // whether any kernel of the file has barriers; without them threads need no fibers
 #endif
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
@@ -45,7 +45,7 @@
 #define OWN_SWITCH 1
 #endif
 
-// The simulator's own accesses are no accesses of the kernel.
+// The simulator's own accesses do not count as the kernel's.
 #define UNSEEN __attribute__((no_sanitize("thread"), noinline))
 #if defined(BY_THREAD_SANITIZER)
 #define NOT_WATCHED __attribute__((noinline))
@@ -65,15 +65,15 @@ constexpr unsigned WARP = 32;
 
 struct Fiber {
     ucontext_t context;
-    void *top = nullptr;  // of its stack, while it does not run, for our own switch
+    void *top = nullptr;  // the stack pointer while it does not run, for our own switch
     char *stack = nullptr;
-    bool inside = false;  // a kernel that it never finished: it cannot run another one
+    bool inside = false;  // inside a kernel that never finished: it cannot run another one
     State state = FINISHED;
-    unsigned number;  // in its block
+    unsigned number;  // within its block
     uint3 index;
-    const Place *place = nullptr;  // where it waits
+    const Place *place = nullptr;  // where it is waiting
     unsigned mask = 0;             // the lanes that it waits for
-    unsigned block_barriers = 0, warp_barriers = 0;  // passed so far
+    unsigned block_barriers = 0, warp_barriers = 0;  // barriers passed so far
     void *tsan = nullptr;
 };
 
@@ -82,12 +82,12 @@ static Fiber *current;
 static ucontext_t scheduler;
 static void *scheduler_top;
 static uint3 block_now;
-static unsigned block_number, block_threads;  // number: how many blocks have begun
+static unsigned block_number, block_threads;  // block_number: how many blocks have started
 dim3 block_size, grid_size;
 static const char *kernel_name;
-static std::vector<uint64_t> exchanged;  // by thread: what shuffles hand over
-static uint64_t random_state;            // 0: threads and blocks in order
-static char *dynamic_memory;             // shared memory whose size the launch gives
+static std::vector<uint64_t> exchanged;  // values passed by shuffles, one per thread
+static uint64_t random_state;            // 0 runs threads and blocks in order
+static char *dynamic_memory;             // shared memory of the size given at launch
 static size_t dynamic_size;
 
 static void (*body)(void *);
@@ -95,19 +95,19 @@ static void *body_arguments;
 
 extern "C" char __start_cuda_shared[] __attribute__((weak, visibility("hidden"))),
     __stop_cuda_shared[] __attribute__((weak, visibility("hidden")));
-// Around shared memory is some that nobody may touch, for what is read or written before or after it.
+// Shared memory lies between inaccessible gaps, which catch accesses before and after it.
 asm(".pushsection cuda_gap_before,\"aw\",@nobits\n.zero 65536\n.popsection\n"
     ".pushsection cuda_shared,\"aw\",@nobits\n.balign 4096\n.popsection\n"
     ".pushsection cuda_gap_after,\"aw\",@nobits\n.zero 65536\n.popsection");
 
-// What ThreadSanitizer takes for locks. A barrier has two, used in turn: with one, a thread that has passed it and
-// comes to the next would seem ordered with one that has not yet left the first.
+// ThreadSanitizer treats these as locks. A barrier alternates between two: with one, a thread that has reached the next
+// barrier would seem ordered with a thread that has not yet left this one.
 static char block_lock[2], end_lock, fence_lock;
 static std::vector<char> warp_locks;
 WITH_THREADS(static void *scheduler_tsan;)
 WITH_ADDRESSES(static const void *scheduler_stack; static size_t scheduler_size;)
 
-static bool watching;  // whether what runs now is the kernel, and watched
+static bool watching;  // whether a watched kernel is running right now
 struct Unwatched {
     UNSEEN Unwatched() : before(watching) { watching = false; }
     UNSEEN ~Unwatched() { watching = before; }
@@ -120,10 +120,10 @@ constexpr size_t MESSAGE = 1024;
 constexpr size_t MOST_PRINTED = 1 << 24;
 static char error[MESSAGE];
 static int errors;
-static bool stopped;  // after an error from which no thread can go on
+static bool stopped;  // after an error that no thread can continue from
 static std::string printed;
 
-// Of all errors of a launch the first is kept.
+// Only the first error of a launch is kept.
 UNSEEN __attribute__((format(printf, 1, 2))) static void fail(const char *format, ...) {
     Unwatched here;
     if (errors++) return;
@@ -138,12 +138,12 @@ UNSEEN __attribute__((format(printf, 1, 2))) static void fail(const char *format
 
 static void to_scheduler();
 
-// End the launch, as the thread that runs cannot go on.
+// End the launch, because the running thread cannot continue.
 [[noreturn]] UNSEEN static void stop() {
     watching = false;
     stopped = true;
     to_scheduler();
-    abort();  // nobody comes back
+    abort();  // never reached
 }
 
 UNSEEN void trap(const char *what) {
@@ -162,7 +162,7 @@ UNSEEN void print(const char *format, ...) {
 }
 
 #ifdef OVERFLOWS
-// GCC calls these where a product, a sum or a difference of ints does not fit one, and goes on with what is left of it.
+// GCC calls these if a product, sum or difference of ints overflows, and continues with the wrapped value.
 static void overflow(const void *where) {
     struct {
         const char *file;
@@ -193,7 +193,7 @@ extern "C" [[noreturn]] UNSEEN void sim_assert_fail(const char *what, const char
 namespace sim {
 
 #ifdef OWN_SWITCH
-// Save the registers that a call keeps, and the stack; go on where the other one stopped. (ucontext asks the system.)
+// Save the callee-saved registers and the stack, and continue the other fiber. (ucontext would make system calls.)
 extern "C" __attribute__((visibility("hidden"))) void sim_switch(void **from, void *to);
 asm(".text\n.hidden sim_switch\n.type sim_switch,@function\nsim_switch:\n"
     " push %rbp\n push %rbx\n push %r12\n push %r13\n push %r14\n push %r15\n"
@@ -232,7 +232,7 @@ UNSEEN static void to_fiber(Fiber &fiber) {
 
 static void forget_reads();  // watch.h
 
-// A fiber is used again and again: when a kernel's body ends, the fiber waits for the next one.
+// Fibers are reused: when the kernel's body ends, the fiber waits for the next one.
 UNSEEN static void life() {
     WITH_ADDRESSES(__sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);)
     for (;;) {
@@ -247,7 +247,7 @@ UNSEEN static void life() {
     }
 }
 
-// ThreadSanitizer is given a new stack for each block, or rather forgets who wrote to the old one.
+// For ThreadSanitizer each block gets a new stack: it forgets who wrote to the old one.
 #if defined(BY_THREAD_SANITIZER)
 constexpr bool NEW_STACKS = true;
 #else
@@ -261,7 +261,7 @@ static void give_stack(Fiber &fiber) {
         perror("simulator: no memory for a thread's stack");
         abort();
     }
-    if (!NEW_STACKS) mprotect(fiber.stack, PAGE, PROT_NONE);  // for what local variables have no room in it
+    if (!NEW_STACKS) mprotect(fiber.stack, PAGE, PROT_NONE);  // a guard page against stack overflow
     getcontext(&fiber.context);
     fiber.context.uc_stack = {};
     fiber.context.uc_stack.ss_sp = fiber.stack;
@@ -269,15 +269,15 @@ static void give_stack(Fiber &fiber) {
     fiber.context.uc_link = nullptr;
     makecontext(&fiber.context, life, 0);
     void **end = (void **)(fiber.stack + STACK - 64);
-    *end = (void *)life;  // where the first switch returns to, above six registers
+    *end = (void *)life;  // the first switch returns here; six registers lie below
     fiber.top = end - 6;
     fiber.inside = false;
 }
 
 // ------------------------------------------------------------------------------------------ faults
 
-// A kernel that divides by zero, has no room on its stack, or goes where there is no memory, ends the launch and not
-// the process. The sanitizers' libraries have handlers of their own.
+// A kernel that divides by zero, overflows its stack or accesses unmapped memory ends the launch, not the process. The
+// sanitizers' libraries have handlers of their own.
 #if defined(__SANITIZE_ADDRESS__) || defined(BY_THREAD_SANITIZER)
 struct Faults {};
 #else
@@ -293,7 +293,7 @@ UNSEEN static size_t in_this_program(const void *place) {
 UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
     if (!pthread_equal(launching, pthread_self()) || !scheduler_top || !current) {
         for (int i = 0; i < 4; i++) sigaction(SIGNALS[i], &others[i], nullptr);
-        return;  // it is raised again, for the handler that was there before
+        return;  // it is raised again, for the previous handler
     }
     watching = false;
     size_t place = 0;
@@ -312,8 +312,8 @@ UNSEEN static void faulted(int number, siginfo_t *about, void *context) {
     stop();
 }
 
-// A thread that is interrupted while it computes lets the scheduler ask Python whether to go on. Its registers lie on
-// its own stack until then.
+// A thread that is interrupted while it computes lets the scheduler ask Python whether to continue. Meanwhile its
+// registers are saved on its own stack.
 static struct sigaction asked;
 UNSEEN static void interrupted(int number, siginfo_t *about, void *context) {
     if (asked.sa_flags & SA_SIGINFO)

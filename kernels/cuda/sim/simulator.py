@@ -1,4 +1,4 @@
-"""Runs kernels of .cu files on the CPU; see simulator.h for how."""
+"""Runs kernels of .cu files on the CPU; simulator.h describes how."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ MESSAGE = 1024  # characters, as in simulator.h
 
 
 class RaceWarning(RuntimeWarning):
-    """Two threads touch one byte of shared memory, one of them writes it, and no barrier orders the two."""
+    """Two threads access one byte of shared memory, one of them writes, and no barrier orders the accesses."""
 
 
 class Launch(ctypes.Structure):
-    """As in blocks.h."""
+    """The same struct as in blocks.h."""
 
     _fields_ = [
         ("shape", ctypes.POINTER(ctypes.c_uint)),
@@ -54,12 +54,12 @@ class Launch(ctypes.Structure):
 class Simulator:
     """A launcher whose device is the CPU.
 
-    seed: of the order in which threads and blocks run; 0 for first to last
-    sanitizer: None, or "overflow", or "address" or "thread" in a process that was started with the sanitizer's library
-    blocks: which blocks of a launch run, a function of the kernel's name and how many there are; all by default
-    watched: look at every access of kernels that are not this package's (watch.h): what is out of bounds is an error,
-        and a race in shared memory a RaceWarning. Without it they are some ten times as fast.
-    all_races: watch every kernel, look for races on arrays too, and make any race an error
+    seed: determines the order in which threads and blocks run; 0 for first to last
+    sanitizer: None, "overflow", or, in a process started with the sanitizer's library, "address" or "thread"
+    blocks: function of a kernel's name and number of blocks that returns which of them run; all by default
+    watched: watch every access of kernels outside this package (watch.h): out of bounds is an error, and a race in
+        shared memory is a RaceWarning. Without it these kernels are about ten times as fast.
+    all_races: watch every kernel, detect races on arrays too, and make every race an error
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Simulator:
         self.watched, self.all_races = watched, all_races
 
     def run(self, file, kernel, real, blocks, threads, arguments, shared=0):
-        """As launch.Launcher says. shared: bytes of the kernel's array `extern __shared__`.
+        """See launch.Launcher. shared: bytes of the kernel's array `extern __shared__`.
 
-        raises SimulatorError where the kernel does not compile, cannot be launched, or does what no kernel may;
-        DtypeError for arguments that it does not take; UnknownNameError for one that is not in the file
+        raises SimulatorError if the kernel does not compile, cannot be launched or does something illegal;
+        DtypeError if arguments do not match its parameters; UnknownNameError if the file has no such kernel
         """
         self.launch(self.library(file, real, kernel), kernel, blocks, threads, arguments, shared)
 
@@ -133,12 +133,12 @@ class Simulator:
 
     def matmul(self, a, b):
         devices.refuse_in_capture(LIBRARY)
-        return np.matmul(a, b)  # in place of cuBLAS
+        return np.matmul(a, b)  # stands in for cuBLAS
 
     def empty(self, shape, dtype):
         array = np.empty(shape, dtype)
         if array.dtype.kind == "f":
-            array.fill(np.nan)  # what a kernel forgets to write shows
+            array.fill(np.nan)  # elements that a kernel forgets to write stand out
         return array.view(SimArray)
 
     def put(self, array):
@@ -166,11 +166,11 @@ class Simulator:
         return replay
 
 
-_turn = threading.Lock()  # there is one device
+_turn = threading.Lock()  # held during a launch: there is one device
 
 
 def _forget_turn():
-    """A forked child has none of its parent's threads, whose turn may never end there."""
+    """Free the lock in a forked child: a thread of the parent that held it does not exist there."""
     global _turn
     _turn = threading.Lock()
 
@@ -180,18 +180,18 @@ if hasattr(os, "register_at_fork"):
 
 
 def _python():
-    """What a watched kernel calls now and then, so that it can be interrupted and other threads go on."""
+    """The functions that a watched kernel calls regularly, so that signals and other threads are served."""
     api = ctypes.pythonapi
     calls = (api.PyEval_SaveThread, api.PyEval_RestoreThread, api.PyErr_CheckSignals)
     return (ctypes.c_void_p * 3)(*(ctypes.cast(call, ctypes.c_void_p).value for call in calls))
 
 
 def numbers(values, kind=ctypes.c_uint):
-    """Unsigned ints for a C function."""
+    """A C array of these values, by default of unsigned ints."""
     return (kind * len(values))(*values)
 
 
 def warn(race: str, library: Library) -> None:
-    """Warn of a race every time that it is found, and not only the first."""
+    """Warn of a race every time it is found, not only the first time."""
     lines = re.findall(rf"{re.escape(library.source.name)}:(\d+)", race)
     warnings.warn_explicit(race, RaceWarning, str(library.source), int(lines[-1]) if lines else 1)

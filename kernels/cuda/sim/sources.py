@@ -1,7 +1,7 @@
-"""CUDA sources as g++ is to read them: their headers, the kernels they define, and what is no C++ in another form.
+"""Prepares CUDA sources for g++: finds their headers and kernels, and rewrites syntax that is not C++.
 
-Positions are found in the text without its comments and strings, so that no words in those count. Lines stay where
-they are: g++ names those of the user's file.
+The code is searched with comments and strings blanked out. Line numbers do not change, so g++ reports those of the
+user's file.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ EXTERN_SHARED = re.compile(
 SCOPE = re.compile(r"(?P<outer>\bnamespace\b[\w:\s]*|\bextern\s*)?\{|\}")
 STATIC_SHARED = re.compile(r"\bstatic(?=\s+__shared__\b)|(?<=\b__shared__)\s+static\b")
 NOINLINE = re.compile(r"\b__noinline__\b(?!\s*\))")
-SETTLED = 100_000_000  # nanoseconds after which a file that changes again has another time of change
+SETTLED = 100_000_000  # nanoseconds after which another change gives a file a new modification time
 
 
 class Kernel(NamedTuple):
     name: str
     parameters: tuple[str, ...]
-    declared: str  # the parameters, as they are written
+    declared: str  # the parameters as written
     template: bool
-    end: int  # of its definition in the text
+    end: int  # where its definition ends in the text
 
 
 class Text(NamedTuple):
-    """A file as it was read."""
+    """The contents of a file when it was read."""
 
     text: str
     includes: tuple[str, ...]
@@ -55,7 +55,7 @@ _texts: dict[str, Text] = {}
 
 
 def text_of(path: str) -> Text:
-    """A file's text as it is now. It is read again unless nothing can have changed it since."""
+    """A file's current text. It is read again unless it cannot have changed since."""
     found = os.stat(path)
     state = found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev
     kept = _texts.get(path)
@@ -68,7 +68,7 @@ def text_of(path: str) -> Text:
 
 
 def with_headers(source: Path) -> dict[str, str]:
-    """Paths and texts of a source and of the headers that it includes, which are beside it or in this package."""
+    """{path: text} of a source and of its headers that are beside it or in this package."""
     found, texts = [os.path.realpath(source)], {}
     for path in found:
         file = texts[path] = text_of(path)
@@ -84,7 +84,7 @@ def with_headers(source: Path) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=256)
 def code_of(source: str) -> str:
-    """The source with spaces for comments and strings: all else stays where it is."""
+    """The source with comments and strings replaced by spaces, which keeps all positions."""
     return COMMENT_OR_STRING.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
 
 
@@ -94,7 +94,7 @@ def has_barriers(source: str) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def definitions_of(source: str) -> tuple[Kernel, ...]:
-    """The kernels that a source defines; of those in branches of #if, all."""
+    """The kernels that a source defines, including those in all branches of #if."""
     code, found = code_of(source), []
     for attribute in ATTRIBUTE.finditer(code):
         end = closing(code, attribute.end()) + 1
@@ -120,7 +120,7 @@ def kernels_of(source: str) -> dict[str, Kernel]:
 
 
 def closing(code: str, start: int) -> int:
-    """Where the bracket is closed that was opened just before."""
+    """The position of the bracket that closes the one just before `start`."""
     depth = 1
     for match in re.compile(r"[(\[{)\]}]").finditer(code, start):
         depth += 1 if match[0] in "([{" else -1
@@ -130,7 +130,7 @@ def closing(code: str, start: int) -> int:
 
 
 def in_function(code: str, place: int) -> bool:
-    """Whether a place is within braces that are not those of a namespace or of extern "C"."""
+    """Whether a position is within braces other than those of a namespace or of extern "C"."""
     opened = []
     for match in SCOPE.finditer(code, 0, place):
         if match[0] == "}":
@@ -141,7 +141,7 @@ def in_function(code: str, place: int) -> bool:
 
 
 def split(text: str) -> list[str]:
-    """The parts between the commas that are in no brackets."""
+    """Split a text at the commas that are outside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in "<([{") - (letter in ">)]}")
@@ -153,15 +153,15 @@ def split(text: str) -> list[str]:
 
 
 def name_of(parameter: str) -> str:
-    """The name in a declaration of a parameter."""
+    """The name in a parameter's declaration."""
     names = re.findall(r"[A-Za-z_]\w*", parameter.partition("=")[0].partition("[")[0])
     return names[-1] if names else "?"
 
 
 def for_compiler(source: str, path: str, instance: str = "") -> str:
-    """The source as g++ is to read it, with a SIM_EXPORT after each kernel.
+    """The source in the form that g++ reads, with a SIM_EXPORT after each kernel.
 
-    instance: of a template, such as "scale<float, 4>", exported too
+    instance: an instance of a template to export too, such as "scale<float, 4>"
     """
     changes = [(kernel.end, kernel.end, exported(kernel)) for kernel in definitions_of(source)]
     if instance:
@@ -170,7 +170,7 @@ def for_compiler(source: str, path: str, instance: str = "") -> str:
     code = code_of(source)
     for match in EXTERN_SHARED.finditer(code):
         _, kind, name, more = match.groups()
-        # outside functions the pointer is the simulator's own, which has no value before a launch
+        # outside functions, the pointer is the simulator's own, which is set only at a launch
         scope, reference = ("", "") if in_function(code, match.start()) else ("static ", "&")
         pointer = f"(*{reference}{name}){more}" if more.strip() else f"*{reference}{name}"
         lines = "\n" * match[0].count("\n")
@@ -185,7 +185,7 @@ def for_compiler(source: str, path: str, instance: str = "") -> str:
 
 
 def exported(kernel: Kernel) -> str:
-    """What follows a kernel's definition. Of functions of one name it is the one with these parameters."""
+    """The text to put after a kernel's definition. Its parameters distinguish overloads of one name."""
     if kernel.template:
         return ""
     one = kernel.name if "=" in kernel.declared else f"static_cast<void (*)({kernel.declared})>({kernel.name})"
@@ -193,5 +193,5 @@ def exported(kernel: Kernel) -> str:
 
 
 def identifier(kernel: str) -> str:
-    """What the functions of a kernel are called by."""
+    """The suffix of the names of a kernel's functions."""
     return re.sub(r"\W", lambda match: f"_{ord(match[0]):x}", kernel)

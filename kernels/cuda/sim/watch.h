@@ -1,47 +1,47 @@
-// Watches each access of a kernel: g++ calls these functions at every one (-fsanitize=thread), and at every index of an
-// array whose size it knows (-fsanitize=bounds). The sanitizers' own libraries are not there, so a notebook's process
-// can run this, and goes on after what it reports.
+// Watches a kernel's accesses: g++ calls these functions at each access (-fsanitize=thread), and at each index into an
+// array of known size (-fsanitize=bounds). They replace the sanitizers' libraries, so this works in the process of a
+// notebook, which continues after an error.
 //
-// - The arguments' arrays are copied to places with nothing around them, and back when the launch ends. What is
-//   accessed outside them ends the launch, before it happens.
-// - Two accesses to one byte of shared memory, one of them a write, are a race if no barrier orders them. What a
-//   thread reads in a race is NaN, so a missing barrier shows in every order of threads.
+// - Array arguments are copied to regions surrounded by unmapped memory, and copied back when the launch ends. An
+//   access outside them ends the launch before it happens.
+// - Two accesses to one byte of shared memory, one of them a write, are a race if no barrier orders them. A racing
+//   read returns NaN, so a missing barrier is noticed in every order of threads.
 #pragma once
 
 #include <link.h>
 
 namespace sim {
 
-constexpr size_t GAP = 1 << 28;                // bytes around an array that nobody has
-constexpr unsigned TURN = 1 << 22;             // accesses after which a thread that never waits lets others go on
-constexpr size_t NO_ARRAY = ~(size_t)0;        // the size of an argument that is none
-constexpr size_t NAME = 96;                    // characters
-constexpr unsigned LARGEST = 16;               // bytes of an access that is one instruction
+constexpr size_t GAP = 1 << 28;                // unmapped bytes around an array
+constexpr unsigned TURN = 1 << 22;             // accesses after which a thread that never waits lets others run
+constexpr size_t NO_ARRAY = ~(size_t)0;        // the size of an argument that is not an array
+constexpr size_t NAME = 96;                    // characters of a name
+constexpr unsigned LARGEST = 16;               // bytes of the largest access by one instruction
 
 struct Argument {
     char *begin;
     size_t size, item;
 };
-struct Region {  // memory that the kernel may use, apart from all other
+struct Region {  // memory that the kernel may use, separate from all other memory
     char *begin;
     size_t size;
-    char *host;  // what it is a copy of
+    char *host;  // the memory that it is a copy of
     char *mapped;
-    struct Cell *cells;  // of races, one for `grain` bytes
+    struct Cell *cells;  // the last accesses, a cell for each `grain` bytes
     size_t grain;
 };
 
-// An access, as far as it decides what is ordered before it.
+// The properties of an access that determine what is ordered before it.
 struct Touch {
     unsigned block, epoch, warp, clock, place;
-    uint3 index;  // of the block
+    uint3 index;  // the block's index
     unsigned short thread;
     bool atomic;
 };
-struct Cell {  // of a byte: who wrote it last, who read it last, and another one who did
+struct Cell {  // of a byte: its last writer, its last reader, and another reader
     Touch write, read, other;
 };
-struct Doubt {  // an access whose value is known when the thread comes to the next one
+struct Doubt {  // a racing access, settled at the thread's next access, when its value is known
     char *p, bytes[LARGEST];
     unsigned size;
     bool write;
@@ -54,17 +54,17 @@ static const Argument *arguments_begin;
 static const Region *regions;
 static size_t argument_count, region_count;
 static char *module_begin, *module_end;
-static Cell *module_cells, *dynamic_cells;  // of the program's variables, and of the memory that the launch gives
+static Cell *module_cells, *dynamic_cells;  // for the program's variables, and for dynamic shared memory
 static Launch *launched;
 static unsigned steps, all_steps, epoch, clock_now;
-// Barriers of its warp that a thread has passed, at its own lane; at another's, those that it passed when the two, or
-// others on the way from one to the other, last waited together.
+// A vector clock per thread. At its own lane: how many warp barriers the thread has passed. At another lane: how many
+// that lane had passed when the two last waited together, directly or through other lanes.
 static unsigned warp_clocks[1024][WARP];
-static bool acquired;  // whether this block has seen what others did before their fences
-static unsigned fenced[1024], took[1024];  // by thread: when it last fenced, and last changed something atomically
+static bool acquired;  // whether this block sees what others did before their fences
+static unsigned fenced[1024], took[1024];  // by thread: times of its last fence and its last atomic change
 static std::vector<unsigned> fences;
 static Doubt doubt;
-static struct {  // the first read of shared memory that nobody in the block had written
+static struct {  // the first read of shared memory that no thread of the block had written
     char name[NAME];
     Touch now;
 } unwritten;
@@ -77,7 +77,7 @@ static uint3 thread_of(unsigned number);
 
 // ------------------------------------------------------------------------------------------ races
 
-// Whether what a thread did is ordered before what this one does now.
+// Whether an earlier access is ordered before this thread's current one.
 UNSEEN static bool ordered(const Touch &before, const Touch &now) {
     if (!before.block || (before.atomic && now.atomic)) return true;
     if (before.block != now.block) return acquired && fences[before.block] > before.clock;
@@ -86,7 +86,7 @@ UNSEEN static bool ordered(const Touch &before, const Touch &now) {
            (before.thread / WARP == now.thread / WARP && before.warp < warp_clocks[now.thread][before.thread % WARP]);
 }
 
-// The argument that an address is meant to be in: the nearest, also by an unsigned index that went below zero.
+// The argument that an address was meant to be in: the nearest, allowing for unsigned indices that went below zero.
 UNSEEN static const Argument *meant(const char *p) {
     const Argument *nearest = nullptr;
     size_t distance = GAP;
@@ -136,8 +136,8 @@ UNSEEN static void same_bytes(char *to, const char *from, unsigned size) {
     for (unsigned i = 0; i < size; i++) ((volatile char *)to)[i] = from[i];
 }
 
-// What a racing access has left to be settled: a read's memory is as it was again, and a second write that wrote what
-// was there already is no race.
+// Settle a racing access: restore the memory that was read; a second write is no race if it wrote the value that was
+// already there.
 UNSEEN static void forget_reads() {
     if (!doubt.size) return;
     Doubt was = doubt;
@@ -182,8 +182,8 @@ UNSEEN static void look_for_races(Cell *cells, char *p, unsigned size, bool writ
     }
 }
 
-// A read of shared memory that nobody has written is reported when the launch ends: if another thread writes it by
-// then, it is a race, which says more. (Some bytes of a struct may be padding, which nobody writes.)
+// A read of unwritten shared memory is reported only when the launch ends: if another thread writes there by then, it
+// is a race, which is the better report. (Some bytes of a struct may be padding, which is never written.)
 UNSEEN static void look_for_writer(const Cell *cells, const char *p, unsigned size, const Touch &now) {
     if (unwritten.now.block) return;
     for (unsigned i = 0; i < size; i++)
@@ -201,8 +201,8 @@ static void report_unwritten() {
 
 // ------------------------------------------------------------------------------------------ bounds
 
-// Whether an access is within a variable in shared memory. Those of templates are not in its section: GCC leaves their
-// attribute out.
+// Whether an access is within a variable in shared memory. Variables of templates are not in its section, because GCC
+// ignores their attribute.
 UNSEEN static bool in_shared_variable(char *p, unsigned size) {
     size_t at = p - module_begin;
     for (size_t i = 0; i < launched->variable_count; i++) {
@@ -287,7 +287,7 @@ UNSEEN void touch_atomic(void *p, unsigned size, bool read, const void *place) {
     note(p, size, read, true, true, place);
 }
 
-// Of threads that fence, and of threads and blocks that then see an atomic change, each sees what the others did before.
+// After a fence, threads and blocks that see an atomic change also see everything the fencing thread did before it.
 UNSEEN void fence() {
     Unwatched here;
     fences[block_number] = fenced[current->number] = took[current->number] = ++clock_now;
@@ -311,7 +311,7 @@ static void pass_warp(unsigned first, unsigned mask) {
 }
 static void poison(char *begin, size_t size);
 static void begin_block() {
-    for (size_t i = 0; i < launched->variable_count; i++)  // of templates too
+    for (size_t i = 0; i < launched->variable_count; i++)  // those of templates too
         poison(module_begin + launched->variables[2 * i], launched->variables[2 * i + 1]);
     acquired = false;
     fences.resize(block_number + 1);
@@ -342,7 +342,7 @@ static char *mapped(size_t size, int protection) {
     return (char *)p;
 }
 
-// What a launch needs, for as long as it lasts.
+// The resources of a launch, while it lasts.
 struct Watch {
     Watch(Launch &what, size_t count) {
         launched = &what;
@@ -361,7 +361,7 @@ struct Watch {
             if (what.sizes[i] != NO_ARRAY) order.push_back(i);
         auto host = [&](size_t i) { return *(char **)what.arguments[i]; };
         std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return host(a) < host(b); });
-        for (size_t i : order) {  // arrays that share memory lie in one region
+        for (size_t i : order) {  // arrays that share memory share a region
             char *end = host(i) + what.sizes[i];
             if (!regions_kept.empty() && host(i) < regions_kept.back().host + regions_kept.back().size)
                 regions_kept.back().size = std::max(regions_kept.back().host + regions_kept.back().size, end) -
@@ -407,7 +407,7 @@ struct Watch {
     static size_t cells_of(const Region &one) { return (one.size / one.grain + 2) * sizeof(Cell); }
 
     void open(Region &one, bool with_cells) {
-        size_t off = (size_t)one.host % 16, pages = pages_of(one);  // as much aligned as it was
+        size_t off = (size_t)one.host % 16, pages = pages_of(one);  // keeps its alignment
         one.mapped = mapped(pages + 2 * GAP, PROT_NONE);
         mprotect(one.mapped + GAP, pages, PROT_READ | PROT_WRITE);
         one.begin = one.mapped + GAP + off;
@@ -421,7 +421,7 @@ struct Watch {
     }
 };
 
-// What UndefinedBehaviorSanitizer has found begins with its place in the source; types are four bytes, then words.
+// A finding of UndefinedBehaviorSanitizer begins with its source location. A type is four bytes, then its name.
 struct Found {
     const char *file;
     unsigned line, column;
@@ -431,12 +431,12 @@ struct FoundAccess {
     const char *file;
     unsigned line, column;
     const char *type;
-    unsigned char alignment;  // its binary logarithm; 0 where the variable has no room for what is accessed
+    unsigned char alignment;  // its binary logarithm; 0 if the variable is too small for the access
 };
 
 }  // namespace sim
 
-// ------------------------------------------------------------------------------------------ what g++ calls
+// ------------------------------------------------------------------------------------------ called by g++'s code
 
 #define SIM_NOTED(name, size, write) \
     UNSEEN void name(void *p) { sim::note(p, size, !write, write, false, __builtin_return_address(0)); }
@@ -456,7 +456,7 @@ UNSEEN void __tsan_func_entry(void *) {}
 UNSEEN void __tsan_func_exit() {}
 UNSEEN void __tsan_vptr_update(void **, void *) {}
 UNSEEN void __tsan_vptr_read(void **) {}
-UNSEEN char __tsan_atomic8_load(const volatile char *p, int) { return *p; }  // whether a static variable is made
+UNSEEN char __tsan_atomic8_load(const volatile char *p, int) { return *p; }  // whether a static variable is initialised
 
 #define SIM_FOUND(place, words, ...)                                                     \
     sim::watching = false;                                                               \
@@ -467,7 +467,7 @@ UNSEEN void __ubsan_handle_out_of_bounds(sim::Found *place, void *index) {
     SIM_FOUND(place, "index %td is out of bounds for type %s", (ptrdiff_t)index, place->type + 4)
 }
 UNSEEN void __ubsan_handle_type_mismatch_v1(sim::FoundAccess *place, void *at) {
-    if (!place->alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will say more
+    if (!place->alignment && sim::beside_shared_memory((char *)at)) return;  // `note` will report it in more detail
     if (!place->alignment) { SIM_FOUND(place, "accesses %s out of bounds of its variable", place->type + 4) }
     SIM_FOUND(place, "accesses %s at an address that is not a multiple of %u bytes", place->type + 4,
               1u << place->alignment)

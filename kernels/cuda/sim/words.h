@@ -1,5 +1,5 @@
-// What CUDA C has and C++ does not, in terms of the simulator: qualifiers, built-in variables and types, barriers,
-// shuffles, votes, atomics, and the device's mathematical functions. A kernel from a textbook compiles as it stands.
+// CUDA C's additions to C++, implemented by the simulator: qualifiers, built-in variables and types, barriers,
+// shuffles, votes, atomics, and the device's mathematical functions. Textbook kernels compile unchanged.
 #pragma once
 
 #include <algorithm>
@@ -11,16 +11,16 @@
 #include <cstring>
 #include <limits>
 #include <type_traits>
-#define __assert_fail sim_assert_fail  // what assert calls: a failed one ends the launch and not the process
+#define __assert_fail sim_assert_fail  // called by assert: a failure ends the launch, not the process
 #include <cassert>
 
 // ------------------------------------------------------------------------------------------ qualifiers
 
-// A section of its own holds all shared memory. GCC wants one name for each variable that may be in a template or an
-// inline function; to the assembler, what follows # is a comment, and all are one section.
+// A separate section holds all shared memory. GCC requires a unique section name for each variable that may be in a
+// template or an inline function; the assembler ignores everything after #, so all are in one section.
 #define SIM_TEXT_(x) #x
 #define SIM_TEXT(x) SIM_TEXT_(x)
-#if defined(WATCHED)  // with some room after each variable
+#if defined(WATCHED)  // with a gap after each variable
 #define SIM_ALIGNED , aligned(1024)
 #define __constant__ __attribute__((section("cuda_constant,\"aw\"#" SIM_TEXT(__COUNTER__))))
 #else
@@ -99,7 +99,7 @@ static constexpr int warpSize = 32;
 
 // ------------------------------------------------------------------------------------------ barriers, shuffles, votes
 
-// A place in the source: threads that wait for one another have to wait at the same one.
+// A place in the source: threads that wait for each other must wait at the same one.
 #if BARRIERS
 #define SIM_PLACE                                                                        \
     __extension__({                                                                  \
@@ -133,7 +133,7 @@ static inline unsigned mask_of(unsigned mask = 0xffffffff) { return mask; }
 
 enum Way { TO_LANE, CROSSED, UP, DOWN };
 
-// The lane whose value a lane gets; its own where that would be outside its segment of the warp.
+// The lane whose value this lane gets: its own if the other would be outside its segment of the warp.
 static inline unsigned origin(Way way, unsigned by, unsigned width) {
     unsigned mine = lane(), first = mine & ~(width - 1), end = first + width;
     if (way == TO_LANE) return first + (by & (width - 1));
@@ -169,7 +169,7 @@ static inline To bits_as(From from) {
     return to;
 }
 
-// Replace *p by function(*p) and return what was there. Nothing is ordered by it, as on a GPU.
+// Replace *p by function(*p) and return the old value. As on a GPU, this orders nothing else.
 template <bool READ, class T, class Function>
 static NOT_WATCHED T update(T *p, Function function) {
     touch_atomic(p, sizeof *p, READ, __builtin_return_address(0));
@@ -188,7 +188,7 @@ struct Same {
 
 }  // namespace sim
 
-#define SIM_INLINED static inline __attribute__((always_inline))  // so that the place of an atomic is the kernel's
+#define SIM_INLINED static inline __attribute__((always_inline))  // so that an atomic's place is in the kernel
 #define SIM_ATOMIC(name, result) SIM_ATOMIC_OF(name, true, result)
 #define SIM_ATOMIC_OF(name, read, result)                                                            \
     template <class T>                                                                  \
@@ -216,7 +216,7 @@ SIM_INLINED T atomicCAS(T *p, typename sim::Same<T>::type wanted, typename sim::
 
 // ------------------------------------------------------------------------------------------ functions
 
-// Of two floats the one that is a number, as on a GPU; of other types the one that both convert to.
+// Two floats: if one is NaN, the other, as on a GPU. Other types are converted to their common type.
 template <class A, class B>
 static inline auto min(A a, B b) -> decltype(a + b) {
     typedef decltype(a + b) T;
@@ -263,7 +263,7 @@ static inline unsigned __brev(unsigned x) {
     static inline T name(T x) { return result; }
 #define SIM_NAMED_2(name, T, result) \
     static inline T name(T x, T y) { return result; }
-// C libraries have these names too, some of them for other functions.
+// C libraries use these names too, some for other functions.
 #define rsqrtf sim_rsqrtf_
 #define rsqrt sim_rsqrt_
 #define sinpif sim_sinpif_
@@ -307,7 +307,7 @@ SIM_NAMED_2(__dmul_rn, double, x * y)
 static inline float __fmaf_rn(float x, float y, float z) { return std::fma(x, y, z); }
 static inline float fdividef(float x, float y) { return x / y; }
 
-// The nearest integer that the type has; 0 for NaN.
+// The nearest integer that the type can represent; 0 for NaN.
 template <class To>
 static inline To to_integer(double x) {
     typedef std::numeric_limits<To> Limits;
