@@ -1,8 +1,8 @@
-"""The small set of array functions that everything rests on, in several implementations of one interface.
+"""The small set of array functions that everything builds on, in several implementations of one interface.
 
-`of(array)` returns the implementation for an array, by where it is; `using("reference")` asks for one by name. Nothing
-here knows of Tensors, and an implementation is imported when it is first asked for. `reference` says what each function
-computes, by loops; `register` adds functions of your own.
+`of(array)` returns the implementation for the device of an array; `using("reference")` selects one by name. Nothing
+here knows about Tensors, and an implementation is imported at its first use. `reference` defines each function by plain
+loops; `register` adds functions of your own.
 """
 
 from minigan.devices import CPU, PRECISIONS, named, of, own, precision, precision_now, register, using

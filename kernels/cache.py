@@ -16,7 +16,7 @@ from pathlib import Path
 
 MAGIC = b"minigan cache 1\n"
 HEAD = struct.Struct(f"<{len(MAGIC)}sQ32s")  # magic, length of the content, SHA-256
-FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe in a file's place: no waiting
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # do not wait if the path is a pipe
 
 
 class CacheWarning(UserWarning):
@@ -49,7 +49,7 @@ def safe_folder(name: str) -> Path | None:
 
 def only_ours(status: os.stat_result) -> bool:
     """Whether nobody but this user and root could have written a file or folder, by its status."""
-    if not hasattr(os, "geteuid"):  # this system has other permissions
+    if not hasattr(os, "geteuid"):  # this system has a different permission model
         return True
     others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     sticky = (
@@ -75,7 +75,7 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file for `read`, all at once. If that is impossible (a full disk, no permission), nothing happens."""
+    """Write a file for `read`, atomically. If that is impossible (a full disk, no permission), do nothing."""
     with contextlib.suppress(OSError):
         descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         try:

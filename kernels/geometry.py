@@ -181,7 +181,7 @@ class Window:
         totals = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(size, self.stride, self.extent, strict=True)]
         return tuple(
             (t // 2, t - t // 2) for t in totals
-        )  # the odd one goes to the bottom and the right, as in TensorFlow
+        )  # an odd pixel goes to the bottom or the right, as in TensorFlow
 
     def slide(self, size, pads):
         """(OH, OW) of a window over an image side of this size."""
@@ -194,7 +194,7 @@ class Window:
         return tuple((n + sum(p) - e) // s + 1 for n, e, p, s in zip(size, self.extent, pads, self.stride, strict=True))
 
     def image_size(self, features, padding, output_size, output_padding):
-        """(H, W) of the image side whose features have this size: settled by output_size or output_padding."""
+        """(H, W) of the image side for features of this size; output_size or output_padding resolves the ambiguity."""
         if output_size is not None and output_padding is not None:
             raise ShapeError(f"{self.call}: give output_size or output_padding, not both")
         if padding == "same":

@@ -1,4 +1,4 @@
-"""Every kernel in its obvious form: as a lecture shows it, and as every other implementation is tested against.
+"""Every kernel in its obvious form, for teaching. All other implementations are tested against it.
 
 Sliding windows are loops over the taps (kh, kw) of the kernel. Tap (kh, kw) of all windows at once is one strided
 view of the padded image, which `taps` yields; reading from that view gathers, adding to it scatters.
@@ -42,7 +42,7 @@ def im2col(x, g):
 
 
 def col2im(cols, g):
-    """The adjoint of im2col, (N, H, W, C): every pixel sums the places that were read from it."""
+    """The adjoint of im2col, (N, H, W, C): every pixel sums the entries that were read from it."""
     cols = cols.reshape(g.N, g.OH, g.OW, g.KH, g.KW, g.C)
     padded = pad(np.zeros(g.image, cols.dtype), g)
     for (kh, kw), view in taps(padded, g):
@@ -212,7 +212,7 @@ def binary_cross_entropy_sum(logits, targets):
 
     targets: probabilities in [0, 1], in the logits' shape, or one number for all
     """
-    with np.errstate(invalid="ignore"):  # NaN stays NaN, and the caller looks for it
+    with np.errstate(invalid="ignore"):  # NaN stays NaN; the caller checks for it
         likely, unlikely = np.logaddexp(0, -logits), np.logaddexp(0, logits)  # -log sigmoid(x), -log sigmoid(-x)
     return (targets * likely + (1 - targets) * unlikely).sum()
 
@@ -321,7 +321,7 @@ def uniform(out, key, block):
 
 
 def blocks_of(count, key, block):
-    """Enough blocks of four words for `count` words, uint64: (blocks, 4)."""
+    """The blocks that hold the first `count` words, uint64: (blocks, 4)."""
     places = np.arange(-(-count // 4), dtype=np.uint64) + np.uint64(block)
     low, zeros = np.uint64(0xFFFFFFFF), np.zeros_like(places)
     words = philox((places & low, places >> np.uint64(32), zeros, zeros), (key & 0xFFFFFFFF, key >> 32))

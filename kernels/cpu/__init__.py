@@ -1,4 +1,4 @@
-"""The kernels for ndarrays, compiled by Numba, on threads of our own."""
+"""The kernels for NumPy arrays, compiled by Numba and run on minigan's own threads."""
 
 from minigan.kernels.cpu import runtime
 from minigan.kernels.cpu.conv import conv2d, conv2d_transpose, conv2d_weight

@@ -1,6 +1,6 @@
 """Elementwise kernels: activations, losses, and the optimisers' updates.
 
-These are the ones for which NumPy would need several passes; tanh and the like are quicker in NumPy.
+NumPy would need several passes for these. Functions such as tanh are faster in NumPy.
 """
 
 import math
@@ -12,7 +12,7 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.crew import array_at
 from minigan.kernels.cpu.runtime.threads import Tasks, address_of, empty, misfit, plain, share
 
-BLOCK = 1 << 14  # elements of a task
+BLOCK = 1 << 14  # elements per task
 
 
 # ------------------------------------------------------------------------------------------ activations
@@ -45,7 +45,7 @@ def tanh_vjp(g, y):
 
 @kernel
 def part(array, number):
-    """The elements of a task."""
+    """The elements of this task."""
     return array[number * BLOCK : (number + 1) * BLOCK]
 
 
@@ -89,12 +89,12 @@ def tanh_vjp_block(number, g, y, gx):
 def binary_cross_entropy_sum(logits, targets):
     """The sum of binary cross-entropies with logits."""
     losses = np.log1p(np.exp(-np.abs(logits)))
-    losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first where logits are positive
+    losses += np.maximum((1 - targets) * logits, targets * -logits)  # the first term if the logit is positive
     return losses.dtype.type(losses.sum(dtype=np.float64))
 
 
 def binary_cross_entropy_excess(logits, targets):
-    """Its gradient: by how much the probability sigmoid(logits) exceeds the targets."""
+    """The gradient of that sum: sigmoid(logits) - targets."""
     e = np.exp(-np.abs(logits))
     return np.where(logits > 0, 1 - targets - targets * e, e * (1 - targets) - targets) / (1 + e)
 
@@ -146,7 +146,7 @@ def update(kernel, states, gs, numbers):
 
 @kernel
 def find(number, table, arrays):
-    """(where the row of a task's parameter begins, which of its blocks the task has)."""
+    """(the offset of the table row of a task's parameter, the task's block within that parameter)."""
     at = 0
     while number >= table[at]:
         number -= table[at]
@@ -198,8 +198,8 @@ def rmsprop(number, table, numbers):
 
 @Tasks
 def adam(number, table, numbers):
-    """numbers: lr / (1 - beta1^step), beta1, 1 - beta1, beta2, 1 - beta2, eps, what decoupled weight decay leaves of
-    p, weight decay, (1 - beta2^step)^-0.5"""
+    """numbers: lr / (1 - beta1^step), beta1, 1 - beta1, beta2, 1 - beta2, eps, factor of p by decoupled weight
+    decay, weight decay that is not decoupled, (1 - beta2^step)^-0.5"""
     at, number = find(number, table, 4)
     p, m = block_at(table, at, number, 0, numbers), block_at(table, at, number, 1, numbers)
     v, g = block_at(table, at, number, 2, numbers), block_at(table, at, number, 3, numbers)

@@ -15,7 +15,7 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, misfit, plain, share
 from minigan.kernels.cpu.runtime.vectors import clear_run
 
-JOINED = 512  # channels of a task that joins the results of others
+JOINED = 512  # channels per task that joins the results of other tasks
 
 
 @kernel
@@ -33,7 +33,7 @@ def line_of(channels):
 
 
 def share_rows(kernel, x, arrays, *arguments):
-    """Run a kernel's tasks, ranges of the rows of x. arrays: how many arrays of that size it reads and writes"""
+    """Run a kernel's tasks, ranges of the rows of x. arrays: number of arrays of that size read or written"""
     tasks = -(-len(x) // rows_of_task(x.shape[1]))
     share(kernel, tasks, x.size * arrays * 0.2e-9, *arguments)
 
@@ -44,7 +44,7 @@ def share_channels(kernel, partial, *arguments):
 
 
 def sums_of(x, count):
-    """(an array for `count` results of each task for each channel, (tasks, count, C) float64; two lines to sum in)."""
+    """(an array for `count` results per task and channel, (tasks, count, C) float64; two lines for sums)."""
     m, channels = x.shape
     tasks, width = -(-m // rows_of_task(channels)), line_of(channels)
     return np.empty((tasks, count, channels)), PerThread("sums", width, x.dtype), PerThread("more sums", width, x.dtype)
@@ -121,7 +121,7 @@ def range_of(number, x, channels):
 
 @kernel
 def place_of(number, partial, count, channels):
-    """The place for a task's results, filled with zeros."""
+    """The slice for a task's results, filled with zeros."""
     here = partial[number * count * channels : (number + 1) * count * channels]
     clear_run(here, 0, here.size)
     return here

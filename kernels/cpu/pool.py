@@ -10,24 +10,24 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, empty, misfit, plain, share
 from minigan.kernels.cpu.runtime.vectors import clear_run
 
-BLOCK = 1 << 15  # elements of a task
+BLOCK = 1 << 15  # elements per task
 
 
 def share_rows(tasks, rows, length, *arguments):
-    """Run a kernel's tasks, some rows each. length: the elements that one row reads, about"""
+    """Run a kernel's tasks, some rows each. length: roughly how many elements a row reads"""
     size = max(BLOCK // max(length, 1), 1)
     share(tasks, -(-rows // size), rows * length * 1e-9, rows, size, *arguments)
 
 
 @kernel
 def rows_of(number, rows, size):
-    """The rows of a task."""
+    """The range of rows of a task."""
     return range(number * size, min((number + 1) * size, rows))
 
 
 @kernel
 def image_of(x, n, g):
-    """An image, flat."""
+    """An image as a flat array."""
     return x[n * g.H * g.W * g.C : (n + 1) * g.H * g.W * g.C]
 
 
@@ -107,7 +107,7 @@ def find_maxima(number, rows, size, x, indices, g, best):
                     pixel = n * g.H * g.W + here
                     for c in range(g.C):
                         value, most, place = x[pixel, c], best[c], found[c]
-                        greater = (not value <= most and most == most) or place < 0  # NaN is greater than any number
+                        greater = (not value <= most and most == most) or place < 0  # NaN counts as the greatest
                         best[c] = value if greater else most
                         found[c] = here if greater else place
 

@@ -25,14 +25,14 @@ from minigan.kernels.cpu.runtime.threads import (
 from minigan.kernels.cpu.runtime.vectors import BITS, ROWS, add_run, clear_run, copy_run, transpose_square
 from minigan.kernels.cpu.tile import single_gathering, single_tile, thin_gathering, thin_tile, wide_gathering, wide_tile
 
-SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads, which would compete with ours for the cores
-MOST_ROWS = 512  # of a block of the result
+SMALL = 1 << 18  # multiplications; up to here OpenBLAS starts no threads that would compete with ours for cores
+MOST_ROWS = 512  # rows per block of the result
 TASKS = 16  # the least number of tasks, if there is enough work
-COLUMNS, SHORT = 1024, 64  # columns of a task that adds up rows, and rows of a short sum
-BLOCK = 1 << 14  # elements that a task reads
-WRITTEN = 0.2e-9  # seconds for an element of a result, at least
+COLUMNS, SHORT = 1024, 64  # columns per task that adds up rows, and rows per short sum
+BLOCK = 1 << 14  # elements read per task
+WRITTEN = 0.2e-9  # least number of seconds per element of a result
 DEPTH = 512  # rows of a packed block: with 128 float32 columns it is 256 KiB, a quarter to half of an L2 cache
-PEAK = 1e11  # floating point operations a second of one thread, about
+PEAK = 1e11  # approximate floating point operations per second and thread
 SINGLE_BYTES, WIDE_BYTES = BITS // 8, BITS // 4  # a panel's row, in bytes: half a vector, one, or two
 
 
@@ -191,7 +191,7 @@ def finish_rows(number, out, columns, bias, slope):
 def product_block(number, a, a_row, a_depth, b, b_depth, b_column, out, bias, slope, panels, sizes):
     """One block of out, (parts of the depth, m, n), with bias (n or 0) and activation."""
     m, n = sizes.rows, sizes.columns
-    number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns come one after another
+    number, down = divmod(number, -(-m // sizes.block_rows))  # blocks of the same columns are consecutive
     part, across = divmod(number, -(-n // sizes.block_columns))
     first, left, start = down * sizes.block_rows, across * sizes.block_columns, part * sizes.block_depth
     last, right = min(first + sizes.block_rows, m), min(left + sizes.block_columns, n)
@@ -280,7 +280,7 @@ def matmul(a, b, bias=None, slope=1.0):
 
 
 def by_vector(a, x):
-    """a @ x for a vector x, which would not fill a tile: a is read once, in its own order."""
+    """a @ x for a vector x, which would not fill a tile. Reads a once, in memory order."""
     (a, _, column), (x,) = flat_with_strides(a), plain(x)
     if column == 1:
         y = np.empty(len(a), a.dtype)
@@ -316,10 +316,10 @@ NOTHING = {dtype: np.empty(0, dtype) for dtype in DTYPES}
 def plan(m, n, depth, dtype):
     """(Sizes, tasks, parts of the depth, a task's own panels, seconds) of a product."""
     wide, down = WIDE_BYTES // dtype.itemsize, -(-m // MOST_ROWS)
-    columns = 4 * wide * max(DEPTH // max(depth, 1), 1)  # as many as fit the L2 cache
+    columns = 4 * wide * max(DEPTH // max(depth, 1), 1)  # as many as fit in the L2 cache
     if depth <= DEPTH:  # each block of rows packs all columns again
         down = min(down, max(-(-TASKS // -(-n // columns)), -(-m // (8 * MOST_ROWS))))
-    # if blocks are few, long sums are cut into parts; else blocks get fewer columns, so that all threads have work
+    # if there are few blocks, cut long sums into parts; else give blocks fewer columns, so that all threads have work
     parts = min(-(-TASKS // (down * -(-n // columns))), max(depth // (4 * DEPTH), 1))
     if parts == 1:
         columns = min(columns, max(1, n * down // (8 * wide)) * wide)

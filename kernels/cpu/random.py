@@ -14,7 +14,7 @@ from minigan.errors import DtypeError
 from minigan.kernels.cpu.runtime.compile import inlined
 from minigan.kernels.cpu.runtime.threads import Tasks, share
 
-BLOCKS = 1 << 12  # blocks of a task; each has four numbers
+BLOCKS = 1 << 12  # blocks per task; each has four numbers
 
 word, bits, real = np.uint64, np.int32, np.float32  # words have 32 bits; their products have 64
 LOW, HALF = word(0xFFFFFFFF), word(32)
@@ -23,8 +23,8 @@ ROUNDS = 10
 
 ROOT_HALF = bits(np.float32(math.sqrt(0.5)).view(np.int32))
 MANTISSA = bits(23)
-EIGHTH, QUARTER = word(1 << 29), word(30)  # of a turn: a number, and a shift
-FRACTION, OF_FRACTION = word(8), real(2**-24)  # a word's bits beyond float32's 24, and the scale of the others
+EIGHTH, QUARTER = word(1 << 29), word(30)  # an eighth of a turn, and the shift that counts quarters
+FRACTION, OF_FRACTION = word(8), real(2**-24)  # a word's bits beyond float32's 24, and the scale of the rest
 LOG_2, OF_WORD, RADIANS = real(math.log(2)), real(2**-32), real(math.pi * 2**-31)
 LOG = tuple(real(2 / n) for n in (1, 3, 5, 7, 9))  # log((1 + s) / (1 - s)) = s * (2 + 2/3 s^2 + 2/5 s^4 ...)
 SINE = tuple(real((-1) ** k / math.factorial(2 * k + 1)) for k in range(5))

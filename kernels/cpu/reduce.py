@@ -16,10 +16,10 @@ from minigan.kernels.cpu.runtime.compile import called_from_python, kernel, outl
 from minigan.kernels.cpu.runtime.threads import DTYPES, PerThread, Tasks, misfit, plain, share
 from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 
-SMALL = 1 << 12  # elements: up to here NumPy takes less time than sharing the work would
-TASK = 1 << 15  # elements of a task, about
-WIDTH, LINES = 512, 8  # elements of a line, about, and lines of a block
-LONGEST = 1024  # channels of a piece of a row, at most
+SMALL = 1 << 12  # elements: up to here NumPy is faster than sharing the work
+TASK = 1 << 15  # approximate elements per task
+WIDTH, LINES = 512, 8  # approximate elements per line, and lines per block
+LONGEST = 1024  # maximal channels per piece of a row
 
 
 class Cut(NamedTuple):
@@ -28,10 +28,10 @@ class Cut(NamedTuple):
     images: int
     rows: int
     channels: int
-    part: int  # rows of a place
-    piece: int  # channels of a place
-    width: int  # elements of a line
-    each: int  # places of a task
+    part: int  # rows per place
+    piece: int  # channels per place
+    width: int  # elements per line
+    each: int  # places per task
 
 
 @functools.lru_cache(maxsize=1024)
@@ -102,8 +102,8 @@ def bias_sum(g):
 def plan(shape, axes):
     """How an array is reduced over axes that need not be adjacent.
 
-    returns: how `cut_of` cuts it to reduce the longest run of axes; the shape that this leaves, and which of its axes
-        are still to be reduced
+    returns: how `cut_of` cuts it to reduce the longest run of axes; the resulting shape; and which of its axes remain to
+        be reduced
     """
     runs = []  # [size, whether it is reduced]
     for axis, size in enumerate(shape):
@@ -161,7 +161,7 @@ def places_of(number, cut):
 
 @outlined
 def fold(sums, channels):
-    """Add up the rows of a line, into its first: in pairs, which rounds less than one after the other."""
+    """Add the rows of a line into its first row, pairwise: this rounds less than adding one after another."""
     size = sums.size // 2
     while size >= channels:
         left, right = sums[:size], sums[size : 2 * size]
@@ -239,7 +239,7 @@ def moments_of_places(number, x, cut, found, exact, sums, means):
 
 @kernel
 def moments_of_row(some):
-    """The same for one channel, in registers."""
+    """Like moments_of_places, for one channel, in registers."""
     average, squares = sum_of(some) / some.size, 0.0
     near = some.dtype.type(average)
     for i in range(some.size):
@@ -282,7 +282,7 @@ def add_block(x, start, stop, step, line, row, before, mean, squares, exact, sum
 
 
 def segment_sum(rows, segments, count):
-    """Sums of the rows of each segment, in float64. Threads would not help: memory is what limits it."""
+    """Sums of the rows of each segment, in float64. Threads would not help: memory is the bottleneck."""
     if rows.dtype not in DTYPES:
         return reference.segment_sum(rows, segments, count)
     (rows,), segments = plain(rows), np.array(segments, np.int64)

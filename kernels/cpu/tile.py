@@ -19,8 +19,8 @@ def register_tile(vectors, bits):
              depth, rows, columns, accumulate):  # fmt: skip
         """out[:rows, :columns] (+)= left @ panel; places and strides in elements of flat arrays, depth >= 1.
 
-        The panel's rows are as wide as the tile and lie one after the other; 1 to ROWS rows of out, and as many of
-        their columns as exist are written.
+        The panel's rows are as wide as the tile and lie one after the other; it writes 1 to ROWS rows of
+        out, in the columns that exist.
         """
 
         def emit(context, builder, signature, arguments):
@@ -51,12 +51,12 @@ def register_tile(vectors, bits):
 
 
 def gathering_tile(vectors, bits):
-    """Make a tile whose left rows come in pieces and begin where a table says: so a convolution reads its image."""
+    """Make a tile whose left rows come in pieces at offsets from a table, as a convolution reads its image."""
 
     @intrinsic
     def tile(typing, left, left_at, table, table_at, depth_stride, pieces, piece_stride, length, panel, panel_at,
              panel_stride, out, out_at, out_stride, rows, columns, accumulate, bias, bias_at, slope):  # fmt: skip
-        """Like the tile of `register_tile`, with depth pieces * length; what does not accumulate is finished,
+        """Like the tile of `register_tile`, with depth pieces * length. If it does not accumulate,
         out = leaky_relu(left @ panel + bias, slope).
 
         Row i of left begins at left_at + table[table_at + i], and its next piece piece_stride further; the panel's
@@ -95,8 +95,8 @@ def gathering_tile(vectors, bits):
 
 
 def clamped(builder, rows):
-    """The numbers of ROWS rows. Those past the last are the last one again, which is then computed and written several
-    times, with equal values: there are no branches, and no access is out of bounds."""
+    """The indices of ROWS rows. Indices past the last row are clamped to it: that row is computed and written several
+    times, with equal values, so there are no branches and no access is out of bounds."""
     last = builder.sub(rows, INDEX(1))
     return [builder.select(builder.icmp_signed("<", INDEX(i), last), INDEX(i), last) for i in range(ROWS)]
 
@@ -109,7 +109,7 @@ def clamped_rows(builder, first, stride, rows):
 def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=None):
     """The loop over depth: ROWS lists of `vectors` vectors of sums.
 
-    depth: (pieces, from one piece of the left rows to the next, elements of a piece)
+    depth: (pieces, stride between pieces of the left rows, elements per piece)
     ahead: a function of the step that gives an address in the rows of the next tile to prefetch, so that they are in
         the L2 cache when they are needed
     """
@@ -162,9 +162,9 @@ def walk(v, vectors, left_rows, depth_stride, panel, panel_stride, depth, ahead=
 
 
 def store(v, vectors, sums, out_rows, columns, accumulate):
-    """Write the sums or add them to what is there: whole vectors, or masked ones at the right edge.
+    """Store the sums or add them to the present values: whole vectors, or masked ones at the right edge.
 
-    accumulate: a flag in the generated code, or True or False if it is known already
+    accumulate: a flag in the generated code, or True or False if known at compile time
 
     All loads of a vector's column come before its stores, so that a row that appears several times is added once.
     """

@@ -23,8 +23,8 @@ from minigan.kernels.cpu.runtime.threads import misfit, plain
 from minigan.kernels.geometry import ConvGeometry
 
 FEW_CHANNELS = 4  # up to here copying columns takes longer than multiplying them
-CHANNELS = 32  # from here on transforms cost little compared with the products that they save
-WORK = 1 << 26  # multiplications from which it pays to transform
+CHANNELS = 32  # from here on transforms cost little compared with the products they save
+WORK = 1 << 26  # multiplications; from here on transforms pay
 
 
 def conv2d(x, w, g, bias=None, slope=1.0, algorithm=None):
@@ -62,7 +62,7 @@ def algorithm_for(g: ConvGeometry, dtype: np.dtype) -> str:
         return "direct"
     multiplications = g.N * g.OH * g.OW * g.K * g.C * g.KH * g.KW
     if (
-        dtype == np.float32  # float64 is used where precision counts
+        dtype == np.float32  # users of float64 need its precision
         and min(g.C, g.K) >= CHANNELS
         and multiplications >= WORK
         and winograd.suits(g)
@@ -85,7 +85,7 @@ def chosen(g: ConvGeometry, dtype: np.dtype, name: str | None) -> "Algorithm":
 
 
 def is_empty(g: ConvGeometry) -> bool:
-    """Whether there is nothing to multiply, which only im2col allows for."""
+    """Whether there is nothing to multiply; only im2col supports that."""
     return 0 in (*g.image, *g.weight, *g.features)
 
 
@@ -136,10 +136,10 @@ def columns_of(g):
 
 
 class Algorithm(NamedTuple):
-    """The three convolutions by one algorithm, and the geometries that it is for."""
+    """The three convolutions by one algorithm, and the geometries that it supports."""
 
     suits: Callable[[ConvGeometry], bool]
-    suited: str  # the same in words
+    suited: str  # the supported geometries in words
     conv2d: Callable[..., np.ndarray]
     conv2d_transpose: Callable[..., np.ndarray]
     conv2d_weight: Callable[..., np.ndarray]

@@ -11,13 +11,13 @@ from minigan.kernels.cpu.runtime.compile import kernel, outlined
 from minigan.kernels.cpu.runtime.threads import Tasks, empty, misfit, plain, round_up, share
 from minigan.kernels.cpu.runtime.vectors import ROWS, add_run, clear_run, copy_run
 
-BLOCK = 1 << 15  # elements of a task of im2col
+BLOCK = 1 << 15  # elements per task of im2col
 FEW = 4  # channels: for fewer, a masked vector is slower than one at a time
 SHORT = 64  # elements of a kernel row
 
 
 class Region(NamedTuple):
-    """Output rows top to bottom and columns left to right, and the taps that they use."""
+    """Output rows top to bottom and columns left to right, and the taps they use."""
 
     top: int
     bottom: int
@@ -32,14 +32,14 @@ class Region(NamedTuple):
 def regions(g, images, top, bottom):
     """Output rows top to bottom of several images as a list of regions.
 
-    Where cutting would save little there is one region, padding included: tiles take ROWS pixels at a time, and
-    starting and ending a tile costs more than a few elements of depth.
+    If cutting would save little, there is one region, padding included: tiles take ROWS pixels at a time, and starting
+    and ending a tile costs more than a few elements of depth.
     """
     everything = whole(g)._replace(top=top, bottom=bottom)
     rows = stretches(top, bottom, g.KH, g.SH, g.DH, g.PT, g.H)
     columns = stretches(0, g.OW, g.KW, g.SW, g.DW, g.PL, g.W)
     cut = [Region(*r[:2], *c[:2], *r[2:], *c[2:]) for r in rows for c in columns]
-    nothing = dict.fromkeys(Region._fields[4:], 0)  # these taps, if one axis meets none
+    nothing = dict.fromkeys(Region._fields[4:], 0)  # the taps if an axis has none in the image
     cut = [r if r.first_kh < r.last_kh and r.first_kw < r.last_kw else r._replace(**nothing) for r in cut]
 
     def cost(region):

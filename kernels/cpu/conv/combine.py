@@ -17,14 +17,14 @@ from numba.extending import intrinsic
 from minigan.kernels.cpu.runtime.compile import machine_code, new_module
 from minigan.kernels.cpu.runtime.vectors import BITS, INDEX, Vectors, for_each_vector
 
-LONGEST = 256  # elements of a run, at most, if some inputs are out of bounds
+LONGEST = 256  # maximal elements per run if some inputs are out of bounds
 REALS = {"float32": types.float32, "float64": types.float64}
 
 
 def combination(matrix: np.ndarray, ending: str, dtype) -> int:
     """The address of compiled code for a matrix (outputs, inputs), which `combine` calls.
 
-    ending: "store" the combinations; "add" them to what is there; "activate": store them after a bias and a leaky ReLU;
+    ending: "store" the combinations; "add" them to `to`; "activate": store them after a bias and a leaky ReLU;
         "stream": store them past the caches, as whole vectors at multiples of their size
     """
     dtype = np.dtype(dtype).name
@@ -112,7 +112,7 @@ def _module(symbol, matrix, ending, dtype):
 
 
 class _Endings:
-    """What happens to a vector of an output, and what is read in place of inputs that are out of bounds."""
+    """How to store a vector of an output, and what to read for inputs that are out of bounds."""
 
     def __init__(self, v, low, high, bias, slope, bounded_inputs):
         self.v, self.low, self.high, self.bias = v, low, high, bias
@@ -126,7 +126,7 @@ class _Endings:
         _save(self.v, value, run, offset, mask)
 
     def stream(self, number, run, value, offset, mask):
-        if mask is None:  # there are whole vectors only: the code for others is never reached
+        if mask is None:  # there are only whole vectors: the code for others is never reached
             self.v.save(value, run, offset, streamed=True)
 
     def add(self, number, run, value, offset, mask):
@@ -142,7 +142,7 @@ class _Endings:
         return builder.and_(builder.icmp_signed("<=", self.low, number), builder.icmp_signed("<", number, self.high))
 
     def _zeros(self):
-        """The address of as many zeros as the longest run has elements."""
+        """The address of LONGEST zeros."""
         kind = ir.ArrayType(self.v.vector.element, LONGEST)
         zeros = cgutils.global_constant(self.v.builder, "zeros", ir.Constant(kind, None))
         return self.v.builder.gep(zeros, [INDEX(0), INDEX(0)])

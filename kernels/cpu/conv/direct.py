@@ -1,8 +1,8 @@
 """Convolution, its adjoint and its weight gradient without columns: the image is read where it lies.
 
 A task pads some images in its thread's buffer. There every window is whole, and the register tile finds its rows by a
-table of offsets: of output pixels for a convolution, of elements of the kernel for its weight gradient. This pays when
-there are so few channels that im2col would spend more time copying than multiplying.
+table of offsets: of output pixels for a convolution, of elements of the kernel for its weight gradient. This pays
+when im2col would spend more time copying than multiplying, because there are few channels.
 """
 
 import functools
@@ -18,9 +18,9 @@ from minigan.kernels.cpu.runtime.vectors import clear_run, copy_run
 
 SUITED = "kernels without dilation along the width and without groups"
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
-TASKS = 64  # the least number of tasks, where there are enough images
-SUMS = 16  # tasks of a weight gradient: each needs a sum as large as the weights
-ROWS = 256  # output pixels whose features stay in the L2 cache, about
+TASKS = 64  # the least number of tasks, if there are enough images
+SUMS = 16  # tasks per weight gradient: each needs sums as large as the weights
+ROWS = 256  # approximate number of output pixels whose features fit in the L2 cache
 
 
 def suits(g) -> bool:

@@ -27,15 +27,15 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, blocks, empty, plain, round_up, scratch, share
 from minigan.kernels.cpu.runtime.vectors import ROWS, clear_run, copy_run
 
-BLOCK = 1 << 16  # elements of a block of columns, 256 KiB of float32
+BLOCK = 1 << 16  # elements per block of columns, 256 KiB of float32
 LINE = 16  # elements between rows of columns: rows a power of two apart would share a cache set
-PIXELS = 48 * 5  # of a block, at most; a multiple of any ROWS
-DEPTH = 1024  # elements of a row of columns, about; whole rows of the kernel
+PIXELS = 48 * 5  # maximal pixels per block; a multiple of any ROWS
+DEPTH = 1024  # approximate elements per row of columns; whole rows of the kernel
 TASKS = 32  # the least number of tasks, if there is enough work
 
 
 def images_that_suit(g):
-    """Tasks have a multiple of it: small regions have few pixels in each image, and tiles take ROWS at a time."""
+    """Tasks take a multiple of this number: small regions have few pixels per image, and tiles take ROWS at a time."""
     return min(-(-2 * PIXELS // (g.OH * g.OW)), ROWS)
 
 
@@ -173,13 +173,13 @@ def convolve_share(number, job):
                 last = min(first + block, pixels)
                 if direct:
                     to = (first_image * g.OH * g.OW + first) * g.K + group * filters
-                if biased or not height:  # or the region reads only padding
+                if biased or not height:  # `not height`: the region reads only padding
                     for pixel in range(last - first):
                         begin(out, to + pixel * line, bias, group * filters, filters)
                 for kh in range(region.first_kh, region.last_kh, kernel_rows):
                     part = part_of(region, kh, kh + kernel_rows, 0, g.KW)
                     gather_columns(x, g, group * channels, channels, first_image, part, first, last, columns, stride)
-                    # kernel rows that are used whole are adjacent in the panels too
+                    # whole kernel rows are adjacent in the panels too
                     step = part.last_kh - part.first_kh if width == g.KW else 1
                     for row in range(0, part.last_kh - part.first_kh, step):
                         from_depth = ((kh + row) * g.KW + part.first_kw) * channels
@@ -202,7 +202,7 @@ def conv2d_weight(x, y, g):
     kernel_columns = min(max(2 * BLOCK // (channels * filters), 1), g.KW)
     parts = [(*a, *b) for a in blocks(g.KH, kernel_rows) for b in blocks(g.KW, kernel_columns)]
     spans, table = shares(g, max(min(TASKS // 2 // (len(parts) * g.G), pixels // 512), 1))
-    rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # of the kernel, if they are used whole
+    rows_at_once = min(max(256 // (kernel_columns * channels), 1), kernel_rows)  # kernel rows, if used whole
     stride = rows_at_once * kernel_columns * channels + LINE
     block = max(block_of(stride), 64)
     w = np.empty(g.weight, x.dtype)

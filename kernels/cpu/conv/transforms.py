@@ -18,14 +18,14 @@ from minigan.kernels.cpu.products import WIDE_BYTES, pack, panel_width
 from minigan.kernels.cpu.runtime.compile import kernel, outlined
 from minigan.kernels.cpu.runtime.vectors import BITS, add_run
 
-OUTPUTS, TAPS = 4, 3  # of a tile and of a phase along one axis, at most
-RUN = 64  # channels that are transformed at once
-LINE_BITS = 512  # of a cache line
-DEPTH, PIECE = 16, 128  # rows of weights, and elements of them, that are transformed at once
+OUTPUTS, TAPS = 4, 3  # maximal, per tile and per phase along one axis
+RUN = 64  # channels transformed at once
+LINE_BITS = 512  # bits per cache line
+DEPTH, PIECE = 16, 128  # rows of weights, and elements per row, transformed at once
 
 NUMBERS = (OUTPUTS + 1) * 16  # of a family's matrices: 16 * outputs + 4 * longest taps + taps
 
-# Families of combinations: which of the matrices A, G and B, transposed or not, and what is done with the results.
+# Families of combinations: which of the matrices A, G and B, transposed or not, and how the results are stored.
 # The constants are the positions in the table of all addresses where each family's begin.
 FAMILIES = (
     ("B", "store"),
@@ -72,7 +72,7 @@ def streams(channels, dtype):
 
 
 class Tiles(NamedTuple):
-    """Tiles of one size in each of some images: rows x columns of them, from output row `top` and column `left` on.
+    """Tiles of one size in each of some images: rows x columns of them, starting at output row `top` and column `left`.
 
     MH MW: outputs of a tile along each axis; NH NW: points; at: the row of a plane where their transforms begin
     """
@@ -154,7 +154,7 @@ def room(g, size):
 
 @outlined
 def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pitch, between):
-    """V of tiles first to last, counted from first_image on."""
+    """V of tiles first to last, counted from first_image."""
     height, phases_h, phases_w = (t.MH - 1) * g.SH + g.KH, min(g.SH, g.KH), min(g.SW, g.KW)
     line = phases_w * t.NW * RUN  # of `between`: (row, phase along W, point along W, channel)
     for tile in range(first, last):
@@ -186,7 +186,7 @@ def transform_images(x, g, t, codes, first_image, first, last, planes, plane, pi
 
 @outlined
 def transform_features(y, g, t, codes, first_image, first, last, planes, plane, pitch, panels, between):
-    """Z of tiles first to last, counted from first_image on: in rows, or in panels of `panels` rows (0: no panels)."""
+    """Z of tiles first to last, counted from first_image: in rows, or in panels of `panels` rows (0: no panels)."""
     (which_h, _), (which_w, _) = filter_of(t.MH, g.KH, g.SH, 0), filter_of(t.MW, g.KW, g.SW, 0)
     wide = WIDE_BYTES // y.itemsize
     run = min(RUN, wide) if panels else RUN

@@ -49,9 +49,9 @@ from minigan.kernels.cpu.runtime.compile import kernel
 from minigan.kernels.cpu.runtime.threads import PerThread, Tasks, blocks, empty, plain, scratch, share
 
 SUITED = "kernels of up to three times the stride, without dilation and groups"
-SLAB = 16 << 20  # bytes of transforms at a time, about
-CHANNELS = 32  # channels of the result that a task computes: at least a panel's
-CHAIN = 256  # products that are summed one after another; a sum of such sums rounds less
+SLAB = 16 << 20  # approximate bytes of transforms at a time
+CHANNELS = 32  # channels of the result per task: at least one panel
+CHAIN = 256  # products summed one after another; a sum of such sums rounds less
 ROWS = 64  # tiles whose products stay in the L2 cache
 LINE = 16  # elements between rows and planes, whole cache lines: a power of two apart they would share a cache set
 TASKS = 16  # the least number of tasks, if there is enough work
@@ -64,7 +64,7 @@ class Slab(NamedTuple):
     start: int  # the first image
     images: int
     kinds: np.ndarray  # its Tiles, int64 (kinds, 9)
-    rows: int  # of a plane: the tiles of all kinds
+    rows: int  # rows per plane: the tiles of all kinds
     planes: int
 
 
@@ -191,7 +191,7 @@ PointsToFeatures = namedtuple("PointsToFeatures", (
 
 @Tasks
 def make_features(number, job):
-    """Some channels of the features of `count` images from image `start` on, in tiles of one kind."""
+    """Some channels of the features of `count` images starting at image `start`, in tiles of one kind."""
     (images, plane, pitch, w, y, g, kinds, codes, start, count, columns, bias, slope, weights, products, taps,
      between) = job  # fmt: skip
     part, of_kind = divmod(number, len(kinds) // 9)
@@ -244,7 +244,7 @@ PointsToImages = namedtuple("PointsToImages", (
 
 @Tasks
 def make_images(number, job):
-    """Some channels of `each` of the `count` images from image `start` on."""
+    """Some channels of `each` of the `count` images starting at image `start`."""
     (features, plane, pitch, w, x, g, kinds, codes, start, count, each, channels, bias, weights, products, taps,
      between) = job  # fmt: skip
     part, number = divmod(number, -(-g.C // channels))
@@ -264,7 +264,7 @@ def make_images(number, job):
                         multiply(features, here + k, pitch, 1, weights[q * size :], phases * g.K, phase * g.K + k,
                                  products, q * line + phase * channels, phases * channels, stop - block, channels,
                                  min(CHAIN, g.K - k), k > 0)  # fmt: skip
-            if number == 0 and t.top == 0:  # else another kind of tile, or an earlier strip, has begun these images
+            if number == 0 and t.top == 0:  # else another kind of tile or an earlier strip has initialised these images
                 tiles = t.rows * t.columns
                 for pixel in range((start + -(-block // tiles)) * g.H * g.W, (start + -(-stop // tiles)) * g.H * g.W):
                     begin(x, pixel * g.C + first_c, bias, first_c, channels)

@@ -1,7 +1,7 @@
-"""The runtime that makes Numba quick: compiling and caching kernels, and running them on threads of our own.
+"""The runtime that makes Numba fast: compiles and caches kernels, and runs them on its own threads.
 
     vectors.py  instructions on LLVM vectors, as wide as the processor's
-    cached.py   compiled code is kept between processes
+    cached.py   keeps compiled code between processes
     compile.py  the decorators of all kernels
     crew.py     the board through which threads share work within a microsecond
     threads.py  a call from Python: arrays, scratch memory, and `share`, which runs a kernel's tasks on all threads
@@ -29,9 +29,9 @@ def keep_freed_memory() -> bool:
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # there is no such function, or no way to look it up
+    except (AttributeError, OSError, TypeError):  # the function does not exist or cannot be looked up
         return False
-    # no array is mapped separately: glibc would do that to any above 32 MB, whatever the threshold
+    # map no array separately: glibc would map any above 32 MB, whatever the threshold
     return bool(mallopt(M_MMAP_MAX, 0) and mallopt(M_TRIM_THRESHOLD, KEPT))
 
 

@@ -1,4 +1,4 @@
-"""Compiled code is kept between processes, in a folder of minigan's own.
+"""Keeps compiled code between processes, in minigan's own folder.
 
 Numba notices when the file of a cached function changes, but not when a function that it calls in another file does.
 So the folder's name carries a hash of every kernel source, of the versions that compile them, and of the processor:
@@ -25,7 +25,7 @@ from numba.core.serialize import dumps
 from minigan.kernels import cache
 from minigan.kernels.cpu.runtime.vectors import BITS, ROWS
 
-# those of Numba's settings that change the code it generates
+# Numba's settings that change the code it generates
 SETTINGS = [
     "CPU_NAME",
     "CPU_FEATURES",
@@ -80,7 +80,7 @@ class Cache(caching.FunctionCache):
         return str(self._folder)
 
     def flush(self):
-        """Nothing to do: what was compiled differently has another name."""
+        """Nothing to do: code that was compiled differently has another name."""
 
     def load_overload(self, sig, target_context):
         """Load the code, after the outlined kernels that it calls.

@@ -49,7 +49,7 @@ def uninterrupted(function: Callable) -> Callable:
     KeyboardInterrupt is raised in Python's main thread only, between any two of its instructions. In the middle of
     Numba or llvmlite it would leave locks held forever and tables of types half filled: anything that is compiled
     later would fail, or wait forever. Here Ctrl-C ends the waiting for the other thread at once. That thread runs to
-    its end, and what it has compiled is there for the next call.
+    its end, and its compiled code is ready for the next call.
     """
 
     @functools.wraps(function)
@@ -85,7 +85,7 @@ class Compiled(CPUDispatcher):
     def __init__(self, function, **options):
         super().__init__(function, targetoptions={"nopython": True, **OPTIONS, **options})
         if FOLDER is not None:
-            with contextlib.suppress(OSError, TypeError):  # its source is in no file: it was typed in
+            with contextlib.suppress(OSError, TypeError):  # its source is not in a file: it was typed in
                 self._cache = Cache(self.py_func, FOLDER)
 
     @uninterrupted
@@ -107,7 +107,7 @@ class Kernel(Compiled):
     def __init__(self, function, **options):
         super().__init__(function, no_cpython_wrapper=True, **options)
 
-    __call__ = property(attrgetter("py_func"))  # a method here would only add a frame to each call
+    __call__ = property(attrgetter("py_func"))  # a method would only add a frame to each call
 
 
 kernel, called_from_python = Kernel, Compiled  # as decorators

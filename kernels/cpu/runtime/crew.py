@@ -32,16 +32,16 @@ from numba.np.arrayobj import populate_array
 from minigan.kernels.cpu.runtime.compile import called_from_python, kernel, new_module
 from minigan.kernels.cpu.runtime.vectors import INDEX
 
-LINE_BYTES = 64  # of a cache line
-LINE = LINE_BYTES // 8  # words of a cache line
+LINE_BYTES = 64  # bytes per cache line
+LINE = LINE_BYTES // 8  # words per cache line
 OPEN, INSIDE = 0, LINE  # the job's number while it is open, else 0; the number of helpers inside
-# jobs so far; what is written before a job opens; 1 while a caller has its turn
+# number of jobs so far; the words written before a job opens; 1 while a caller has its turn
 COUNT, FUNCTION, CALLER, TASKS, THREADS, TURN = range(2 * LINE, 2 * LINE + 6)
 ARGUMENTS, MOST_ARGUMENTS, MOST_THREADS = 3 * LINE, 12 * LINE, 64
 NEXT = ARGUMENTS + MOST_ARGUMENTS  # the next task of each thread's share
 WORDS = NEXT + MOST_THREADS * LINE
 NOT_OURS = -1.0
-LOOKS_BEFORE_YIELDING = 2000  # some 50 us: a helper that is not out by then has lost its core, perhaps to the caller
+LOOKS_BEFORE_YIELDING = 2000  # about 50 us: a helper that is still inside has lost its core, perhaps to the caller
 
 
 def new_board() -> np.ndarray:
@@ -118,7 +118,7 @@ def first_task(slot, tasks, threads):
 
 @kernel
 def take_tasks(board, slot):
-    """Do a thread's own share of the tasks, in order, and then those that the other threads have left.
+    """Do a thread's own share of the tasks, in order, and then those that remain of the other threads' shares.
 
     From job to job, task i is the same part of the batch. So each thread mostly reads what it has written itself, from
     its own caches.
@@ -273,7 +273,7 @@ def entry_module(symbol: str, callee: str, descriptor, record: type | None, kind
         if isinstance(of_numba, types.Array):
             address, size = word(), word()
             item = INDEX(context.get_abi_sizeof(context.get_data_type(of_numba.dtype)))
-            if kind.startswith(PER_THREAD):  # the slot's own part
+            if kind.startswith(PER_THREAD):  # the part that belongs to the slot
                 address = builder.add(address, builder.mul(slot, builder.mul(size, item)))
             values.append(_flat_array(context, builder, of_numba, address, size, item))
         elif isinstance(of_numba, types.BaseTuple):
@@ -294,7 +294,7 @@ def entry_module(symbol: str, callee: str, descriptor, record: type | None, kind
 
 
 PER_THREAD = "per thread "
-INDEX_TYPE = types.intp  # of a task's number
+INDEX_TYPE = types.intp  # the type of a task's number
 
 
 def argument_types(record: type | None, kinds: tuple) -> tuple[types.Type, ...]:

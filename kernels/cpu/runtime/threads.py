@@ -26,7 +26,7 @@ from minigan.kernels.cpu.runtime.compile import Outlined, kernel, machine_code
 from minigan.kernels.cpu.runtime.crew import LINE_BYTES, PER_THREAD
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-LARGE = 1 << 14  # bytes from which it is worth a microsecond to choose where an array begins
+LARGE = 1 << 14  # bytes; aligning an array takes a microsecond, which pays from this size on
 DOUBLE, WORD = struct.Struct("d"), struct.Struct("q")
 
 buffer_of, ndarray = c_char.from_buffer, np.ndarray
@@ -88,7 +88,7 @@ def round_up(number: int, multiple: int) -> int:
 
 
 class _Kept(threading.local):
-    """What each thread keeps for itself."""
+    """The buffers that each thread keeps for itself."""
 
     def __init__(self):
         self.buffers = {}
@@ -187,10 +187,10 @@ class Tasks(Outlined):
 # ------------------------------------------------------------------------------------------ threads
 
 WORTH_SHARING = 25e-6  # seconds of work
-LOST = 500e-6  # seconds by which a helper is late if other programs use its core
-ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds for which it is then left to them, doubled each time they still use it
-LONG = 2e-3  # seconds of work that is shared nevertheless: it takes longer than waiting for a core
-PATIENCE = 5e-3  # seconds for which a helper without work looks out for more before it sleeps
+LOST = 500e-6  # a helper that is this many seconds late has lost its core to another program
+ALONE, LONGEST_ALONE = 5e-3, 80e-3  # seconds to leave the core to them, doubled while they still use it
+LONG = 2e-3  # seconds of work that is shared anyway: it takes longer than waiting for a core
+PATIENCE = 5e-3  # seconds that an idle helper watches for work before it sleeps
 
 
 def available_cores() -> int:
@@ -215,7 +215,7 @@ try:
     _sched_getcpu = ctypes.CDLL(None).sched_getcpu
 except (AttributeError, OSError, TypeError):  # not on this system
     _sched_getcpu = None
-_alone_until, _alone_for = 0.0, 0.0  # until when only long work is shared, and for how long in all
+_alone_until, _alone_for = 0.0, 0.0  # the time until which only long work is shared, and the length of that period
 
 
 def get_threads() -> int:
@@ -237,7 +237,7 @@ def share(kernel: Tasks, tasks: int, seconds: float, *arguments) -> None:
     seconds: the time that all tasks should take on one thread; little work stays on the calling thread
     arguments: the kernel's arguments after the task's number, or one record (a NamedTuple) that holds them
     """
-    slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # a thread without a core would hold up the others
+    slots = min(_count, _cores, tasks, crew.MOST_THREADS)  # a thread without a core would delay the others
     together = slots > 1 and seconds >= WORTH_SHARING and not _alone(seconds)
     function, words = kernel.prepare(arguments, slots if together else 1)
     own = _kept.board
@@ -264,8 +264,8 @@ def _wake_helpers():
 
 
 def _keep_off(helper, core):
-    """Keep a helper off the caller's core: if the others are busy, the system might wake it there, where it would take
-    turns with the thread that it should help."""
+    """Keep a helper off the caller's core. If other cores are busy, the system might wake it there, where it would
+    compete with the thread that it should help."""
     with contextlib.suppress(OSError, AttributeError):  # AttributeError: not on this system
         others = os.sched_getaffinity(0) - {core}
         if others:
@@ -278,7 +278,7 @@ def _this_core():
 
 
 def _leave_alone(late):
-    """A helper had lost its core to other programs, and was waited for: leave the core to them for a while."""
+    """After waiting for a helper that had lost its core to another program, leave the core to it for a while."""
     global _alone_until, _alone_for
     now = time.perf_counter()
     soon = now - late < _alone_until + 2 * _alone_for
@@ -294,7 +294,7 @@ def _alone(seconds):
 def _start(helpers):
     """Start helpers until there are this many. Starting and listing them is one call of C code, which cannot be
     interrupted: none is forgotten, and no two get the same slot."""
-    with _starting, contextlib.suppress(RuntimeError):  # the system allows no more threads: those that exist suffice
+    with _starting, contextlib.suppress(RuntimeError):  # the system allows no more threads: make do with these
         slots = range(len(_helpers) + 1, helpers + 1)
         _helpers.extend(map(start_new_thread, repeat(_serve), zip(slots, repeat(_asleep), repeat(_board))))
 

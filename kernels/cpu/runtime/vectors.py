@@ -20,7 +20,7 @@ from minigan.errors import MiniganError
 INDEX, LANE = ir.IntType(64), ir.IntType(32)
 
 
-# bits of a vector, rows of a tile: two vectors a row, and room for the operands
+# bits of a vector, rows of a tile: registers for two vectors per row and for the operands
 KINDS = {"avx512": (512, 8), "avx2": (256, 6), "neon": (128, 8), "128": (128, 6)}
 CONTAINED = {"avx512": ("avx2", "128"), "avx2": ("128",), "neon": ("128",), "128": ()}
 WITHOUT_WIDER = {"avx2": "haswell", "128": "nehalem"}  # x86 processors, as LLVM calls them
@@ -106,7 +106,7 @@ class Vectors:
         return self.builder.gep(self.context.make_array(kind)(self.context, self.builder, array).data, [at])
 
     def prefetch(self, pointer, for_writing=False):
-        """Ask for a cache line: for reading into the L2 cache, for writing into the L1 cache."""
+        """Prefetch a cache line: into the L2 cache for reading, into the L1 cache for writing."""
         byte = ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [byte, LANE, LANE, LANE])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
@@ -137,7 +137,7 @@ class Vectors:
         self.builder.call(self._intrinsic("masked.store", kind, ".p0"), arguments)
 
     def mask(self, count):
-        """True in the first `count` lanes; in none if it is negative, in all if it is larger than their number."""
+        """True in the first `count` lanes: in none if count is negative, in all if it exceeds their number."""
         lanes = ir.VectorType(LANE, self.width)
         numbers = ir.Constant(lanes, list(range(self.width)))
         return self.builder.icmp_signed("<", numbers, self.spread(self.builder.trunc(count, LANE), lanes))
