@@ -81,7 +81,7 @@ def pack(source, at, row_stride, column_stride, depth, first, last, panels):
 
 @kernel
 def pack_columns(source, origin, row_stride, column_stride, depth, columns, panel, width):
-    """Fill one panel from columns that are not adjacent: in squares where each column is contiguous."""
+    """Fill one panel from columns that are not adjacent: square by square, if each column is contiguous."""
     side = SINGLE_BYTES // panel.itemsize
     whole_rows = depth // side * side if row_stride == 1 else 0
     whole_columns = columns // side * side
@@ -126,9 +126,9 @@ def multiply(left, left_at, row_stride, depth_stride, panels, panel_depth, from_
 def multiply_gathered(left, left_at, table, first_row, rows, depth_stride, pieces, piece_stride, length,
                       right, right_at, right_stride, out, out_at, out_stride, columns, accumulate, bias,
                       slope):  # fmt: skip
-    """The same, where left row i begins at left_at + table[first_row + i] and has `pieces` pieces of `length`.
+    """Like multiply, but left row i begins at left_at + table[first_row + i] and has `pieces` pieces of `length`.
 
-    right_stride: between rows of the right operand if it is read where it lies, whole panels wide; 0 for packed panels
+    right_stride: distance between rows of an unpacked right operand, whole panels wide; 0 for packed panels
     bias, slope: unless it accumulates, out = leaky_relu(left @ right + bias, slope); bias is whole panels wide
     """
     wide = WIDE_BYTES // right.itemsize

@@ -102,8 +102,8 @@ def bias_sum(g):
 def plan(shape, axes):
     """How an array is reduced over axes that need not be adjacent.
 
-    returns: how `cut_of` cuts it to reduce the longest run of axes; the resulting shape; and which of its axes remain to
-        be reduced
+    returns: how `cut_of` cuts it to reduce the longest run of axes; the resulting shape; which of its axes remain to be
+        reduced
     """
     runs = []  # [size, whether it is reduced]
     for axis, size in enumerate(shape):

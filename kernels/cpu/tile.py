@@ -1,7 +1,7 @@
 """The inner tile of every matrix product here, written as LLVM vectors.
 
 A tile keeps ROWS rows of one or two vectors of sums in registers and walks along the shared dimension of its two
-operands. The left rows are read where they lie, with any strides; the right operand is a panel packed by `pack`.
+operands. The left rows are read in place, with any strides; the right operand is a panel packed by `pack`.
 It reaches the processor's peak, compiles in a tenth of a second, and starts no threads.
 """
 

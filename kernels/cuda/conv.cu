@@ -66,7 +66,7 @@ __device__ void conv2d_tile(Tiles<S> &tiles, Window (&windows)[S::ROWS], const r
     wide rows = (wide)g.N * g.OH * g.OW, features = g.K / g.G;
     Task<S> task(rows, features, g.G);
     Stretch<S> stretch((wide)g.KH * g.KW * (g.C / g.G), parts, task.part);
-    wide first = task.product * features + task.column;  // of K
+    wide first = task.product * features + task.column;  // feature, of all K
     find_windows(windows, g, task.row);
     __syncthreads();
     Columns<S::ROWS, S::DEPTH> left(windows, x + task.product * (g.C / g.G), g, stretch.first, stretch.length);
@@ -301,7 +301,7 @@ __device__ void weight_tile(Tiles<S> &tiles, const real *x, const real *y, real 
     wide rows = (wide)g.KH * g.KW * (g.C / g.G), features = g.K / g.G;
     Task<S> task(rows, features, g.G);
     Stretch<S> stretch((wide)g.N * g.OH * g.OW, parts, task.part);
-    wide first = task.product * features + task.column;  // of K
+    wide first = task.product * features + task.column;  // feature, of all K
     Taps<S::ROWS, S::DEPTH> left(x, g, task.product, task.row, stretch.first, stretch.length);
     const real *start = y + stretch.first * g.K + first;
     Strided<S::COLUMNS, S::DEPTH> right(start, 1, g.K, task.columns, stretch.length);

@@ -4,7 +4,7 @@ implicit    matrix products whose columns are computed tile by tile when they ar
 im2col      columns of patches times the weights, multiplied by the device's library
 tf32, bf16  like implicit, on tensor cores: float32 factors are rounded to TF32 or bfloat16
 
-Without a request it is implicit, or for float32 arrays the one that `kernels.precision` names.
+The default is implicit, or for float32 arrays the algorithm that `kernels.precision` selects.
 """
 
 from minigan.errors import UnknownNameError

@@ -19,7 +19,7 @@ try:
 except ImportError as error:
     raise DeviceError("the device cuda needs CuPy, which is not installed: pip install 'minigan[gpu]'") from error
 
-# CUDA's messages for calls that synchronise or use another stream, and CuPy's for calls of cuBLAS
+# CUDA's error for calls that synchronise or use another stream, and CuPy's for calls of cuBLAS
 REFUSALS = cupy.cuda.runtime.CUDARuntimeError, NotImplementedError
 INCLUDE = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 

@@ -1,7 +1,7 @@
 """The three convolutions as implicit matrix products (conv.cu): the columns of patches are never written to memory.
 
 If the window is the whole image, each image has one output pixel, and the transposed convolution is a plain matrix
-product. The implicit product would be slow there: every pixel has its own phase, with one tap out of KH * KW.
+product. The implicit product would be slow: a single tap reaches each pixel, but it would try all KH * KW of them.
 
 numbers: the type that factors are rounded to for tensor cores, or None; how: a Plan, by default chosen by geometry
 """

@@ -9,7 +9,7 @@ from minigan.kernels.cuda.reduce import join_sums, zeros
 
 
 def binary_cross_entropy_sum(logits, targets):
-    """The sum of the cross-entropies between the targets and sigmoid(logits), the probability of 1: ().
+    """The sum of the binary cross-entropies between the targets and sigmoid(logits): ().
 
     targets: probabilities in [0, 1], an array of the logits' shape or one number for all
     """

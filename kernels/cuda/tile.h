@@ -168,7 +168,7 @@ struct Strided {
     }
 };
 
-// The last pass over a product's sums.
+// The last pass over a product's sums: the bias and the activation.
 struct Finish {
     const real *bias;  // or nullptr
     real slope;
@@ -184,8 +184,8 @@ struct Sums {
     static constexpr int RUN_DOWN = RUN, RUN_ACROSS = S::OWN_COLUMNS < RUN ? S::OWN_COLUMNS : RUN;
     real of[S::OWN_ROWS][S::OWN_COLUMNS] = {};
 
-    // The row or column in the block's tile of this thread's i-th. A thread's runs are far apart, so that the runs
-    // of neighbouring threads are adjacent: no bank conflicts.
+    // The position in the block's tile of this thread's i-th row or column. A thread's runs are far apart, so that
+    // the runs of neighbouring threads are adjacent: no bank conflicts.
     static __device__ int row(int i) {
         return i / RUN_DOWN * S::DOWN * RUN_DOWN + (int)threadIdx.x / S::ACROSS * RUN_DOWN + i % RUN_DOWN;
     }

@@ -1,7 +1,7 @@
 """The three convolutions: which algorithm computes them.
 
     product     one matrix product, where no pixel is read twice: 1 x 1 kernels, or kernels as large as the image
-    direct      products read from the padded image where it lies: few channels
+    direct      products read directly from the padded image: few channels
     im2col      columns of patches, block by block, times the weights: every geometry
     winograd2   minimal filtering, 2 outputs along each axis at a time: about half of the products, similar rounding
     winograd3   3 at a time

@@ -1,4 +1,4 @@
-"""Convolution, its adjoint and its weight gradient without columns: the image is read where it lies.
+"""Convolution, its adjoint and its weight gradient without columns: the image is read in place.
 
 A task pads some images in its thread's buffer. There every window is whole, and the register tile finds its rows by a
 table of offsets: of output pixels for a convolution, of elements of the kernel for its weight gradient. This pays

@@ -147,7 +147,7 @@ def bounds(start, stride, count, size):
 
 @functools.lru_cache(maxsize=256)
 def room(g, size):
-    """The elements that a transform needs between its two axes, at most, for tiles of `size` outputs along each."""
+    """The most elements that a transform needs between its two axes, for tiles of `size` outputs along each."""
     height, phases, points = (size - 1) * g.SH + g.KH, min(g.SW, g.KW), points_of(size, g.KW, g.SW)
     return max(height * phases * points * RUN, g.KH * phases * points * PIECE, (size + TAPS) ** 2 * max(RUN, PIECE))
 

@@ -48,7 +48,7 @@ def fingerprint(sources: Path = SOURCES) -> str:
         state.update(str(file.relative_to(sources)).encode() + b"\0" + file.read_bytes() + b"\0")
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     settings = [(name, str(getattr(numba.config, name, None))) for name in SETTINGS]
-    vectors = BITS, ROWS  # importing them has already narrowed Numba's settings, where MINIGAN_VECTORS asks for that
+    vectors = BITS, ROWS  # importing them has narrowed Numba's settings already, if MINIGAN_VECTORS requires it
     versions = numba.__version__, llvmlite.__version__, np.__version__, sys.implementation.cache_tag
     state.update(repr((processor, settings, vectors, versions)).encode())
     return state.hexdigest()[:16]

@@ -44,7 +44,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def uninterrupted(function: Callable) -> Callable:
-    """As a decorator: calls from the main thread are made in another thread, where Ctrl-C does not reach.
+    """As a decorator: calls from the main thread are made in another thread, which Ctrl-C cannot interrupt.
 
     KeyboardInterrupt is raised in Python's main thread only, between any two of its instructions. In the middle of
     Numba or llvmlite it would leave locks held forever and tables of types half filled: anything that is compiled

@@ -57,7 +57,7 @@ UNSEEN uint3 thread_index() { return current->index; }
 UNSEEN uint3 block_index() { return block_now; }
 UNSEEN unsigned lane() { return current->number % WARP; }
 
-// Another lane's word. A lane that has returned or is not in the mask gives NaN.
+// Another lane's word. A lane that has returned or is not in the mask gives all ones, which is NaN as a float.
 UNSEEN uint64_t exchange(uint64_t word, unsigned lane, const Place *place, unsigned mask) {
     Unwatched here;
     unsigned from = current->number / WARP * WARP + lane % WARP;
@@ -120,7 +120,7 @@ static std::vector<unsigned> in_order(unsigned count) {
     return order;
 }
 
-// Fill each block's shared memory with NaN, so that reads before the first write are noticed. The sanitizers must not
+// Fill each block's shared memory with NaN to expose reads before the first write. The sanitizers must not
 // see these writes. ThreadSanitizer forgets who wrote to it.
 __attribute__((no_sanitize("thread", "address"), noinline)) static void poison(char *begin, size_t size) {
     for (volatile char *byte = begin, *end = begin + size; byte < end; byte++) *byte = -1;
@@ -144,7 +144,7 @@ static uint3 thread_of(unsigned number) {
     return {number % block_size.x, number / block_size.x % block_size.y, number / (block_size.x * block_size.y)};
 }
 
-// Release the lanes that wait for each other at one place, or for finished lanes. Returns whether there were any.
+// Release lanes that wait at one place for each other or for finished lanes. Returns whether there were any.
 static bool release_warps(unsigned threads) {
     bool any = false;
     for (unsigned first = 0; first < threads; first += WARP) {
