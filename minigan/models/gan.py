@@ -65,7 +65,7 @@ class Recipe:
         """Return the recipe with some settings changed. None leaves a setting as it is.
 
         learning_rate: sets both players' learning rates, unless they are given separately
-        gradient_penalty, r1, clip: setting one of them to a positive value sets the others, unless given, to 0
+        gradient_penalty, r1, clip: a positive value for one sets those of the others that are not given to 0
         raises UnknownNameError for an unknown setting
         """
         known = [field.name for field in fields(self)]
